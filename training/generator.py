@@ -1,0 +1,242 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Builds the scene of a plan in Blender and renders it: the only file of `training/` that needs bpy.
+
+    python -m training.generator render OUT --first 0 --count 1000
+    python -m training.generator prompts OUT --first 0 --count 1000
+
+`render` leaves OUT/clips/SEED/0001.png ...; `prompts` reads the very same scenes through the extension's own scene reader and
+prompt writer, for each of the four variants (mirrored, reversed), and leaves OUT/prompts/SEED.json. Both skip what is there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import math
+import os
+import sys
+from pathlib import Path
+
+import bpy
+from mathutils import Vector
+
+from .plans import FRAMES, GROUNDS, SIZE, Plan, Thing, draw_plan, sky_color, sun_kelvin, sun_strength
+
+SAMPLES = 4
+
+
+def kelvin_to_rgb(kelvin: float) -> tuple[float, float, float]:
+    """Linear RGB of a black body, brightest channel 1 (Blender's own `Temperature` is a node; a lamp wants a colour)."""
+    # Planckian locus in CIE xy (Kim et al. 2002, cubic spline), then XYZ to linear Rec.709.
+    t = max(1667.0, kelvin)
+    inverse = 1000.0 / t
+    if t < 4000:
+        x = -0.2661239 * inverse**3 - 0.2343589 * inverse**2 + 0.8776956 * inverse + 0.179910
+    else:
+        x = -3.0258469 * inverse**3 + 2.1070379 * inverse**2 + 0.2226347 * inverse + 0.240390
+    if t < 2222:
+        y = -1.1063814 * x**3 - 1.34811020 * x**2 + 2.18555832 * x - 0.20219683
+    elif t < 4000:
+        y = -0.9549476 * x**3 - 1.37418593 * x**2 + 2.09137015 * x - 0.16748867
+    else:
+        y = 3.0817580 * x**3 - 5.87338670 * x**2 + 3.75112997 * x - 0.37001483
+    big_x, big_z = x / y, (1 - x - y) / y
+    rgb = (
+        3.2406 * big_x - 1.5372 - 0.4986 * big_z,
+        -0.9689 * big_x + 1.8758 + 0.0415 * big_z,
+        0.0557 * big_x - 0.2040 + 1.0570 * big_z,
+    )
+    top = max(rgb)
+    r, g, b = (max(0.0, c) / top for c in rgb)
+    return (r, g, b)
+
+
+def _material(name: str, color: tuple[float, float, float], tiles: bool = False) -> bpy.types.Material:
+    material = bpy.data.materials.new(name)
+    material.use_nodes = True
+    shader = material.node_tree.nodes["Principled BSDF"]
+    shader.inputs["Roughness"].default_value = 0.8
+    shader.inputs["Base Color"].default_value = (*color, 1)
+    material.diffuse_color = (*color, 1)
+    if tiles:
+        checker = material.node_tree.nodes.new("ShaderNodeTexChecker")
+        checker.inputs["Color1"].default_value = (*color, 1)
+        checker.inputs["Color2"].default_value = (*(c * 0.6 for c in color), 1)
+        checker.inputs["Scale"].default_value = 0.5
+        coordinates = material.node_tree.nodes.new("ShaderNodeTexCoord")
+        material.node_tree.links.new(coordinates.outputs["Object"], checker.inputs["Vector"])
+        material.node_tree.links.new(checker.outputs["Color"], shader.inputs["Base Color"])
+    return material
+
+
+def _primitives() -> dict[str, bpy.types.Mesh]:
+    """Unit primitives that stand on z = 0 and are 1 wide, 1 deep, 1 high; made once and shared."""
+    add = bpy.ops.mesh
+    makers = {
+        "cube": lambda: add.primitive_cube_add(size=1),
+        "sphere": lambda: add.primitive_uv_sphere_add(segments=24, ring_count=14, radius=0.5),
+        "cylinder": lambda: add.primitive_cylinder_add(vertices=32, radius=0.5, depth=1),
+        "cone": lambda: add.primitive_cone_add(vertices=32, radius1=0.5, depth=1),
+        "torus": lambda: add.primitive_torus_add(major_radius=0.36, minor_radius=0.14),
+        "pyramid": lambda: add.primitive_cone_add(vertices=4, radius1=0.6, depth=1),
+    }
+    meshes = {}
+    for shape, make in makers.items():
+        make()
+        ob = bpy.context.object
+        mesh = ob.data
+        height = max(v.co.z for v in mesh.vertices) - min(v.co.z for v in mesh.vertices)
+        for v in mesh.vertices:
+            v.co.z = v.co.z / height + 0.5
+        if shape in ("sphere", "torus"):
+            mesh.polygons.foreach_set("use_smooth", [True] * len(mesh.polygons))
+        mesh.name, mesh.use_fake_user = f"unit {shape}", True
+        meshes[shape] = mesh
+        bpy.data.objects.remove(ob)
+    return meshes
+
+
+class Stage:
+    """A Blender session that shows one plan at a time."""
+
+    def __init__(self) -> None:
+        bpy.ops.wm.read_factory_settings(use_empty=True)
+        self.scene = bpy.context.scene
+        self.meshes = _primitives()
+        render = self.scene.render
+        render.engine = "CYCLES"
+        render.resolution_x, render.resolution_y, render.resolution_percentage = *SIZE, 100
+        render.use_persistent_data = True
+        render.fps = 8
+        render.image_settings.file_format, render.image_settings.color_mode = "PNG", "RGB"
+        self.scene.frame_start, self.scene.frame_end = 1, FRAMES
+        cycles = self.scene.cycles
+        cycles.device, cycles.samples, cycles.use_denoising = "CPU", SAMPLES, True
+        cycles.use_adaptive_sampling, cycles.max_bounces, cycles.diffuse_bounces = False, 2, 2
+        if hasattr(cycles, "denoising_quality"):
+            cycles.denoising_quality = "FAST"
+
+    def show(self, plan: Plan) -> None:
+        """Replaces what the scene holds by the plan."""
+        for ob in list(self.scene.objects):
+            bpy.data.objects.remove(ob)
+        for blocks in (bpy.data.materials, bpy.data.lights, bpy.data.cameras, bpy.data.worlds, bpy.data.actions):
+            for block in list(blocks):
+                blocks.remove(block)
+        self.scene.view_settings.view_transform = plan.view_transform
+        ground = Thing("ground", "cube", GROUNDS[plan.ground], (600, 600, 0.2), ((0, 0, -0.2),))
+        self._place(ground, plan.tiles)
+        for thing in plan.things:
+            self._place(thing)
+        self._light(plan)
+        self._camera(plan)
+
+    def _place(self, thing: Thing, tiles: bool = False) -> None:
+        ob = bpy.data.objects.new(thing.name, self.meshes[thing.shape])
+        self.scene.collection.objects.link(ob)
+        ob.scale, ob.rotation_euler.z = thing.size, thing.turn
+        ob.data.materials.clear()
+        ob.data.materials.append(None)
+        ob.material_slots[0].link = "OBJECT"  # the mesh is shared by all things of that shape
+        ob.material_slots[0].material = _material(thing.name, thing.color, tiles)
+        for i, base in enumerate(thing.bases):
+            ob.location = base
+            if len(thing.bases) > 1:
+                ob.keyframe_insert("location", frame=i + 1)
+
+    def _light(self, plan: Plan) -> None:
+        lamp = bpy.data.lights.new("Sun", "SUN")
+        lamp.angle = math.radians(1.0)
+        ob = bpy.data.objects.new("Sun", lamp)
+        self.scene.collection.objects.link(ob)
+        ob.rotation_mode = "QUATERNION"
+        world = bpy.data.worlds.new("World")
+        self.scene.world = world
+        world.use_nodes = True
+        background = world.node_tree.nodes["Background"].inputs["Color"]
+        for i, (az, el) in enumerate(zip(plan.azimuth, plan.elevation, strict=True)):
+            a, e = math.radians(az), math.radians(el)
+            toward = Vector((math.sin(a) * math.cos(e), math.cos(a) * math.cos(e), math.sin(e)))
+            ob.rotation_quaternion = toward.to_track_quat("Z", "Y")
+            lamp.energy, lamp.color = sun_strength(el), kelvin_to_rgb(sun_kelvin(el))
+            background.default_value = (*sky_color(el), 1)
+            ob.keyframe_insert("rotation_quaternion", frame=i + 1)
+            lamp.keyframe_insert("energy", frame=i + 1)
+            lamp.keyframe_insert("color", frame=i + 1)
+            background.keyframe_insert("default_value", frame=i + 1)
+
+    def _camera(self, plan: Plan) -> None:
+        data = bpy.data.cameras.new("Camera")
+        ob = bpy.data.objects.new("Camera", data)
+        self.scene.collection.objects.link(ob)
+        self.scene.camera = ob
+        ob.rotation_mode = "QUATERNION"
+        for i, (eye, target, lens) in enumerate(zip(plan.eyes, plan.targets, plan.lenses, strict=True)):
+            ob.location, data.lens = eye, lens
+            ob.rotation_quaternion = (Vector(target) - Vector(eye)).to_track_quat("-Z", "Y")
+            ob.keyframe_insert("location", frame=i + 1)
+            ob.keyframe_insert("rotation_quaternion", frame=i + 1)
+            data.keyframe_insert("lens", frame=i + 1)
+
+
+@contextlib.contextmanager
+def _quiet():
+    """Sends Blender's own lines on file descriptor 1 to nowhere."""
+    sys.stdout.flush()
+    keep, null = os.dup(1), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 1)
+    try:
+        yield
+    finally:
+        os.dup2(keep, 1)
+        os.close(keep)
+        os.close(null)
+
+
+def render(stage: Stage, seed: int, out: Path) -> None:
+    folder = out / "clips" / f"{seed:06d}"
+    if (folder / f"{FRAMES:04d}.png").exists():
+        return
+    stage.show(draw_plan(seed))
+    stage.scene.cycles.seed = seed
+    stage.scene.render.filepath = str(folder / "####.png")
+    with _quiet():
+        bpy.ops.render.render(animation=True)
+
+
+def write_prompts(stage: Stage, seed: int, out: Path) -> None:
+    from wan_previs.prompting import build_prompt
+    from wan_previs.scene.reader import read_brief
+
+    path = out / "prompts" / f"{seed:06d}.json"
+    if path.exists():
+        return
+    plan, variants = draw_plan(seed), {}
+    for mirror in (False, True):
+        for reverse in (False, True):
+            stage.show(plan.variant(mirror, reverse))
+            brief, _warnings = read_brief(stage.scene)
+            shot = brief.shots[0]
+            variants[f"mirror={int(mirror)} reverse={int(reverse)}"] = build_prompt(brief, shot).text("en")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(variants, indent=1), encoding="utf-8")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("what", choices=("render", "prompts"))
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--first", type=int, default=0)
+    parser.add_argument("--count", type=int, default=1000)
+    args = parser.parse_args()
+    stage = Stage()
+    work = render if args.what == "render" else write_prompts
+    for seed in range(args.first, args.first + args.count):
+        work(stage, seed, args.out)
+        print(f"{args.what} {seed + 1 - args.first}/{args.count}", flush=True)
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()
