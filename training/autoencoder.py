@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Trains nano's autoencoder (the 2.2 layout, small) on rendered clips.
+
+    python -m training.autoencoder DATA STATE.pt --steps N
+
+Reads DATA/clips as it stands (and looks again for new clips now and then), saves its state to STATE.pt every few minutes and
+continues from it. `folded_state` turns the result into the published form: the latents' own statistics are folded into the two
+1x1 convolutions, so that the published normalisation constants hold.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import random
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from wan_engine.vae import LATENT_STATISTICS, WanVAE
+
+from .plans import FRAMES
+
+DIM, DEC_DIM, Z_DIM, BLOCKS = 16, 24, 48, 1
+MULTIPLIERS = (1, 2, 4, 4)
+TIME = (False, True, True)
+
+
+def vae22_shapes(dim: int, dec_dim: int, z_dim: int, blocks: int) -> dict[str, tuple[int, ...]]:
+    """Tensor names and shapes of a 2.2 autoencoder of these dimensions."""
+    shapes: dict[str, tuple[int, ...]] = {}
+
+    def conv(name: str, out_dim: int, in_dim: int, *kernel: int) -> None:
+        shapes[f"{name}.weight"], shapes[f"{name}.bias"] = (out_dim, in_dim, *kernel), (out_dim,)
+
+    def residual(name: str, in_dim: int, out_dim: int) -> None:
+        shapes[f"{name}.residual.0.gamma"] = (in_dim, 1, 1, 1)
+        conv(f"{name}.residual.2", out_dim, in_dim, 3, 3, 3)
+        shapes[f"{name}.residual.3.gamma"] = (out_dim, 1, 1, 1)
+        conv(f"{name}.residual.6", out_dim, out_dim, 3, 3, 3)
+        if in_dim != out_dim:
+            conv(f"{name}.shortcut", out_dim, in_dim, 1, 1, 1)
+
+    def middle(name: str, width: int) -> None:
+        residual(f"{name}.0", width, width)
+        shapes[f"{name}.1.norm.gamma"] = (width, 1, 1)
+        conv(f"{name}.1.to_qkv", 3 * width, width, 1, 1)
+        conv(f"{name}.1.proj", width, width, 1, 1)
+        residual(f"{name}.2", width, width)
+
+    def half(name: str, kind: str, widths: list[int], count: int, time: tuple[bool, ...], out_dim: int) -> None:
+        for i, (a, b) in enumerate(zip(widths, widths[1:], strict=False)):
+            level = f"{name}.{kind}.{i}.{kind}"
+            for j in range(count):
+                residual(f"{level}.{j}", a if j == 0 else b, b)
+            if i < len(widths) - 2:
+                conv(f"{level}.{count}.resample.1", b, b, 3, 3)
+                if time[i]:
+                    conv(f"{level}.{count}.time_conv", b if kind == "downsamples" else 2 * b, b, 3, 1, 1)
+        last = widths[-1]
+        middle(f"{name}.middle", last if kind == "downsamples" else widths[0])
+        shapes[f"{name}.head.0.gamma"] = (last, 1, 1, 1)
+        conv(f"{name}.head.2", out_dim, last, 3, 3, 3)
+
+    enc = [dim * m for m in (1, *MULTIPLIERS)]
+    dec = [dec_dim * m for m in (MULTIPLIERS[-1], *MULTIPLIERS[::-1])]
+    conv("encoder.conv1", enc[0], 12, 3, 3, 3)
+    half("encoder", "downsamples", enc, blocks, TIME, 2 * z_dim)
+    conv("conv1", 2 * z_dim, 2 * z_dim, 1, 1, 1)
+    conv("conv2", z_dim, z_dim, 1, 1, 1)
+    conv("decoder.conv1", dec[0], z_dim, 3, 3, 3)
+    half("decoder", "upsamples", dec, blocks + 1, TIME[::-1], 12)
+    return shapes
+
+
+class Clips:
+    """Rendered clips in memory, uint8 [FRAMES,H,W,3]; `refresh` takes up what was rendered since."""
+
+    def __init__(self, data: Path) -> None:
+        self.data, self.clips = data, {}
+        self.refresh()
+
+    def refresh(self) -> None:
+        for folder in sorted((self.data / "clips").iterdir()):
+            if folder.name in self.clips or not (folder / f"{FRAMES:04d}.png").exists():
+                continue
+            frames = [cv2.imread(str(folder / f"{i + 1:04d}.png")) for i in range(FRAMES)]
+            if all(f is not None for f in frames):
+                self.clips[folder.name] = np.stack(frames)[..., ::-1]
+
+    def batch(self, rng: random.Random, count: int, frames: int, side: int) -> Tensor:
+        """Random crops, mirrored and reversed at random: [count,3,frames,side,side] in -1..1."""
+        names, parts = list(self.clips), []
+        for _ in range(count):
+            clip = self.clips[rng.choice(names)]
+            t, y, x = (rng.randint(0, n - m) for n, m in zip(clip.shape, (frames, side, side), strict=False))
+            part = clip[t : t + frames, y : y + side, x : x + side]
+            part = part[:: rng.choice((1, -1)), :, :: rng.choice((1, -1))]
+            parts.append(torch.from_numpy(np.ascontiguousarray(part)))
+        return torch.stack(parts).permute(0, 4, 1, 2, 3).float() / 127.5 - 1
+
+
+def loss_of(vae: WanVAE, video: Tensor) -> tuple[Tensor, Tensor]:
+    """Training loss, and the plain mean squared error in -1..1."""
+    mu, logvar = vae.moments(video)
+    logvar = logvar.clamp(-20, 10)
+    z = mu + torch.randn_like(mu) * (0.5 * logvar).exp()
+    out = vae.pixels(z)
+    kl = 0.5 * (mu**2 + logvar.exp() - 1 - logvar).mean()
+    difference = out - video
+    edges = sum(difference.diff(dim=d).abs().mean() for d in (2, 3, 4))
+    mse = difference.square().mean()
+    return difference.abs().mean() + mse + 0.5 * edges + 3e-4 * kl, mse.detach()
+
+
+def train(data: Path, state_path: Path, steps: int, batch: int, frames: int, side: int, rate: float) -> None:
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    vae = WanVAE(vae22_shapes(DIM, DEC_DIM, Z_DIM, BLOCKS))
+    average = torch.optim.swa_utils.AveragedModel(vae, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.998))
+    optimizer = torch.optim.AdamW(vae.parameters(), lr=rate, betas=(0.9, 0.98), weight_decay=1e-4)
+    step = 0
+    if state_path.exists():
+        state = torch.load(state_path, weights_only=True)
+        vae.load_state_dict(state["vae"])
+        average.module.load_state_dict(state["average"])
+        optimizer.load_state_dict(state["optimizer"])
+        step = state["step"]
+    clips, rng, saved, smooth = Clips(data), random.Random(step), time.monotonic(), None
+    while step < steps:
+        for group in optimizer.param_groups:
+            group["lr"] = rate * min(1.0, (step + 1) / 100) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * step / steps)))
+        loss, mse = loss_of(vae, clips.batch(rng, batch, frames, side))
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(vae.parameters(), 1.0)
+        optimizer.step()
+        average.update_parameters(vae)
+        step += 1
+        smooth = mse.item() if smooth is None else 0.98 * smooth + 0.02 * mse.item()
+        if step % 25 == 0:
+            print(f"step {step} loss {loss.item():.4f} psnr {10 * math.log10(4 / smooth):.2f} clips {len(clips.clips)}", flush=True)
+        if time.monotonic() - saved > 120 or step == steps:
+            part = state_path.with_suffix(".part")
+            torch.save(
+                {"vae": vae.state_dict(), "average": average.module.state_dict(), "optimizer": optimizer.state_dict(),
+                 "step": step}, part,
+            )  # fmt: skip
+            part.replace(state_path)
+            clips.refresh()
+            saved = time.monotonic()
+
+
+@torch.no_grad()
+def folded_state(vae: WanVAE, videos: list[Tensor]) -> dict[str, Tensor]:
+    """The state dict with latents scaled so that the published statistics normalise them to zero mean and unit spread.
+
+    `videos` [1,3,T,H,W] are what the statistics are measured on.
+    """
+    means = torch.cat([vae.moments(v)[0].flatten(2).transpose(1, 2).flatten(0, 1) for v in videos])
+    own_mean, own_std = means.mean(0), means.std(0)
+    mean, std = (torch.tensor(v) for v in LATENT_STATISTICS[vae.z_dim])
+    scale = std / own_std
+    state = {k: v.clone() for k, v in vae.state_dict().items()}
+    z = vae.z_dim
+    state["conv1.weight"][:z] *= scale.view(-1, 1, 1, 1, 1)
+    state["conv1.bias"][:z] = (state["conv1.bias"][:z] - own_mean) * scale + mean
+    state["conv1.bias"][z:] += 2 * scale.log()
+    state["conv2.bias"] += (state["conv2.weight"].flatten(1) * (own_mean - mean / scale)).sum(1)
+    state["conv2.weight"] /= scale.view(1, -1, 1, 1, 1)
+    return state
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data", type=Path)
+    parser.add_argument("state", type=Path)
+    parser.add_argument("--steps", type=int, default=6000)
+    parser.add_argument("--batch", type=int, default=4)
+    parser.add_argument("--frames", type=int, default=5)
+    parser.add_argument("--side", type=int, default=96)
+    parser.add_argument("--rate", type=float, default=2e-3)
+    args = parser.parse_args()
+    train(args.data, args.state, args.steps, args.batch, args.frames, args.side, args.rate)
+
+
+if __name__ == "__main__":
+    main()
