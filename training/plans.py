@@ -12,7 +12,7 @@ import random
 from dataclasses import dataclass, replace
 
 FRAMES = 17
-SIZE = (224, 128)
+SIZE = (160, 96)
 
 COLORS = {
     "red": (0.72, 0.05, 0.04), "orange": (0.85, 0.28, 0.03), "yellow": (0.85, 0.62, 0.06), "green": (0.07, 0.40, 0.08),

@@ -1,0 +1,317 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Blender's handle on the engine: starts the worker, hands it jobs, hears from it, and notices when it fails.
+
+Nothing here blocks or uses threads (but `run_blocking` and `close`, which are bounded): a timer calls `poll`.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import os
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..wan_engine.request import Cancelled, CheckpointError, GenerationError, UsageError, WanError
+from . import process, protocol
+from .jobs import ENDED, JobError, JobFolder, disk_trouble
+
+MAX_READS_PER_POLL = 64
+# A longer pause between two polls is the fault of our own side (or the computer slept), not the worker's.
+MAX_COUNTED_PAUSE = 5.0
+CLOSE_SECONDS = 2.0
+_ERRORS: dict[int, type[WanError]] = {
+    error.exit_status: error for error in (UsageError, CheckpointError, GenerationError, Cancelled)
+}
+
+
+@dataclass(frozen=True)
+class Message:
+    """What `poll` reports.
+
+    `kind`: `starting` and `ready` (the worker); `event` (the progress of `job`, in `event`); `done`, `failed`,
+    `cancelled` (the end of `job`); `stopped` (the worker ended while it had no job). `text` is for the user.
+    """
+
+    kind: str
+    text: str = ""
+    exit_status: int = 0
+    job: Path | None = None
+    event: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def ends_job(self) -> bool:
+        """Whether the job is over."""
+        return self.kind in ENDED
+
+
+class EngineClient:
+    """One worker, kept between jobs, one job at a time.
+
+    `python` is the engine environment's; `addon_dir` the folder that holds `bridge` and `wan_engine`; `log` a file
+    for what the worker prints outside of jobs. A worker silent for `hang_after` seconds (`load_grace` while Python,
+    torch or weights are being loaded) is stopped; one that does not react to `cancel` within `cancel_grace` too.
+    """
+
+    def __init__(
+        self,
+        python: Path,
+        addon_dir: Path,
+        log: Path,
+        hang_after: float = 20.0,
+        load_grace: float = 60.0,
+        cancel_grace: float = 20.0,
+    ) -> None:
+        self.python = python
+        self.addon_dir = addon_dir
+        self.log = log
+        self._hang_after = hang_after
+        self._load_grace = load_grace
+        self._cancel_grace = cancel_grace
+        self._child: subprocess.Popen[bytes] | None = None
+        self._job: JobFolder | None = None
+        self._cancel_by: float | None = None
+        self._forget_worker()
+
+    @property
+    def alive(self) -> bool:
+        """Whether there is a running worker process."""
+        return self._child is not None and self._child.poll() is None
+
+    @property
+    def ready(self) -> bool:
+        """Whether the worker has the engine imported."""
+        return self.alive and self._ready
+
+    @property
+    def busy(self) -> bool:
+        """Whether a job was submitted whose end `poll` has not reported yet."""
+        return self._job is not None
+
+    @property
+    def pid(self) -> int | None:
+        """The worker's process, if there is one."""
+        return self._child.pid if self._child is not None else None
+
+    def start(self) -> None:
+        """Start the worker unless it runs. Raises CheckpointError when that cannot be done, in words."""
+        if self.alive:
+            return
+        self._forget_worker()
+        environment = process.scrubbed_environment(os.environ, PYTHONPATH=str(self.addon_dir))
+        try:
+            self.log.parent.mkdir(parents=True, exist_ok=True)
+            stderr = self.log.open("wb")
+        except OSError as error:
+            raise GenerationError(disk_trouble(error, self.log.parent)) from error
+        with stderr:
+            try:
+                command = [str(self.python), "-m", "bridge.worker"]
+                self._child = process.spawn(command, self.addon_dir, environment, stderr)
+            except (OSError, ValueError) as error:
+                reason = getattr(error, "strerror", None) or str(error)
+                raise CheckpointError(
+                    f"The engine's Python {self.python} cannot be started ({reason}). "
+                    "Set up the engine, or choose another Python, in the add-on's preferences."
+                ) from error
+        self._polled = time.monotonic()
+        atexit.register(self.close)
+
+    def submit(self, job: JobFolder) -> None:
+        """Hand a job to the worker, started if need be; `poll` reports what becomes of it.
+
+        Raises UsageError while another job runs, CheckpointError when the worker cannot be started; the job's state
+        says so too.
+        """
+        if self._job is not None:
+            raise UsageError(f"The engine is busy with {self._job.path.name}. Wait for it, or cancel it.")
+        try:
+            self.start()
+        except WanError as error:
+            with contextlib.suppress(JobError):  # the first error is the one to tell
+                job.mark_ended("failed", str(error), error.exit_status)
+            raise
+        self._job = job
+        self._cancel_by = None
+        self._quiet = 0.0
+        self._tell({"cmd": "run", "folder": str(job.path.absolute())})
+
+    def cancel(self) -> None:
+        """Ask for the end of the running job; `poll` reports it, after `cancel_grace` seconds at the latest."""
+        if self._job is not None and self._cancel_by is None:
+            self._cancel_by = time.monotonic() + self._cancel_grace
+            self._tell({"cmd": "cancel"})
+
+    def poll(self) -> list[Message]:
+        """What has happened since the last call. Call it several times a second while there is a worker."""
+        child = self._child
+        if child is None:
+            return []
+        code = child.poll()  # asked for before reading: what a dead worker wrote is all in the pipe
+        messages = self._read(child)
+        if self._child is None:  # a message has ended it
+            return messages
+        self._count_silence()
+        if code is not None:
+            messages.append(self._stopped(self._death_in_words(code)))
+        elif self._cancel_by is not None and time.monotonic() > self._cancel_by:
+            text = f"Cancelled. The engine did not react within {self._cancel_grace:g} seconds and was stopped."
+            process.kill(child)
+            messages.append(self._stopped(text, "cancelled"))
+        elif self._quiet > self._patience:
+            process.kill(child)
+            messages.append(self._stopped(self._silence_in_words()))
+        return messages
+
+    def close(self) -> None:
+        """End the worker within a few seconds, cancelling a running job. The client can be used again."""
+        child = self._child
+        if child is None:
+            return
+        self._tell({"cmd": "quit"})
+        if child.stdin is not None:
+            child.stdin.close()
+        if not process.wait(child, CLOSE_SECONDS):
+            process.kill(child)
+        self._stopped("Cancelled, because the engine was closed.", "cancelled")
+
+    def run_blocking(self, job: JobFolder, on_message: Callable[[Message], None], pause: float = 0.05) -> Message:
+        """Run a job to its end, for scripts; returns the message `done`.
+
+        Raises Cancelled after Ctrl-C (a second one does not wait for the worker), or the WanError it failed with.
+        """
+        self.submit(job)
+        while True:
+            try:
+                for message in self.poll():
+                    on_message(message)
+                    if message.ends_job:
+                        return _done_or_raise(message)
+                time.sleep(pause)
+            except KeyboardInterrupt:
+                if self._cancel_by is not None:
+                    self.close()
+                    raise Cancelled("Cancelled.") from None
+                self.cancel()
+
+    @property
+    def _patience(self) -> float:
+        return self._load_grace if self._loading else self._hang_after
+
+    def _count_silence(self) -> None:
+        now = time.monotonic()
+        self._quiet += min(now - self._polled, MAX_COUNTED_PAUSE)
+        self._polled = now
+
+    def _read(self, child: subprocess.Popen[bytes]) -> list[Message]:
+        messages: list[Message] = []
+        if child.stdout is None:
+            return messages
+        for _ in range(MAX_READS_PER_POLL):
+            data = process.read_available(child.stdout)
+            if not data:
+                break
+            for content in self._reader.feed(data):
+                self._quiet, self._polled = 0.0, time.monotonic()
+                message = self._understand(content)
+                if message is not None:
+                    messages.append(message)
+                if self._child is None:
+                    return messages
+        return messages
+
+    def _understand(self, content: dict[str, Any]) -> Message | None:
+        kind = content["type"]
+        text = str(content.get("message", ""))
+        if kind == "hello":
+            return self._greet(content)
+        if kind == "ready":
+            self._ready, self._loading = True, False
+            return Message("ready", f"The engine is ready (torch {content.get('torch')}).")
+        if kind == "unusable":
+            return self._stopped(text)
+        if self._job is None or content.get("folder") != str(self._job.path.absolute()):
+            return None
+        if kind == "event" and isinstance(content.get("event"), dict):
+            event = content["event"]
+            self._loading = event.get("stage") == "load"
+            return Message("event", job=self._job.path, event=event)
+        if kind in ENDED:
+            path, self._job, self._cancel_by, self._loading = self._job.path, None, None, False
+            return Message(kind, text, int(content.get("exit_status", 0)), path)
+        return None
+
+    def _greet(self, content: dict[str, Any]) -> Message:
+        if content.get("protocol") != protocol.PROTOCOL:
+            return self._stopped("The add-on was updated while Blender was running. Restart Blender.")
+        return Message("starting", f"The engine is starting (Python {content.get('python')}).")
+
+    def _tell(self, command: dict[str, Any]) -> None:
+        if self._child is not None and self._child.stdin is not None and not self._child.stdin.closed:
+            with contextlib.suppress(OSError):  # a worker that is gone: poll reports that
+                self._child.stdin.write(protocol.encode(command))
+
+    def _stopped(self, text: str, kind: str = "failed") -> Message:
+        """Reap the worker, end its job in state `kind`, and say so."""
+        status = Cancelled.exit_status if kind == "cancelled" else GenerationError.exit_status
+        if kind == "failed" and not self._ready:
+            status = CheckpointError.exit_status
+        job, self._job = self._job, None
+        if self._child is not None:
+            process.kill(self._child)
+        self._forget_worker()
+        if job is None:
+            return Message("stopped", text, status)
+        try:
+            state = job.read_state()
+            if state.state == "done":  # it died after the work was finished
+                return Message("done", state.message, 0, job.path)
+            job.mark_ended(kind, text, status)
+        except JobError as error:
+            text = f"{text} {error}"
+        return Message(kind, text, status, job.path)
+
+    def _forget_worker(self) -> None:
+        atexit.unregister(self.close)
+        if self._child is not None:
+            process.close_pipes(self._child)
+        self._child = None
+        self._reader = protocol.LineReader("type")
+        self._ready = False
+        self._loading = True
+        self._quiet = 0.0
+        self._polled = time.monotonic()
+        self._cancel_by = None
+
+    def _death_in_words(self, code: int) -> str:
+        how = process.exit_in_words(code)
+        said = process.last_lines(self._job.log) if self._job is not None else ""
+        said = said or process.last_lines(self.log)
+        said = f" Its last words: {said}" if said else ""
+        if not self._ready:
+            return (
+                f"The engine did not start: {self.python} was {how}. Set up the engine again in the add-on's "
+                f"preferences.{said}"
+            )
+        return f"The engine stopped unexpectedly: it was {how}. Generate the shot again.{said}"
+
+    def _silence_in_words(self) -> str:
+        if not self._ready:
+            return (
+                f"The engine did not start within {self._patience:g} seconds and was stopped. Try again, or set up "
+                "the engine again in the add-on's preferences."
+            )
+        return (
+            f"The engine has not answered for {self._patience:g} seconds and was stopped. Generate the shot again; "
+            "if it keeps happening, choose a smaller size or fewer frames."
+        )
+
+
+def _done_or_raise(message: Message) -> Message:
+    if message.kind == "done":
+        return message
+    raise _ERRORS.get(message.exit_status, GenerationError)(message.text)

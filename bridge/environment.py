@@ -1,0 +1,208 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The engine's own Python environment: where it is, what is in it, and how it is set up."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..wan_engine.request import CheckpointError
+from . import process
+
+VARIABLE = "WAN_PREVIS_ENGINE_PYTHON"
+# The modules that the engine imports.
+REQUIRED = ("torch", "safetensors", "numpy", "einops", "tokenizers", "ftfy", "av", "cv2", "PIL")
+MINIMUM_PYTHON = (3, 11)
+_MEND = "Set up the engine, or choose a Python that has it, in the add-on's preferences."
+_INSPECT = """
+import importlib.metadata, importlib.util, json, sys
+owners = importlib.metadata.packages_distributions()
+versions = {}
+for name in sys.argv[1:]:
+    found = importlib.util.find_spec(name) is not None
+    versions[name] = importlib.metadata.version(owners[name][0]) if found and name in owners else found or None
+print(json.dumps({"python": ".".join(map(str, sys.version_info[:3])), "packages": versions}))
+"""
+
+
+class EnvironmentMissing(CheckpointError):
+    """There is no usable engine environment; the text says what to do."""
+
+
+class NetworkRefused(EnvironmentMissing):
+    """Setting up needs the network, and the user has not allowed it."""
+
+
+@dataclass(frozen=True)
+class EngineEnvironment:
+    """The engine's Python, and in words where it was found."""
+
+    python: Path
+    origin: str
+
+
+def venv_python(folder: Path) -> Path:
+    """Where a virtual environment keeps its Python."""
+    return folder / "Scripts" / "python.exe" if sys.platform == "win32" else folder / "bin" / "python"
+
+
+def find_engine(preferred: str | None, addon_dir: Path, user_dir: Path) -> EngineEnvironment:
+    """The engine's Python: the user's choice, else the variable WAN_PREVIS_ENGINE_PYTHON, else the environment set
+    up under `user_dir`, else the one beside a development checkout.
+
+    A choice may be a Python or the folder of a virtual environment. One that leads nowhere is an error and not
+    passed over, as is having none at all: EnvironmentMissing.
+    """
+    for choice, origin in ((preferred, "the preferences"), (os.environ.get(VARIABLE), f"the variable {VARIABLE}")):
+        if choice:
+            return EngineEnvironment(_chosen_python(choice, origin), origin)
+    for folder, origin in (
+        (user_dir / "engine", "the add-on's set-up"),
+        (addon_dir / ".venv-engine", "the development checkout"),
+    ):
+        if venv_python(folder).is_file():
+            return EngineEnvironment(venv_python(folder), origin)
+    raise EnvironmentMissing(f"The engine is not set up. {_MEND}")
+
+
+def inspect_engine(python: Path, timeout: float = 30.0) -> dict[str, Any]:
+    """What a Python has of what the engine needs, without importing it:
+    {"python": version, "packages": {module: version, True (unknown) or None}, "missing": [modules], "too_old": bool,
+    "ok": bool}.
+
+    Raises EnvironmentMissing when that Python does not run, or not within `timeout` seconds.
+    """
+    environment = process.scrubbed_environment(os.environ)
+    try:
+        answer = subprocess.run(
+            [str(python), "-c", _INSPECT, *REQUIRED],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=timeout,
+            creationflags=process.NO_WINDOW,
+        )
+        facts = json.loads(answer.stdout)
+        packages, version = dict(facts["packages"]), str(facts["python"])
+    except subprocess.TimeoutExpired:
+        raise EnvironmentMissing(f"{python} has not answered within {timeout:g} seconds. {_MEND}") from None
+    except OSError as error:
+        raise EnvironmentMissing(f"{python} cannot be started ({error.strerror or error}). {_MEND}") from error
+    except (ValueError, TypeError, KeyError):
+        said = answer.stderr.decode("utf-8", "replace").strip().split("\n")[-1]
+        raise EnvironmentMissing(f"{python} is not a working Python ({said or 'no answer'}). {_MEND}") from None
+    missing = [name for name, installed in packages.items() if installed is None]
+    too_old = tuple(int(part) for part in version.split(".")[:2]) < MINIMUM_PYTHON
+    ok = not missing and not too_old
+    return {"python": version, "packages": packages, "missing": missing, "too_old": too_old, "ok": ok}
+
+
+class EngineSetup:
+    """Creates the virtual environment `folder` from `base_python` and installs a lock file's packages into it.
+
+    Runs as a child process that `poll` looks at, so that a window stays responsive; `run` waits for it.
+    Raises NetworkRefused unless `allow_network`: nothing is downloaded without the user's leave.
+    """
+
+    def __init__(self, base_python: Path, folder: Path, lock: Path, allow_network: bool) -> None:
+        if not allow_network:
+            raise NetworkRefused(
+                "Setting up the engine downloads packages, and online access is switched off. Allow online access in "
+                "Blender's System preferences, or choose a Python that has the engine's packages."
+            )
+        if not lock.is_file():
+            raise EnvironmentMissing(f"{lock} is missing, which lists the engine's packages. Install the add-on again.")
+        if folder.exists() and not (folder / "pyvenv.cfg").is_file() and any(folder.iterdir()):
+            raise EnvironmentMissing(f"{folder} holds something else than an engine. Move it away, or choose another.")
+        self.finished = False
+        self._partial = b""
+        python = str(venv_python(folder))
+        self._steps = [
+            [str(base_python), "-m", "venv", "--clear", str(folder)],
+            [python, "-m", "pip", "install", "--disable-pip-version-check", "--no-input", "-r", str(lock)],
+        ]
+        self._folder = folder
+        self._child: subprocess.Popen[bytes] | None = None
+
+    def poll(self) -> list[str]:
+        """The lines printed since the last call. `finished` becomes true at the end.
+
+        Raises EnvironmentMissing when a step fails; what it had printed comes first.
+        """
+        if self.finished:
+            return []
+        if self._child is None:
+            self._start()
+        child = self._child
+        if child is None or child.stdout is None:
+            return []
+        code = child.poll()
+        lines = self._read(child)
+        if code is None or lines:
+            return lines
+        process.close_pipes(child)
+        self._child = None
+        if code != 0:
+            self.finished = True
+            raise EnvironmentMissing(
+                f"Setting up the engine failed ({process.exit_in_words(code)}). Look at the lines above, mend what "
+                "they complain about (network, free disk space), and try again."
+            )
+        del self._steps[0]
+        self.finished = not self._steps
+        return lines
+
+    def run(self, on_line: Callable[[str], None]) -> None:
+        """Do it all, handing each printed line to `on_line`. Raises EnvironmentMissing; Ctrl-C stops it."""
+        try:
+            while not self.finished:
+                lines = self.poll()
+                for line in lines:
+                    on_line(line)
+                if not lines:
+                    time.sleep(0.05)
+        finally:
+            self.cancel()
+
+    def cancel(self) -> None:
+        """Stop; what there is of the environment stays and is cleared by the next set-up."""
+        self.finished = True
+        if self._child is not None:
+            process.kill(self._child)
+            process.close_pipes(self._child)
+            self._child = None
+
+    def _start(self) -> None:
+        try:
+            self._folder.parent.mkdir(parents=True, exist_ok=True)
+            environment = process.scrubbed_environment(os.environ)
+            self._child = process.spawn(self._steps[0], self._folder.parent, environment, subprocess.STDOUT)
+        except OSError as error:
+            self.finished = True
+            raise EnvironmentMissing(
+                f"Setting up the engine failed: {self._steps[0][0]} cannot be started ({error.strerror or error})."
+            ) from error
+        if self._child.stdin is not None:
+            self._child.stdin.close()
+
+    def _read(self, child: subprocess.Popen[bytes]) -> list[str]:
+        data = b""
+        while child.stdout is not None and (chunk := process.read_available(child.stdout)):
+            data += chunk
+        *lines, self._partial = (self._partial + data).replace(b"\r", b"\n").split(b"\n")
+        return [text for line in lines if (text := line.decode("utf-8", "replace").strip())]
+
+
+def _chosen_python(choice: str, origin: str) -> Path:
+    path = Path(choice).expanduser().absolute()
+    python = venv_python(path) if path.is_dir() else path
+    if not python.is_file():
+        raise EnvironmentMissing(f"The engine's Python {python}, named by {origin}, does not exist. {_MEND}")
+    return python

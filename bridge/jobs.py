@@ -1,0 +1,313 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The job folder: everything about one generation, on disk, readable without the program that made it.
+
+Both ends of the bridge use this module (also as top-level package in the worker), so it needs nothing but the
+standard library; a request goes in and comes out as its JSON.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import re
+import socket
+import sys
+import threading
+import time
+import unicodedata
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, fields, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+from .process import process_alive
+
+STATE_SCHEMA = "wan_previs.state/1"
+STATES = ("queued", "running", "done", "failed", "cancelled")
+ENDED = ("done", "failed", "cancelled")
+MAX_STEM_BYTES = 80
+DISK_FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))  # no quotas on Windows
+NOT_ALLOWED = (errno.EACCES, errno.EPERM, errno.EROFS)
+
+
+class JobError(Exception):
+    """A job folder that cannot be made, read or written; the text says why and what to do."""
+
+    exit_status = 5
+
+
+class Request(Protocol):
+    """What a job needs of a request: its JSON."""
+
+    def to_json(self) -> dict[str, Any]: ...
+
+
+@dataclass(frozen=True)
+class JobState:
+    """state.json. Times are ISO 8601 in UTC; `pid` and `host` name the worker that runs or ran the job."""
+
+    state: str
+    message: str = ""
+    exit_status: int | None = None
+    queued: str | None = None
+    started: str | None = None
+    finished: str | None = None
+    pid: int | None = None
+    host: str | None = None
+    interrupted: bool = False
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more will happen to the job."""
+        return self.state in ENDED
+
+
+def safe_name(name: str) -> str:
+    """The beginning of a folder name for a shot name in any language, valid on Linux, macOS and Windows, never empty.
+
+    Letters, digits and combining marks of every script stay; anything else becomes a hyphen. At most
+    MAX_STEM_BYTES of UTF-8.
+    """
+    kept = (c if c == "_" or unicodedata.category(c)[0] in "LMN" else "-" for c in unicodedata.normalize("NFC", name))
+    text = re.sub("-{2,}", "-", "".join(kept))
+    return text.encode("utf-8")[:MAX_STEM_BYTES].decode("utf-8", "ignore").strip("-") or "shot"
+
+
+class JobFolder:
+    """One job's folder; the files in it are named by the properties."""
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = Path(path)
+
+    def __repr__(self) -> str:
+        return f"JobFolder({str(self.path)!r})"
+
+    @classmethod
+    def create(cls, root: Path | str, stem: str) -> JobFolder:
+        """Make the next free folder `root/STEM-take-NNN` with an empty `conditioning/`, in state queued.
+
+        Raises JobError when the disk does not let us.
+        """
+        root = Path(root)
+        name = safe_name(stem)
+        with _in_words(root):
+            root.mkdir(parents=True, exist_ok=True)
+            job = cls(_make_next(root, name))
+            job.conditioning.mkdir()
+        job.write_state(JobState("queued", queued=utc_now()))
+        return job
+
+    @property
+    def request(self) -> Path:
+        return self.path / "request.json"
+
+    @property
+    def state(self) -> Path:
+        return self.path / "state.json"
+
+    @property
+    def events(self) -> Path:
+        return self.path / "events.jsonl"
+
+    @property
+    def conditioning(self) -> Path:
+        return self.path / "conditioning"
+
+    @property
+    def preview(self) -> Path:
+        return self.path / "preview.png"
+
+    @property
+    def clip(self) -> Path:
+        return self.path / "clip.mp4"
+
+    @property
+    def report(self) -> Path:
+        return self.path / "report.json"
+
+    @property
+    def log(self) -> Path:
+        return self.path / "log.txt"
+
+    def write_request(self, request: Request) -> None:
+        """Store the request. Raises JobError when it cannot be written."""
+        self._write_json(self.request, request.to_json())
+
+    def read_request(self) -> dict[str, Any]:
+        """The stored request's JSON (`GenerationRequest.from_json` makes a request of it).
+
+        Raises JobError when it is not there or is no JSON object.
+        """
+        try:
+            data = json.loads(self.request.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise JobError(f"{self.path} is no job folder: it holds no request.json.") from None
+        except OSError as error:
+            raise JobError(disk_trouble(error, self.path)) from error
+        except (ValueError, RecursionError):
+            data = None
+        if not isinstance(data, dict):
+            raise JobError(f"{self.request} is damaged: it is not a JSON object. Generate the shot again.")
+        return data
+
+    def write_state(self, state: JobState) -> None:
+        """Replace state.json in one go: a reader sees the old or the new one. Raises JobError."""
+        data = {key: value for key, value in asdict(state).items() if value is not None}
+        self._write_json(self.state, {"schema": STATE_SCHEMA, **data})
+
+    def read_state(self) -> JobState:
+        """Where the job stands. Without state.json it is queued; with a damaged one, or one that says running
+        while its worker is gone, it has failed and `message` says so (`interrupted` in the second case).
+
+        Raises JobError when the file is there but cannot be read.
+        """
+        try:
+            data = json.loads(self.state.read_text(encoding="utf-8"))
+            state = _state_from_json(data)
+        except FileNotFoundError:
+            return JobState("queued")
+        except OSError as error:
+            raise JobError(disk_trouble(error, self.path)) from error
+        except (ValueError, TypeError, RecursionError):
+            return JobState("failed", f"{self.state} is damaged. Generate the shot again.", JobError.exit_status)
+        if state.state == "running" and not _worker_alive(state):
+            text = "The engine stopped before the job was finished. Generate the shot again."
+            return replace(state, state="failed", message=text, exit_status=JobError.exit_status, interrupted=True)
+        return state
+
+    def mark_running(self) -> None:
+        """State running, by this process, and a fresh events.jsonl. Raises JobError."""
+        queued = self.read_state().queued
+        with _in_words(self.path):
+            self.events.write_bytes(b"")
+        self.write_state(
+            JobState("running", queued=queued, started=utc_now(), pid=os.getpid(), host=socket.gethostname())
+        )
+
+    def mark_ended(self, state: str, message: str, exit_status: int, interrupted: bool = False) -> None:
+        """State done, failed or cancelled, with what there is to say about it. Raises JobError."""
+        if state not in ENDED:
+            raise ValueError(f"{state} is no end of a job")
+        before = self.read_state()
+        self.write_state(
+            JobState(
+                state,
+                message=message,
+                exit_status=exit_status,
+                queued=before.queued,
+                started=before.started,
+                finished=utc_now(),
+                pid=before.pid,
+                host=before.host,
+                interrupted=interrupted,
+            )
+        )
+
+    def append_event(self, event: dict[str, Any]) -> None:
+        """Add one line to events.jsonl, stamped with `at` (seconds since 1970). Raises JobError."""
+        line = json.dumps({**event, "at": round(time.time(), 3)}) + "\n"
+        with _in_words(self.path), self.events.open("a", encoding="utf-8") as file:
+            file.write(line)
+
+    def read_events(self) -> list[dict[str, Any]]:
+        """The events so far, oldest first; a last line torn by a crash, or any other garbage, is left out."""
+        try:
+            lines = self.events.read_bytes().split(b"\n")
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise JobError(disk_trouble(error, self.path)) from error
+        return [event for line in lines if (event := _event(line)) is not None]
+
+    def _write_json(self, path: Path, data: dict[str, Any]) -> None:
+        try:
+            content = json.dumps(data, indent=1, ensure_ascii=False).encode("utf-8")
+        except UnicodeEncodeError:  # a file name that is no text, as Linux allows
+            content = json.dumps(data, indent=1).encode("ascii")
+        with _in_words(self.path):
+            _replace_file(path, content)
+
+
+def utc_now() -> str:
+    """The time as state.json writes it."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def _make_next(root: Path, name: str) -> Path:
+    pattern = re.compile(re.escape(name) + r"-take-(\d+)", re.IGNORECASE)
+    taken = [int(match[1]) for entry in os.listdir(root) if (match := pattern.fullmatch(entry))]
+    number = max(taken, default=0) + 1
+    while True:
+        path = root / f"{name}-take-{number:03d}"
+        try:
+            path.mkdir()
+        except FileExistsError:
+            number += 1
+        else:
+            return path
+
+
+def _replace_file(path: Path, content: bytes) -> None:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        _rename_over(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def _rename_over(source: Path, target: Path) -> None:
+    # Windows refuses for as long as a reader holds the target open, which is a matter of milliseconds.
+    for _ in range(50 if sys.platform == "win32" else 0):
+        try:
+            os.replace(source, target)
+            return
+        except PermissionError:
+            time.sleep(0.02)
+    os.replace(source, target)
+
+
+def _event(line: bytes) -> dict[str, Any] | None:
+    try:
+        event = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return event if isinstance(event, dict) else None
+
+
+def _state_from_json(data: Any) -> JobState:
+    if not isinstance(data, dict) or data.get("schema") != STATE_SCHEMA or data.get("state") not in STATES:
+        raise ValueError("not a state")
+    known = {field.name for field in fields(JobState)}
+    return JobState(**{key: value for key, value in data.items() if key in known})
+
+
+def _worker_alive(state: JobState) -> bool:
+    """Whether the worker may still be at it; of a worker on another computer we cannot tell, so it may."""
+    if state.host != socket.gethostname():
+        return True
+    return isinstance(state.pid, int) and process_alive(state.pid)
+
+
+def disk_trouble(error: OSError, folder: Path) -> str:
+    """What to tell the user when reading or writing in `folder` failed, with what to do."""
+    if error.errno in DISK_FULL:
+        return f"The disk is full: {folder} cannot be written. Free some space or choose another output folder."
+    if error.errno in NOT_ALLOWED:
+        return f"{error.filename or folder} may not be written or read. Choose another output folder."
+    return f"{error.filename or folder}: {error.strerror or error}. Choose another output folder or mend this one."
+
+
+@contextmanager
+def _in_words(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise JobError(disk_trouble(error, folder)) from error

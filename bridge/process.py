@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Child processes without threads and without blocking, and what differs between systems about them.
+
+The branches for Windows follow its documentation and are untested there.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import IO, Any
+
+_CHUNK = 1 << 16
+if sys.platform == "win32":
+    NO_WINDOW = subprocess.CREATE_NO_WINDOW
+else:
+    NO_WINDOW = 0
+
+
+def scrubbed_environment(environment: Mapping[str, str], **python_variables: str) -> dict[str, str]:
+    """A copy of `environment` in which no PYTHON* variable is left but the given ones.
+
+    Blender and its launchers set some of them for Blender's own Python, which would break another one.
+    """
+    kept = {key: value for key, value in environment.items() if not key.upper().startswith("PYTHON")}
+    kept.update(PYTHONUNBUFFERED="1", PYTHONIOENCODING="utf-8", PYTHONDONTWRITEBYTECODE="1", **python_variables)
+    return kept
+
+
+def spawn(
+    command: list[str], folder: Path, environment: dict[str, str], stderr: IO[bytes] | int
+) -> subprocess.Popen[bytes]:
+    """Start a child with pipes on stdin and stdout, in a process group of its own and without a console window.
+
+    Raises OSError when it cannot be started.
+    """
+    options: dict[str, Any] = {"start_new_session": True}
+    if sys.platform == "win32":
+        options = {"creationflags": NO_WINDOW | subprocess.CREATE_NEW_PROCESS_GROUP}
+    child = subprocess.Popen(
+        command,
+        cwd=folder,
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=stderr,
+        bufsize=0,
+        **options,
+    )
+    if sys.platform != "win32" and child.stdout is not None:
+        os.set_blocking(child.stdout.fileno(), False)
+    return child
+
+
+def read_available(pipe: IO[bytes]) -> bytes:
+    """What stands in the pipe now, up to 64 KiB; empty when there is nothing (yet, or any more). Never blocks."""
+    if sys.platform == "win32":
+        return _read_available_windows(pipe)
+    try:
+        return os.read(pipe.fileno(), _CHUNK)
+    except BlockingIOError:
+        return b""
+
+
+def _read_available_windows(pipe: IO[bytes]) -> bytes:
+    if sys.platform != "win32":
+        raise OSError("only on Windows")
+    import ctypes
+    import msvcrt
+    from ctypes import wintypes
+
+    peek = ctypes.WinDLL("kernel32", use_last_error=True).PeekNamedPipe
+    peek.argtypes = (
+        wintypes.HANDLE,
+        wintypes.LPVOID,
+        wintypes.DWORD,
+        ctypes.POINTER(wintypes.DWORD),
+        ctypes.POINTER(wintypes.DWORD),
+        ctypes.POINTER(wintypes.DWORD),
+    )
+    peek.restype = wintypes.BOOL
+    waiting = wintypes.DWORD(0)
+    # It fails once the other end is closed and everything has been read: then there is nothing, for good.
+    if not peek(msvcrt.get_osfhandle(pipe.fileno()), None, 0, None, ctypes.byref(waiting), None):
+        return b""
+    return os.read(pipe.fileno(), min(waiting.value, _CHUNK)) if waiting.value else b""
+
+
+def kill(child: subprocess.Popen[bytes], seconds: float = 5.0) -> None:
+    """End the child and its process group the hard way, and wait for it for at most `seconds`."""
+    if child.poll() is None:
+        if sys.platform == "win32":
+            child.kill()
+        else:
+            try:
+                os.killpg(child.pid, signal.SIGKILL)
+            except ProcessLookupError:
+                child.kill()
+    wait(child, seconds)
+
+
+def wait(child: subprocess.Popen[bytes], seconds: float) -> bool:
+    """Whether the child has ended, after waiting for at most `seconds`."""
+    try:
+        child.wait(seconds)
+    except subprocess.TimeoutExpired:
+        return False
+    return True
+
+
+def close_pipes(child: subprocess.Popen[bytes]) -> None:
+    """Let go of the child's pipes; a child that listens sees the end of its input."""
+    for pipe in (child.stdin, child.stdout):
+        if pipe is not None:
+            pipe.close()
+
+
+def exit_in_words(code: int) -> str:
+    """How a process ended, from its exit code as subprocess gives it."""
+    if code < 0:
+        try:
+            name = signal.Signals(-code).name
+        except ValueError:
+            name = "unknown"
+        text = f"killed by signal {-code} ({name})"
+        if name == "SIGKILL":
+            text += "; the computer may have run out of memory, so try a smaller size or fewer frames"
+        return text
+    if code >= 0x80000000:
+        return f"ended by Windows with code 0x{code:08X}"
+    return f"ended with exit status {code}"
+
+
+def last_lines(log: Path, count: int = 3) -> str:
+    """The last lines of a log that hold anything, joined; empty when there is no log."""
+    try:
+        with log.open("rb") as file:
+            file.seek(0, os.SEEK_END)
+            file.seek(max(0, file.tell() - 4096))
+            lines = file.read().decode("utf-8", "replace").splitlines()
+    except OSError:
+        return ""
+    return " | ".join([line.strip() for line in lines if line.strip()][-count:])
+
+
+def process_alive(pid: int) -> bool:
+    """Whether a process of this computer exists and, where the system tells, is a worker and no zombie."""
+    if pid <= 0:
+        return False
+    if sys.platform == "win32":
+        return _process_alive_windows(pid)
+    if sys.platform == "linux":
+        # The number may have been given to another program since, above all after a restart of the computer.
+        try:
+            return b"bridge.worker" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        except OSError:
+            return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _process_alive_windows(pid: int) -> bool:
+    # os.kill with signal 0 would end the process there.
+    if sys.platform != "win32":
+        raise OSError("only on Windows")
+    import ctypes
+    from ctypes import wintypes
+
+    query_limited_information, still_active = 0x1000, 259
+    kernel32 = ctypes.WinDLL("kernel32", use_last_error=True)
+    kernel32.OpenProcess.restype = wintypes.HANDLE
+    kernel32.OpenProcess.argtypes = (wintypes.DWORD, wintypes.BOOL, wintypes.DWORD)
+    kernel32.GetExitCodeProcess.argtypes = (wintypes.HANDLE, ctypes.POINTER(wintypes.DWORD))
+    kernel32.CloseHandle.argtypes = (wintypes.HANDLE,)
+    handle = kernel32.OpenProcess(query_limited_information, False, pid)
+    if not handle:
+        return False
+    try:
+        code = wintypes.DWORD()
+        return bool(kernel32.GetExitCodeProcess(handle, ctypes.byref(code))) and code.value == still_active
+    finally:
+        kernel32.CloseHandle(handle)

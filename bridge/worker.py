@@ -1,0 +1,339 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The engine's process: runs job folders, one after the other, with the last checkpoint kept loaded.
+
+Started by the client as ``ENGINE_PYTHON -m bridge.worker`` with the add-on's folder as PYTHONPATH; it then takes
+commands on stdin and answers on stdout (see protocol.py). ``python -m bridge.worker FOLDER`` runs one job folder
+without a client, writes the same messages to stdout and ends with the job's exit status.
+
+The main thread runs the jobs; one thread listens on stdin, so that a cancel is seen during a job and the worker
+ends as soon as the program that started it does; one thread writes to stdout, and sends a heartbeat when there is
+nothing else to say.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import gc
+import os
+import platform
+import queue
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from wan_engine.request import Cancelled, CheckpointError, GenerationError, GenerationRequest, WanError
+
+from . import protocol
+from .jobs import DISK_FULL, NOT_ALLOWED, JobError, JobFolder, disk_trouble
+
+PARENT_GONE = "The program that asked for this clip ended before it was finished. Generate the shot again."
+
+
+class Channel:
+    """Sends messages to the client from its own thread, so that a client that does not read holds up no job."""
+
+    def __init__(self, descriptor: int, on_beat: Callable[[], None]) -> None:
+        self._descriptor = descriptor
+        self._on_beat = on_beat
+        self._messages: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._write, name="messages", daemon=True)
+        self._thread.start()
+
+    def send(self, kind: str, **content: Any) -> None:
+        self._messages.put({"type": kind, **content})
+
+    def close(self) -> None:
+        """Wait, not for ever, until everything is written."""
+        self._messages.put(None)
+        self._thread.join(2.0)
+
+    def _write(self) -> None:
+        while True:
+            try:
+                message = self._messages.get(timeout=protocol.HEARTBEAT_SECONDS / 2)
+            except queue.Empty:
+                self._on_beat()
+                message = {"type": "heartbeat"}
+            if message is None:
+                return
+            try:
+                _write_all(self._descriptor, protocol.encode(message))
+            except OSError:
+                return  # nobody reads any more; the end of stdin tells what to do about it
+
+
+class WarmEngine:
+    """The pipeline that was used last, kept for the next job that wants the same one."""
+
+    def __init__(self) -> None:
+        self._key: object = None
+        self._pipeline: Any = None
+
+    def pipeline(self, request: GenerationRequest) -> Any:
+        """The pipeline for a request. Files that changed on disk since count as another checkpoint.
+
+        Raises CheckpointError when the environment or the checkpoint is not fit, UsageError for a bad option.
+        """
+        import_engine()
+        from wan_engine import pipeline
+
+        key = (request.checkpoint, request.dtype, request.offload, _fingerprint(Path(request.checkpoint)))
+        if self._pipeline is not None and key == self._key:
+            print(f"still loaded: {request.checkpoint}", file=sys.stderr)
+            return self._pipeline
+        self._pipeline = self._key = None
+        gc.collect()  # the old weights have to be gone before the new ones come
+        print(f"loading {request.checkpoint} ({request.dtype}, offload {request.offload})", file=sys.stderr)
+        self._pipeline = pipeline.load(request.checkpoint, dtype=request.dtype, offload=request.offload)
+        self._key = key
+        return self._pipeline
+
+
+class Task:
+    """One job on its way through the worker."""
+
+    def __init__(self, folder: Path) -> None:
+        self.job = JobFolder(folder)
+        self.cancelled = threading.Event()
+        self._settled = False
+        self._lock = threading.Lock()
+
+    def settle(self, state: str, message: str, exit_status: int, interrupted: bool = False) -> str:
+        """Write the job's end, once: whoever comes first wins. Returns the message, with what went wrong writing."""
+        # Bounded, because a process that has to end must not wait for another thread's stuck disk.
+        if not self._lock.acquire(timeout=2.0):
+            return message
+        try:
+            if not self._settled:
+                self._settled = True
+                self.job.mark_ended(state, message, exit_status, interrupted)
+        except JobError as error:
+            return f"{message} {error}".strip()
+        finally:
+            self._lock.release()
+        return message
+
+
+class Worker:
+    """Runs tasks and tells the channel about them."""
+
+    def __init__(self, console: int) -> None:
+        self._console = console
+        self._parent = os.getppid()
+        self._engine = WarmEngine()
+        self._lock = threading.Lock()
+        self._tasks: list[Task] = []
+        self._inbox: queue.SimpleQueue[Task | None] = queue.SimpleQueue()
+        self._serving = False
+        self.channel = Channel(_take_stdout(), self._watch_parent)
+
+    def serve(self) -> int:
+        """Take commands from stdin until told to quit; returns the exit status."""
+        self._serving = True
+        self.channel.send("hello", protocol=protocol.PROTOCOL, pid=os.getpid(), python=platform.python_version())
+        threading.Thread(target=self._listen, name="commands", daemon=True).start()
+        try:
+            self.channel.send("ready", torch=import_engine())
+        except CheckpointError as error:
+            traceback.print_exc()
+            self.channel.send("unusable", message=str(error), exit_status=error.exit_status)
+            self.channel.close()
+            return error.exit_status
+        while (task := self._inbox.get()) is not None:
+            self.run(task)
+        self.channel.close()
+        return 0
+
+    def add(self, folder: Path) -> Task:
+        """Put a job into the queue."""
+        task = Task(folder)
+        with self._lock:
+            self._tasks.append(task)
+        self._inbox.put(task)
+        return task
+
+    def run(self, task: Task) -> int:
+        """Run one job to its end, whatever that is; returns the job's exit status."""
+        with _LogInto(task.job.log, self._console):
+            state, message, status = self._outcome(task)
+        message = task.settle(state, message, status)
+        with self._lock:
+            if task in self._tasks:
+                self._tasks.remove(task)
+        self.channel.send(state, folder=str(task.job.path), message=message, exit_status=status)
+        return status
+
+    def _outcome(self, task: Task) -> tuple[str, str, int]:
+        try:
+            self._generate(task)
+        except Cancelled:
+            return "cancelled", "Cancelled.", Cancelled.exit_status
+        except (WanError, JobError) as error:
+            traceback.print_exc()
+            return "failed", str(error), error.exit_status
+        except Exception as error:
+            traceback.print_exc()
+            return "failed", trouble_in_words(error, task.job.path), GenerationError.exit_status
+        return "done", "", 0
+
+    def _generate(self, task: Task) -> None:
+        job = task.job
+        request = GenerationRequest.from_json(job.read_request())
+        if request.report is None:
+            request = replace(request, report=job.report.name)
+        job.mark_running()
+
+        def on_event(event: dict[str, Any]) -> None:
+            job.append_event(event)
+            self.channel.send("event", folder=str(job.path), event=event)
+
+        if task.cancelled.is_set():
+            raise Cancelled("Cancelled.")
+        pipeline = self._engine.pipeline(request)
+        pipeline.generate(request, folder=job.path, on_event=on_event, should_cancel=task.cancelled.is_set)
+
+    def _listen(self) -> None:
+        reader = protocol.LineReader("cmd")
+        while chunk := os.read(0, 1 << 16):
+            for command in reader.feed(chunk):
+                self._obey(command)
+        self._abandon("failed", PARENT_GONE, GenerationError.exit_status)
+
+    def _obey(self, command: dict[str, Any]) -> None:
+        if command["cmd"] == "run" and isinstance(command.get("folder"), str):
+            self.add(Path(command["folder"]))
+        elif command["cmd"] == "cancel":
+            with self._lock:
+                for task in self._tasks:
+                    task.cancelled.set()
+        elif command["cmd"] == "quit":
+            self._abandon("cancelled", "Cancelled, because Blender closed the engine.", Cancelled.exit_status)
+        else:
+            print(f"unknown command left out: {command}", file=sys.stderr)
+
+    def _watch_parent(self) -> None:
+        # The end of stdin says the same, unless another process inherited the other end of the pipe.
+        if self._serving and os.getppid() != self._parent:
+            self._abandon("failed", PARENT_GONE, GenerationError.exit_status)
+
+    def _abandon(self, state: str, message: str, exit_status: int) -> None:
+        """End the process now, also in the middle of a step, leaving no job behind that says it is running."""
+        with self._lock:
+            tasks = list(self._tasks)
+        for task in tasks:
+            task.settle(state, message, exit_status, interrupted=True)
+        os._exit(exit_status if tasks else 0)
+
+
+class _LogInto:
+    """Sends everything printed (and what native code prints) into a job's log for as long as the block runs."""
+
+    def __init__(self, log: Path, console: int) -> None:
+        self._log = log
+        self._console = console
+
+    def __enter__(self) -> None:
+        try:
+            descriptor = os.open(self._log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+        except OSError as error:
+            print(f"no log for this job: {error}", file=sys.stderr)
+            return
+        _point_output_at(descriptor)
+        os.close(descriptor)
+
+    def __exit__(self, *_: object) -> None:
+        _point_output_at(self._console)
+
+
+def import_engine() -> str:
+    """Import everything a job needs, the slow part of starting; returns torch's version.
+
+    Raises CheckpointError when a package is missing or broken.
+    """
+    try:
+        import torch
+
+        from wan_engine import pipeline  # noqa: F401
+    except (ImportError, OSError) as error:
+        missing = error.name if isinstance(error, ModuleNotFoundError) else None
+        what = f"lacks {missing}" if missing else f"is broken ({error})"
+        raise CheckpointError(
+            f"The engine environment of {sys.executable} {what}. Set it up again in the add-on's preferences."
+        ) from error
+    return str(torch.__version__)
+
+
+def trouble_in_words(error: Exception, folder: Path) -> str:
+    """What to tell the user about an error that the engine did not foresee."""
+    root: BaseException | None = error
+    while root is not None and not isinstance(root, OSError):
+        root = root.__cause__ or root.__context__
+    if isinstance(root, OSError) and root.errno in DISK_FULL + NOT_ALLOWED:
+        return disk_trouble(root, folder)
+    if isinstance(error, MemoryError) or "not enough memory" in str(error) or "out of memory" in str(error):
+        return "The memory is not enough for this. Choose a smaller size, fewer frames, or an offload setting."
+    text = str(error).strip().split("\n")[0][:300]
+    return f"The engine failed unexpectedly ({type(error).__name__}: {text}). {folder / 'log.txt'} has the details."
+
+
+def run_alone(folder: Path, console: int) -> int:
+    """Run one job folder without a client; Ctrl-C cancels. Returns the exit status."""
+    worker = Worker(console)
+    task = worker.add(folder)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: task.cancelled.set())
+    status = worker.run(task)
+    worker.channel.close()
+    if status:
+        print(task.job.read_state().message, file=sys.stderr)
+    return status
+
+
+def main(arguments: list[str]) -> int:
+    console = os.dup(2)
+    faulthandler.enable(2)
+    if not arguments:
+        return Worker(console).serve()
+    if len(arguments) > 1 or not Path(arguments[0]).is_dir():
+        print("Give one job folder, or nothing to take commands on standard input.", file=sys.stderr)
+        return 2
+    return run_alone(Path(arguments[0]).absolute(), console)
+
+
+def _take_stdout() -> int:
+    """Keep stdout for messages alone: whatever else is printed from now on goes where stderr goes."""
+    descriptor = os.dup(1)
+    _point_output_at(2)
+    return descriptor
+
+
+def _point_output_at(descriptor: int) -> None:
+    sys.stdout.flush()
+    sys.stderr.flush()
+    for standard in (1, 2):
+        if descriptor != standard:
+            os.dup2(descriptor, standard)
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    while data:
+        data = data[os.write(descriptor, data) :]
+
+
+def _fingerprint(folder: Path) -> tuple[tuple[str, int, int], ...]:
+    """Names, sizes and times of a checkpoint's files; empty when there are none."""
+    found = []
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            facts = path.stat()
+            found.append((str(path), facts.st_size, facts.st_mtime_ns))
+    return tuple(found)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

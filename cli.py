@@ -1,0 +1,201 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The headless commands `brief`, `prompt`, `render` and `check`, the same under `blender -c wan_previs` and `python -m wan_previs`.
+
+Exit status: 0 done, 2 wrong usage, 3 the scene lacks what the command needs, 4 engine or checkpoint not set up, 5 generation
+failed, 130 cancelled. Errors are one or two sentences on stderr.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import bpy
+
+from . import previs
+
+COMMAND = "wan_previs"
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line after the file name."""
+    top = argparse.ArgumentParser(prog=COMMAND, description="Turns the shots of a scene into generated previs clips.")
+    commands = top.add_subparsers(dest="command", required=True)
+
+    brief = commands.add_parser("brief", help="print what the scene knows of its shots, as JSON")
+    brief.add_argument("--out", type=Path, help="write to this file instead of stdout")
+    prompt = commands.add_parser("prompt", help="print the prompt of each shot")
+    prompt.add_argument("--language", choices=("en", "zh"), default="en")
+    prompt.add_argument("--json", action="store_true", help="the structured prompt instead of its text")
+    render = commands.add_parser("render", help="generate the clips and put them into the sequencer")
+    check = commands.add_parser("check", help="say what is set up, what is missing and how to mend it")
+    for command in (brief, prompt, render):
+        command.add_argument("--shot", action="append", metavar="NAME", help="only this shot; may be given again")
+    for command in (prompt, render):
+        command.add_argument("--description", default="", help="your own words, woven into the prompt")
+    for command in (render, check):
+        command.add_argument("--model", default="nano", help="'nano' or a checkpoint folder")
+    render.add_argument("--mode", choices=previs.MODES, default="first_last", help="what the clip is held to")
+    render.add_argument("--size", type=_size, metavar="WxH")
+    render.add_argument("--steps", type=int, metavar="N")
+    render.add_argument("--seed", type=int, default=0, metavar="N")
+    render.add_argument("--output", type=Path, metavar="DIR", help="where job folders go; default: 'previs' beside the file")
+    render.add_argument("--save", type=Path, metavar="FILE.blend", help="save the scene with its new strips here")
+    render.add_argument("--dry-run", action="store_true", help="stop before the engine; leave request and frames")
+    return top
+
+
+def _size(text: str) -> tuple[int, int]:
+    match = re.fullmatch(r"(\d+)[xX](\d+)", text)
+    if match is None:
+        raise argparse.ArgumentTypeError(f"'{text}' is no size; write it as 832x480")
+    return int(match[1]), int(match[2])
+
+
+def main(argv: list[str]) -> int:
+    """Runs one command on the open file; returns the exit status."""
+    try:
+        args = parser().parse_args(argv)
+    except SystemExit as stop:  # argparse has said why
+        return int(stop.code or 0)
+    try:
+        return {"brief": _brief, "prompt": _prompt, "render": _render, "check": _check}[args.command](args)
+    except previs.OurError as error:
+        _complain(str(error))
+        return error.exit_status
+    except OSError as error:
+        _complain(f"{error.filename or 'A file'} cannot be read or written: {error.strerror}.")
+        return 5
+    except KeyboardInterrupt:
+        _complain("Cancelled.")
+        return 130
+
+
+def _complain(words: str) -> None:
+    print(f"wan_previs: {words}", file=sys.stderr, flush=True)
+
+
+def _scene() -> bpy.types.Scene:
+    return bpy.context.scene
+
+
+def _warn(warnings: list[str]) -> None:
+    for warning in warnings:
+        _complain(f"warning: {warning}")
+
+
+def _brief(args: argparse.Namespace) -> int:
+    brief, warnings = previs.read_shots(_scene(), args.shot)
+    _warn(warnings)
+    text = json.dumps(brief.to_json(), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    if args.out is not None:
+        args.out.write_text(text, encoding="utf-8")
+    else:
+        sys.stdout.write(text)
+    return 0
+
+
+def _prompt(args: argparse.Namespace) -> int:
+    brief, warnings = previs.read_shots(_scene(), args.shot)
+    _warn(warnings)
+    settings = previs.Settings(description=args.description)
+    prompts = {shot.name: previs.prompt_of(brief, shot, settings) for shot in brief.shots}
+    if args.json:
+        print(json.dumps({name: p.to_json() for name, p in prompts.items()}, indent=1, ensure_ascii=False))
+    else:
+        texts = {name: p.text(args.language) for name, p in prompts.items()}
+        print("\n\n".join(texts.values() if len(texts) == 1 else (f"[{n}]\n{t}" for n, t in texts.items())))
+    return 0
+
+
+def _settings(args: argparse.Namespace) -> previs.Settings:
+    user = _user()
+    return previs.Settings(
+        model=args.model, mode=args.mode, size=args.size, steps=args.steps, seed=args.seed, description=args.description,
+        output=args.output, engine_python=user.engine_python, user_dir=user.user_dir,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _User:
+    engine_python: str | None = None
+    user_dir: Path | None = None
+
+
+def _user() -> _User:
+    """What the preferences of the enabled extension say; nothing in bpy module mode."""
+    addon = bpy.context.preferences.addons.get(__package__)
+    if addon is None or addon.preferences is None:
+        return _User()
+    folder = Path(bpy.utils.extension_path_user(__package__)) / "engine"
+    return _User(addon.preferences.engine_python or None, folder)
+
+
+def _render(args: argparse.Namespace) -> int:
+    settings = _settings(args)
+    if args.dry_run:
+        return _dry_run(args, settings)
+    generation = previs.Generation(_scene(), settings, args.shot)
+    _warn(generation.warnings)
+    try:
+        generation.run(_Terminal().show)
+    finally:
+        previs.close_engine()
+    for clip in generation.clips:
+        print(clip)
+    if args.save is not None and generation.clips:
+        bpy.ops.wm.save_as_mainfile(filepath=str(args.save.resolve()), copy=True)
+    for error in generation.errors:
+        _complain(error)
+    return generation.exit_status
+
+
+def _dry_run(args: argparse.Namespace, settings: previs.Settings) -> int:
+    brief, warnings = previs.read_shots(_scene(), args.shot)
+    _warn(warnings)
+    for shot in brief.shots:
+        print(previs.prepare(_scene(), brief, shot, settings).path)
+    return 0
+
+
+class _Terminal:
+    """One line on stderr that tells how far a generation is; rewritten in a terminal, a new line per change elsewhere."""
+
+    def __init__(self) -> None:
+        self.last = ""
+
+    def show(self, generation: previs.Generation) -> None:
+        name = generation.shots[generation.index] if generation.index >= 0 else ""
+        done = int(generation.fraction * 30)
+        line = f"[{'#' * done}{'.' * (30 - done)}] {generation.fraction:4.0%}  {name}: {generation.status}"
+        if line == self.last:
+            return
+        self.last = line
+        print(f"\r\x1b[K{line}" if sys.stderr.isatty() else line, end="" if sys.stderr.isatty() else "\n", file=sys.stderr, flush=True)
+        if generation.status in ("Done", "Stopped") and sys.stderr.isatty():
+            print(file=sys.stderr)
+
+
+def _check(args: argparse.Namespace) -> int:
+    user = _user()
+    findings = previs.check(previs.Settings(model=args.model, engine_python=user.engine_python, user_dir=user.user_dir))
+    for finding in findings:
+        print(f"{'ok ' if finding.ok else 'NO '} {finding.what}" + (f": {finding.advice}" if finding.advice else ""))
+    return 0 if all(f.ok for f in findings) else 4
+
+
+_registered: list[object] = []
+
+
+def register() -> None:
+    """Makes `blender -c wan_previs` known."""
+    _registered.append(bpy.utils.register_cli_command(COMMAND, main))
+
+
+def unregister() -> None:
+    while _registered:
+        bpy.utils.unregister_cli_command(_registered.pop())

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What differs between Blender 4.2 and 5.2, in one place (the sequencer's differences live in `sequencer/`)."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import bpy
+
+
+def fcurves(owner: bpy.types.ID) -> list[Any]:
+    """Animation curves of an ID's active action: by the slot's channel bag from 4.4 on, `action.fcurves` before."""
+    data = owner.animation_data
+    if data is None or data.action is None:
+        return []
+    if bpy.app.version < (4, 4, 0):
+        return list(data.action.fcurves)
+    if data.action_slot is None:
+        return []
+    found: list[Any] = []
+    for layer in data.action.layers:
+        for strip in layer.strips:
+            bag = strip.channelbag(data.action_slot)
+            found.extend(bag.fcurves if bag else ())
+    return found
+
+
+def world_tree(world: bpy.types.World | None) -> Any:
+    """The world's node tree if it is in use. From 5.0 on it always is, and `use_nodes` only warns."""
+    if world is None or world.node_tree is None:
+        return None
+    if bpy.app.version < (5, 0, 0) and not world.use_nodes:
+        return None
+    return world.node_tree
+
+
+def light_tree(light: bpy.types.Light) -> Any:
+    """The light's node tree if it is in use."""
+    return light.node_tree if light.use_nodes else None
+
+
+def sky_sun_direction(node: Any) -> tuple[float, float, float]:
+    """Toward the sun of a Sky Texture, in its texture space. The physical models (Nishita until 4.5, single and
+    multiple scattering since) hold elevation and rotation, Preetham and Hosek/Wilkie a vector."""
+    if node.sky_type in {"PREETHAM", "HOSEK_WILKIE"}:
+        x, y, z = node.sun_direction
+        length = math.sqrt(x * x + y * y + z * z)
+        return (x / length, y / length, z / length)
+    elevation, rotation = node.sun_elevation, node.sun_rotation
+    flat = math.cos(elevation)
+    return (math.sin(rotation) * flat, math.cos(rotation) * flat, math.sin(elevation))
+
+
+def sky_sun_intensity(node: Any) -> float | None:
+    """How bright a Sky Texture's sun disc is; None where it draws none."""
+    if node.sky_type in {"PREETHAM", "HOSEK_WILKIE"} or not node.sun_disc:
+        return None
+    return float(node.sun_intensity)
+
+
+def light_exposure(light: bpy.types.Light) -> float:
+    """Exposure of a light in stops, 4.5 and later."""
+    return float(getattr(light, "exposure", 0.0))
+
+
+def light_temperature(light: bpy.types.Light) -> tuple[float, tuple[float, float, float]] | None:
+    """(kelvin, linear colour that it stands for) of a light that is set by temperature, 4.5 and later."""
+    if not getattr(light, "use_temperature", False):
+        return None
+    return float(light.temperature), tuple(light.temperature_color)
+
+
+def world_of(scene: bpy.types.Scene, layer: bpy.types.ViewLayer) -> bpy.types.World | None:
+    """The world that lights a view layer: its override where Blender has one, else the scene's."""
+    return getattr(layer, "world_override", None) or scene.world

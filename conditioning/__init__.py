@@ -1,0 +1,7 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Pictures of a shot that the video model is conditioned on, rendered from the scene without leaving a trace in it."""
+
+from .frames import render_first_last
+from .preserve import preserved
+
+__all__ = ["preserved", "render_first_last"]

@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""First and last frame of a shot, rendered through its own camera at the video model's size."""
+
+from __future__ import annotations
+
+import struct
+import tempfile
+from pathlib import Path
+
+import bpy
+
+from ..scene.brief import SceneError, Shot
+from .preserve import preserved
+
+_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_PNG_END = b"IEND\xaeB\x60\x82"
+
+
+def render_first_last(
+    scene: bpy.types.Scene,
+    shot: Shot,
+    size: tuple[int, int],
+    folder: Path,
+    last: bool = True,
+    samples: int = 16,
+) -> dict[str, Path]:
+    """Render `folder`/first.png and, with `last`, `folder`/last.png: RGB, 8 bit, exactly `size` (width, height) pixels.
+
+    The picture is what the scene's camera and colour management show at `shot.frame_start` and `shot.frame_end`,
+    through `shot.camera` whatever the timeline markers say. Compositing, sequencer strips, render border, burnt-in
+    metadata, stereo views and a transparent film are left out. The scene need not be the active one and is left as it
+    was (see `preserved`). The folder is made when it is missing.
+
+    Engine: the scene's own, with at most `samples` samples per pixel. An EEVEE scene is rendered by Cycles when Blender
+    runs in the background, where EEVEE has only software graphics and takes half a minute. Cycles denoises where the
+    build can. Of several view layers that render, the window's active one is taken, else the first.
+
+    Framing: pixels are square in the result, so a scene with another pixel aspect is shown undistorted. When `size` has
+    another aspect ratio than the scene, Blender's rule applies: the camera's sensor fit says which side keeps its angle
+    of view (Auto: the longer one), the other side shows more or less of the scene.
+
+    Raises SceneError when the camera is missing, the folder cannot be written or Blender cannot render.
+    """
+    camera = _camera(scene, shot)
+    _check_writable(folder)
+    frames = {"first": shot.frame_start} | ({"last": shot.frame_end} if last else {})
+    with preserved(scene), bpy.context.temp_override(scene=scene):
+        for marker in scene.timeline_markers:
+            marker.camera = None  # a bound marker would switch the camera again when the render starts
+        paths = {}
+        for name, frame in frames.items():
+            scene.frame_set(frame)
+            scene.camera = camera
+            # After the change of frame: animation may have touched the settings.
+            _set_picture(scene, size)
+            _set_engine(scene, samples)
+            paths[name] = _render(scene, shot, frame, size, folder / f"{name}.png")
+    return paths
+
+
+def _camera(scene: bpy.types.Scene, shot: Shot) -> bpy.types.Object:
+    camera = scene.objects.get(shot.camera) or bpy.data.objects.get(shot.camera) if shot.camera else None
+    if camera is None:
+        raise SceneError(
+            f'Shot "{shot.name}": there is no camera "{shot.camera}" in the scene "{scene.name}". '
+            "Bind a camera to the shot's marker or set the scene's camera."
+        )
+    return camera
+
+
+def _check_writable(folder: Path) -> None:
+    """Find out before the render, which may take long."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise SceneError(
+            f'The folder "{folder}" for the conditioning frames cannot be written ({error.strerror}). '
+            "Choose another output folder or free space on the disk."
+        ) from error
+
+
+def _set_picture(scene: bpy.types.Scene, size: tuple[int, int]) -> None:
+    render, image = scene.render, scene.render.image_settings
+    render.resolution_x, render.resolution_y = size
+    render.resolution_percentage = 100
+    render.pixel_aspect_x = render.pixel_aspect_y = 1.0
+    render.use_border = render.use_crop_to_border = False
+    render.use_sequencer = render.use_compositing = False
+    render.use_multiview = render.use_stamp = render.film_transparent = False
+    render.use_single_layer = render.use_render_cache = False
+    if image.file_format != "PNG":  # setting it again would still reset the colour space of the output
+        if hasattr(image, "media_type"):  # from 5.0 on it decides which file formats there are
+            image.media_type = "IMAGE"
+        image.file_format = "PNG"
+    image.color_mode, image.color_depth = "RGB", "8"
+    image.color_management = "FOLLOW_SCENE"
+    chosen = _view_layer(scene)
+    for layer in scene.view_layers:
+        layer.use = layer == chosen
+
+
+def _view_layer(scene: bpy.types.Scene) -> bpy.types.ViewLayer:
+    """Without compositing one view layer makes the picture."""
+    used = [layer for layer in scene.view_layers if layer.use]
+    if not used:
+        raise SceneError(f'No view layer of the scene "{scene.name}" is used for rendering. Switch one on.')
+    active = bpy.context.window.view_layer if bpy.context.window else None
+    return active if active in used else used[0]
+
+
+def _set_engine(scene: bpy.types.Scene, samples: int) -> None:
+    if bpy.app.background and scene.render.engine.startswith("BLENDER_EEVEE"):
+        scene.render.engine = "CYCLES"
+    if scene.render.engine == "CYCLES":
+        cycles = scene.cycles
+        cycles.samples = min(cycles.samples, samples)
+        cycles.use_layer_samples = "IGNORE"
+        cycles.use_denoising = _can_denoise()
+        if cycles.use_denoising:
+            cycles.denoiser = "OPENIMAGEDENOISE"
+    elif scene.render.engine.startswith("BLENDER_EEVEE"):
+        scene.eevee.taa_render_samples = min(scene.eevee.taa_render_samples, samples)
+
+
+def _can_denoise() -> bool:
+    """Some builds (Debian's) come without the denoiser; asking for it would fail the render there."""
+    import _cycles  # exists only where Blender is built with Cycles
+
+    return bool(_cycles.with_openimagedenoise)
+
+
+def _render(scene: bpy.types.Scene, shot: Shot, frame: int, size: tuple[int, int], path: Path) -> Path:
+    where = f'Frame {frame} of shot "{shot.name}"'
+    try:
+        finished = bpy.ops.render.render()
+    except RuntimeError as error:
+        raise SceneError(f"{where} could not be rendered: {_plain(error)}") from error
+    if finished != {"FINISHED"}:
+        raise SceneError(f"{where} was not rendered because rendering was stopped. Start it again.")
+    try:
+        # Not through scene.render.filepath, which reads braces and number signs in folder names as placeholders.
+        path.unlink(missing_ok=True)
+        bpy.data.images["Render Result"].save_render(str(path), scene=scene)
+        complete = _is_complete_png(path, size)
+    except (OSError, RuntimeError) as error:
+        raise SceneError(f'{where} could not be saved as "{path}": {_plain(error)}') from error
+    if not complete:
+        raise SceneError(f'{where} could not be saved whole as "{path}". Free space on the disk and try again.')
+    return path
+
+
+def _plain(error: Exception) -> str:
+    """Blender's operator errors as one line without their prefix."""
+    return " ".join(str(error).replace("Error: ", "").split())
+
+
+def _is_complete_png(path: Path, size: tuple[int, int]) -> bool:
+    """A full disk can leave a file that is cut off, without an error from Blender."""
+    data = path.read_bytes()
+    return data.startswith(_PNG_SIGNATURE) and data.endswith(_PNG_END) and struct.unpack(">2I", data[16:24]) == size

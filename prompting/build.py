@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From a brief to the structured prompt: what is told, and in which of Wan's words."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from ..scene.brief import Brief, Move, Shot
+from .light import lamp_lights, sun_light
+from .structured import Amount, Camera, CameraMove, LampLight, StructuredPrompt, SunLight, Surroundings
+from .subjects import color_name, subject_words
+from .vocabulary import ANGLE_TERMS, LENS_TERMS, SECTOR_TERMS, TERM_ORDER, TIME_TERMS
+
+MOST_TERMS = 5
+MOST_MOVES = 3
+SHAPELESS = frozenset({"static", "handheld", "tracking", "dolly_zoom"})  # moves told without an amount
+
+
+def build_prompt(brief: Brief, shot: Shot, user_text: str = "") -> StructuredPrompt:
+    """The structured prompt of a shot of that brief. `user_text` describes the scene in the user's own words and
+    language; it comes first in the text. The same arguments give the same prompt; nothing that the brief leaves open
+    is said."""
+    sun, lamps, camera = sun_light(shot), lamp_lights(shot), _camera(shot, brief.fps)
+    environment = shot.environment
+    surroundings = Surroundings(
+        environment.setting, environment.sky, environment.weather, color_name(environment.world_color)
+    )
+    return StructuredPrompt(
+        shot=shot.name,
+        terms=_terms(sun, lamps, camera, surroundings),
+        user_text=" ".join(user_text.split()),
+        sun=sun,
+        lamps=lamps,
+        camera=camera,
+        subjects=subject_words(shot.subjects),
+        surroundings=surroundings,
+    )
+
+
+def _camera(shot: Shot, fps: float) -> Camera:
+    path = shot.camera_path
+    moves = [move for move in path.moves if move.kind != "static"][:MOST_MOVES]
+    ordered = sorted(moves, key=lambda move: move.frame_start)
+    # A few frames of overlap from easing do not make moves simultaneous.
+    in_turn = len(moves) > 1 and all(
+        later.frame_start >= earlier.frame_end - fps / 4 for earlier, later in pairwise(ordered)
+    )
+    told = ordered if in_turn else moves or [move for move in path.moves if move.kind == "static"][:1]
+    reach = shot.subjects[0].distance_m if shot.subjects else None
+    words = tuple(CameraMove(move.kind, _move_amount(move, reach)) for move in told)
+    return Camera(words, in_turn, path.shot_size, path.angle, path.lens_class, path.composition)
+
+
+def _move_amount(move: Move, reach: float | None) -> Amount | None:
+    """How far a move goes: angles and focal lengths by themselves, ways against the distance of the main subject."""
+    if move.amount is None or move.kind in SHAPELESS:
+        return None
+    if move.unit == "m":
+        value, little, much = (move.amount / reach, 0.1, 0.6) if reach and reach > 0 else (move.amount, 0.5, 6.0)
+    else:
+        value, little, much = (move.amount, 12.0, 60.0) if move.unit == "deg" else (move.amount, 8.0, 50.0)
+    return "slightly" if value < little else "far" if value >= much else "clearly"
+
+
+def _terms(
+    sun: SunLight | None, lamps: tuple[LampLight, ...], camera: Camera, surroundings: Surroundings
+) -> tuple[str, ...]:
+    """The five terms that say most, in the order of Wan's own list. The camera's angle gives way to a move."""
+    moving = any(move.kind != "static" for move in camera.moves)
+    wanted = [
+        _time_term(sun, surroundings),
+        camera.shot_size,
+        _angle_of_light(sun),
+        _color_term(sun, lamps),
+        None if moving else ANGLE_TERMS.get(camera.angle or ""),
+        LENS_TERMS.get(camera.lens or ""),
+        _source_term(sun, lamps, surroundings),
+        camera.composition,
+        _quality_term(sun, surroundings),
+    ]
+    chosen = [term for term in wanted if term is not None][:MOST_TERMS]
+    return tuple(sorted(chosen, key=TERM_ORDER.__getitem__))
+
+
+def _time_term(sun: SunLight | None, surroundings: Surroundings) -> str | None:
+    if sun is not None:
+        return TIME_TERMS.get(sun.start.time or sun.end.time or "")
+    return "night_time" if surroundings.sky == "night" else None
+
+
+def _angle_of_light(sun: SunLight | None) -> str | None:
+    if sun is None or sun.start.height == "below":
+        return None
+    return SECTOR_TERMS.get(sun.start.sector or "")
+
+
+def _color_term(sun: SunLight | None, lamps: tuple[LampLight, ...]) -> str | None:
+    lights = [lamp.color for lamp in lamps]
+    if sun is not None:
+        lights += [moment.color for moment in (sun.start, sun.end) if moment.height != "below"]
+    warm, cool = {"orange", "golden"} & set(lights), "bluish" in lights
+    if warm and cool:
+        return "mixed_colors"
+    return "warm_colors" if warm else "cool_colors" if cool else None
+
+
+def _source_term(sun: SunLight | None, lamps: tuple[LampLight, ...], surroundings: Surroundings) -> str | None:
+    if sun is not None and (sun.start.height != "below" or sun.end.height != "below"):
+        return {"clear": "sunny_lighting", "overcast": "overcast_lighting"}.get(surroundings.sky or "", "daylight")
+    if lamps:
+        return "practical_lighting" if lamps[0].role == "practical" else "artificial_lighting"
+    return None
+
+
+def _quality_term(sun: SunLight | None, surroundings: Surroundings) -> str | None:
+    if surroundings.sky == "overcast" or surroundings.weather == "fog":
+        return "soft_lighting"
+    return "hard_lighting" if sun is not None and sun.start.shadows else None

@@ -1,0 +1,294 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""English text of a structured prompt: few sentence forms and a closed set of words, so that a small text encoder
+can learn them too."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .fit import Sentence, fit
+from .vocabulary import TERMS
+
+if TYPE_CHECKING:
+    from .structured import Camera, LampLight, StructuredPrompt, SubjectWords, SunChange, SunMoment, Surroundings
+
+FROM = {
+    "front": "the front, behind the camera",
+    "front_left": "the front left, behind the camera",
+    "front_right": "the front right, behind the camera",
+    "left": "the left side",
+    "right": "the right side",
+    "back": "the back, behind the scene",
+    "back_left": "the back left, behind the scene",
+    "back_right": "the back right, behind the scene",
+    "top": "above",
+}
+HEIGHTS = {
+    "very_low": "very low over the horizon",
+    "low": "low",
+    "middle": "at medium height",
+    "high": "high",
+    "overhead": "overhead",
+}
+SHADOWS = {
+    "very_low": "very long shadows",
+    "low": "long shadows",
+    "middle": "shadows of medium length",
+    "high": "short shadows",
+    "overhead": "very short shadows",
+}
+FALL = {
+    "away": "away from the camera",
+    "away_right": "away from the camera and to the right",
+    "away_left": "away from the camera and to the left",
+    "right": "to the right",
+    "left": "to the left",
+    "toward": "toward the camera",
+    "toward_right": "toward the camera and to the right",
+    "toward_left": "toward the camera and to the left",
+    "below": "right under the objects",
+}
+SUN_TURN = {
+    "left": "moves{} to the left",
+    "right": "moves{} to the right",
+    "back": "moves{} toward the back",
+    "front": "moves{} toward the front",
+    "clockwise": "circles clockwise around the scene",
+    "counterclockwise": "circles counterclockwise around the scene",
+}
+LENGTHS = {
+    "shorten": "shorten",
+    "lengthen": "lengthen",
+    "appear": "appear and shorten",
+    "fade": "lengthen and fade",
+}
+SLIDE = {
+    "left": "slide to the left",
+    "right": "slide to the right",
+    "back": "slide away from the camera",
+    "front": "slide toward the camera",
+    "clockwise": "turn clockwise",
+    "counterclockwise": "turn counterclockwise",
+}
+VIEW_TURN = {
+    "left": "to the left",
+    "right": "to the right",
+    "back": "to the back",
+    "front": "to the front",
+    "clockwise": "clockwise around the scene",
+    "counterclockwise": "counterclockwise around the scene",
+}
+LAMPS = {"lamp": "lamp", "spotlight": "spotlight", "panel": "light panel", "beam": "light beam"}
+ROLES = {"key": "lights the scene", "fill": "brightens the shadows", "rim": "draws bright edges"}
+MOVES = {
+    "static": "stands still",
+    "push_in": "pushes in{}",
+    "pull_back": "pulls back{}",
+    "truck_left": "moves{} to the left",
+    "truck_right": "moves{} to the right",
+    "pedestal_up": "rises{}",
+    "pedestal_down": "sinks{}",
+    "pan_left": "pans{} to the left",
+    "pan_right": "pans{} to the right",
+    "tilt_up": "tilts up{}",
+    "tilt_down": "tilts down{}",
+    "roll_clockwise": "rolls{} clockwise",
+    "roll_counterclockwise": "rolls{} counterclockwise",
+    "zoom_in": "zooms in{}",
+    "zoom_out": "zooms out{}",
+    "arc_left": "arcs{} to the left around the scene",
+    "arc_right": "arcs{} to the right around the scene",
+    "tracking": "follows the moving subject",
+    "handheld": "is handheld and sways",
+    "dolly_zoom": "makes a dolly zoom",
+}
+DIRECTIONS = {
+    "left": " to the left",
+    "right": " to the right",
+    "up": " up",
+    "down": " down",
+    "toward": " toward the camera",
+    "away": " away from the camera",
+    None: "",
+}
+POSITIONS = {
+    "left": " on the left",
+    "middle": " in the middle",
+    "right": " on the right",
+    "both_sides": " on both sides",
+    None: "",
+}
+SKIES = {"clear": "The sky is clear{}.", "overcast": "Clouds cover the sky.", "night": "The night sky is dark."}
+NUMBERS = ("no", "a", "two", "three", "four", "five")
+ANGLES = {"eye_level": "at eye level", "low": "from a low angle", "high": "from a high angle"}
+AMOUNTS = {"slightly": " slightly", "clearly": "", "far": " far", None: ""}
+
+
+def write(prompt: StructuredPrompt) -> str:
+    """The English text of the prompt."""
+    sentences = [
+        Sentence(_capital(", ".join(TERMS[term][0] for term in prompt.terms)) + "." if prompt.terms else ""),
+        Sentence(_capital(_ended(prompt.user_text))),
+        Sentence(_subjects(prompt), 1),
+        *(Sentence(_motion(subject), 2) for subject in prompt.subjects),
+        *map(Sentence, _sun(prompt)),
+        *(Sentence(_lamp(lamp), 4) for lamp in prompt.lamps),
+        Sentence(_camera(prompt.camera)),
+        *(Sentence(text, 3) for text in _surroundings(prompt.surroundings)),
+    ]
+    return " ".join(fit(sentences, _spare(prompt), lambda text: len(text.split())))
+
+
+def _subjects(prompt: StructuredPrompt) -> str:
+    parts = [
+        _listed([_counted(subject) for subject in members]) + POSITIONS[position]
+        for position, members in prompt.subjects_by_position().items()
+    ]
+    if not parts:
+        return ""
+    return f"The scene shows {parts[0] if len(parts) == 1 else ', '.join(parts[:-1]) + ', and ' + parts[-1]}."
+
+
+def _counted(subject: SubjectWords) -> str:
+    noun = subject.noun
+    if subject.count == 1:
+        return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"
+    number = NUMBERS[subject.count] if subject.count < len(NUMBERS) else "several"
+    return f"{number} {_plural(noun)}"
+
+
+def _plural(noun: str) -> str:
+    if noun.endswith(("s", "x", "ch", "sh", "z")):
+        return noun + "es"
+    if noun.endswith("y") and noun[-2:-1] not in tuple("aeiou"):
+        return noun[:-1] + "ies"
+    return noun + "s"
+
+
+def _motion(subject: SubjectWords) -> str:
+    speed = f" {subject.speed}" if subject.speed else ""
+    if subject.motion == "moving":
+        return f"The {subject.noun} moves{speed}{DIRECTIONS[subject.direction]}."
+    return {"turning": f"The {subject.noun} turns.", "deforming": f"The {subject.noun} changes its shape."}.get(
+        subject.motion or "", ""
+    )
+
+
+def _sun(prompt: StructuredPrompt) -> list[str]:
+    sun = prompt.sun
+    if sun is None:
+        return []
+    still = _same_look(sun.start, sun.end)
+    start_dark = sun.start.height == "below"
+    return [
+        _times(sun.start, sun.end),
+        *_moment(sun.start, "" if still else "At first "),
+        *(_change(sun.change) or ([] if start_dark else ["The sunlight does not change."])),
+        *([] if still else _moment(sun.end, "At the end ")),
+    ]
+
+
+def _same_look(start: SunMoment, end: SunMoment) -> bool:
+    return (start.sector, start.height, start.color) == (end.sector, end.height, end.color)
+
+
+def _times(start: SunMoment, end: SunMoment) -> str:
+    if start.time and end.time and start.time != end.time:
+        return f"The time goes from {start.time} to {end.time}."
+    time = start.time or end.time
+    return f"It is {time}." if time else ""
+
+
+def _moment(moment: SunMoment, when: str) -> list[str]:
+    if moment.height == "below":
+        side = f" in the {moment.sector.replace('_', ' ')}" if moment.sector else ""
+        return [_capital(f"{when}the sun is below the horizon{side}, and it casts no shadows.")]
+    color = f"{moment.color} " if moment.color else ""
+    source = f" comes from {FROM[moment.sector]}" if moment.sector else " lights the scene"
+    light = _capital(f"{when}{color}sunlight{source}, and the sun is {HEIGHTS[moment.height]}.")
+    if moment.shadows is None:
+        return [light]
+    return [light, f"{_capital(SHADOWS[moment.height])} fall {FALL[moment.shadows]}."]
+
+
+def _change(change: SunChange) -> list[str]:
+    sun = [f"{change.height}{AMOUNTS[change.height_amount]}"] if change.height else []
+    shadows = [LENGTHS[change.shadow_length]] if change.shadow_length else []
+    slide = [SLIDE[change.shadow_slide]] if change.shadow_slide else []
+    by_camera = change.turn_cause == "camera"
+    if change.turn and not by_camera:
+        sun.append(SUN_TURN[change.turn].format(AMOUNTS[change.turn_amount]))
+        shadows += slide
+    told = [f"The sun {' and '.join(sun)}{_shadows(shadows)}."] if sun else []
+    if change.turn and by_camera:
+        told.append(f"As the camera turns, the sunlight comes around {VIEW_TURN[change.turn]}{_shadows(slide)}.")
+    if change.brightness:
+        told.append(f"The sunlight grows {change.brightness}.")
+    return told
+
+
+def _shadows(verbs: list[str]) -> str:
+    return f", and the shadows {' and '.join(verbs)}" if verbs else ""
+
+
+def _lamp(lamp: LampLight) -> str:
+    color = f"{lamp.color} " if lamp.color else ""
+    article = "An" if color.startswith("o") else "A"
+    if lamp.role == "practical":
+        side = f" on the {lamp.sector.replace('_', ' ')}" if lamp.sector and lamp.sector != "top" else ""
+        return f"{article} {color}{LAMPS[lamp.kind]} glows in the scene{side}."
+    source = f" from {FROM[lamp.sector]}" if lamp.sector else ""
+    return f"{article} {color}{LAMPS[lamp.kind]} {ROLES.get(lamp.role or '', 'lights the scene')}{source}."
+
+
+def _camera(camera: Camera) -> str:
+    moves = [MOVES[move.kind].format(AMOUNTS[move.amount]) for move in camera.moves]
+    if not moves:
+        return ""
+    if camera.in_turn:
+        return f"First the camera {moves[0]}, then it {', then it '.join(moves[1:])}."
+    return f"The camera {_listed(moves)}."
+
+
+def _surroundings(around: Surroundings) -> list[str]:
+    told = []
+    if around.sky:
+        told.append(SKIES[around.sky].format(f" and {around.color}" if around.color else ""))
+    elif around.color:
+        told.append(f"The {'sky' if around.setting == 'exterior' else 'background'} is {around.color}.")
+    if around.weather:
+        told.append("Fog lies over the scene.")
+    if around.setting == "interior":
+        told.append("The scene is indoors.")
+    return told
+
+
+def _spare(prompt: StructuredPrompt) -> list[str]:
+    """True sentences for a text that would be short otherwise."""
+    camera = prompt.camera
+    framing = [
+        f"The frame is a {TERMS[camera.shot_size][0]}" if camera.shot_size else "",
+        ANGLES.get(camera.angle or "", ""),
+        f"through a {camera.lens} lens" if camera.lens else "",
+        f"with a {TERMS[camera.composition][0]}" if camera.composition else "",
+    ]
+    lit = prompt.sun is not None and prompt.sun.start.shadows and prompt.sun.end.shadows
+    calm = prompt.subjects and all(subject.motion == "static" for subject in prompt.subjects)
+    return [
+        " ".join(filter(None, framing)) + "." if camera.shot_size else "",
+        "The sides of the objects that face the sun are bright, and the other sides are in shadow." if lit else "",
+        "All objects stand still on their places." if calm else "",
+        "The picture is one continuous shot without cuts.",
+    ]
+
+
+def _listed(items: list[str]) -> str:
+    return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}"
+
+
+def _ended(text: str) -> str:
+    return text if not text or text[-1] in ".!?。！？" else f"{text}."
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]

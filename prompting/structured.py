@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The structured prompt: what a shot's text says, before it is put into a language.
+
+Every field holds words from a closed set (the Literal types here and the tables of `vocabulary.py`), never numbers
+of degrees; nouns of subjects and the user's own text are the only free words.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from ..scene.brief import (
+    Angle,
+    Composition,
+    LensClass,
+    LightRole,
+    MotionKind,
+    MoveKind,
+    ScreenDirection,
+    Sector,
+    Setting,
+    ShotSize,
+    Sky,
+    TimeOfDay,
+    Weather,
+)
+from . import chinese, english
+
+SCHEMA = "wan_previs.prompt/1"
+
+Language = Literal["en", "zh"]
+Height = Literal["below", "very_low", "low", "middle", "high", "overhead"]
+"""The sun's elevation: below the horizon, under 10, 25, 50, 70 degrees, and above; fixes the shadows' length too."""
+LightColor = Literal["orange", "golden", "white", "bluish"]
+ShadowFall = Literal[
+    "away", "away_right", "right", "toward_right", "toward", "toward_left", "left", "away_left", "below"
+]  # over the ground as the camera sees it; toward and away are the camera's
+Turn = Literal["left", "right", "front", "back", "clockwise", "counterclockwise"]
+"""Where the light wanders, seen from the camera; the last two are half turns and more, seen from above."""
+LampKind = Literal["lamp", "spotlight", "panel", "beam"]
+HeightChange = Literal["rises", "sinks"]
+LengthChange = Literal["shorten", "lengthen", "appear", "fade"]
+Brightness = Literal["brighter", "dimmer"]
+TurnCause = Literal["sun", "camera"]
+Amount = Literal["slightly", "clearly", "far"]
+Position = Literal["left", "middle", "right", "both_sides"]
+
+
+@dataclass(frozen=True)
+class SunMoment:
+    """The sunlight at one end of the shot. `shadows` is None where the sun casts none (below the horizon)."""
+
+    time: TimeOfDay | None
+    sector: Sector | None
+    height: Height
+    color: LightColor | None
+    shadows: ShadowFall | None
+
+
+@dataclass(frozen=True)
+class SunChange:
+    """How the sunlight changes over the shot; a None did not happen. `turn` is where the light wanders as the camera
+    sees it, `turn_cause` what does most of that: the sun's own way, or the camera's turning."""
+
+    height: HeightChange | None = None
+    height_amount: Amount | None = None
+    turn: Turn | None = None
+    turn_amount: Amount | None = None
+    turn_cause: TurnCause | None = None
+    shadow_length: LengthChange | None = None
+    shadow_slide: Turn | None = None
+    brightness: Brightness | None = None
+
+
+@dataclass(frozen=True)
+class SunLight:
+    """The sunlight from the shot's first frame to its last."""
+
+    start: SunMoment
+    end: SunMoment
+    change: SunChange
+
+
+@dataclass(frozen=True)
+class LampLight:
+    """One of the strongest other lights."""
+
+    kind: LampKind
+    role: LightRole | None
+    color: LightColor | None
+    sector: Sector | None
+
+
+@dataclass(frozen=True)
+class CameraMove:
+    """One camera move; `amount` is None where size means nothing."""
+
+    kind: MoveKind
+    amount: Amount | None
+
+
+@dataclass(frozen=True)
+class Camera:
+    """Moves and framing. `in_turn` is true when the moves follow one another, else they happen together."""
+
+    moves: tuple[CameraMove, ...]
+    in_turn: bool
+    shot_size: ShotSize | None
+    angle: Angle | None
+    lens: LensClass | None
+    composition: Composition | None
+
+
+@dataclass(frozen=True)
+class SubjectWords:
+    """Subjects of one name: English noun without article, how many, where in the picture, what they do."""
+
+    noun: str
+    count: int
+    position: Position | None
+    motion: MotionKind | None
+    direction: ScreenDirection | None
+    speed: Literal["slowly", "fast"] | None
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What is around the subjects; `color` is a colour name of the world background (`vocabulary.COLORS`)."""
+
+    setting: Setting
+    sky: Sky | None
+    weather: Weather | None
+    color: str | None
+
+
+@dataclass(frozen=True)
+class StructuredPrompt:
+    """A shot's prompt. `terms` are keys of `vocabulary.TERMS` (at most five), `user_text` is the user's description
+    with its spaces tidied, `sun` is None for a scene without a sun, `negative_text` None means the engine's default."""
+
+    shot: str
+    terms: tuple[str, ...]
+    user_text: str
+    sun: SunLight | None
+    lamps: tuple[LampLight, ...]
+    camera: Camera
+    subjects: tuple[SubjectWords, ...]
+    surroundings: Surroundings
+    negative_text: str | None = None
+
+    def text(self, language: Language = "en") -> str:
+        """The prompt in plain sentences; the same prompt gives the same text. 60 to 200 words (characters in
+        Chinese) as far as the facts reach: optional facts give way above, framing is spelled out below."""
+        return _writer(language)(self)
+
+    def subjects_by_position(self) -> dict[Position | None, list[SubjectWords]]:
+        """The subjects that stand in the same part of the picture, in the order of their first ones."""
+        groups: dict[Position | None, list[SubjectWords]] = {}
+        for subject in self.subjects:
+            groups.setdefault(subject.position, []).append(subject)
+        return groups
+
+    def negative(self, language: Language = "en") -> str | None:
+        """The negative prompt, or None for the engine's default (Wan's own, Chinese whatever the prompt's language)."""
+        _writer(language)
+        return self.negative_text
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data with the schema's name, and the text in both languages under `text`."""
+        fields = dataclasses.asdict(self)
+        negative = fields.pop("negative_text")
+        text = {"en": self.text("en"), "zh": self.text("zh")}
+        return {"schema": SCHEMA, **fields, "negative": negative, "text": text}
+
+
+def _writer(language: str) -> Callable[[StructuredPrompt], str]:
+    writers = {"en": english.write, "zh": chinese.write}
+    if language not in writers:
+        raise ValueError(f"There is no prompt in {language!r}; choose en or zh.")
+    return writers[language]

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Subjects in words: nouns out of object names, equal ones counted together, where they stand, what they do."""
+
+from __future__ import annotations
+
+import colorsys
+import re
+
+from ..scene.brief import Subject, Vector3
+from .structured import Position, SubjectWords
+from .vocabulary import HUES
+
+MOST = 6
+SLOW, FAST = 0.7, 3.0  # metres per second
+SIDE = 1 / 6  # of the frame's width off the middle: the frame in thirds
+NOISE = frozenset({"geo", "mesh", "obj", "sm", "lod", "proxy", "grp", "ob", "l", "r"})
+GREY = 0.12  # saturation up to which a colour has no hue
+
+
+def subject_words(subjects: tuple[Subject, ...], most: int = MOST) -> tuple[SubjectWords, ...]:
+    """At most `most` groups of subjects, in the brief's order; moving ones are never counted together."""
+    groups: dict[tuple[str, int], list[Subject]] = {}
+    for index, subject in enumerate(subjects):
+        moving = subject.motion is not None and subject.motion.kind != "static"
+        groups.setdefault((noun(subject), index if moving else -1), []).append(subject)
+    return tuple(_words(name, members) for (name, _), members in list(groups.items())[:most])
+
+
+def noun(subject: Subject) -> str:
+    """English noun of a subject without article: its description if it has one, else its object name made readable
+    (`LampPost.002` is a lamp post, `geo_Cube` a cube)."""
+    text = subject.description or subject.name
+    text = re.sub(r"^(an?|the)\s+", "", text.strip(), flags=re.IGNORECASE)
+    text = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", text)
+    words = [word.lower() for word in re.split(r"[\W\d_]+", text) if word]
+    if not subject.description:
+        words = [word for word in words if word not in NOISE]
+    return " ".join(words) or "object"
+
+
+def color_name(color: Vector3 | None) -> str | None:
+    """Name of a linear RGB colour, one of `vocabulary.COLORS`."""
+    if color is None:
+        return None
+    # Gamma 2.2 stands for the display's curve; values above 1 are clipped as on the display.
+    hue, saturation, value = colorsys.rgb_to_hsv(*(min(max(c, 0.0), 1.0) ** (1 / 2.2) for c in color))
+    if value < 0.15:
+        return "black"
+    if saturation < GREY:
+        return "white" if value > 0.9 else "gray" if value > 0.45 else "dark gray"
+    degrees = hue * 360
+    name = "red" if degrees >= 345 else next((word for limit, word in HUES if degrees < limit), "pink")
+    shade = "dark " if value < 0.55 else "pale " if saturation < 0.45 else ""
+    return shade + name
+
+
+def _words(name: str, members: list[Subject]) -> SubjectWords:
+    motion = members[0].motion
+    speed = motion.speed_m_s if motion is not None and motion.kind == "moving" else None
+    return SubjectWords(
+        noun=name,
+        count=len(members),
+        position=_position({_third(subject) for subject in members}),
+        motion=motion.kind if motion is not None else None,
+        direction=motion.screen_direction if motion is not None else None,
+        speed=None if speed is None else "slowly" if speed < SLOW else "fast" if speed > FAST else None,
+    )
+
+
+def _third(subject: Subject) -> Position:
+    offset = round((subject.screen_box[0] + subject.screen_box[2]) / 2 - 0.5, 6)
+    return "left" if offset < -SIDE else "right" if offset > SIDE else "middle"
+
+
+def _position(thirds: set[Position]) -> Position | None:
+    if len(thirds) == 1:
+        return next(iter(thirds))
+    return "both_sides" if thirds == {"left", "right"} else None

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Shot size, camera angle, composition, and how subjects move: from what is seen. No bpy."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from .brief import Angle, Composition, Motion, ScreenDirection, ShotSize
+from .geometry import Pose
+
+Box = tuple[float, float, float, float]
+
+SIZES: tuple[tuple[float, ShotSize], ...] = (
+    (0.15, "extreme_wide"), (0.95, "wide"), (1.4, "medium_wide"), (2.1, "medium"), (3.3, "medium_close_up"),
+    (8.0, "close_up"),
+)  # fmt: skip
+LEVEL = 12.0
+DUTCH = 8.0
+OVERHEAD = 70.0
+AERIAL_HEIGHT = 15.0
+STILL_SPEED = 0.02  # metres per second
+STILL_TRAVEL = 0.02  # metres over the shot
+STILL_TURN = 5.0  # degrees over the shot
+
+
+def shot_size(height: float) -> ShotSize:
+    """By the main subject's height in picture heights, cut off or not."""
+    return next((size for limit, size in SIZES if height < limit), "extreme_close_up")
+
+
+def camera_angle(pose: Pose, height_above: float | None) -> Angle:
+    """By the camera's pitch and roll; `height_above`: metres above what is seen, None where nothing is."""
+    pitch = pose.pitch_deg
+    if pitch <= -OVERHEAD:
+        return "overhead"
+    if abs(pitch) < OVERHEAD and abs(pose.roll_deg) >= DUTCH:
+        return "dutch"
+    if pitch < -LEVEL:
+        return "aerial" if height_above is not None and height_above >= AERIAL_HEIGHT else "high"
+    return "low" if pitch > LEVEL else "eye_level"
+
+
+def composition(boxes: Sequence[Box]) -> Composition | None:
+    """How the boxes in the picture, the main subject's first, are spread; None for an empty picture."""
+    if not boxes:
+        return None
+    areas = np.array([(x1 - x0) * (y1 - y0) for x0, y0, x1, y1 in boxes])
+    middles = np.array([(x0 + x1) / 2.0 for x0, _, x1, _ in boxes])
+    if len(boxes) > 1 and all(_mirrored(box, boxes) for box in boxes):
+        return "symmetrical"
+    mean = float(areas @ middles / areas.sum())
+    if abs(mean - 0.5) <= 0.1:
+        return "center" if abs(float(middles[0]) - 0.5) <= 0.1 else "balanced"
+    return "left_heavy" if mean < 0.5 else "right_heavy"
+
+
+def _mirrored(box: Box, boxes: Sequence[Box]) -> bool:
+    """Whether some box is the mirror image of this one, about the picture's upright middle."""
+    twin = np.array((1.0 - box[2], box[1], 1.0 - box[0], box[3]))
+    return any(float(np.abs(twin - np.array(other)).max()) < 0.04 for other in boxes)
+
+
+def motion(
+    centres: np.ndarray,
+    turn_deg: float,
+    deforms: bool,
+    seconds: float,
+    pose: Pose,
+) -> Motion:
+    """What a subject does: `centres` [N, 3] in metres over the shot, `turn_deg` how far it turns, `deforms` whether its
+    shape changes, `pose` the camera that says what left, up and toward are."""
+    way = float(np.linalg.norm(np.diff(centres, axis=0), axis=1).sum())
+    speed = way / seconds if seconds > 0.0 else 0.0
+    if way < STILL_TRAVEL or speed < STILL_SPEED:
+        kind = "deforming" if deforms else "turning" if turn_deg >= STILL_TURN else "static"
+        return Motion(kind, 0.0, None)
+    return Motion("moving", speed, screen_direction(centres[-1] - centres[0], pose))
+
+
+def screen_direction(move: np.ndarray, pose: Pose) -> ScreenDirection | None:
+    """Where a world move goes as the camera sees it, by its largest part; None for a move that ends where it began."""
+    parts = [float(move @ pose.right), float(move @ pose.up), float(move @ pose.forward)]
+    largest = max(range(3), key=lambda axis: abs(parts[axis]))
+    if math.sqrt(sum(part * part for part in parts)) < STILL_TRAVEL:
+        return None
+    words: tuple[tuple[ScreenDirection, ScreenDirection], ...] = (("right", "left"), ("up", "down"), ("away", "toward"))
+    return words[largest][0 if parts[largest] > 0.0 else 1]

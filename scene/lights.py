@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The lights other than the sun, and what each does for the picture."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from .brief import Light, LightRole
+from .camera import CameraState
+from .geometry import Sector, sector, unit
+from .sun import light_color
+from .visibility import Lamp
+
+BEHIND: tuple[Sector, ...] = ("back", "back_left", "back_right")
+
+
+@dataclass(frozen=True)
+class LampFacts:
+    """A light at the first frame where it shines: place in metres, unit `axis` from what it lights back to it."""
+
+    key: str
+    name: str
+    kind: str
+    energy: float
+    color_temperature_k: float | None
+    position: np.ndarray
+    axis: np.ndarray
+
+
+def lamp_facts(lamp: Lamp, unit_scale: float) -> LampFacts | None:
+    """None for a light that is off, does not render or stands nowhere."""
+    matrix = np.array(lamp.matrix, dtype=float)
+    length = float(np.linalg.norm(matrix[:3, 2]))
+    if not lamp.renders or lamp.light.energy == 0.0 or not np.isfinite(matrix).all() or length < 1e-12:
+        return None
+    _, kelvin = light_color(lamp.light)
+    return LampFacts(
+        key=lamp.key,
+        name=lamp.name,
+        kind=lamp.light.type.lower(),
+        energy=float(lamp.light.energy),
+        color_temperature_k=kelvin,
+        position=matrix[:3, 3] * unit_scale,
+        axis=matrix[:3, 2] / length,
+    )
+
+
+def describe_lights(
+    lamps: Iterable[LampFacts], camera: CameraState, target: np.ndarray, sun_strength: float | None
+) -> tuple[Light, ...]:
+    """The lights with their roles, strongest on the target first. `target`: what they light, a point in metres;
+    `sun_strength`: the sun's W/m2, None without a Sun light."""
+    ranked = sorted(lamps, key=lambda lamp: (-_irradiance(lamp, target), lamp.key))
+    depth = float((target - camera.pose.position) @ camera.pose.forward)
+    lights = []
+    for index, lamp in enumerate(ranked):
+        away = lamp.axis if lamp.kind == "sun" else lamp.position - target
+        side = sector(unit(away), camera.pose, below_horizon=True) if float(np.linalg.norm(away)) > 1e-6 else None
+        strongest = index == 0 and _irradiance(lamp, target) > (sun_strength or 0.0)
+        role = "key" if strongest else _role(lamp, side, camera, depth)
+        lights.append(Light(lamp.name, lamp.kind, role, lamp.color_temperature_k, lamp.energy, side))
+    return tuple(lights)
+
+
+def _irradiance(lamp: LampFacts, target: np.ndarray) -> float:
+    """About how much light reaches the target, W/m2: a Sun light's energy as it is, others spread over a sphere."""
+    if lamp.kind == "sun":
+        return lamp.energy
+    distance = max(float(np.linalg.norm(lamp.position - target)), 0.1)
+    return lamp.energy / (4.0 * math.pi * distance * distance)
+
+
+def _role(lamp: LampFacts, side: Sector | None, camera: CameraState, depth: float) -> LightRole:
+    """A light that is not the key: seen in the picture it is practical, far behind the subject it lights the
+    background, close behind it is a rim, else it fills."""
+    if lamp.kind != "sun":
+        x, y, ahead = camera.project(lamp.position[None])[0]
+        if ahead > 2.0 * depth > 0.0:
+            return "background"
+        if ahead > 0.0 and 0.0 < x < 1.0 and 0.0 < y < 1.0:
+            return "practical"
+    return "rim" if side in BEHIND else "fill"

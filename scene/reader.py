@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Reads the brief of a scene: every fact the scene holds about its shots, without changing the scene."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import bpy
+import numpy as np
+
+from .. import compat
+from . import sampling
+from .brief import Brief, CameraPath, Shot, Sun, unknown_shot
+from .camera import CameraState, camera_error, read_camera
+from .cast import Cast
+from .environment import read_environment
+from .framing import camera_angle, composition, shot_size
+from .lights import LampFacts, describe_lights, lamp_facts
+from .moves import classify
+from .path import take_apart
+from .shots import Cut, read_cuts
+from .sun import SunState, build_sun, lamp_sun, sky_sun, sun_error
+from .visibility import has_instanced_lights, lamps, rendered_objects
+
+Evaluate = Callable[[int], bpy.types.Depsgraph]
+
+
+@dataclass(frozen=True)
+class FrameFacts:
+    """What one evaluation of a frame gave: the camera, suns by key ("" is the sky's), centres of the subjects."""
+
+    camera: CameraState
+    suns: dict[str, SunState]
+    centres: dict[str, np.ndarray]
+
+
+@dataclass
+class ShotReader:
+    """Reads one shot. Its track is refined frame by frame as far as camera and suns need it."""
+
+    scene: bpy.types.Scene
+    cut: Cut
+    at: Evaluate
+    unit: float
+    warnings: list[str]
+    facts: dict[int, FrameFacts] = field(default_factory=dict)
+    lights: dict[str, LampFacts] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.layer = sampling.render_layer(self.scene)
+        self.objects = rendered_objects(self.layer)
+        self.cast = Cast(self.scene, self.objects, self.unit)
+        self.instanced = False
+
+    def read(self) -> Shot:
+        first, last = self.cut.frame_start, self.cut.frame_end
+        self.instanced = has_instanced_lights(self.at(first))
+        self.cast.find(first, last, self.at, self.camera)
+        frames = sampling.refine(first, last, sampling.plan(self.owners()), self.evaluate, self.error)
+        cameras = [(frame, facts.camera) for frame, facts in frames.items()]
+        start = cameras[0][1]
+        sun_key = self.sun_key(frames)
+        sun = self.sun(frames, sun_key)
+        depsgraph = self.at(first)
+        return Shot(
+            name=self.cut.name,
+            frame_start=first,
+            frame_end=last,
+            camera=self.cut.camera.name,
+            sun=sun,
+            camera_path=self.camera_path(cameras, frames),
+            lights=describe_lights(
+                [lamp for key, lamp in self.lights.items() if key != sun_key],
+                start,
+                self.cast.target(start),
+                sun.samples[0].strength if sun is not None and sun.source == "sun_light" else None,
+            ),
+            subjects=self.cast.subjects(frames, self.scene.render.fps / self.scene.render.fps_base),
+            environment=read_environment(self.scene, self.layer, depsgraph, start, sun, self.unit),
+        )
+
+    def owners(self) -> list[bpy.types.ID | None]:
+        """What the track of camera, suns and subjects depends on."""
+        owners = [self.cut.camera, self.cut.camera.data.dof.focus_object, compat.world_of(self.scene, self.layer)]
+        owners += [item for item in self.objects if item.type == "LIGHT"]
+        owners += [item for seen in self.cast.seen for item in seen.group.members]
+        if self.instanced:
+            owners += [item for item in self.objects if item.instance_type != "NONE"]
+        return owners
+
+    def camera(self, depsgraph: bpy.types.Depsgraph) -> CameraState:
+        return read_camera(self.cut.camera, depsgraph, self.unit)
+
+    def evaluate(self, frame: int) -> FrameFacts:
+        if frame not in self.facts:
+            depsgraph = self.at(frame)
+            self.facts[frame] = FrameFacts(self.camera(depsgraph), self.suns(depsgraph), self.cast.centres(depsgraph))
+        return self.facts[frame]
+
+    def suns(self, depsgraph: bpy.types.Depsgraph) -> dict[str, SunState]:
+        """Every sun at the evaluated frame; keeps the other lights that shine for later."""
+        found = {}
+        for lamp in lamps(self.objects, depsgraph, self.instanced):
+            if lamp.key not in self.lights and (facts := lamp_facts(lamp, self.unit)) is not None:
+                self.lights[lamp.key] = facts
+            if lamp.light.type != "SUN":
+                continue
+            state = lamp_sun(lamp)
+            if state is None:
+                self.warn(f"Sun light {lamp.name!r} has no valid direction; it was left out.")
+            else:
+                found[lamp.key] = state
+        sky = sky_sun(self.scene, self.layer, depsgraph)
+        return found if sky is None else {**found, "": sky}
+
+    def error(self, a: FrameFacts, b: FrameFacts, middle: FrameFacts, t: float) -> float:
+        """How far the facts lie from their linear mix, in tolerances."""
+        worst = camera_error(a.camera, b.camera, middle.camera, t)
+        for key in a.suns.keys() & b.suns.keys() & middle.suns.keys():
+            worst = max(worst, sun_error(a.suns[key], b.suns[key], middle.suns[key], t))
+        return worst
+
+    def sun_key(self, frames: dict[int, FrameFacts]) -> str:
+        """Key of the strongest Sun light of the shot, "" (the sky's sun) when none shines."""
+        power: dict[str, float] = {}
+        for facts in frames.values():
+            for key, state in facts.suns.items():
+                power[key] = max(power.get(key, 0.0), state.power)
+        return max((key for key in power if power[key] > 0.0), key=lambda key: power[key], default="")
+
+    def sun(self, frames: dict[int, FrameFacts], key: str) -> Sun | None:
+        track = [(frame, facts.suns[key]) for frame, facts in frames.items() if key in facts.suns]
+        if len(track) < len(frames):
+            return None
+        ends = (self.facts[self.cut.frame_start].camera.pose, self.facts[self.cut.frame_end].camera.pose)
+        return build_sun(track, ends, 0.0)
+
+    def camera_path(self, cameras: list[tuple[int, CameraState]], frames: dict[int, FrameFacts]) -> CameraPath:
+        start = cameras[0][1]
+        path = take_apart(
+            [frame for frame, _ in cameras],
+            [state.pose for _, state in cameras],
+            [state.lens_mm for _, state in cameras],
+            start.width if start.kind != "ORTHO" else 1.0,
+            start.height if start.kind != "ORTHO" else 1.0,
+        )
+        opening = self.cast.opening
+        return CameraPath(
+            samples=tuple(state.sample(frame) for frame, state in sampling.thin(cameras, camera_error)),
+            moves=classify(
+                path, self.scene.render.fps / self.scene.render.fps_base, self.cast.tracks(frames, path.frames)
+            ),
+            shot_size=shot_size(opening[0].whole[3] - opening[0].whole[1]) if opening else None,
+            angle=camera_angle(start.pose, self.cast.height_above(start)),
+            lens_class=start.lens_class,
+            composition=composition([item.box for item in opening]),
+        )
+
+    def warn(self, text: str) -> None:
+        if text not in self.warnings:
+            self.warnings.append(text)
+
+
+def read_brief(scene: bpy.types.Scene, shots: Sequence[str] | None = None) -> tuple[Brief, list[str]]:
+    """(brief, warnings) of a scene; `shots` names the ones wanted, in any order, None means all.
+
+    The scene is left as it was: frame, subframe and camera are put back also when an error ends the reading. Raises
+    SceneError for an empty frame range, a missing camera, a camera without a valid matrix or an unknown shot name.
+    """
+    cuts, warnings = read_cuts(scene)
+    if shots is not None:
+        for name in shots:
+            if name not in [cut.name for cut in cuts]:
+                raise unknown_shot(name, [cut.name for cut in cuts])
+        cuts = [cut for cut in cuts if cut.name in shots]
+    with sampling.frames_of(scene) as at:
+        read = tuple(ShotReader(scene, cut, at, metres_per_unit(scene), warnings).read() for cut in cuts)
+    render = scene.render
+    brief = Brief(
+        blend_file=bpy.data.filepath,
+        scene=scene.name,
+        fps=render.fps / render.fps_base,
+        resolution=(
+            render.resolution_x * render.resolution_percentage // 100,
+            render.resolution_y * render.resolution_percentage // 100,
+        ),
+        north_offset_deg=0.0,
+        shots=read,
+    )
+    return brief, warnings
+
+
+def metres_per_unit(scene: bpy.types.Scene) -> float:
+    """The scene's unit scale; without a unit system Blender shows plain units, taken as metres."""
+    settings = scene.unit_settings
+    return 1.0 if settings.system == "NONE" else settings.scale_length

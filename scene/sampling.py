@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which frames to evaluate, and evaluating each of them once.
+
+Evaluating a frame is what costs in Blender, so a track is refined only where linear interpolation would miss it, and
+what is known to move unevenly (noise, drivers, physics, handlers) is evaluated at every frame.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import bpy
+
+from .. import compat
+
+Facts = TypeVar("Facts")
+
+# Uneven fractions, so that a turn of whole revolutions cannot look still.
+PROBES = (0.0, 0.236, 0.5, 0.691, 0.854, 1.0)
+SMOOTH = {"CONSTANT", "LINEAR", "BEZIER", "SINE", "QUAD", "CUBIC", "QUART", "QUINT", "EXPO", "CIRC", "BACK"}
+PLAIN_CONSTRAINTS = {
+    "TRACK_TO", "DAMPED_TRACK", "LOCKED_TRACK", "STRETCH_TO", "COPY_LOCATION", "COPY_ROTATION", "COPY_SCALE",
+    "COPY_TRANSFORMS", "LIMIT_DISTANCE", "LIMIT_LOCATION", "LIMIT_ROTATION", "LIMIT_SCALE", "CHILD_OF", "FOLLOW_PATH",
+    "TRANSFORM", "PIVOT", "FLOOR",
+}  # fmt: skip
+
+
+def render_layer(scene: bpy.types.Scene) -> bpy.types.ViewLayer:
+    """The view layer whose objects count: the first that is rendered."""
+    return next((layer for layer in scene.view_layers if layer.use), scene.view_layers[0])
+
+
+@contextmanager
+def frames_of(scene: bpy.types.Scene) -> Iterator[Callable[[int], bpy.types.Depsgraph]]:
+    """A function that evaluates the scene at a frame. On leaving, also by an error, the scene's frame, subframe and
+    camera (which markers switch) are as before."""
+    frame, subframe, camera = scene.frame_current, scene.frame_subframe, scene.camera
+    layer = render_layer(scene)
+
+    def at(target: int) -> bpy.types.Depsgraph:
+        scene.frame_set(target)
+        return layer.depsgraph
+
+    try:
+        yield at
+    finally:
+        scene.frame_set(frame, subframe=subframe)
+        if scene.camera != camera:
+            scene.camera = camera
+
+
+@dataclass
+class Plan:
+    """Frames that must be evaluated because something is keyed there, and whether all of them must be."""
+
+    keyed: set[int]
+    every: bool
+
+
+def plan(owners: Iterable[bpy.types.ID | None]) -> Plan:
+    """How the given IDs move, seen through their data, parents and constraint targets."""
+    result = Plan(set(), bool(bpy.app.handlers.frame_change_pre or bpy.app.handlers.frame_change_post))
+    queue, seen = [owner for owner in owners if owner is not None], set()
+    while queue:
+        owner = queue.pop()
+        if owner in seen:
+            continue
+        seen.add(owner)
+        _animation(owner, result)
+        if isinstance(owner, bpy.types.Object):
+            queue.extend(_movers(owner, result))
+        tree = getattr(owner, "node_tree", None)
+        if tree is not None:
+            queue.append(tree)
+        if isinstance(owner, bpy.types.NodeTree):
+            queue.extend(node.node_tree for node in owner.nodes if getattr(node, "node_tree", None))
+    return result
+
+
+def _animation(owner: bpy.types.ID, result: Plan) -> None:
+    data = getattr(owner, "animation_data", None)
+    if data is None:
+        return
+    if len(data.drivers) or (data.use_nla and len(data.nla_tracks)):
+        result.every = True
+    for curve in compat.fcurves(owner):
+        if len(curve.modifiers) or (len(curve.sampled_points) and not len(curve.keyframe_points)):
+            result.every = True
+        for key in curve.keyframe_points:
+            result.every |= key.interpolation not in SMOOTH
+            result.keyed.update((math.floor(key.co.x), math.ceil(key.co.x)))
+            if key.interpolation == "CONSTANT":
+                result.keyed.add(math.ceil(key.co.x) - 1)
+
+
+def _movers(owner: bpy.types.Object, result: Plan) -> list[bpy.types.ID]:
+    """What an object's place depends on besides its own animation."""
+    found = [owner.data, owner.parent, getattr(owner.data, "shape_keys", None)]
+    result.every |= owner.rigid_body is not None
+    if owner.parent is not None and owner.parent_type in {"VERTEX", "VERTEX_3"}:
+        result.every |= bool(len(owner.parent.modifiers))
+    bones = owner.pose.bones if owner.pose else ()
+    for constraint in [*owner.constraints, *(c for bone in bones for c in bone.constraints)]:
+        if constraint.mute:
+            continue
+        result.every |= constraint.type not in PLAIN_CONSTRAINTS
+        found.append(getattr(constraint, "target", None))
+    return [item for item in found if item is not None]
+
+
+def refine(
+    first: int,
+    last: int,
+    how: Plan,
+    evaluate: Callable[[int], Facts],
+    error: Callable[[Facts, Facts, Facts, float], float],
+) -> dict[int, Facts]:
+    """Facts at enough frames, always the first and the last.
+
+    `error(a, b, middle, t)` is how far, in tolerances, `middle` lies from the mix of `a` and `b` at `t` in 0..1; an
+    interval is halved until what is seen in it stays under half a tolerance.
+    """
+    probes = {round(first + (last - first) * part) for part in PROBES}
+    start = range(first, last + 1) if how.every else sorted(probes | {k for k in how.keyed if first <= k <= last})
+    facts = {frame: evaluate(frame) for frame in start}
+    stack = list(zip(list(start)[:-1], list(start)[1:], strict=True))
+    while stack:
+        a, b = stack.pop()
+        if b - a < 2:
+            continue
+        middle = (a + b) // 2
+        facts[middle] = evaluate(middle)
+        if error(facts[a], facts[b], facts[middle], (middle - a) / (b - a)) > 0.5:
+            stack += [(a, middle), (middle, b)]
+            continue
+        # A sway around the middle is seen beside it.
+        for a2, b2 in ((a, middle), (middle, b)):
+            side = (a2 + b2) // 2
+            if side in facts:
+                continue
+            facts[side] = evaluate(side)
+            if error(facts[a2], facts[b2], facts[side], (side - a2) / (b2 - a2)) > 0.5:
+                stack += [(a2, side), (side, b2)]
+    return dict(sorted(facts.items()))
+
+
+def thin(items: Sequence[tuple[int, Any]], error: Callable[[Any, Any, Any, float], float]) -> list[tuple[int, Any]]:
+    """The fewest of (frame, facts) found by splitting at the worst miss until all stay under half a tolerance."""
+    keep = {0, len(items) - 1}
+    stack = [(0, len(items) - 1)]
+    while stack:
+        a, b = stack.pop()
+        (fa, xa), (fb, xb) = items[a], items[b]
+        misses = [(error(xa, xb, items[i][1], (items[i][0] - fa) / (fb - fa)), i) for i in range(a + 1, b)]
+        worst, index = max(misses, default=(0.0, a))
+        if worst > 0.5:
+            keep.add(index)
+            stack += [(a, index), (index, b)]
+    return [items[index] for index in sorted(keep)]

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Shots cut by camera markers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import bpy
+
+from .brief import SceneError
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A shot before anything is read about it: `camera` is the object that sees it, frames inclusive."""
+
+    name: str
+    frame_start: int
+    frame_end: int
+    camera: bpy.types.Object
+
+
+def read_cuts(scene: bpy.types.Scene) -> tuple[list[Cut], list[str]]:
+    """The shots of a scene in order, and warnings about markers left out.
+
+    A marker bound to a camera starts a shot; the last marker before the range counts from its start, frames before the
+    first marker belong to the first shot. Raises SceneError for an empty range or when no camera sees the frames.
+    """
+    first, last = scene.frame_start, scene.frame_end
+    if last < first:
+        raise SceneError(
+            f"The frame range of scene {scene.name!r} is empty ({first} to {last}): "
+            f"set its end frame to {first} or later."
+        )
+    markers, warnings = _camera_markers(scene)
+    inside = {frame: marker for frame, marker in markers.items() if first < frame <= last}
+    before = [frame for frame in markers if frame <= first]
+    if before:
+        inside[first] = markers[max(before)]
+    if not inside:
+        return [Cut(_camera_of(scene).name, first, last, _camera_of(scene))], warnings
+    frames = sorted(inside)
+    starts = [first, *frames[1:]]
+    ends = [start - 1 for start in starts[1:]] + [last]
+    names = unique_names([inside[frame].name or inside[frame].camera.name for frame in frames])
+    cameras = [inside[frame].camera for frame in frames]
+    return [Cut(*cut) for cut in zip(names, starts, ends, cameras, strict=True)], warnings
+
+
+def unique_names(names: Sequence[str]) -> list[str]:
+    """The names in order, a repeated one followed by " (2)", " (3)" and so on."""
+    taken: set[str] = set(names)
+    seen: set[str] = set()
+    result = []
+    for name in names:
+        unique, count = name, 1
+        while unique in seen or (count > 1 and unique in taken):
+            count += 1
+            unique = f"{name} ({count})"
+        seen.add(unique)
+        result.append(unique)
+    return result
+
+
+def _camera_markers(scene: bpy.types.Scene) -> tuple[dict[int, bpy.types.TimelineMarker], list[str]]:
+    """The marker that Blender obeys on each frame: the first of the list, cameras that do not render passed over."""
+    markers: dict[int, bpy.types.TimelineMarker] = {}
+    warnings = []
+    for marker in scene.timeline_markers:
+        camera = marker.camera
+        if camera is None or camera.hide_render:
+            continue
+        if camera.type != "CAMERA":
+            warnings.append(f"Marker {marker.name!r} is bound to {camera.name!r}, which is no camera; it was left out.")
+            continue
+        markers.setdefault(marker.frame, marker)
+    return markers, warnings
+
+
+def _camera_of(scene: bpy.types.Scene) -> bpy.types.Object:
+    camera = scene.camera
+    if camera is None:
+        raise SceneError(
+            f"Scene {scene.name!r} has no camera. "
+            "Add one and make it the scene's camera, or bind a camera to a timeline marker."
+        )
+    if camera.type != "CAMERA":
+        raise SceneError(
+            f"The camera of scene {scene.name!r} is {camera.name!r}, which is no camera object. "
+            "Choose a camera in the scene properties."
+        )
+    return camera

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which objects and lights take part in a render of a view layer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import bpy
+from mathutils import Matrix
+
+
+def rendered_objects(layer: bpy.types.ViewLayer) -> list[bpy.types.Object]:
+    """Objects of the layer that are in a collection which renders, and are not disabled themselves. `hide_render` is
+    left to the caller, who knows the frame (it can be keyed). The eye of the outliner hides only in viewports."""
+    found: dict[bpy.types.Object, None] = {}
+    queue = [layer.layer_collection]
+    while queue:
+        entry = queue.pop()
+        collection = entry.collection
+        if entry.exclude or collection.hide_render or collection.hide_viewport:
+            continue
+        found.update((item, None) for item in collection.objects if not item.hide_viewport)
+        queue.extend(entry.children)
+    return sorted(found, key=lambda item: item.name)
+
+
+@dataclass(frozen=True)
+class Lamp:
+    """A light as evaluated at a frame; valid until the next frame is set. `key` names it across frames."""
+
+    key: str
+    name: str
+    light: bpy.types.Light
+    matrix: Matrix
+    renders: bool
+
+
+def lamps(objects: list[bpy.types.Object], depsgraph: bpy.types.Depsgraph, instanced: bool) -> Iterator[Lamp]:
+    """Lights among `objects` (of `rendered_objects`) and, when `instanced`, those in instances of them."""
+    for item in objects:
+        if item.type == "LIGHT":
+            evaluated = item.evaluated_get(depsgraph)
+            yield Lamp(item.name, item.name, evaluated.data, evaluated.matrix_world, not evaluated.hide_render)
+    if not instanced:
+        return
+    allowed = set(objects)
+    for instance in depsgraph.object_instances:
+        if not instance.is_instance or instance.object.type != "LIGHT":
+            continue
+        owner = instance.parent.original
+        item = instance.object.original
+        if owner not in allowed or all(collection.hide_render for collection in item.users_collection):
+            continue
+        renders = not (instance.parent.hide_render or instance.object.hide_render)
+        key = f"{owner.name}/{item.name}/{tuple(instance.persistent_id)}"
+        yield Lamp(key, item.name, instance.object.data, instance.matrix_world.copy(), renders)
+
+
+def has_instanced_lights(depsgraph: bpy.types.Depsgraph) -> bool:
+    """Whether any instance is a light, so that most scenes need not walk their instances at every frame."""
+    return any(instance.is_instance and instance.object.type == "LIGHT" for instance in depsgraph.object_instances)

@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Takes: movie strips on a shot's frames that remember how they were generated.
+
+Only the data API is used, never sequencer operators: those need a window with a sequencer in it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import bpy
+
+SCHEMA = "wan_previs.take/1"
+_MARK = "wan_previs"  # the custom property that makes a strip a take
+_NAME_BYTES = 60  # Blender cuts a strip's name after this many bytes
+_CHANNELS = 128
+_INT32 = range(-(2**31), 2**31)
+
+Strip: TypeAlias = Any  # bpy.types.Sequence up to 4.3, bpy.types.Strip from 4.4 on
+
+
+class SequencerError(Exception):
+    """The clip cannot be put into the sequencer; the message says what to do."""
+
+    exit_status = 5
+
+
+def add_take(
+    scene: bpy.types.Scene,
+    shot_name: str,
+    frame_start: int,
+    frame_end: int,
+    clip: Path,
+    provenance: Mapping[str, str | int | float],
+) -> Strip:
+    """Put `clip` on the frames `frame_start` to `frame_end` (both inclusive) of `scene` as the shot's next take.
+
+    The strip is named "SHOT take N" (N is one more than the shot's highest take in the scene; an overlong shot name is
+    shortened). It lies on the lowest channel above all strips in that range, so that it is the picture seen; locked and
+    muted channels are passed over. When nothing is free above, it takes the highest free channel below. The clip fills
+    the frame as far as its aspect ratio allows, with square pixels. Its path is stored relative to a saved .blend.
+
+    Custom properties on the strip: `wan_previs` (the schema), `shot`, `take`, `created` (UTC, ISO 8601) and everything
+    in `provenance`. Whole numbers beyond 32 bits, which Blender cannot hold, are stored as text.
+
+    Raises SequencerError, with the scene unchanged, when the clip is missing, is no readable video or has another
+    number of frames than the shot, when the scene is linked from a library or when no channel is free.
+    """
+    if not clip.is_file():
+        raise SequencerError(f'The clip "{clip}" is not there. Generate the shot "{shot_name}" again.')
+    if scene.library is not None:
+        raise SequencerError(f'The scene "{scene.name}" is linked from another file. Open that file to add a take.')
+    had_editor = scene.sequence_editor is not None
+    editor = scene.sequence_editor or scene.sequence_editor_create()
+    try:
+        channel = _free_channel(editor, frame_start, frame_end)
+        take = _next_take(editor, scene, shot_name)
+        strip = _new_movie(editor, _take_name(shot_name, take), clip, channel, frame_start)
+        try:
+            _check_clip(strip, clip, shot_name, frame_end - frame_start + 1)
+        except SequencerError:
+            _strips(editor).remove(strip)
+            raise
+    except SequencerError:
+        if not had_editor:
+            scene.sequence_editor_clear()
+        raise
+    _fit(scene, strip)
+    created = datetime.now(UTC).isoformat(timespec="seconds")
+    facts = {"created": created, **provenance, _MARK: SCHEMA, "shot": shot_name, "take": take}
+    for key, value in facts.items():
+        strip[key] = str(value) if isinstance(value, int) and value not in _INT32 else value
+    return strip
+
+
+def takes(scene: bpy.types.Scene, shot_name: str) -> list[Strip]:
+    """The takes of a shot in `scene`, first to last; also those that were put into a meta strip."""
+    if scene.sequence_editor is None:
+        return []
+    found = [
+        strip
+        for strip in _all_strips(scene.sequence_editor)
+        if strip.get(_MARK) == SCHEMA and strip.get("shot") == shot_name
+    ]
+    return sorted(found, key=lambda strip: strip["take"])
+
+
+def _next_take(editor: bpy.types.SequenceEditor, scene: bpy.types.Scene, shot_name: str) -> int:
+    take = 1 + max((strip["take"] for strip in takes(scene, shot_name)), default=0)
+    names = {strip.name for strip in _all_strips(editor)}
+    while _take_name(shot_name, take) in names:  # someone named a strip like that by hand
+        take += 1
+    return take
+
+
+def _take_name(shot_name: str, take: int) -> str:
+    suffix = f" take {take}"
+    shortened = shot_name.encode()[: _NAME_BYTES - len(suffix)].decode(errors="ignore")
+    return shortened + suffix
+
+
+def _free_channel(editor: bpy.types.SequenceEditor, frame_start: int, frame_end: int) -> int:
+    taken = {
+        strip.channel
+        for strip in _strips(editor)
+        if _first_frame(strip) <= frame_end and _end_frame(strip) > frame_start
+    }
+    top = max(taken, default=0)
+    free = [
+        channel
+        for channel in range(1, _CHANNELS + 1)
+        if channel not in taken and not editor.channels[channel].lock and not editor.channels[channel].mute
+    ]
+    if not free:
+        raise SequencerError(
+            f"No sequencer channel is free on the frames {frame_start} to {frame_end}. Remove or move strips there."
+        )
+    return next((channel for channel in free if channel > top), free[-1])
+
+
+def _new_movie(editor: bpy.types.SequenceEditor, name: str, clip: Path, channel: int, frame_start: int) -> Strip:
+    return _strips(editor).new_movie(name=name, filepath=_stored_path(clip), channel=channel, frame_start=frame_start)
+
+
+def _stored_path(clip: Path) -> str:
+    path = os.path.abspath(clip)
+    if bpy.data.filepath:
+        with suppress(ValueError):  # another drive has no relative path
+            return bpy.path.relpath(path)
+    return path
+
+
+def _check_clip(strip: Strip, clip: Path, shot_name: str, frames: int) -> None:
+    if not strip.elements or not strip.elements[0].orig_width:
+        raise SequencerError(f'Blender cannot read "{clip}" as a video. Generate the shot "{shot_name}" again.')
+    length = _content_frames(strip)
+    if length != frames:
+        raise SequencerError(
+            f'The clip "{clip}" has {length} frames but the shot "{shot_name}" has {frames}. '
+            "Generate the shot again, or give the shot its old frame range."
+        )
+
+
+def _fit(scene: bpy.types.Scene, strip: Strip) -> None:
+    """Scale the strip to touch the frame's edges; a clip has square pixels, the scene's may be oblong."""
+    element, render = strip.elements[0], scene.render
+    aspect_x, aspect_y = render.pixel_aspect_x, render.pixel_aspect_y
+    scale = min(
+        render.resolution_x * aspect_x / element.orig_width, render.resolution_y * aspect_y / element.orig_height
+    )
+    strip.transform.scale_x = scale / aspect_x
+    strip.transform.scale_y = scale / aspect_y
+
+
+# What differs between Blender versions.
+
+
+def _strips(editor: bpy.types.SequenceEditor) -> bpy.types.bpy_prop_collection:
+    """The strips of the timeline itself. Up to 4.3 they are called sequences."""
+    return editor.strips if hasattr(editor, "strips") else editor.sequences
+
+
+def _all_strips(editor: bpy.types.SequenceEditor) -> Iterable[Strip]:
+    """The strips of the timeline and those inside meta strips."""
+    return editor.strips_all if hasattr(editor, "strips_all") else editor.sequences_all
+
+
+def _first_frame(strip: Strip) -> int:
+    """Before 5.1 the handles have other names."""
+    return int(strip.left_handle if hasattr(strip, "left_handle") else strip.frame_final_start)
+
+
+def _end_frame(strip: Strip) -> int:
+    """The frame after the last one."""
+    return int(strip.right_handle if hasattr(strip, "right_handle") else strip.frame_final_end)
+
+
+def _content_frames(strip: Strip) -> int:
+    """How many frames the file has."""
+    return int(strip.content_duration if hasattr(strip, "content_duration") else strip.frame_duration)

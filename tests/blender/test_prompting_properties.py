@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What holds for the prompt of any brief: its length, that it is stable, that it mirrors and reverses."""
+
+import re
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from prompt_briefs import brief_of, mirrored, reversed_in_time, shots
+from wan_previs.prompting import build_prompt, chinese, vocabulary
+from wan_previs.scene.brief import Brief
+
+USER = st.lists(st.sampled_from(["an", "old", "square", "with", "pigeons"]), max_size=60).map(" ".join)
+MIRROR = {"left": "right", "clockwise": "counterclockwise", "Left": "Right", "左": "右", "顺": "逆"}
+MIRROR |= {b: a for a, b in MIRROR.items()}
+REVERSE = {
+    "rises": "sinks",
+    "left": "right",
+    "front": "back",
+    "clockwise": "counterclockwise",
+    "shorten": "lengthen",
+    "appear": "fade",
+    "brighter": "dimmer",
+}
+REVERSE |= {b: a for a, b in REVERSE.items()}
+
+
+def prompt_of(shot, user_text=""):
+    return build_prompt(brief_of(shot), shot, user_text)
+
+
+def swapped(text):
+    return re.sub(r"counterclockwise|clockwise|\b(left|right|Left|Right)\b|[左右顺逆]", lambda m: MIRROR[m[0]], text)
+
+
+def unframed(text):
+    """ "Right under the objects" is no side."""
+    return text.replace("right under", "under")
+
+
+@given(shots(rich=True), USER)
+def test_full_facts_give_60_to_200_words(shot, user_text):
+    prompt = prompt_of(shot, user_text)
+    assert 60 <= len(prompt.text().split()) <= 200
+    assert chinese.length(prompt.text("zh")) >= 60
+
+
+@given(shots(), USER)
+def test_no_text_is_longer_than_200_words(shot, user_text):
+    prompt = prompt_of(shot, user_text)
+    assert len(prompt.text().split()) <= 200
+    assert chinese.length(prompt.text("zh")) <= 200
+
+
+@given(shots(), USER)
+def test_the_same_brief_gives_the_same_text(shot, user_text):
+    read_again = Brief.from_json(brief_of(shot).to_json())
+    again = build_prompt(read_again, read_again.shots[0], user_text)
+    assert again == prompt_of(shot, user_text)
+    assert again.text() == prompt_of(shot, user_text).text()
+    assert again.text("zh") == prompt_of(shot, user_text).text("zh")
+
+
+@settings(max_examples=300)
+@given(shots())
+def test_a_mirrored_brief_swaps_left_and_right(shot):
+    here, there = prompt_of(shot), prompt_of(mirrored(shot))
+    assert unframed(there.text()) == swapped(unframed(here.text()))
+    assert there.text("zh") == swapped(here.text("zh"))
+
+
+@settings(max_examples=300)
+@given(shots().filter(lambda shot: shot.sun is not None))
+def test_time_reversal_swaps_start_and_end(shot):
+    there, back = prompt_of(shot).sun, prompt_of(reversed_in_time(shot)).sun
+    for a, b in ((there.start, back.end), (there.end, back.start)):
+        assert (a.sector, a.height, a.color, a.shadows) == (b.sector, b.height, b.color, b.shadows)
+    for field in ("height", "turn", "shadow_length", "shadow_slide", "brightness"):
+        before, after = getattr(there.change, field), getattr(back.change, field)
+        assert after == REVERSE.get(before, before)
+    assert there.change.height_amount == back.change.height_amount
+    assert (there.change.turn_amount, there.change.turn_cause) == (back.change.turn_amount, back.change.turn_cause)
+
+
+@given(shots())
+def test_terms_are_few_known_and_without_repeats(shot):
+    terms = prompt_of(shot).terms
+    assert len(terms) <= 5 and len(set(terms)) == len(terms)
+    assert set(terms) <= set(vocabulary.TERMS)
+
+
+@given(shots())
+def test_text_is_plain(shot):
+    text = prompt_of(shot).text()
+    assert not re.search(r"[\d{}_]|None|  | \.|,\.|\.\.", text)
+    assert all(sentence[0].isupper() for sentence in re.split(r"(?<=\.) ", text) if sentence)
+    assert not re.search(r"[\d{}_]|None|。。|，。|，，", prompt_of(shot).text("zh"))

@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Finding, inspecting and setting up the engine's Python, with real Pythons and real virtual environments."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from wan_previs.bridge import environment
+from wan_previs.bridge.environment import (
+    VARIABLE,
+    EngineSetup,
+    EnvironmentMissing,
+    NetworkRefused,
+    find_engine,
+    inspect_engine,
+    venv_python,
+)
+from wan_previs.bridge.process import scrubbed_environment
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(autouse=True)
+def no_variable(monkeypatch):
+    monkeypatch.delenv(VARIABLE, raising=False)
+
+
+def make_python(folder: Path) -> Path:
+    python = venv_python(folder)
+    python.parent.mkdir(parents=True)
+    python.symlink_to(sys.executable)
+    return python
+
+
+def test_the_order_of_the_search(tmp_path, monkeypatch):
+    addon, user = tmp_path / "addon", tmp_path / "user"
+    with pytest.raises(EnvironmentMissing, match="Set up the engine") as caught:
+        find_engine(None, addon, user)
+    assert caught.value.exit_status == 4
+    for expected, folder in (("checkout", addon / ".venv-engine"), ("set-up", user / "engine")):
+        python = make_python(folder)
+        found = find_engine("", addon, user)
+        assert found.python == python and expected in found.origin
+    python = make_python(tmp_path / "variable")
+    monkeypatch.setenv(VARIABLE, str(python))
+    assert find_engine(None, addon, user).python == python
+    python = make_python(tmp_path / "chosen")
+    assert find_engine(str(tmp_path / "chosen"), addon, user).python == python
+    assert find_engine(str(python), addon, user).origin == "the preferences"
+
+
+def test_a_choice_that_leads_nowhere_is_not_passed_over(tmp_path, monkeypatch):
+    make_python(tmp_path / "addon" / ".venv-engine")
+    with pytest.raises(EnvironmentMissing, match=r"gone.*preferences"):
+        find_engine(str(tmp_path / "gone"), tmp_path / "addon", tmp_path)
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "gone"))
+    with pytest.raises(EnvironmentMissing, match=VARIABLE):
+        find_engine(None, tmp_path / "addon", tmp_path)
+
+
+def test_the_engine_environment_of_this_checkout_has_everything():
+    found = find_engine(None, ROOT, ROOT / "nowhere")
+    facts = inspect_engine(found.python)
+    assert facts["ok"] and facts["missing"] == [] and facts["packages"]["torch"].startswith("2.")
+
+
+def test_a_python_without_torch_is_told():
+    facts = inspect_engine(Path(sys.executable))
+    assert not facts["ok"] and "torch" in facts["missing"] and facts["python"].startswith("3.")
+
+
+@pytest.mark.parametrize(
+    ("content", "mode", "words"),
+    [
+        (None, 0, "cannot be started"),
+        ("", 0o644, "cannot be started"),
+        ("#!/bin/sh\necho broken >&2; exit 3\n", 0o755, "broken"),
+        ("#!/bin/sh\necho '[1]'\n", 0o755, "not a working Python"),
+        ("#!/bin/sh\nexec sleep 30\n", 0o755, "not answered within"),
+    ],
+)
+@pytest.mark.skipif(sys.platform == "win32", reason="shell scripts stand in for broken Pythons")
+def test_what_is_no_python_is_told_in_words(tmp_path, content, mode, words):
+    python = tmp_path / "python"
+    if content is not None:
+        python.write_text(content)
+        python.chmod(mode)
+    with pytest.raises(EnvironmentMissing, match=words):
+        inspect_engine(python, timeout=1.0)
+
+
+def test_no_python_variable_reaches_the_engine():
+    kept = scrubbed_environment({"PATH": "/bin", "PYTHONHOME": "/blender", "PYTHONPATH": "x"}, PYTHONPATH="/addon")
+    assert kept["PYTHONPATH"] == "/addon" and "PYTHONHOME" not in kept and kept["PATH"] == "/bin"
+
+
+def test_without_leave_nothing_is_downloaded(tmp_path):
+    with pytest.raises(NetworkRefused, match="online access"):
+        EngineSetup(Path(sys.executable), tmp_path / "engine", ROOT / "pyproject.toml", allow_network=False)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_setting_up_makes_an_environment_that_is_found(tmp_path):
+    """With an empty lock file the whole way runs, but for the downloads."""
+    lock = tmp_path / "engine.lock"
+    lock.write_text("# nothing\n")
+    lines: list[str] = []
+    EngineSetup(Path(sys.executable), tmp_path / "user" / "engine", lock, allow_network=True).run(lines.append)
+    found = find_engine(None, tmp_path, tmp_path / "user")
+    assert inspect_engine(found.python)["missing"] == list(environment.REQUIRED)
+
+
+def test_a_failing_step_shows_its_output_and_says_so(tmp_path):
+    lock = tmp_path / "engine.lock"
+    lock.write_text("./no-such-folder-here\n")
+    lines: list[str] = []
+    with pytest.raises(EnvironmentMissing, match="exit status"):
+        EngineSetup(Path(sys.executable), tmp_path / "engine", lock, allow_network=True).run(lines.append)
+    assert any("no-such-folder-here" in line for line in lines)
+
+
+def test_a_folder_that_is_no_environment_is_not_cleared(tmp_path):
+    (tmp_path / "film.blend").write_text("precious")
+    with pytest.raises(EnvironmentMissing, match="something else"):
+        EngineSetup(Path(sys.executable), tmp_path, ROOT / "pyproject.toml", allow_network=True)
+    assert (tmp_path / "film.blend").read_text() == "precious"
+
+
+def test_setting_up_can_be_cancelled(tmp_path):
+    lock = tmp_path / "engine.lock"
+    lock.write_text("# nothing\n")
+    setup = EngineSetup(Path(sys.executable), tmp_path / "engine", lock, allow_network=True)
+    setup.poll()
+    began = time.monotonic()
+    setup.cancel()
+    assert setup.finished and setup.poll() == [] and time.monotonic() - began < 5.0

@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Job folders: names, states, events, and what a broken disk or a dead worker leaves behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from wan_previs.bridge.jobs import MAX_STEM_BYTES, JobError, JobFolder, JobState, safe_name
+from wan_previs.wan_engine.request import GenerationRequest
+
+ANY_TEXT = st.text(st.characters(), max_size=300)
+
+
+@given(ANY_TEXT)
+def test_every_shot_name_gives_a_portable_folder_name(name):
+    folder = safe_name(name)
+    assert 0 < len(folder.encode("utf-8")) <= MAX_STEM_BYTES
+    assert not set(folder) & set('<>:"/\\|?*. \0\n\t')
+    assert folder.isprintable()
+    assert safe_name(folder) == folder
+
+
+@pytest.mark.parametrize(
+    ("name", "folder"),
+    [
+        ("Wide", "Wide"),
+        ("Wide (2)", "Wide-2"),
+        ("夜景 镜头", "夜景-镜头"),
+        ("कैमरा", "कैमरा"),
+        ("../../etc/passwd", "etc-passwd"),
+        ("..", "shot"),
+        ("", "shot"),
+        ("café", "café"),
+    ],
+)
+def test_names_keep_what_people_read(name, folder):
+    assert safe_name(name) == folder
+
+
+@given(ANY_TEXT)
+def test_any_name_can_be_made_on_this_disk(tmp_path_factory, name):
+    root = tmp_path_factory.mktemp("jobs")
+    job = JobFolder.create(root, name)
+    assert job.path.parent == root and job.conditioning.is_dir()
+
+
+def test_takes_count_up_and_sort(tmp_path):
+    names = [JobFolder.create(tmp_path / "new" / "root", "Wide").path.name for _ in range(3)]
+    assert names == ["Wide-take-001", "Wide-take-002", "Wide-take-003"]
+    (tmp_path / "new" / "root" / "wide-take-007").mkdir()
+    assert JobFolder.create(tmp_path / "new" / "root", "Wide").path.name == "Wide-take-008"
+
+
+def test_two_at_once_get_two_folders(tmp_path):
+    made: list[Path] = []
+    threads = [
+        threading.Thread(target=lambda: made.extend(JobFolder.create(tmp_path, "A").path for _ in range(20)))
+        for _ in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(set(made)) == 80
+
+
+def test_a_request_comes_back(tmp_path):
+    request = GenerationRequest(
+        checkpoint="/ckpt", prompt="日落, “wide shot”", size=(64, 32), guide=(3.0, 4.0), seed=2**63
+    )
+    job = JobFolder.create(tmp_path, "A")
+    job.write_request(request)
+    assert "日落" in job.request.read_text(encoding="utf-8")
+    assert GenerationRequest.from_json(JobFolder(job.path).read_request()) == request
+
+
+def test_a_path_that_is_no_text_survives(tmp_path):
+    job = JobFolder.create(tmp_path, "A")
+    job.write_request(GenerationRequest(checkpoint="/ckpt/\udcff", prompt="日落"))
+    assert job.read_request()["checkpoint"] == "/ckpt/\udcff"
+    assert job.read_request()["prompt"] == "日落"
+
+
+def test_a_job_folder_without_or_with_a_damaged_request_is_told(tmp_path):
+    with pytest.raises(JobError, match=r"no request\.json"):
+        JobFolder(tmp_path).read_request()
+    for damaged in (b"{", b"[]", b"\xff", b"[" * 100_000):
+        (tmp_path / "request.json").write_bytes(damaged)
+        with pytest.raises(JobError, match="damaged"):
+            JobFolder(tmp_path).read_request()
+
+
+def test_states_follow_each_other(tmp_path):
+    job = JobFolder.create(tmp_path, "A")
+    assert job.read_state().state == "queued" and not job.read_state().ended
+    job.mark_ended("failed", "Because.", 5)
+    state = job.read_state()
+    assert (state.state, state.message, state.exit_status, state.ended) == ("failed", "Because.", 5, True)
+    assert state.queued and state.finished and state.queued <= state.finished
+    assert json.loads(job.state.read_text())["schema"] == "wan_previs.state/1"
+    assert [path.name for path in job.path.iterdir() if path.name.endswith(".tmp")] == []
+
+
+def test_a_reader_never_sees_half_a_state(tmp_path):
+    job = JobFolder.create(tmp_path, "A")
+    texts = {"x" * 50_000, "y" * 10}
+    stop = threading.Event()
+
+    def write() -> None:
+        while not stop.is_set():
+            for text in sorted(texts):
+                job.write_state(JobState("failed", text))
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    try:
+        seen = {job.read_state().message for _ in range(300)}
+    finally:
+        stop.set()
+        thread.join()
+    assert seen - {""} <= texts
+
+
+def test_running_by_a_dead_process_is_interrupted(tmp_path):
+    child = subprocess.Popen([sys.executable, "-c", ""])
+    child.wait()
+    job = JobFolder.create(tmp_path, "A")
+    job.write_state(JobState("running", pid=child.pid, host=socket.gethostname()))
+    state = job.read_state()
+    assert state.state == "failed" and state.interrupted and state.exit_status == 5 and "Generate" in state.message
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only there the system tells what a process is")
+def test_a_process_number_given_to_another_program_is_no_worker(tmp_path):
+    job = JobFolder.create(tmp_path, "A")
+    job.write_state(JobState("running", pid=os.getppid(), host=socket.gethostname()))
+    assert job.read_state().interrupted
+
+
+def test_running_on_another_computer_is_believed(tmp_path):
+    job = JobFolder.create(tmp_path, "A")
+    job.write_state(JobState("running", pid=1, host="elsewhere.example"))
+    assert job.read_state().state == "running"
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"schema": "wan_previs.state/1", "state": "lost"}', b"\xff"])
+def test_a_damaged_state_is_a_failure_in_words(tmp_path, content):
+    job = JobFolder.create(tmp_path, "A")
+    job.state.write_bytes(content)
+    assert job.read_state().state == "failed" and "damaged" in job.read_state().message
+
+
+def test_a_folder_with_a_request_alone_is_queued(tmp_path):
+    assert JobFolder(tmp_path).read_state() == JobState("queued")
+
+
+def test_events_come_back_without_the_torn_line(tmp_path):
+    job = JobFolder.create(tmp_path, "A")
+    assert job.read_events() == []
+    for step in (1, 2):
+        job.append_event({"event": "step", "step": step})
+    with job.events.open("ab") as file:
+        file.write(b'{"event": "step", "st')
+    assert [event["step"] for event in job.read_events()] == [1, 2]
+    assert all(event["at"] > 1e9 for event in job.read_events())
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a device that is always full")
+def test_a_full_disk_is_told_in_words(tmp_path):
+    job = JobFolder.create(tmp_path, "A")
+    job.events.symlink_to("/dev/full")
+    with pytest.raises(JobError, match=r"disk is full.*Free some space") as caught:
+        job.append_event({"event": "step"})
+    assert caught.value.exit_status == 5
+
+
+def test_an_output_folder_that_is_a_file_is_told_in_words(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(JobError, match="Choose another output folder"):
+        JobFolder.create(tmp_path / "file", "A")

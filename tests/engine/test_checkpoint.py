@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Telling checkpoint folders apart, and naming what is wrong with one."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import golden
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from wan_engine import models
+from wan_engine.checkpoint import open_checkpoint
+from wan_engine.cli import main
+from wan_engine.request import CheckpointError
+
+T2V = "fullstack/Wan2.2-T2V-A14B/checkpoint"
+I2V = "fullstack/Wan2.2-I2V-A14B/checkpoint"
+HIGH = "high_noise_model/diffusion_pytorch_model.safetensors"
+SHARD = "high_noise_model/diffusion_pytorch_model-00002-of-00003.safetensors"
+
+
+@pytest.fixture
+def copied(tmp_path):
+    def copy(name):
+        return shutil.copytree(golden.path(name), tmp_path / "checkpoint")
+
+    return copy
+
+
+@pytest.mark.parametrize(
+    ("folder", "model"),
+    [
+        ("Wan2.2-T2V-A14B", models.T2V_A14B),
+        ("Wan2.2-I2V-A14B", models.I2V_A14B),
+        ("Wan2.2-TI2V-5B", models.TI2V_5B),
+        ("Wan2.1-T2V-1.3B", models.T2V_1_3B_V21),
+    ],
+)
+def test_models_are_recognised(folder, model):
+    checkpoint = open_checkpoint(golden.path(f"fullstack/{folder}/checkpoint"))
+    assert checkpoint.model == model
+    assert checkpoint.text_to_video == ("I2V-A14B" not in folder)
+
+
+@pytest.mark.parametrize("folder", ["Wan2.1-I2V-14B", "Wan2.1-FLF2V-14B"])
+def test_models_with_a_picture_encoder_are_refused_in_words(folder):
+    with pytest.raises(CheckpointError, match="CLIP"):
+        open_checkpoint(golden.path(f"fullstack/{folder}/checkpoint"))
+
+
+def test_own_file_wins_over_the_table(copied):
+    folder = copied(I2V)
+    extra = {"title": "Tiny", "fps": 8, "frames": [17, 33], "sizes": [[192, 128]], "steps": 12, "shift": 3}
+    extra |= {"guide": [1, 2], "boundary": 0.8, "text_to_video": True, "negative": "bad"}
+    (folder / "wan_previs.json").write_text(json.dumps({"schema": "wan_previs.checkpoint/1", **extra}))
+    checkpoint = open_checkpoint(folder)
+    assert checkpoint.model == models.Model(
+        "Tiny", "image to video", 3.0, 12, (1.0, 2.0), 0.8, (17, 33), 8.0, ((192, 128),), "bad"
+    )
+    assert checkpoint.text_to_video
+    assert checkpoint.trained_sizes == ((192, 128),)
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [
+        {"schema": "other"},
+        {"steps": "many"},
+        {"sizes": [192]},
+        {"frames": []},
+        {"guide": [1]},
+        {"steps": 0},
+        {"fps": -1},
+    ],
+)
+def test_own_file_with_wrong_values(extra, copied):
+    folder = copied(I2V)
+    (folder / "wan_previs.json").write_text(json.dumps({"schema": "wan_previs.checkpoint/1", **extra}))
+    with pytest.raises(CheckpointError, match=r"wan_previs\.json"):
+        open_checkpoint(folder)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Wan2.1_VAE.pth",
+        "models_t5_umt5-xxl-enc-bf16.pth",
+        "google/umt5-xxl/tokenizer.json",
+        "high_noise_model/config.json",
+        "low_noise_model",
+        "high_noise_model/diffusion_pytorch_model.safetensors.index.json",
+        SHARD,
+    ],
+)
+def test_missing_files_are_named(name, copied, capsys):
+    folder = copied(T2V)
+    if (folder / name).is_dir():
+        shutil.rmtree(folder / name)
+    else:
+        (folder / name).unlink()
+    assert main(["inspect", "--checkpoint", str(folder)]) == 4
+    told = capsys.readouterr()
+    assert name.split("/")[-1] in told.err
+    assert told.out == ""
+    assert "Traceback" not in told.err
+
+
+@pytest.mark.parametrize("name", [SHARD, "Wan2.1_VAE.pth", "models_t5_umt5-xxl-enc-bf16.pth"])
+def test_truncated_files_are_named(name, copied, capsys):
+    folder = copied(T2V)
+    data = (folder / name).read_bytes()
+    (folder / name).write_bytes(data[: len(data) // 2])
+    assert main(["inspect", "--checkpoint", str(folder)]) == 4
+    assert "truncated" in capsys.readouterr().err
+
+
+def test_wrong_tensors_are_named(copied, tmp_path, capsys):
+    folder = copied(I2V)
+    state = load_file(folder / HIGH)
+    command = ["generate", "--checkpoint", str(folder), "--prompt", "", "--out", str(tmp_path / "clip.mp4")]
+    for name, data in (("blocks.0.self_attn.q.bias", torch.ones(7)), ("surprise", torch.ones(1))):
+        save_file({**state, name: data}, folder / HIGH)
+        assert main(command) == 4
+        assert name in capsys.readouterr().err
+    del state["head.modulation"]
+    save_file(state, folder / HIGH)
+    assert main(command) == 4
+    assert "head.modulation" in capsys.readouterr().err
+    assert not (tmp_path / "clip.mp4").exists()
+
+
+def test_parts_that_do_not_belong_together(copied):
+    folder = copied(T2V)
+    text_encoder = "models_t5_umt5-xxl-enc-bf16.pth"
+    shutil.copy(golden.path(I2V) / text_encoder, folder / text_encoder)
+    with pytest.raises(CheckpointError, match="do not belong together"):
+        open_checkpoint(folder).verify()
+    shutil.rmtree(folder / "low_noise_model")
+    shutil.copytree(golden.path(I2V) / "low_noise_model", folder / "low_noise_model")
+    with pytest.raises(CheckpointError, match="do not belong together"):
+        open_checkpoint(folder)
+
+
+def test_folders_of_another_kind(tmp_path):
+    with pytest.raises(CheckpointError, match="does not exist"):
+        open_checkpoint(tmp_path / "nowhere")
+    with pytest.raises(CheckpointError, match="diffusion_pytorch_model"):
+        open_checkpoint(tmp_path)
+    (tmp_path / "model_index.json").write_text("{}")
+    with pytest.raises(CheckpointError, match="Diffusers"):
+        open_checkpoint(tmp_path)
+
+
+def test_inspect_tells_the_facts(capsys):
+    assert main(["inspect", "--checkpoint", str(golden.path(I2V))]) == 0
+    told = capsys.readouterr().out
+    for words in (
+        "Wan2.2 I2V-A14B",
+        "frame to video",
+        "high-noise",
+        "832x480",
+        "81 at 16 fps",
+        "dim 48",
+        "36 in",
+        "estimate",
+    ):
+        assert words in told

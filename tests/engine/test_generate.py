@@ -1,0 +1,325 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What generation does beyond the published cases: first and last picture, text alone, cancelling, bad input."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from collections import OrderedDict
+from pathlib import Path
+
+import av
+import golden
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file, save_file
+
+from wan_engine.cli import main
+from wan_engine.pipeline import load
+from wan_engine.plan import make_plan
+from wan_engine.request import Cancelled, CheckpointError, GenerationError, GenerationRequest, UsageError
+from wan_engine.transformer import TransformerConfig, WanTransformer
+
+T2V = "fullstack/Wan2.2-T2V-A14B/checkpoint"
+I2V = "fullstack/Wan2.2-I2V-A14B/checkpoint"
+TI2V = "fullstack/Wan2.2-TI2V-5B/checkpoint"
+
+
+def picture(path: Path, size=(64, 32), seed=1) -> Path:
+    pixels = np.random.default_rng(seed).integers(0, 256, (size[1], size[0], 3), np.uint8)
+    Image.fromarray(pixels).save(path)
+    return path
+
+
+def request(checkpoint: str, **changes) -> GenerationRequest:
+    values = {"prompt": "a cube", "size": (64, 32), "frames": 9, "steps": 2, **changes}
+    return GenerationRequest(checkpoint=str(golden.path(checkpoint)), **values)
+
+
+def command(checkpoint: str, out: Path, *more: str) -> list[str]:
+    words = ["generate", "--checkpoint", str(golden.path(checkpoint)), "--prompt", "a cube", "--out", str(out)]
+    return [*words, "--frames", "5", "--steps", "2", *more]
+
+
+@torch.inference_mode()
+def test_first_and_last_picture_enter_mask_and_condition(tmp_path):
+    first, last = picture(tmp_path / "a.png"), picture(tmp_path / "b.png", (128, 128), 2)
+    pipeline = load(golden.path(I2V))
+    vae = pipeline.checkpoint.load_vae("cpu")
+    plan = make_plan(request(I2V, image=str(first), last_image=str(last)), pipeline.checkpoint, vae.stride, tmp_path)
+    assert plan.size == (64, 32)
+    got = pipeline._condition(plan).channels[0]
+    assert got.shape == (20, 3, 4, 8)
+    assert torch.equal(got[:4, :, 0, 0], torch.tensor([[1.0, 0, 0], [1, 0, 0], [1, 0, 0], [1, 0, 1]]))
+    clip = torch.zeros(1, 3, 9, 32, 64)
+    clip[0, :, 0], clip[0, :, -1] = plan.first, plan.last
+    golden.assert_close(got[4:], vae.encode(clip)[0], 1e-6, 0)
+
+
+def test_last_picture_changes_the_clip(tmp_path):
+    first, last = picture(tmp_path / "a.png"), picture(tmp_path / "b.png", (64, 32), 2)
+    pipeline = load(golden.path(I2V))
+    pipeline.generate(request(I2V, image="a.png", latents="one.safetensors"), tmp_path)
+    pipeline.generate(request(I2V, image=first.name, last_image=last.name, latents="two.safetensors"), tmp_path)
+    one, two = (load_file(tmp_path / f"{name}.safetensors")["latents"] for name in ("one", "two"))
+    assert (one - two).abs().max() > 0.01
+
+
+def test_image_checkpoint_that_learnt_text_alone(tmp_path):
+    folder = shutil.copytree(golden.path(I2V), tmp_path / "nano")
+    with pytest.raises(UsageError, match="starts from a picture"):
+        load(folder).generate(request(I2V), tmp_path)
+    extra = {"schema": "wan_previs.checkpoint/1", "text_to_video": True}
+    (folder / "wan_previs.json").write_text(json.dumps(extra))
+    load(folder).generate(request(I2V, frames_out="frames"), tmp_path)
+    assert len(list((tmp_path / "frames").iterdir())) == 9
+
+
+@torch.inference_mode()
+def test_trained_size_is_met_exactly(tmp_path):
+    """The published rounding turns 832x480 into 832x464; a size that a checkpoint names is kept."""
+    folder = shutil.copytree(golden.path(I2V), tmp_path / "nano")
+    extra = {"schema": "wan_previs.checkpoint/1", "sizes": [[832, 480]]}
+    picture(tmp_path / "a.png", (832, 480))
+
+    def size():
+        asked = GenerationRequest(checkpoint=str(folder), prompt="", image="a.png", size=(832, 480))
+        return make_plan(asked, load(folder).checkpoint, (4, 8, 8), tmp_path).size
+
+    assert size() == (832, 464)
+    (folder / "wan_previs.json").write_text(json.dumps(extra))
+    assert size() == (832, 480)
+
+
+@pytest.fixture
+def two_experts_over_the_large_vae(tmp_path) -> Path:
+    """Channel conditioning over 48 latent channels of stride 16: no published model, but read off the tensors alike."""
+    folder = tmp_path / "nano"
+    folder.mkdir()
+    for name in ("Wan2.2_VAE.pth", "models_t5_umt5-xxl-enc-bf16.pth", "google"):
+        (folder / name).symlink_to(golden.path(TI2V) / name)
+    settings = {"num_heads": 2, "eps": 1e-6, "text_len": 512}
+    config = TransformerConfig(24, 48, 2, 1, in_dim=100, out_dim=48, text_dim=32, freq_dim=64)
+    for seed, name in enumerate(("high_noise_model", "low_noise_model")):
+        torch.manual_seed(seed)
+        (folder / name).mkdir()
+        save_file(WanTransformer(config).state_dict(), folder / name / "diffusion_pytorch_model.safetensors")
+        (folder / name / "config.json").write_text(json.dumps(settings))
+    extra = {"title": "Nano", "sizes": [[96, 64]], "frames": [17], "text_to_video": True, "boundary": 0.5}
+    (folder / "wan_previs.json").write_text(json.dumps({"schema": "wan_previs.checkpoint/1", **extra}))
+    return folder
+
+
+def test_other_combinations_run_by_the_same_path(two_experts_over_the_large_vae, tmp_path, capsys):
+    folder = two_experts_over_the_large_vae
+    for name, seed in (("a.png", 1), ("b.png", 2)):
+        picture(tmp_path / name, (96, 64), seed)
+    pipeline = load(folder)
+    latents = []
+    for image, last in ((None, None), ("a.png", None), ("a.png", "b.png")):
+        asked = GenerationRequest(
+            str(folder), "a cube", image=image, last_image=last, steps=2, latents="l.safetensors", frames_out="frames"
+        )
+        report = pipeline.generate(asked, tmp_path)
+        assert (report["model"], report["size"], report["frames"]) == ("Nano", [96, 64], 17)
+        assert len(list((tmp_path / "frames").iterdir())) == 17
+        latents.append(load_file(tmp_path / "l.safetensors")["latents"])
+        assert latents[-1].shape == (48, 5, 4, 6)
+    assert not torch.equal(latents[0], latents[1])
+    assert not torch.equal(latents[1], latents[2])
+    assert main(["inspect", "--checkpoint", str(folder)]) == 0
+    told = capsys.readouterr().out
+    assert "Nano" in told
+    assert "text to video" in told
+    assert "4x16x16" in told
+
+
+def test_checkpoints_as_users_have_them(tmp_path):
+    """One half-precision file instead of shards, a half-precision autoencoder, an ordered bfloat16 text encoder."""
+    folder, whole = shutil.copytree(golden.path(T2V), tmp_path / "other"), golden.path(T2V)
+    for expert in ("high_noise_model", "low_noise_model"):
+        state = {}
+        for shard in sorted((folder / expert).glob("*.safetensors")):
+            state |= {name: data.half() for name, data in load_file(shard).items()}
+            shard.unlink()
+        (folder / expert / "diffusion_pytorch_model.safetensors.index.json").unlink()
+        save_file(state, folder / expert / "diffusion_pytorch_model.safetensors")
+    for file, dtype in (("Wan2.1_VAE.pth", torch.float16), ("models_t5_umt5-xxl-enc-bf16.pth", torch.bfloat16)):
+        state = torch.load(folder / file, weights_only=True)
+        torch.save(OrderedDict((name, data.to(dtype)) for name, data in state.items()), folder / file)
+    frames = []
+    for checkpoint in (whole, folder):
+        load(checkpoint).generate(request(T2V, size=(64, 48), frames_out="frames"), tmp_path)
+        files = sorted((tmp_path / "frames").iterdir())
+        frames.append(np.stack([np.array(Image.open(file)) for file in files]).astype(int))
+    difference = np.abs(frames[0] - frames[1])
+    assert difference.max() > 0
+    assert difference.mean() < 3
+
+
+def test_not_enough_memory_is_told(tmp_path):
+    with pytest.raises(GenerationError, match="memory"):
+        load(golden.path(T2V)).generate(request(T2V, size=(8_000_000, 8_000_000)), tmp_path)
+
+
+def test_clip_gets_the_length_and_rate_of_the_shot(tmp_path):
+    report = load(golden.path(T2V)).generate(
+        request(T2V, size=(64, 48), clip_frames=31, clip_fps=23.976, report="report.json"), tmp_path
+    )
+    assert report["clip"] == {"path": "clip.mp4", "frames": 31, "fps": "24000/1001", "size": [64, 48]}
+    assert json.loads((tmp_path / "report.json").read_text()) == report
+    with av.open(str(tmp_path / "clip.mp4")) as clip:
+        assert sum(1 for _ in clip.decode(video=0)) == 31
+
+
+def test_events_and_report_tell_every_step(tmp_path):
+    events = []
+    report = load(golden.path(T2V)).generate(request(T2V, size=(64, 48)), tmp_path, on_event=events.append)
+    stages = [event["stage"] for event in events if event["event"] == "stage"]
+    assert stages == ["load", "encode_text", "encode_image", "denoise", "decode", "finish"]
+    steps = [event for event in events if event["event"] == "step"]
+    assert [(event["step"], event["steps"]) for event in steps] == [(1, 2), (2, 2)]
+    assert {"expert", "timestep", "seconds"} <= set(steps[0])
+    assert set(report["seconds"]) == set(stages)
+    assert report["steps"][0]["sigma"] > report["steps"][1]["sigma"]
+
+
+@pytest.mark.parametrize("moment", ["step", "decode"])
+def test_cancel_leaves_no_clip(tmp_path, moment):
+    (tmp_path / "clip.mp4").write_bytes(b"an earlier take")
+    seen = []
+
+    def at_the_moment():
+        return any(moment in (event["event"], event.get("stage")) for event in seen)
+
+    with pytest.raises(Cancelled):
+        load(golden.path(T2V)).generate(
+            request(T2V, size=(64, 48)), tmp_path, on_event=seen.append, should_cancel=at_the_moment
+        )
+    assert sum(event["event"] == "step" for event in seen) == (1 if moment == "step" else 2)
+    assert [(file.name, file.read_bytes()) for file in tmp_path.iterdir()] == [("clip.mp4", b"an earlier take")]
+
+
+def test_guidance_of_one_needs_no_negative_prompt(tmp_path):
+    pipeline = load(golden.path(T2V))
+    for negative in ("blurry", "sharp"):
+        asked = request(T2V, size=(64, 48), guide=(1.0, 1.0), negative=negative, latents=f"{negative}.safetensors")
+        pipeline.generate(asked, tmp_path)
+    one, two = (load_file(tmp_path / f"{name}.safetensors")["latents"] for name in ("blurry", "sharp"))
+    assert torch.equal(one, two)
+
+
+def test_values_that_are_no_numbers_end_the_generation(tmp_path):
+    with pytest.raises(GenerationError, match="no numbers"):
+        load(golden.path(T2V)).generate(request(T2V, size=(64, 48), guide=(1e38, 1e38)), tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_short_dtypes_stay_near(dtype, tmp_path):
+    for name in ("float32", dtype):
+        asked = request(T2V, size=(64, 48), dtype=name, latents=f"{name}.safetensors")
+        load(golden.path(T2V), dtype=name).generate(asked, tmp_path)
+    full, short = (load_file(tmp_path / f"{name}.safetensors")["latents"] for name in ("float32", dtype))
+    assert short.dtype == torch.float32
+    assert 0 < (full - short).square().mean().sqrt() < 0.1 * full.std()
+
+
+def test_euler_runs(tmp_path):
+    report = load(golden.path(T2V)).generate(
+        request(T2V, size=(64, 48), steps=4, shift=5.0, boundary=0.9, guide=(1.0, 1.0), solver="euler"), tmp_path
+    )
+    assert [step["expert"] for step in report["steps"]] == ["high", "high", "low", "low"]
+
+
+@pytest.mark.parametrize(
+    ("more", "status", "words"),
+    [
+        (["--size", "70x48"], 2, "64x48"),
+        (["--size", "seventy"], 2, "832x480"),
+        (["--frames", "8"], 2, "5 and 9"),
+        (["--solver", "magic"], 2, "unipc, dpm++, euler"),
+        (["--dtype", "int4"], 2, "bfloat16"),
+        (["--offload", "block"], 2, "expert"),
+        (["--guide", "1,2,3"], 2, "3.5"),
+        (["--steps", "0"], 2, "steps"),
+        (["--steps", "many"], 2, "steps"),
+        (["--shift", "nan"], 2, "shift"),
+        (["--seed", "-1"], 2, "seed"),
+        (["--last-image", "b.png"], 2, "first picture"),
+        (["--image", "b.png"], 2, "text only"),
+        (["--wrong"], 2, "--wrong"),
+    ],
+)
+def test_bad_usage_is_told_in_words(more, status, words, tmp_path, capsys):
+    assert main(command(T2V, tmp_path / "clip.mp4", *more)) == status
+    told = capsys.readouterr().err.strip().splitlines()[-1]
+    assert words in told
+    assert len(told) < 300
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_places_are_looked_at_before_the_work(tmp_path):
+    (tmp_path / "file").write_text("")
+    (tmp_path / "folder").mkdir()
+    pipeline = load(golden.path(T2V))
+    for place in ({"out": "folder"}, {"latents": "folder"}, {"report": "folder"}, {"frames_out": "file"}):
+        with pytest.raises(UsageError, match="is a f"):
+            pipeline.generate(request(T2V, **place), tmp_path)
+
+
+@pytest.mark.parametrize("content", [None, b"no picture"])
+def test_unreadable_picture(content, tmp_path, capsys):
+    if content is not None:
+        (tmp_path / "a.png").write_bytes(content)
+    words = command(I2V, tmp_path / "clip.mp4", "--size", "64x48", "--image", str(tmp_path / "a.png"))
+    assert main(words) == 2
+    assert "a.png" in capsys.readouterr().err
+    assert not (tmp_path / "clip.mp4").exists()
+
+
+def test_checkpoint_that_is_not_there(tmp_path, capsys):
+    words = ["generate", "--checkpoint", str(tmp_path / "none"), "--prompt", "", "--out", str(tmp_path / "clip.mp4")]
+    assert main(words) == 4
+    assert "does not exist" in capsys.readouterr().err
+
+
+def test_text_and_image_model_refuses_a_last_picture(tmp_path):
+    picture(tmp_path / "a.png", (64, 64))
+    with pytest.raises(UsageError, match="last picture"):
+        load(golden.path(TI2V)).generate(request(TI2V, image="a.png", last_image="a.png", size=(64, 64)), tmp_path)
+
+
+def test_unknown_options_of_the_library():
+    with pytest.raises(UsageError, match="dtype"):
+        load(golden.path(T2V), dtype="int8")
+    with pytest.raises(CheckpointError):
+        load("nowhere")
+
+
+def test_the_real_command_says_one_sentence_and_its_status(tmp_path):
+    words = [sys.executable, "-m", "wan_engine", *command(T2V, tmp_path / "clip.mp4", "--size", "70x48")]
+    result = subprocess.run(words, cwd=golden.REPOSITORY, capture_output=True, text=True)
+    assert result.returncode == 2
+    assert "Traceback" not in result.stderr
+    assert "nearest size is 64x48" in result.stderr
+
+
+def test_full_disk(tmp_path):
+    """A limit on the size of written files stands in for a disk without room."""
+    code = (
+        "import resource, sys\n"
+        "from wan_engine.cli import main\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (600, 600))\n"
+        "sys.exit(main(sys.argv[1:]))\n"
+    )
+    words = [sys.executable, "-c", code, *command(T2V, tmp_path / "clip.mp4", "--size", "64x48")]
+    result = subprocess.run(words, cwd=golden.REPOSITORY, capture_output=True, text=True)
+    assert result.returncode == 5, result.stderr
+    assert "cannot be written" in result.stderr
+    assert "Traceback" not in result.stderr
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The published models as data: one row each, with the defaults its makers sample with.
+
+Values from `wan/configs/*.py` and `generate.py` of the original 2.1 and 2.2 implementations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+_NEGATIVE = (
+    "色调艳丽，过曝，静态，细节模糊不清，字幕，风格，作品，画作，画面，静止，整体发灰，最差质量，低质量，"
+    "JPEG压缩残留，丑陋的，残缺的，多余的手指，画得不好的手部，画得不好的脸部，畸形的，毁容的，形态畸形的肢体，"
+    "手指融合，静止不动的画面，杂乱的背景，三条腿，背景人很多，倒着走"
+)
+_SIZES_720_480 = ((1280, 720), (720, 1280), (832, 480), (480, 832))
+
+
+@dataclass(frozen=True)
+class Model:
+    """Defaults of one model. `guide` is (low-noise, high-noise); `boundary` a share of the 1000 training timesteps.
+
+    `frame_counts` and `sizes` list what it was trained for, the default first; sizes are (width, height).
+    """
+
+    title: str
+    task: str
+    shift: float
+    steps: int
+    guide: tuple[float, float]
+    boundary: float | None
+    frame_counts: tuple[int, ...]
+    fps: float
+    sizes: tuple[tuple[int, int], ...]
+    negative: str = _NEGATIVE
+    solver: str = "unipc"
+
+
+T2V_A14B = Model("Wan2.2 T2V-A14B", "text to video", 12.0, 40, (3.0, 4.0), 0.875, (81,), 16.0, _SIZES_720_480)
+I2V_A14B = Model("Wan2.2 I2V-A14B", "image to video", 5.0, 40, (3.5, 3.5), 0.9, (81,), 16.0, _SIZES_720_480)
+TI2V_5B = Model(
+    "Wan2.2 TI2V-5B",
+    "text or image to video",
+    5.0,
+    50,
+    (5.0, 5.0),
+    None,
+    (121,),
+    24.0,
+    ((1280, 704), (704, 1280)),
+)
+T2V_1_3B_V21 = Model(
+    "Wan2.1 T2V-1.3B", "text to video", 5.0, 50, (5.0, 5.0), None, (81,), 16.0, ((832, 480), (480, 832))
+)
+T2V_14B_V21 = Model("Wan2.1 T2V-14B", "text to video", 5.0, 50, (5.0, 5.0), None, (81,), 16.0, _SIZES_720_480)
+I2V_14B_V21 = Model(
+    "Wan2.1 I2V-14B",
+    "image to video",
+    5.0,
+    40,
+    (5.0, 5.0),
+    None,
+    (81,),
+    16.0,
+    _SIZES_720_480,
+    negative="镜头晃动，" + _NEGATIVE,
+)
+FLF2V_14B_V21 = Model(
+    "Wan2.1 FLF2V-14B",
+    "first and last frame to video",
+    16.0,
+    50,
+    (5.0, 5.0),
+    None,
+    (81,),
+    16.0,
+    _SIZES_720_480,
+    negative="镜头切换，镜头晃动，" + _NEGATIVE,
+)
+
+
+def identify(
+    experts: Collection[str], *, channel_conditioned: bool, latent_channels: int, dim: int, clip: bool, flf: bool
+) -> Model:
+    """The published model whose way of working the tensors show.
+
+    `clip` and `flf` tell whether the transformer reads CLIP tokens of one or of two pictures; `dim` only separates
+    the two 2.1 text models, so small checkpoints get the row of the larger or smaller one alike.
+    """
+    if clip:
+        return FLF2V_14B_V21 if flf else I2V_14B_V21
+    if channel_conditioned:
+        return I2V_A14B
+    if len(experts) == 2:
+        return T2V_A14B
+    if latent_channels != 16:
+        return TI2V_5B
+    return T2V_14B_V21 if dim >= 5120 else T2V_1_3B_V21

@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a generation is asked for, and the errors it can end in. Standard library only."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+SCHEMA = "wan_previs.request/1"
+SOLVERS = ("unipc", "dpm++", "euler")
+DTYPES = ("float32", "bfloat16", "float16")
+OFFLOADS = ("none", "expert", "block")
+
+
+class WanError(Exception):
+    """Base of every error that is told to the user; the text says what to do."""
+
+    exit_status = 5
+
+
+class UsageError(WanError):
+    """The request itself cannot be met: a bad size, a bad option, a missing picture."""
+
+    exit_status = 2
+
+
+class CheckpointError(WanError):
+    """The checkpoint folder is missing something, damaged or unknown."""
+
+    exit_status = 4
+
+
+class GenerationError(WanError):
+    """The generation started and could not be finished."""
+
+    exit_status = 5
+
+
+class Cancelled(WanError):
+    """The user stopped the generation."""
+
+    exit_status = 130
+
+
+@dataclass(frozen=True)
+class GenerationRequest:
+    """One clip to make. None means the default of the checkpoint's model.
+
+    `size` is (width, height) in pixels, `guide` (low-noise, high-noise), `fps` the rate at which the model's
+    frames play. With `clip_frames` and `clip_fps` the clip is retimed to exactly that many frames at that rate.
+    Paths other than `checkpoint` may be relative to the folder the generation runs in.
+    """
+
+    checkpoint: str
+    prompt: str
+    negative: str | None = None
+    image: str | None = None
+    last_image: str | None = None
+    size: tuple[int, int] | None = None
+    frames: int | None = None
+    steps: int | None = None
+    shift: float | None = None
+    guide: tuple[float, float] | None = None
+    boundary: float | None = None
+    solver: str = "unipc"
+    seed: int = 0
+    dtype: str = "float32"
+    offload: str = "none"
+    fps: float | None = None
+    clip_frames: int | None = None
+    clip_fps: float | None = None
+    out: str = "clip.mp4"
+    latents: str | None = None
+    frames_out: str | None = None
+    report: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data for `request.json`."""
+        fields = dataclasses.asdict(self)
+        pairs = {name: list(value) if isinstance(value, tuple) else value for name, value in fields.items()}
+        return {"schema": SCHEMA, **pairs}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> GenerationRequest:
+        """The request in `data`; raises UsageError naming an unknown key, a missing key or a wrong type."""
+        if not isinstance(data, Mapping) or data.get("schema") != SCHEMA:
+            raise UsageError(f'A request must be a JSON object with "schema": "{SCHEMA}".')
+        values = {key: value for key, value in data.items() if key != "schema"}
+        unknown = sorted(set(values) - set(_CHECKS))
+        if unknown:
+            raise UsageError(f"The request has an unknown key {unknown[0]!r}; remove it.")
+        for key in ("checkpoint", "prompt"):
+            if key not in values:
+                raise UsageError(f"The request lacks {key!r}.")
+        for key in ("size", "guide"):
+            if isinstance(values.get(key), list):
+                values[key] = tuple(values[key])
+        request = cls(**values)
+        request.validate()
+        return request
+
+    def validate(self) -> None:
+        """Raise UsageError for the first value that no model could work with."""
+        for name, (accepts, wording) in _CHECKS.items():
+            value = getattr(self, name)
+            if value is None and name in _OPTIONAL:
+                continue
+            if not accepts(value):
+                raise UsageError(f"{name} is {value!r}, but must be {wording}.")
+        check_frames(self.frames)
+        if self.last_image is not None and self.image is None:
+            raise UsageError("A last picture needs a first picture too; give image.")
+        if (self.clip_frames is None) != (self.clip_fps is None):
+            raise UsageError("clip_frames and clip_fps belong together; give both or neither.")
+
+
+def check_frames(frames: int | None) -> None:
+    """The video autoencoder packs one frame, then four at a time: raise UsageError when `frames` is not 4n+1."""
+    if frames is not None and frames % 4 != 1:
+        below = max(1, (frames - 1) // 4 * 4 + 1)
+        raise UsageError(
+            f"{frames} frames cannot be made; the count must be 4n+1, nearest are {below} and {below + 4}."
+        )
+
+
+def _is_int(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _count(value: Any) -> bool:
+    return _is_int(value) and value >= 1
+
+
+def _positive(value: Any) -> bool:
+    return _is_number(value) and value > 0
+
+
+def _text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _path(value: object) -> bool:
+    return isinstance(value, str) and value != "" and "\0" not in value
+
+
+def _pair_of(accepts: Callable[[object], bool]) -> Callable[[object], bool]:
+    return lambda value: isinstance(value, tuple) and len(value) == 2 and all(accepts(item) for item in value)
+
+
+def _one_of(names: tuple[str, ...]) -> tuple[Callable[[object], bool], str]:
+    return lambda value: value in names, "one of " + ", ".join(names)
+
+
+_CHECKS: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "checkpoint": (_path, "a folder"),
+    "prompt": (_text, "text"),
+    "negative": (_text, "text"),
+    "image": (_path, "a picture file"),
+    "last_image": (_path, "a picture file"),
+    "size": (_pair_of(_count), "two positive whole numbers, width and height"),
+    "frames": (_count, "a positive whole number"),
+    "steps": (lambda value: _count(value) and value <= 1000, "a whole number from 1 to 1000"),
+    "shift": (_positive, "a positive number"),
+    "guide": (_pair_of(_is_number), "two numbers, low-noise and high-noise"),
+    "boundary": (lambda value: _is_number(value) and 0 <= value <= 1, "a number from 0 to 1"),
+    "solver": _one_of(SOLVERS),
+    "seed": (lambda value: _is_int(value) and 0 <= value < 2**64, "a whole number from 0 to 2**64-1"),
+    "dtype": _one_of(DTYPES),
+    "offload": _one_of(OFFLOADS),
+    "fps": (_positive, "a positive number"),
+    "clip_frames": (_count, "a positive whole number"),
+    "clip_fps": (_positive, "a positive number"),
+    "out": (_path, "a file name"),
+    "latents": (_path, "a file name"),
+    "frames_out": (_path, "a folder"),
+    "report": (_path, "a file name"),
+}
+_OPTIONAL = {field.name for field in dataclasses.fields(GenerationRequest) if field.default is None}

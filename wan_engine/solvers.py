@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Flow-matching solvers: x runs from noise (sigma 1) to data (sigma 0) along a predicted velocity v = noise - data.
+
+All share one interface: `sigmas` (float32 [steps+1], last 0), `timesteps` ([steps], what the model is told) and
+`step(velocity, x) -> x`, called once per timestep in order. alpha = 1 - sigma, lambda = log(alpha / sigma).
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from torch import Tensor
+
+TRAIN_TIMESTEPS = 1000
+
+
+def shifted(sigmas: np.ndarray, shift: float) -> np.ndarray:
+    """Move a noise schedule toward high noise: s*q / (1 + (s-1)*q)."""
+    return shift * sigmas / (1 + (shift - 1) * sigmas)
+
+
+class Solver:
+    """A schedule and the state of one run through it."""
+
+    def __init__(self, sigmas: np.ndarray, *, whole_timesteps: bool) -> None:
+        timesteps = torch.from_numpy(sigmas * TRAIN_TIMESTEPS)
+        self.timesteps: Tensor = timesteps.long() if whole_timesteps else timesteps.float()
+        self.sigmas: Tensor = torch.from_numpy(np.append(sigmas, 0.0).astype(np.float32))
+        self._alphas = 1 - self.sigmas
+        self._lambdas = self._alphas.log() - self.sigmas.log()
+        self._index = 0
+
+    def step(self, velocity: Tensor, x: Tensor) -> Tensor:
+        """x at the next sigma; `velocity` and `x` float32 of one shape."""
+        result = self._advance(self._index, velocity, x)
+        self._index += 1
+        return result
+
+    def _advance(self, i: int, velocity: Tensor, x: Tensor) -> Tensor:
+        raise NotImplementedError
+
+
+class Euler(Solver):
+    """Straight steps along the velocity; the schedule the distilled four-step models were made for."""
+
+    def __init__(self, steps: int, shift: float) -> None:
+        super().__init__(shifted(np.linspace(1, 0, steps + 1)[:-1], shift), whole_timesteps=False)
+
+    def _advance(self, i: int, velocity: Tensor, x: Tensor) -> Tensor:
+        return x + (self.sigmas[i + 1] - self.sigmas[i]) * velocity
+
+
+class DPMpp2M(Solver):
+    """DPM-Solver++ (2M), midpoint, arXiv 2211.01095; first and last step of first order (`fm_solvers.py`)."""
+
+    def __init__(self, steps: int, shift: float) -> None:
+        super().__init__(shifted(np.linspace(1, 0, steps + 1)[:-1], shift), whole_timesteps=True)
+        self._previous: Tensor | None = None
+
+    def _advance(self, i: int, velocity: Tensor, x: Tensor) -> Tensor:
+        data = x - self.sigmas[i] * velocity
+        h = self._lambdas[i + 1] - self._lambdas[i]
+        scale = self._alphas[i + 1] * torch.expm1(-h)
+        result = self.sigmas[i + 1] / self.sigmas[i] * x - scale * data
+        last = i == len(self.timesteps) - 1
+        if self._previous is not None and not last:
+            ratio = (self._lambdas[i] - self._lambdas[i - 1]) / h
+            result = result - 0.5 * scale * ((data - self._previous) / ratio)
+        self._previous = data
+        return result
+
+
+class UniPC(Solver):
+    """UniPC of order 2 with B(h) = expm1(h), predictor and corrector, arXiv 2302.04867 (`fm_solvers_unipc.py`).
+
+    The predictor's last step is of first order. The highest sigma is 1 - 1/1000 in float32, before the shift.
+    """
+
+    def __init__(self, steps: int, shift: float) -> None:
+        highest = float(np.float32(1 - 1 / TRAIN_TIMESTEPS))
+        super().__init__(shifted(np.linspace(highest, 0, steps + 1)[:-1], shift), whole_timesteps=True)
+        self._data: list[Tensor] = []  # the two latest predictions of the clean latents
+        self._predicted_from: Tensor | None = None
+        self._order = 0
+
+    def _advance(self, i: int, velocity: Tensor, x: Tensor) -> Tensor:
+        data = x - self.sigmas[i] * velocity
+        if self._predicted_from is not None:
+            x = self._correct(i, data, self._predicted_from)
+        self._data = [*self._data, data][-2:]
+        self._order = min(2, i + 1, len(self.timesteps) - i)
+        self._predicted_from = x
+        return self._predict(i, x)
+
+    def _predict(self, i: int, x: Tensor) -> Tensor:
+        base, scale, h = self._exponential_step(i, x, self._data[-1])
+        if self._order == 1:
+            return base
+        slope = (self._data[-2] - self._data[-1]) / ((self._lambdas[i - 1] - self._lambdas[i]) / h)
+        return base - scale * 0.5 * slope
+
+    def _correct(self, i: int, data: Tensor, x: Tensor) -> Tensor:
+        """Redo the step from i-1 to i that began at `x`, now knowing the prediction `data` made at i."""
+        base, scale, h = self._exponential_step(i - 1, x, self._data[-1])
+        change = data - self._data[-1]
+        if self._order == 1:
+            return base - scale * 0.5 * change
+        ratio = (self._lambdas[i - 2] - self._lambdas[i - 1]) / h
+        slope = (self._data[-2] - self._data[-1]) / ratio
+        weights = self._corrector_weights(-h, ratio)
+        return base - scale * (weights[0] * slope + weights[1] * change)
+
+    def _exponential_step(self, i: int, x: Tensor, data: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """First-order solution from i to i+1, the factor of the higher-order terms, and the step in lambda."""
+        h = self._lambdas[i + 1] - self._lambdas[i]
+        scale = self._alphas[i + 1] * torch.expm1(-h)
+        return self.sigmas[i + 1] / self.sigmas[i] * x - scale * data, scale, h
+
+    @staticmethod
+    def _corrector_weights(hh: Tensor, ratio: Tensor) -> Tensor:
+        """Solve the order conditions for the two nodes `ratio` and 1."""
+        growth = torch.expm1(hh)
+        phi_1 = growth / hh - 1
+        phi_2 = phi_1 / hh - 1 / math.factorial(2)
+        nodes = torch.stack([torch.ones(2), torch.stack([ratio, torch.ones(())])])
+        return torch.linalg.solve(nodes, torch.stack([phi_1 / growth, 2 * phi_2 / growth]))
+
+
+def make_solver(name: str, steps: int, shift: float) -> Solver:
+    """A fresh solver by its command-line name (unipc, dpm++, euler)."""
+    return {"unipc": UniPC, "dpm++": DPMpp2M, "euler": Euler}[name](steps, shift)
