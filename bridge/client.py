@@ -157,14 +157,14 @@ class EngineClient:
             return messages
         self._count_silence()
         if code is not None:
-            messages.append(self._stopped(self._death_in_words(code)))
+            messages.append(self._stopped(*self._death_in_words(code)))
         elif self._cancel_by is not None and time.monotonic() > self._cancel_by:
             text = f"Cancelled. The engine did not react within {self._cancel_grace:g} seconds and was stopped."
             process.kill(child)
-            messages.append(self._stopped(text, "cancelled"))
+            messages.append(self._stopped(text, Cancelled.exit_status))
         elif self._quiet > self._patience:
             process.kill(child)
-            messages.append(self._stopped(self._silence_in_words()))
+            messages.append(self._stopped(*self._silence_in_words()))
         return messages
 
     def close(self) -> None:
@@ -177,7 +177,7 @@ class EngineClient:
             child.stdin.close()
         if not process.wait(child, CLOSE_SECONDS):
             process.kill(child)
-        self._stopped("Cancelled, because the engine was closed.", "cancelled")
+        self._stopped("Cancelled, because the engine was closed.", Cancelled.exit_status)
 
     def run_blocking(self, job: JobFolder, on_message: Callable[[Message], None], pause: float = 0.05) -> Message:
         """Run a job to its end, for scripts; returns the message `done`.
@@ -233,7 +233,7 @@ class EngineClient:
             self._ready, self._loading = True, False
             return Message("ready", f"The engine is ready (torch {content.get('torch')}).")
         if kind == "unusable":
-            return self._stopped(text)
+            return self._stopped(text, CheckpointError.exit_status)
         if self._job is None or content.get("folder") != str(self._job.path.absolute()):
             return None
         if kind == "event" and isinstance(content.get("event"), dict):
@@ -247,7 +247,8 @@ class EngineClient:
 
     def _greet(self, content: dict[str, Any]) -> Message:
         if content.get("protocol") != protocol.PROTOCOL:
-            return self._stopped("The add-on was updated while Blender was running. Restart Blender.")
+            text = "The add-on was updated while Blender was running. Restart Blender."
+            return self._stopped(text, CheckpointError.exit_status)
         return Message("starting", f"The engine is starting (Python {content.get('python')}).")
 
     def _tell(self, command: dict[str, Any]) -> None:
@@ -255,11 +256,9 @@ class EngineClient:
             with contextlib.suppress(OSError):  # a worker that is gone: poll reports that
                 self._child.stdin.write(protocol.encode(command))
 
-    def _stopped(self, text: str, kind: str = "failed") -> Message:
-        """Reap the worker, end its job in state `kind`, and say so."""
-        status = Cancelled.exit_status if kind == "cancelled" else GenerationError.exit_status
-        if kind == "failed" and not self._ready:
-            status = CheckpointError.exit_status
+    def _stopped(self, text: str, status: int) -> Message:
+        """Reap the worker, end its job with that exit status, and say so."""
+        kind = "cancelled" if status == Cancelled.exit_status else "failed"
         job, self._job = self._job, None
         if self._child is not None:
             process.kill(self._child)
@@ -287,28 +286,29 @@ class EngineClient:
         self._polled = time.monotonic()
         self._cancel_by = None
 
-    def _death_in_words(self, code: int) -> str:
+    def _death_in_words(self, code: int) -> tuple[str, int]:
         how = process.exit_in_words(code)
         said = process.last_lines(self._job.log) if self._job is not None else ""
         said = said or process.last_lines(self.log)
         said = f" Its last words: {said}" if said else ""
-        if not self._ready:
-            return (
-                f"The engine did not start: {self.python} was {how}. Set up the engine again in the add-on's "
-                f"preferences.{said}"
-            )
-        return f"The engine stopped unexpectedly: it was {how}. Generate the shot again.{said}"
-
-    def _silence_in_words(self) -> str:
-        if not self._ready:
-            return (
-                f"The engine did not start within {self._patience:g} seconds and was stopped. Try again, or set up "
-                "the engine again in the add-on's preferences."
-            )
-        return (
-            f"The engine has not answered for {self._patience:g} seconds and was stopped. Generate the shot again; "
-            "if it keeps happening, choose a smaller size or fewer frames."
+        if self._ready or code == process.KILLED:
+            text = f"The engine stopped unexpectedly: it was {how}. Generate the shot again.{said}"
+            return text, GenerationError.exit_status
+        text = (
+            f"The engine did not start: {self.python} was {how}. Set up the engine again in the add-on's preferences."
         )
+        return text + said, CheckpointError.exit_status
+
+    def _silence_in_words(self) -> tuple[str, int]:
+        silence = f"{self._patience:g} seconds and was stopped"
+        if self._ready:
+            text = (
+                f"The engine has not answered for {silence}. Generate the shot again; if it keeps happening, choose a "
+                "smaller size or fewer frames."
+            )
+            return text, GenerationError.exit_status
+        text = f"The engine did not start within {silence}. Try again, or set it up again in the add-on's preferences."
+        return text, CheckpointError.exit_status
 
 
 def _done_or_raise(message: Message) -> Message:

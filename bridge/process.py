@@ -19,6 +19,7 @@ if sys.platform == "win32":
     NO_WINDOW = subprocess.CREATE_NO_WINDOW
 else:
     NO_WINDOW = 0
+KILLED = -9  # the exit code, as subprocess gives it, of a process that the system or a user killed
 
 
 def scrubbed_environment(environment: Mapping[str, str], **python_variables: str) -> dict[str, str]:
@@ -121,15 +122,17 @@ def close_pipes(child: subprocess.Popen[bytes]) -> None:
 
 def exit_in_words(code: int) -> str:
     """How a process ended, from its exit code as subprocess gives it."""
+    if code == KILLED:
+        return (
+            "killed by signal 9 (SIGKILL); the computer may have run out of memory, so try a smaller size or fewer "
+            "frames"
+        )
     if code < 0:
         try:
             name = signal.Signals(-code).name
         except ValueError:
             name = "unknown"
-        text = f"killed by signal {-code} ({name})"
-        if name == "SIGKILL":
-            text += "; the computer may have run out of memory, so try a smaller size or fewer frames"
-        return text
+        return f"killed by signal {-code} ({name})"
     if code >= 0x80000000:
         return f"ended by Windows with code 0x{code:08X}"
     return f"ended with exit status {code}"

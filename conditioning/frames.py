@@ -6,6 +6,7 @@ from __future__ import annotations
 import struct
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import bpy
 
@@ -110,7 +111,8 @@ def _view_layer(scene: bpy.types.Scene) -> bpy.types.ViewLayer:
     return active if active in used else used[0]
 
 
-def _set_engine(scene: bpy.types.Scene, samples: int) -> None:
+def _set_engine(scene: Any, samples: int) -> None:
+    # Any: which engines a scene has is known only at run time.
     if bpy.app.background and scene.render.engine.startswith("BLENDER_EEVEE"):
         scene.render.engine = "CYCLES"
     if scene.render.engine == "CYCLES":

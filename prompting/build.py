@@ -45,10 +45,18 @@ def _camera(shot: Shot, fps: float) -> Camera:
     in_turn = len(moves) > 1 and all(
         later.frame_start >= earlier.frame_end - fps / 4 for earlier, later in pairwise(ordered)
     )
-    told = ordered if in_turn else moves or [move for move in path.moves if move.kind == "static"][:1]
+    told = ordered if in_turn else _one_per_axis(moves) or [move for move in path.moves if move.kind == "static"][:1]
     reach = shot.subjects[0].distance_m if shot.subjects else None
     words = tuple(CameraMove(move.kind, _move_amount(move, reach)) for move in told)
     return Camera(words, in_turn, path.shot_size, path.angle, path.lens_class, path.composition)
+
+
+def _one_per_axis(moves: list[Move]) -> list[Move]:
+    """The strongest move of each kind: told in one breath, two opposite ones would contradict each other."""
+    strongest: dict[str, Move] = {}
+    for move in moves:
+        strongest.setdefault("push" if move.kind == "pull_back" else move.kind.split("_")[0], move)
+    return list(strongest.values())
 
 
 def _move_amount(move: Move, reach: float | None) -> Amount | None:

@@ -230,7 +230,7 @@ def _change(change: SunChange) -> str:
     if change.turn and by_camera:
         told.append(f"随着镜头转动，光线{TURN[change.turn]}{_shadows(slides)}。")
     if change.brightness:
-        told.append("阳光变亮。" if change.brightness == "brighter" else "阳光变暗。")
+        told.append("场景变亮。" if change.brightness == "brighter" else "场景变暗。")
     return "".join(told)
 
 

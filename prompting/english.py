@@ -152,7 +152,7 @@ def _subjects(prompt: StructuredPrompt) -> str:
 def _counted(subject: SubjectWords) -> str:
     noun = subject.noun
     if subject.count == 1:
-        return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"
+        return _article(noun)
     number = NUMBERS[subject.count] if subject.count < len(NUMBERS) else "several"
     return f"{number} {_plural(noun)}"
 
@@ -223,7 +223,7 @@ def _change(change: SunChange) -> list[str]:
     if change.turn and by_camera:
         told.append(f"As the camera turns, the sunlight comes around {VIEW_TURN[change.turn]}{_shadows(slide)}.")
     if change.brightness:
-        told.append(f"The sunlight grows {change.brightness}.")
+        told.append(f"The scene grows {change.brightness}.")
     return told
 
 
@@ -267,7 +267,7 @@ def _spare(prompt: StructuredPrompt) -> list[str]:
     """True sentences for a text that would be short otherwise."""
     camera = prompt.camera
     framing = [
-        f"The frame is a {TERMS[camera.shot_size][0]}" if camera.shot_size else "",
+        f"The frame is {_article(TERMS[camera.shot_size][0])}" if camera.shot_size else "",
         ANGLES.get(camera.angle or "", ""),
         f"through a {camera.lens} lens" if camera.lens else "",
         f"with a {TERMS[camera.composition][0]}" if camera.composition else "",
@@ -280,6 +280,10 @@ def _spare(prompt: StructuredPrompt) -> list[str]:
         "All objects stand still on their places." if calm else "",
         "The picture is one continuous shot without cuts.",
     ]
+
+
+def _article(noun: str) -> str:
+    return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"
 
 
 def _listed(items: list[str]) -> str:

@@ -10,7 +10,7 @@ import math
 from itertools import pairwise
 from typing import Any, cast
 
-from ..scene.brief import CameraPath, Matrix16, Sector, Shot, Sun, TimeOfDay, Vector3
+from ..scene.brief import CameraPath, Matrix16, Sector, Shot, Sun, SunSample, TimeOfDay, Vector3
 from .structured import (
     Amount,
     Brightness,
@@ -59,7 +59,7 @@ OPPOSITE: dict[Turn, Turn] = {
 LEAST_RISE = 1.5  # degrees of elevation; less is called still
 LEAST_TURN = 5.0  # degrees of bearing
 HALF_TURN = 135.0  # from here on left and right lose their sense
-BRIGHTER = 1.5  # ratio of strengths
+BRIGHTER = 1.5  # ratio of the light on level ground
 
 
 def sun_light(shot: Shot) -> SunLight | None:
@@ -115,7 +115,7 @@ def _change(sun: Sun, path: CameraPath, start: SunMoment, end: SunMoment) -> Sun
         turn_cause=cause,
         shadow_length=_shadow_length(height, start, end),
         shadow_slide=OPPOSITE[turn] if turn and casts else None,
-        brightness=_brightness(first.strength, last.strength),
+        brightness=_brightness(_on_the_ground(first), _on_the_ground(last)),
     )
 
 
@@ -130,6 +130,13 @@ def _shadow_length(height: HeightChange | None, start: SunMoment, end: SunMoment
     if height is None or start.height == "below":
         return None
     return "shorten" if height == "rises" else "lengthen"
+
+
+def _on_the_ground(sample: SunSample) -> float | None:
+    """How strongly the sun lights level ground: its strength times the sine of its elevation (Lambert)."""
+    if sample.strength is None:
+        return None
+    return sample.strength * max(math.sin(math.radians(sample.elevation_deg)), 0.0)
 
 
 def _brightness(first: float | None, last: float | None) -> Brightness | None:

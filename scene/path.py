@@ -160,7 +160,7 @@ def turning_points(curve: np.ndarray, least: float) -> list[tuple[int, int]]:
 
 def _trim(curve: np.ndarray, first: int, last: int) -> tuple[int, int]:
     """The stretch without the frames at its ends where next to nothing happens."""
-    slack = 0.001 * abs(curve[last] - curve[first])
+    slack = 2e-5 * abs(curve[last] - curve[first])
     moving = np.flatnonzero(np.abs(curve[first : last + 1] - curve[first]) <= slack)
     arrived = np.flatnonzero(np.abs(curve[first : last + 1] - curve[last]) <= slack)
     still = 0

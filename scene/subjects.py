@@ -15,6 +15,7 @@ from .names import clean_name, color_word, is_ground_name
 
 SOLID = {"MESH", "CURVE", "SURFACE", "META", "FONT", "CURVES", "POINTCLOUD", "VOLUME"}
 LEAST_AREA = 0.0005  # of the picture
+LEAST_SIDE = 0.01  # of its width and height
 LEAST_UNHIDDEN = 0.1  # of a thing's points
 MOST_POINTS = 20000
 MOST_PROBED = 40  # groups, the largest, whose hiding is looked into
@@ -54,6 +55,17 @@ class Seen:
     @property
     def centre(self) -> np.ndarray:
         return self.corners.mean(axis=0)
+
+    @property
+    def extent(self) -> float:
+        """Length of the longest side in metres."""
+        return float((self.corners[1] - self.corners[0]).max())
+
+    @property
+    def flat(self) -> bool:
+        """Whether it lies flat like ground, a road or a sheet."""
+        size = self.corners[1] - self.corners[0]
+        return bool(size[2] < 0.03 * size[:2].max())
 
     @property
     def weight(self) -> float:
@@ -139,7 +151,7 @@ class Scanner:
         if whole is None:
             return None
         x0, y0, x1, y1 = (min(max(value, 0.0), 1.0) for value in whole)
-        if (x1 - x0) * (y1 - y0) < LEAST_AREA:
+        if min(x1 - x0, y1 - y0) < LEAST_SIDE or (x1 - x0) * (y1 - y0) < LEAST_AREA:
             return None
         low, high = points.min(axis=0), points.max(axis=0)
         distance = float(((low + high) / 2.0 - camera.pose.position) @ camera.pose.forward)
@@ -252,9 +264,8 @@ def _is_backdrop(item: Seen, found: list[Seen], camera: CameraState) -> bool:
     low, high = item.corners
     size = high - low
     wide, tall = float(max(size[0], size[1])), float(size[2])
-    others = [float((o.corners[1] - o.corners[0]).max()) for o in found if o is not item and not is_ground_name(o.name)]
-    flat = tall < 0.03 * wide
-    if flat and (wide > 2.5 * float(np.median(others)) if others else wide >= 4.0):
+    others = [o.extent for o in found if o is not item and not o.flat and not is_ground_name(o.name)]
+    if item.flat and (wide > 1.5 * float(np.median(others)) if others else wide >= 4.0):
         return True
     position = camera.pose.position
     over = bool((position[:2] > low[:2]).all() and (position[:2] < high[:2]).all())

@@ -160,7 +160,7 @@ def _fit(scene: bpy.types.Scene, strip: Strip) -> None:
 # What differs between Blender versions.
 
 
-def _strips(editor: bpy.types.SequenceEditor) -> bpy.types.bpy_prop_collection:
+def _strips(editor: bpy.types.SequenceEditor) -> Any:
     """The strips of the timeline itself. Up to 4.3 they are called sequences."""
     return editor.strips if hasattr(editor, "strips") else editor.sequences
 

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from . import images
 from .checkpoint import Checkpoint
-from .images import Size
 from .request import GenerationRequest, UsageError, check_frames
+from .sizes import Size, check_size, size_for_cover, size_for_picture
 
 
 @dataclass(frozen=True)
@@ -95,15 +95,15 @@ def _pictures(
     if request.image is None:
         if not checkpoint.text_to_video:
             raise UsageError(f"{checkpoint.model.title} starts from a picture; give one with --image.")
-        images.check_size(asked, multiple)
+        check_size(asked, multiple)
         return asked, None, None
     if not checkpoint.channel_conditioned:
         _check_picture_is_possible(request, checkpoint, stride)
         picture = images.read_picture(folder / request.image)
-        size = images.size_for_cover(picture.size, asked[0] * asked[1], multiple)
+        size = size_for_cover(picture.size, asked[0] * asked[1], multiple)
         return size, images.covered(picture, size), None
     picture = images.read_picture(folder / request.image)
-    size = _trained_size(picture.size, asked, checkpoint.trained_sizes) or images.size_for_picture(
+    size = _trained_size(picture.size, asked, checkpoint.trained_sizes) or size_for_picture(
         picture.size, asked[0] * asked[1], stride[1]
     )
     last = None

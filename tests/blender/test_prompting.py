@@ -104,7 +104,7 @@ def test_sunset_lets_the_shadows_fade():
     text = prompt_of(make_shot(sun=sun)).text()
     assert "The time goes from sunset to dusk." in text
     assert "the shadows lengthen and fade." in text
-    assert "The sunlight grows dimmer." in text
+    assert "The scene grows dimmer." in text
     assert "At the end the sun is below the horizon in the back, and it casts no shadows." in text
 
 
@@ -150,6 +150,22 @@ def test_moves_at_the_same_time():
     moves = (Move("truck_right", 1, 72, 0.3, "m"), Move("pedestal_up", 1, 72, 4.0, "m"))
     path = CameraPath((camera_sample(1, 0), camera_sample(72, 0)), moves)
     assert "The camera moves slightly to the right and rises." in prompt_of(make_shot(path=path)).text()
+
+
+def test_opposite_moves_are_not_told_in_one_breath():
+    moves = (
+        Move("roll_clockwise", 1, 40, 90.0, "deg"),
+        Move("roll_counterclockwise", 33, 72, 80.0, "deg"),
+        Move("pull_back", 1, 72, 4.0, "m"),
+    )
+    path = CameraPath((camera_sample(1, 0), camera_sample(72, 0)), moves)
+    assert "The camera rolls far clockwise and pulls back." in prompt_of(make_shot(path=path)).text()
+
+
+def test_a_rising_sun_brightens_the_ground_though_its_lamp_grows_weaker():
+    samples = (sun_sample(1, 90, 7, strength=7.0), sun_sample(72, 90, 34, strength=4.2))
+    sun = Sun("sun_light", samples, StartEnd(), StartEnd("left", "left"))
+    assert "The scene grows brighter." in prompt_of(make_shot(sun=sun)).text()
 
 
 def test_the_angle_gives_way_to_a_move():

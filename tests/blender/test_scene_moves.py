@@ -121,6 +121,7 @@ def test_arc_by_a_turning_parent(scene, turn, kind):
     (move,) = moves_of(scene)
     assert move.kind == kind
     assert move.amount == pytest.approx(50.0, abs=0.5)
+    assert (move.frame_start, move.frame_end) == (1, 49)
 
 
 def test_arc_that_comes_nearer(scene):

@@ -139,6 +139,23 @@ def test_reading_leaves_no_trace(scene):
     assert after == counts
 
 
+@pytest.mark.parametrize("hide", ["exclude", "viewport"])
+def test_marker_camera_that_the_viewport_does_not_show(scene, hide):
+    key(camera("B"), "location", {1: (0, -10, 1), 100: (0, -5, 1)})
+    collection = bpy.data.collections.new("Cameras")
+    scene.collection.children.link(collection)
+    scene.collection.objects.unlink(camera("B"))
+    collection.objects.link(camera("B"))
+    if hide == "exclude":
+        bpy.context.view_layer.layer_collection.children["Cameras"].exclude = True
+    else:
+        camera("B").hide_viewport = True
+    mark(scene, "one", 1, camera("B"))
+    brief, _ = read_brief(scene)
+    (move,) = brief.shots[0].camera_path.moves
+    assert (move.kind, move.amount) == ("push_in", pytest.approx(5.0))
+
+
 def test_header_facts(scene):
     render = scene.render
     render.fps, render.fps_base = 30, 1.001

@@ -7,21 +7,21 @@ import pytest
 import torch
 from PIL import Image
 
-from wan_engine import images
+from wan_engine import images, sizes
 from wan_engine.request import UsageError
 
 
 def test_sizes_of_image_models():
     for case in golden.facts("preproc")["i2v_latent_size"] + golden.facts("preproc21")["i2v_size"]:
-        got = images.size_for_picture((case["img_w"], case["img_h"]), case["max_area"], 8)
+        got = sizes.size_for_picture((case["img_w"], case["img_h"]), case["max_area"], 8)
         assert got == (case["out_w"], case["out_h"]), case
 
 
 def test_sizes_of_the_text_and_image_model():
     for case in golden.facts("preproc")["ti2v_best_output_size"]:
-        assert images.size_for_cover((case["w"], case["h"]), case["area"], 32) == tuple(case["out_w_h"]), case
+        assert sizes.size_for_cover((case["w"], case["h"]), case["area"], 32) == tuple(case["out_w_h"]), case
     for case in golden.facts("preproc21")["ti2v_resize_crop"]:
-        size = images.size_for_cover((case["img_w"], case["img_h"]), case["max_area"], 32)
+        size = sizes.size_for_cover((case["img_w"], case["img_h"]), case["max_area"], 32)
         assert size == (case["out_w"], case["out_h"]), case
 
 
@@ -44,18 +44,18 @@ def test_stretching(case):
 
 
 def test_nearest_size_is_named():
-    images.check_size((832, 480), 16)
+    sizes.check_size((832, 480), 16)
     with pytest.raises(UsageError, match="848x480"):
-        images.check_size((844, 478), 16)
+        sizes.check_size((844, 478), 16)
     with pytest.raises(UsageError, match="32x32"):
-        images.check_size((1, 1), 32)
+        sizes.check_size((1, 1), 32)
 
 
 def test_too_small_for_a_picture():
     with pytest.raises(UsageError, match="larger size"):
-        images.size_for_picture((4000, 10), 3072, 8)
+        sizes.size_for_picture((4000, 10), 3072, 8)
     with pytest.raises(UsageError, match="larger size"):
-        images.size_for_cover((4000, 10), 3072, 32)
+        sizes.size_for_cover((4000, 10), 3072, 32)
 
 
 def test_unreadable_pictures(tmp_path):

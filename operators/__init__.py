@@ -1,0 +1,11 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the user can do: each operator is one call of `previs`, and tells the session what to draw."""
+
+from .generate import CLASSES as GENERATE
+from .handlers import add_handlers, remove_handlers
+from .setup import CLASSES as SETUP
+from .shots import CLASSES as SHOTS
+
+__all__ = ["CLASSES", "add_handlers", "remove_handlers"]
+
+CLASSES = (*SHOTS, *GENERATE, *SETUP)

@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the operators share: the user's choices as `previs.Settings`, rows of shots, and work that a timer drives."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import bpy
+
+from .. import previs
+from ..preferences import engine_places
+from ..properties import WanPrevisScene, WanPrevisSession, read_source
+from .facts import fill_row
+
+TICK_SECONDS = 0.1
+_SHOWING = {"VIEW_3D", "SEQUENCE_EDITOR", "PREFERENCES"}
+
+
+def settings_of(context: bpy.types.Context) -> previs.Settings:
+    """What the user chose, in the scene and in the preferences."""
+    chosen: WanPrevisScene = context.scene.wan_previs
+    engine_python, user_dir = engine_places(context)
+    own = chosen.model == "CUSTOM"
+    return previs.Settings(
+        model=chosen.checkpoint if own else "nano",
+        mode=chosen.mode.lower(),
+        size=(chosen.width, chosen.height) if chosen.size == "CUSTOM" else None,
+        steps=chosen.steps or None,
+        seed=chosen.seed,
+        dtype=chosen.precision if own else "float32",
+        description=chosen.description,
+        output=Path(bpy.path.abspath(chosen.output)) if chosen.output else None,
+        engine_python=engine_python,
+        user_dir=user_dir,
+    )
+
+
+def show_shots(scene: bpy.types.Scene, brief: previs.Brief, warnings: list[str], settings: previs.Settings) -> None:
+    """Puts a brief of all shots of the scene into its rows; the active shot stays the active one, by name."""
+    state: WanPrevisScene = scene.wan_previs
+    active = state.active.name if state.active else ""
+    state.shots.clear()
+    for shot in brief.shots:
+        fill_row(state.shots.add(), shot, brief.fps, previs.prompt_of(brief, shot, settings).text("en"))
+    state.active_shot = max(0, state.shots.find(active))
+    state.warnings.clear()
+    for warning in warnings:
+        state.warnings.add().text = warning
+    state.read_from = read_source(scene)
+
+
+def session_of(context: bpy.types.Context) -> WanPrevisSession:
+    """What the panels draw of the work that runs."""
+    return context.window_manager.wan_previs
+
+
+def redraw(context: bpy.types.Context) -> None:
+    """Have the panels drawn again."""
+    for window in context.window_manager.windows:
+        for area in window.screen.areas:
+            if area.type in _SHOWING:
+                area.tag_redraw()
+
+
+class Work:
+    """Mixed into an operator whose work takes long: blocks when scripted, driven by a timer in a window.
+
+    The operator instance holds the work; the session (`window_manager.wan_previs`) mirrors its progress for the panels
+    and carries the wish to cancel. Events always pass through, so Blender can be used meanwhile.
+    """
+
+    _timer: bpy.types.Timer | None = None
+
+    def start(self, context: bpy.types.Context) -> bool:
+        """Begin; False (after a report) when that cannot be done."""
+        raise NotImplementedError
+
+    def step(self, context: bpy.types.Context) -> bool:
+        """A piece of work that does not block; True when all is over."""
+        raise NotImplementedError
+
+    def run(self, context: bpy.types.Context) -> None:
+        """Work to the end."""
+        raise NotImplementedError
+
+    def stop(self) -> None:
+        """The user wants no more of it; `step` goes on until it says True."""
+        raise NotImplementedError
+
+    def finish(self, context: bpy.types.Context) -> set[str]:
+        """The work is over: tell the user, and return the operator's result."""
+        raise NotImplementedError
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        if session_of(context).running:
+            cls.poll_message_set("Something is being made already. Wait for it, or cancel it")
+            return False
+        return cls.why_not(context) is None
+
+    @classmethod
+    def why_not(cls, context: bpy.types.Context) -> str | None:
+        """What is in the way, set as poll message; None when nothing is."""
+        return None
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        if not self.start(context):
+            return {"CANCELLED"}
+        try:
+            self.run(context)
+        except BaseException:
+            session_of(context).end(["Stopped by an unexpected error; Blender's console has the details."])
+            raise
+        return self.finish(context)
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        if not self.start(context):
+            redraw(context)
+            return {"CANCELLED"}
+        manager = context.window_manager
+        self._timer = manager.event_timer_add(TICK_SECONDS, window=context.window)
+        manager.modal_handler_add(self)
+        redraw(context)
+        return {"RUNNING_MODAL"}
+
+    def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        if event.type != "TIMER":
+            return {"PASS_THROUGH"}
+        session = session_of(context)
+        try:
+            if session.cancelling:
+                self.stop()
+            over = self.step(context)
+        except BaseException:
+            self._drop_timer(context)
+            session.end(["Stopped by an unexpected error; Blender's console has the details."])
+            redraw(context)
+            raise
+        redraw(context)
+        if not over:
+            return {"PASS_THROUGH"}
+        self._drop_timer(context)
+        return self.finish(context)
+
+    def cancel(self, context: bpy.types.Context) -> None:
+        """Blender drops the operator: a file is loaded, the window closed, the extension switched off."""
+        self.stop()
+        previs.close_engine()
+        self._drop_timer(context)
+        session_of(context).end([])
+
+    def _drop_timer(self, context: bpy.types.Context) -> None:
+        if self._timer is not None:
+            context.window_manager.event_timer_remove(self._timer)
+            self._timer = None

@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Generating shots, and cancelling that."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+import bpy
+from bpy.props import StringProperty
+
+from .. import previs
+from .common import Work, redraw, session_of, settings_of, show_shots
+
+
+class Generate(Work):
+    """Both ways of generating; they differ in `wanted`."""
+
+    bl_options: ClassVar[set[str]] = {"UNDO"}
+    _generation: previs.Generation
+
+    def wanted(self, context: bpy.types.Context) -> Sequence[str] | None:
+        """Names of the shots to make, None for all."""
+        raise NotImplementedError
+
+    @classmethod
+    def why_not(cls, context: bpy.types.Context) -> str | None:
+        if not bpy.data.filepath and not context.scene.wan_previs.output:
+            reason = "Save the file, or choose an output folder in the settings, so that clips have a place"
+        elif context.scene.wan_previs.model == "CUSTOM" and not context.scene.wan_previs.checkpoint:
+            reason = "Choose the folder of the model in the settings"
+        else:
+            return None
+        cls.poll_message_set(reason)
+        return reason
+
+    def start(self, context: bpy.types.Context) -> bool:
+        session, scene, settings = session_of(context), context.scene, settings_of(context)
+        try:
+            brief, warnings = previs.read_shots(scene)
+            show_shots(scene, brief, warnings, settings)
+            self._generation = previs.Generation(scene, settings, self.wanted(context))
+        except previs.OurError as error:
+            session.end([str(error)])
+            self.report({"ERROR"}, str(error))
+            return False
+        session.begin("")
+        self._mirror(context)
+        return True
+
+    def step(self, context: bpy.types.Context) -> bool:
+        over = self._generation.step()
+        self._mirror(context)
+        return over
+
+    def run(self, context: bpy.types.Context) -> None:
+        self._generation.run(lambda _: self._mirror(context))
+
+    def stop(self) -> None:
+        self._generation.cancel()
+
+    def finish(self, context: bpy.types.Context) -> set[str]:
+        generation, session = self._generation, session_of(context)
+        result = "Made " + ", ".join(generation.takes) if generation.takes else ""
+        session.end(generation.errors, result)
+        if generation.clips:
+            session.folder = str(generation.clips[-1].parent)
+        redraw(context)
+        if generation.errors:
+            cancelled = generation.exit_status == previs.Cancelled.exit_status
+            self.report({"WARNING" if cancelled else "ERROR"}, "\n".join(generation.errors))
+        else:
+            self.report({"INFO"}, result)
+        return {"FINISHED"} if generation.takes else {"CANCELLED"}
+
+    def _mirror(self, context: bpy.types.Context) -> None:
+        generation, session = self._generation, session_of(context)
+        index, count = max(0, generation.index), len(generation.shots)
+        session.title = generation.shots[index] + (f" ({index + 1} of {count})" if count > 1 else "")
+        session.status = "Cancelling" if session.cancelling else generation.status
+        session.fraction = generation.fraction
+
+
+class WANPREVIS_OT_generate(Generate, bpy.types.Operator):
+    """Make a clip of the active shot and put it into the Sequencer"""
+
+    bl_idname = "wan_previs.generate"
+    bl_label = "Generate Shot"
+
+    shot: StringProperty(
+        name="Shot", description="Name of the shot to make; empty for the active one", options={"SKIP_SAVE"}
+    )
+
+    def wanted(self, context: bpy.types.Context) -> Sequence[str]:
+        return [self.shot or context.scene.wan_previs.active.name]
+
+
+class WANPREVIS_OT_generate_all(Generate, bpy.types.Operator):
+    """Make clips of all shots, one after the other, and put them into the Sequencer"""
+
+    bl_idname = "wan_previs.generate_all"
+    bl_label = "Generate All"
+
+    def wanted(self, context: bpy.types.Context) -> None:
+        return None
+
+
+class WANPREVIS_OT_cancel(bpy.types.Operator):
+    """Stop what is being made; finished clips stay"""
+
+    bl_idname = "wan_previs.cancel"
+    bl_label = "Cancel"
+    bl_options: ClassVar[set[str]] = {"INTERNAL"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        session = session_of(context)
+        if not session.running or session.cancelling:
+            cls.poll_message_set("Cancelling already" if session.cancelling else "Nothing is being made")
+            return False
+        return True
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        session = session_of(context)
+        session.cancelling, session.status = True, "Cancelling"
+        redraw(context)
+        return {"FINISHED"}
+
+
+CLASSES = (WANPREVIS_OT_generate, WANPREVIS_OT_generate_all, WANPREVIS_OT_cancel)

@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The Previs tab. Drawing only reads: shots and progress are put into properties by the operators."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import bpy
+
+from .. import previs
+from ..bridge.environment import EnvironmentMissing, find_engine
+from ..preferences import engine_places
+from ..properties import WanPrevisShot, outdated
+from .wrapping import label
+
+FACTS = (
+    ("Frames", "frames"),
+    ("Camera", "camera"),
+    ("Move", "move"),
+    ("Framing", "framing"),
+    ("Time", "light"),
+    ("Sun height", "sun_height"),
+    ("Azimuth", "sun_compass"),
+    ("Light from", "sun_side"),
+)
+_NAMES_SHARE = 0.32
+
+
+class WANPREVIS_UL_shots(bpy.types.UIList):
+    """The shots with their frames."""
+
+    def draw_item(self, context, layout, data, item, icon, active_data, active_property, index) -> None:
+        row = layout.row()
+        row.label(text=item.name, icon="VIEW_CAMERA")
+        frames = row.row()
+        frames.alignment = "RIGHT"
+        frames.active = False
+        frames.label(text=item.frames)
+
+
+class ShotsPanel:
+    """The shots, the buttons, and how the work goes."""
+
+    bl_region_type = "UI"
+    bl_category = "Previs"
+    bl_label = "Shots"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        layout, state = self.layout, context.scene.wan_previs
+        _draw_missing_engine(layout, context)
+        if not state.shots:
+            label(layout, context, "Read the shots to see what Previs knows about this scene.")
+            layout.operator("wan_previs.read_shots", icon="FILE_REFRESH")
+        else:
+            row = layout.row()
+            row.template_list(
+                "WANPREVIS_UL_shots", "", state, "shots", state, "active_shot", rows=max(2, min(6, len(state.shots)))
+            )
+            row.operator("wan_previs.read_shots", text="", icon="FILE_REFRESH")
+            if outdated(context.scene):
+                label(layout, context, "The scene has changed. Read the shots again.", icon="INFO")
+        for warning in state.warnings:
+            label(layout, context, warning.text, icon="INFO")
+        column = layout.column(align=True)
+        column.scale_y = 1.3
+        column.operator("wan_previs.generate", icon="PLAY")
+        column.operator("wan_previs.generate_all", icon="SEQUENCE")
+        _draw_session(layout, context)
+
+
+class FactsPanel:
+    """What the scene says about the active shot."""
+
+    bl_region_type = "UI"
+    bl_category = "Previs"
+    bl_label = "Shot Facts"
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return context.scene.wan_previs.active is not None
+
+    def draw(self, context: bpy.types.Context) -> None:
+        shot: WanPrevisShot = context.scene.wan_previs.active
+        column = self.layout.column()
+        for name, attribute in FACTS:
+            words = getattr(shot, attribute)
+            if words:
+                split = column.split(factor=_NAMES_SHARE)
+                names = split.column()
+                names.active = False
+                names.scale_y = 0.75
+                names.label(text=name)
+                label(split, context, words, 1.0 - _NAMES_SHARE)
+        if not shot.light and not shot.sun_height:
+            label(column, context, "There is no sun in this shot.", icon="LIGHT_SUN")
+
+
+class PromptPanel:
+    """The user's own words, and the prompt made of them and the scene."""
+
+    bl_region_type = "UI"
+    bl_category = "Previs"
+    bl_label = "Prompt"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        layout, state = self.layout, context.scene.wan_previs
+        layout.prop(state, "description", text="", placeholder="Your own words: place, materials, mood")
+        if state.active is not None:
+            label(layout.box(), context, state.active.prompt)
+            layout.operator("wan_previs.copy_prompt", icon="COPYDOWN")
+
+
+class SettingsPanel:
+    """How clips are made."""
+
+    bl_region_type = "UI"
+    bl_category = "Previs"
+    bl_label = "Settings"
+    bl_options: ClassVar[set[str]] = {"DEFAULT_CLOSED"}
+
+    def draw(self, context: bpy.types.Context) -> None:
+        layout, state = self.layout, context.scene.wan_previs
+        layout.use_property_split = True
+        layout.use_property_decorate = False
+        column = layout.column()
+        column.prop(state, "model")
+        if state.model == "CUSTOM":
+            column.prop(state, "checkpoint", text="Folder")
+            column.prop(state, "precision")
+        column.prop(state, "mode")
+        column.prop(state, "size")
+        if state.size == "CUSTOM":
+            pixels = column.column(align=True)
+            pixels.prop(state, "width")
+            pixels.prop(state, "height")
+        column.prop(state, "steps")
+        column.prop(state, "seed")
+        column.prop(state, "output")
+
+
+def _draw_missing_engine(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
+    """The way on for who has just installed the extension."""
+    chosen, folder = engine_places(context)
+    try:
+        find_engine(chosen, previs.ADDON_DIR, folder or previs.ADDON_DIR)
+    except EnvironmentMissing:
+        box = layout.box()
+        label(box, context, "First, set up the video engine. This takes some minutes and 2 GB of disk.", icon="INFO")
+        if not bpy.app.online_access:
+            words = 'The engine is downloaded: switch on "Allow Online Access" in the preferences under System.'
+            label(box, context, words, icon="INTERNET_OFFLINE")
+        box.operator("wan_previs.setup_engine", icon="IMPORT")
+        box.operator("preferences.addon_show", text="Preferences", icon="PREFERENCES").module = _root_package()
+
+
+def _draw_session(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
+    session = context.window_manager.wan_previs
+    if session.running:
+        column = layout.column()
+        label(column, context, session.title)
+        column.progress(text=session.status, factor=session.fraction)
+        column.operator("wan_previs.cancel", icon="CANCEL")
+        return
+    for error in session.errors:
+        label(layout.box(), context, error.text, icon="ERROR")
+    if session.result:
+        label(layout, context, session.result, icon="CHECKMARK")
+    if session.folder:
+        layout.operator("wan_previs.open_folder", icon="FILE_FOLDER")
+
+
+def _root_package() -> str:
+    return __package__.rpartition(".")[0]
+
+
+def _for_space(space: str) -> list[type]:
+    """The panels of one editor's sidebar."""
+    kinds = {"shots": ShotsPanel, "facts": FactsPanel, "prompt": PromptPanel, "settings": SettingsPanel}
+    editor = {"VIEW_3D": "view3d", "SEQUENCE_EDITOR": "sequencer"}[space]
+    classes = []
+    for order, (name, kind) in enumerate(kinds.items()):
+        identifier = f"WANPREVIS_PT_{name}_{editor}"
+        members = {"bl_idname": identifier, "bl_space_type": space, "bl_order": order, "__doc__": kind.__doc__}
+        classes.append(type(identifier, (kind, bpy.types.Panel), members))
+    return classes
+
+
+CLASSES = (WANPREVIS_UL_shots, *_for_space("VIEW_3D"), *_for_space("SEQUENCE_EDITOR"))

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The extension's preferences: where the engine is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import bpy
+from bpy.props import StringProperty
+
+
+def _choice_changed(preferences: WanPrevisPreferences, context: bpy.types.Context) -> None:
+    """What was found holds no longer."""
+    context.window_manager.wan_previs.findings.clear()
+
+
+class WanPrevisPreferences(bpy.types.AddonPreferences):
+    """Choices that hold for all files."""
+
+    bl_idname = __package__
+
+    engine_python: StringProperty(
+        name="Engine Python",
+        description="A Python (or the folder of a virtual environment) that has the engine's packages. "
+        "Empty: the one that Set Up Engine makes",
+        subtype="FILE_PATH",
+        update=_choice_changed,
+    )
+    cache_folder: StringProperty(
+        name="Engine Folder",
+        description="Where Set Up Engine puts the engine, some 2 GB. Empty: Blender's folder for this extension",
+        subtype="DIR_PATH",
+        update=_choice_changed,
+    )
+
+    def draw(self, context: bpy.types.Context) -> None:
+        layout = self.layout
+        layout.use_property_split = True
+        layout.prop(self, "engine_python")
+        layout.prop(self, "cache_folder")
+        row = layout.row()
+        row.operator("wan_previs.setup_engine", icon="IMPORT")
+        row.operator("wan_previs.check", icon="VIEWZOOM")
+        session = context.window_manager.wan_previs
+        if session.running:
+            layout.progress(text=session.status, factor=session.fraction)
+        for line in (*session.errors, *session.findings):
+            layout.label(text=line.text, icon="CHECKMARK" if line.ok else "ERROR")
+        if not bpy.app.online_access:
+            layout.label(text='To set up the engine, switch on "Allow Online Access" under System first.', icon="INFO")
+
+
+def engine_places(context: bpy.types.Context) -> tuple[str | None, Path | None]:
+    """(the Python that the user chose, the folder that an engine of our own lives under); None where there is none,
+    as in a session that runs the package without having it installed as an extension."""
+    addon = context.preferences.addons.get(__package__)
+    chosen = bpy.path.abspath(addon.preferences.engine_python) if addon else ""
+    folder = bpy.path.abspath(addon.preferences.cache_folder) if addon else ""
+    if not folder and __package__.startswith("bl_ext."):
+        folder = bpy.utils.extension_path_user(__package__)
+    return chosen or None, Path(folder) if folder else None
+
+
+CLASSES = (WanPrevisPreferences,)

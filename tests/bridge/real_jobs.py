@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Small real jobs for the tests of the bridge, and waiting for what becomes of them."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from wan_previs.bridge.client import EngineClient, Message
+from wan_previs.bridge.environment import find_engine
+from wan_previs.bridge.jobs import JobFolder
+from wan_previs.bridge.process import process_alive
+from wan_previs.wan_engine.request import GenerationRequest
+
+ROOT = Path(__file__).resolve().parents[2]
+GOLDEN = ROOT / "tests" / "golden" / "fullstack" / "Wan2.2-I2V-A14B"
+LONG = 1000  # steps: some ten seconds and more
+SHORT = 3
+PATIENCE = 120.0  # for a machine under load; what is measured is bounded on its own
+POSIX = pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
+
+
+def make_job(root: Path, steps: int, **changes: object) -> JobFolder:
+    job = JobFolder.create(root, "Wide shot")
+    shutil.copy(GOLDEN / "cases" / "en" / "image.png", job.conditioning / "first.png")
+    values: dict = {
+        "checkpoint": str(GOLDEN / "checkpoint"),
+        "prompt": "A small red fox runs through fresh snow at dawn.",
+        "image": "conditioning/first.png",
+        "size": (64, 48),
+        "frames": 9,
+        "steps": steps,
+        **changes,
+    }
+    job.write_request(GenerationRequest(**values))
+    return job
+
+
+def poll_until(client: EngineClient, done: Callable[[Message], bool], seconds: float = PATIENCE) -> list[Message]:
+    """Poll until a message fits; all messages so far, the fitting one last."""
+    seen: list[Message] = []
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        for message in client.poll():
+            seen.append(message)
+            if done(message):
+                return seen
+        time.sleep(0.02)
+    raise AssertionError(f"nothing fitting within {seconds} seconds, only {seen[-5:]}")
+
+
+def stepping(message: Message) -> bool:
+    return message.event.get("event") == "step"
+
+
+def ends(message: Message) -> bool:
+    return message.ends_job
+
+
+def gone(pid: int, seconds: float = 10.0) -> bool:
+    deadline = time.monotonic() + seconds
+    while process_alive(pid) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return not process_alive(pid)
+
+
+def engine_client(tmp_path: Path, **options: float) -> EngineClient:
+    python = find_engine(None, ROOT, ROOT / "nowhere").python
+    return EngineClient(python, ROOT, tmp_path / "worker.log", **options)
