@@ -36,9 +36,9 @@ def render_first_last(
     runs in the background, where EEVEE has only software graphics and takes half a minute. Cycles denoises where the
     build can. Of several view layers that render, the window's active one is taken, else the first.
 
-    Framing: pixels are square in the result, so a scene with another pixel aspect is shown undistorted. When `size` has
-    another aspect ratio than the scene, Blender's rule applies: the camera's sensor fit says which side keeps its angle
-    of view (Auto: the longer one), the other side shows more or less of the scene.
+    Framing: the picture shows exactly what the scene's own frame shows. When `size` has another aspect ratio than the
+    scene, as a video model's sizes do by a few percent, the picture is squeezed, not cropped: the clip, stretched back
+    over the frame, lies on the scene edge to edge.
 
     Raises SceneError when the camera is missing, the folder cannot be written or Blender cannot render.
     """
@@ -84,9 +84,11 @@ def _check_writable(folder: Path) -> None:
 
 def _set_picture(scene: bpy.types.Scene, size: tuple[int, int]) -> None:
     render, image = scene.render, scene.render.image_settings
+    frame = render.resolution_x * render.pixel_aspect_x / (render.resolution_y * render.pixel_aspect_y)
+    squeeze = frame * size[1] / size[0]
     render.resolution_x, render.resolution_y = size
     render.resolution_percentage = 100
-    render.pixel_aspect_x = render.pixel_aspect_y = 1.0
+    render.pixel_aspect_x, render.pixel_aspect_y = max(1.0, squeeze), max(1.0, 1 / squeeze)  # Blender allows none below 1
     render.use_border = render.use_crop_to_border = False
     render.use_sequencer = render.use_compositing = False
     render.use_multiview = render.use_stamp = render.film_transparent = False

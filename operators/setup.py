@@ -66,6 +66,7 @@ class WANPREVIS_OT_setup_engine(Work, bpy.types.Operator):
     _setup: EngineSetup
     _error: EnvironmentMissing | None = None
     _left: float = 1.0
+    _last_words: str = ""
     _stopped: bool = False
 
     @classmethod
@@ -102,16 +103,20 @@ class WANPREVIS_OT_setup_engine(Work, bpy.types.Operator):
             return True
         session = session_of(context)
         for line in lines:
-            print(f"Wan Previs: {line}")
-            self._left *= _LEFT_PER_LINE
+            self._hear(line)
             session.status, session.fraction = line, 1.0 - self._left
         return self._setup.finished
 
     def run(self, context: bpy.types.Context) -> None:
         try:
-            self._setup.run(lambda line: print(f"Wan Previs: {line}"))
+            self._setup.run(self._hear)
         except EnvironmentMissing as error:
             self._error = error
+
+    def _hear(self, line: str) -> None:
+        print(f"Wan Previs: {line}")
+        self._left *= _LEFT_PER_LINE
+        self._last_words = line
 
     def stop(self) -> None:
         self._setup.cancel()
@@ -121,7 +126,7 @@ class WANPREVIS_OT_setup_engine(Work, bpy.types.Operator):
         session = session_of(context)
         if self._stopped or self._error is not None:
             words = str(self._error) if self._error is not None else "Setting up the engine was cancelled."
-            session.end([words])
+            session.end([words, self._last_words] if self._error is not None and self._last_words else [words])
             self.report({"ERROR"} if self._error is not None else {"WARNING"}, words)
             return {"CANCELLED"}
         session.end([], "The engine is set up")

@@ -45,7 +45,7 @@ def label(
     scale = context.preferences.system.ui_scale
     blf.size(_FONT, _POINTS * scale)
     # The panel's margins and the tabs at its side, and an icon, take from the region's width.
-    taken = 58.0 + (22.0 if icon != "NONE" else 0.0)
+    taken = 82.0 + (24.0 if icon != "NONE" else 0.0)
     width = max(_MINIMUM * scale, (context.region.width - taken * scale) * share)
     column = layout.column(align=True)
     column.scale_y = 0.75

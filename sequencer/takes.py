@@ -42,8 +42,8 @@ def add_take(
 
     The strip is named "SHOT take N" (N is one more than the shot's highest take in the scene; an overlong shot name is
     shortened). It lies on the lowest channel above all strips in that range, so that it is the picture seen; locked and
-    muted channels are passed over. When nothing is free above, it takes the highest free channel below. The clip fills
-    the frame as far as its aspect ratio allows, with square pixels. Its path is stored relative to a saved .blend.
+    muted channels are passed over. When nothing is free above, it takes the highest free channel below. The clip is
+    stretched over the whole frame, as its conditioning frames were squeezed. Its path is stored relative to a saved .blend.
 
     Custom properties on the strip: `wan_previs` (the schema), `shot`, `take`, `created` (UTC, ISO 8601) and everything
     in `provenance`. Whole numbers beyond 32 bits, which Blender cannot hold, are stored as text.
@@ -146,15 +146,11 @@ def _check_clip(strip: Strip, clip: Path, shot_name: str, frames: int) -> None:
         )
 
 
-def _fit(scene: bpy.types.Scene, strip: Strip) -> None:
-    """Scale the strip to touch the frame's edges; a clip has square pixels, the scene's may be oblong."""
+def _fit(scene: bpy.types.Scene, strip: bpy.types.MovieStrip) -> None:
+    """Stretch the strip over the whole frame: a clip shows the scene's frame, at a size that the model could make."""
     element, render = strip.elements[0], scene.render
-    aspect_x, aspect_y = render.pixel_aspect_x, render.pixel_aspect_y
-    scale = min(
-        render.resolution_x * aspect_x / element.orig_width, render.resolution_y * aspect_y / element.orig_height
-    )
-    strip.transform.scale_x = scale / aspect_x
-    strip.transform.scale_y = scale / aspect_y
+    strip.transform.scale_x = render.resolution_x / element.orig_width
+    strip.transform.scale_y = render.resolution_y / element.orig_height
 
 
 # What differs between Blender versions.

@@ -207,13 +207,18 @@ def test_picture_is_rgb_of_exactly_the_size_whatever_the_settings(stage, tmp_pat
     assert max(max(color[1:]) for color in inner) < 50
 
 
-def test_oblong_pixels_are_shown_undistorted(stage, tmp_path):
-    stage.objects["B"].location.z = 20
-    stage.render.pixel_aspect_x = 2
+@pytest.mark.parametrize(("resolution", "aspect"), [((64, 64), 2), ((128, 64), 1), ((64, 128), 1), ((64, 64), 1)])
+def test_the_picture_covers_the_scenes_frame(stage, tmp_path, resolution, aspect):
+    stage.objects["B"].location.z = 36
+    stage.render.resolution_x, stage.render.resolution_y = resolution
+    stage.render.pixel_aspect_x = aspect
     path = render_first_last(stage, make_shot("B"), (64, 64), tmp_path, last=False)["first"]
     lit = [place for place, color in picture(path)[1].items() if color[1] > 128]
     width, height = (len({place[axis] for place in lit}) for axis in (0, 1))
-    assert width == height == pytest.approx(64 * 8 / (20 * 36 / 50), abs=2)
+    wide, high = resolution[0] * aspect, resolution[1]
+    share = 8 / (36 * 36 / 50)  # of the frame's longer side
+    assert width == pytest.approx(64 * share * max(wide, high) / wide, abs=2)
+    assert height == pytest.approx(64 * share * max(wide, high) / high, abs=2)
 
 
 def test_strips_compositing_and_output_colours_stay_out(stage, tmp_path):

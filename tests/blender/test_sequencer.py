@@ -176,11 +176,11 @@ def test_no_free_channel_is_told_in_words(scene, clip):
     ("resolution", "aspect", "scale"),
     [
         ((128, 64), (1, 1), (2, 2)),
-        ((128, 128), (1, 1), (2, 2)),  # bars above and below
-        ((32, 32), (2, 1), (0.5, 1)),  # 32 oblong pixels are as wide as 64 square ones
+        ((128, 128), (1, 1), (2, 4)),
+        ((32, 32), (2, 1), (0.5, 1)),
     ],
 )
-def test_the_clip_is_fitted_into_the_frame(scene, clip, resolution, aspect, scale):
+def test_the_clip_fills_the_frame(scene, clip, resolution, aspect, scale):
     scene.render.resolution_x, scene.render.resolution_y = resolution
     scene.render.pixel_aspect_x, scene.render.pixel_aspect_y = aspect
     strip = add_take(scene, "Shot", 1, 5, clip, FACTS)
