@@ -19,16 +19,17 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from wan_engine.vae import LATENT_STATISTICS, ResidualBlock, WanVAE
+from wan_engine.vae import LATENT_STATISTICS, Downsample, ResidualBlock, Upsample, WanVAE
 
+from .muon import optimizers, set_rates
 from .plans import FRAMES
 
 DIM, DEC_DIM, Z_DIM, BLOCKS = 16, 24, 48, 1
 MULTIPLIERS = (1, 2, 4, 4)
 TIME = (False, True, True)
+OUTER = ("encoder.conv1.weight", "decoder.head.2.weight")  # first and last layer: Adam's
 
 
 def vae22_shapes(dim: int, dec_dim: int, z_dim: int, blocks: int) -> dict[str, tuple[int, ...]]:
@@ -109,14 +110,26 @@ LATENT_NOISE = 0.05  # added in training, so that the decoder forgives what the 
 
 
 def initialise(vae: WanVAE) -> None:
-    """Unit-gain convolutions and small residual branches: PyTorch's own start takes twice the steps to the first shapes."""
+    """Starts the network as an autoencoder of single frames: every kernel sees the present frame alone, every change of frame
+    rate copies. So what is learnt on single frames, which is where the variety is, holds for clips at once."""
     for module in vae.modules():
         if isinstance(module, torch.nn.Conv2d | torch.nn.Conv3d):
-            torch.nn.init.kaiming_normal_(module.weight, nonlinearity="linear")
+            torch.nn.init.zeros_(module.weight)
+            present = module.weight.data[:, :, -1] if isinstance(module, torch.nn.Conv3d) else module.weight.data
+            torch.nn.init.kaiming_normal_(present, nonlinearity="linear")
             torch.nn.init.zeros_(module.bias)
     for module in vae.modules():
         if isinstance(module, ResidualBlock):
             module.residual["6"].weight.data.mul_(0.1)
+        if isinstance(module, Downsample | Upsample) and module.time_conv is not None:
+            weight = module.time_conv.weight.data.zero_()
+            for part in weight.split(weight.shape[1]):
+                part[:, :, -1, 0, 0] = torch.eye(weight.shape[1])
+
+
+def diet(progress: float) -> tuple[int, int]:
+    """Frames per clip and clips per batch at a share of the training."""
+    return (1, 24) if progress < 0.35 else (5, 5) if progress < 0.85 else (9, 3)
 
 
 def loss_of(vae: WanVAE, video: Tensor) -> tuple[Tensor, Tensor]:
@@ -128,42 +141,45 @@ def loss_of(vae: WanVAE, video: Tensor) -> tuple[Tensor, Tensor]:
     return difference.abs().mean() + mse + 0.25 * edges + 1e-4 * mu.square().mean(), mse.detach()
 
 
-def train(data: Path, state_path: Path, steps: int, batch: int, frames: int, side: int, rate: float) -> None:
-    torch.set_num_threads(1)
+def train(data: Path, state_path: Path, steps: int, side: int, threads: int) -> None:
+    torch.set_num_threads(threads)
     torch.manual_seed(0)
     vae = WanVAE(vae22_shapes(DIM, DEC_DIM, Z_DIM, BLOCKS))
     initialise(vae)
-    average = torch.optim.swa_utils.AveragedModel(vae, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.998))
-    optimizer = torch.optim.AdamW(vae.parameters(), lr=rate, betas=(0.9, 0.99), weight_decay=0.0)
-    step = 0
+    inner = [
+        p for n, p in vae.named_parameters() if p.dim() >= 4 and "gamma" not in n and n not in OUTER
+    ]
+    average = torch.optim.swa_utils.AveragedModel(vae, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.99))
+    pair, step = optimizers(vae, inner, 0.02, 1e-3), 0
     if state_path.exists():
         state = torch.load(state_path, weights_only=True)
         vae.load_state_dict(state["vae"])
         average.module.load_state_dict(state["average"])
-        optimizer.load_state_dict(state["optimizer"])
+        for optimizer, own in zip(pair, state["optimizers"], strict=True):
+            optimizer.load_state_dict(own)
         step = state["step"]
     clips, rng, saved, smooth = Clips(data), random.Random(step), time.monotonic(), None
     while step < steps:
-        for group in optimizer.param_groups:
-            group["lr"] = rate * min(1.0, (step + 1) / 50) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * step / steps)))
+        set_rates(pair, min(1.0, (step + 1) / 20) * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * step / steps))))
+        frames, batch = diet(step / steps)
         loss, mse = loss_of(vae, clips.batch(rng, batch, frames, side))
-        optimizer.zero_grad()
+        vae.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(vae.parameters(), 1.0)
-        optimizer.step()
+        for optimizer in pair:
+            optimizer.step()
         average.update_parameters(vae)
         step += 1
-        smooth = mse.item() if smooth is None else 0.98 * smooth + 0.02 * mse.item()
+        smooth = mse.item() if smooth is None else 0.96 * smooth + 0.04 * mse.item()
         if step % 25 == 0:
-            print(f"step {step} loss {loss.item():.4f} psnr {10 * math.log10(4 / smooth):.2f} clips {len(clips.clips)}", flush=True)
+            print(f"step {step} frames {frames} loss {loss.item():.4f} psnr {10 * math.log10(4 / smooth):.2f}", flush=True)
         if time.monotonic() - saved > 120 or step == steps:
             part = state_path.with_suffix(".part")
             torch.save(
-                {"vae": vae.state_dict(), "average": average.module.state_dict(), "optimizer": optimizer.state_dict(),
-                 "step": step}, part,
+                {"vae": vae.state_dict(), "average": average.module.state_dict(), "step": step,
+                 "optimizers": [o.state_dict() for o in pair]}, part,
             )  # fmt: skip
             part.replace(state_path)
-            clips.refresh()
             saved = time.monotonic()
 
 
@@ -191,13 +207,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path)
     parser.add_argument("state", type=Path)
-    parser.add_argument("--steps", type=int, default=3000)
-    parser.add_argument("--batch", type=int, default=4)
-    parser.add_argument("--frames", type=int, default=5)
-    parser.add_argument("--side", type=int, default=96)
-    parser.add_argument("--rate", type=float, default=2e-3)
+    parser.add_argument("--steps", type=int, default=2000)
+    parser.add_argument("--side", type=int, default=64)
+    parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
-    train(args.data, args.state, args.steps, args.batch, args.frames, args.side, args.rate)
+    train(args.data, args.state, args.steps, args.side, args.threads)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,51 @@
+# Wan Previs: two environments, both with Python 3.11 - Blender's side (.venv) and the engine's (.venv-engine).
+PYTHON ?= python3.11
+BLENDER_SIDE := .venv/bin/python
+ENGINE_SIDE := .venv-engine/bin/python
+SITE := .venv/lib/python3.11/site-packages
+EXTENSION_CLI = $(shell ls $(SITE)/bpy/*/scripts/addons_core/bl_pkg/cli/blender_ext.py)
+
+.PHONY: setup demo test lint bench extension desktop-test examples clean
+
+setup: .venv/ready .venv-engine/ready
+
+.venv/ready: requirements-blender.lock
+	$(PYTHON) -m venv .venv
+	.venv/bin/pip install --progress-bar on --disable-pip-version-check -r requirements-blender.lock
+	ln -sfn "$(CURDIR)" $(SITE)/wan_previs
+	touch $@
+
+.venv-engine/ready: requirements-engine.lock requirements-engine-dev.lock
+	$(PYTHON) -m venv .venv-engine
+	.venv-engine/bin/pip install --progress-bar on --disable-pip-version-check -r requirements-engine.lock -r requirements-engine-dev.lock
+	touch $@
+
+demo: setup
+	$(BLENDER_SIDE) -m tools.demo demo
+
+test: setup lint
+	$(BLENDER_SIDE) -m pytest tests/house tests/bridge
+	$(BLENDER_SIDE) -m pytest tests/blender
+	$(ENGINE_SIDE) -m pytest tests/engine
+
+lint: setup
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+
+bench: setup
+	$(ENGINE_SIDE) -m benchmarks.run
+
+extension: setup
+	mkdir -p dist
+	$(BLENDER_SIDE) $(EXTENSION_CLI) build --source-dir . --output-dir dist
+	$(BLENDER_SIDE) $(EXTENSION_CLI) validate dist/wan_previs-*.zip
+
+examples: setup
+	$(BLENDER_SIDE) examples/build.py examples
+
+desktop-test: setup extension
+	bash tests/desktop/run.sh
+
+clean:
+	rm -rf .venv .venv-engine dist demo build

@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs inside a Blender window (-P drive.py -- CHECKOUT FOLDER): uses the extension as an artist would, and writes
+FOLDER/result.json: {"passed": [what was seen], "failed": "" or the first thing that was not}."""
+
+import json
+import sys
+import time
+import traceback
+from pathlib import Path
+
+import bpy
+
+CHECKOUT, FOLDER = map(Path, sys.argv[sys.argv.index("--") + 1 :])
+MODULE = "bl_ext.user_default.wan_previs"
+PATIENCE = 300.0
+drawn: set[str] = set()
+passed: list[str] = []
+bpy.context.preferences.view.show_splash = False
+
+
+def see(truth, what):
+    if not truth:
+        raise AssertionError(what)
+    passed.append(what)
+
+
+def until(condition, what):
+    """Yields until `condition` holds; fails after PATIENCE seconds."""
+    end = time.monotonic() + PATIENCE
+    while not condition():
+        if time.monotonic() > end:
+            raise AssertionError(f"waited in vain: {what}")
+        yield 0.1
+    passed.append(what)
+
+
+def window():
+    return bpy.context.window_manager.windows[0]
+
+
+def area(kind):
+    return next(area for area in window().screen.areas if area.type == kind)
+
+
+def session():
+    return bpy.context.window_manager.wan_previs
+
+
+def strips():
+    editor = bpy.context.scene.sequence_editor
+    return [strip.name for strip in editor.strips] if editor else []
+
+
+def override():
+    return bpy.context.temp_override(window=window(), area=area("VIEW_3D"))
+
+
+def picture(name):
+    (FOLDER / f"{name}.want").touch()
+    yield from until((FOLDER / f"{name}.png").exists, f"a picture of {name}")
+
+
+def show_tab(kind):
+    """Opens the sidebar of an editor at our tab; the tabs are there only once it has been drawn."""
+    area(kind).spaces.active.show_region_ui = True
+    yield 1.0
+    region = next(region for region in area(kind).regions if region.type == "UI")
+    region.active_panel_category = "Previs"
+    area(kind).tag_redraw()
+    yield 1.0
+
+
+def record_draws():
+    """Notes which panels have been drawn to their end."""
+    for name in dir(bpy.types):
+        if name.startswith("WANPREVIS_PT_"):
+            cls = getattr(bpy.types, name)
+            cls.draw = recorder(name, cls.draw)
+
+
+def recorder(name, draw):
+    def draw_and_note(self, context):
+        draw(self, context)
+        drawn.add(name)
+
+    return draw_and_note
+
+
+def install():
+    archive = next((CHECKOUT / "dist").glob("wan_previs-*.zip"))
+    bpy.ops.extensions.package_install_files(filepath=str(archive), repo="user_default", enable_on_install=True)
+    bpy.context.preferences.addons[MODULE].preferences.engine_python = str(CHECKOUT / ".venv-engine")
+    record_draws()
+
+
+def open_scene():
+    bpy.ops.wm.open_mainfile(filepath=str(FOLDER / "scene.blend"), load_ui=False)
+    settings = bpy.context.scene.wan_previs
+    settings.model, settings.checkpoint, settings.steps = "CUSTOM", str(FOLDER / "checkpoint"), 40
+    settings.mode, settings.size, settings.width, settings.height = "FIRST", "CUSTOM", 64, 48
+
+
+def draw_panels():
+    yield from show_tab("VIEW_3D")
+    yield from picture("first")
+    with override():
+        see(bpy.ops.wan_previs.read_shots() == {"FINISHED"}, "the shots are read")
+    area("VIEW_3D").spaces.active.region_3d.view_perspective = "CAMERA"
+    wanted = {f"WANPREVIS_PT_{part}_view3d" for part in ("shots", "facts", "prompt")}
+    yield from until(lambda: wanted <= drawn, "the panels of the 3D View are drawn")
+    yield from picture("sidebar")
+
+
+def draw_in_sequencer():
+    area("DOPESHEET_EDITOR").type = "SEQUENCE_EDITOR"
+    if hasattr(window().workspace, "sequencer_scene"):
+        window().workspace.sequencer_scene = bpy.context.scene
+    yield from show_tab("SEQUENCE_EDITOR")
+    yield from until(lambda: "WANPREVIS_PT_shots_sequencer" in drawn, "the panels of the Sequencer are drawn")
+
+
+def generate(expected):
+    with override():
+        see(bpy.ops.wan_previs.generate("INVOKE_DEFAULT") == {"RUNNING_MODAL"}, "generating does not block")
+    see(session().running, "the session says that work is running")
+    yield from until(lambda: session().status.startswith("Step"), "the progress of the steps is shown")
+    yield from picture("generating")
+    yield from until(lambda: not session().running, "the work has an end")
+    see(not session().errors, "there are no errors: " + "; ".join(line.text for line in session().errors))
+    see(strips() == expected, f"the strips are {expected}")
+
+
+def undo():
+    with override():
+        bpy.ops.ed.undo()
+    yield 0.5
+    see(strips() == [], "undo takes the strip away")
+
+
+def cancel():
+    with override():
+        bpy.ops.wan_previs.generate_all("INVOKE_DEFAULT")
+    yield from until(lambda: "engine" not in session().status and "frames" not in session().status, "the engine works")
+    with override():
+        bpy.ops.wan_previs.cancel()
+    yield from until(lambda: not session().running, "cancelling ends the work")
+    see(strips() == [], "a cancelled shot leaves no strip")
+
+
+def load_meanwhile():
+    with override():
+        bpy.ops.wan_previs.generate("INVOKE_DEFAULT")
+    yield from until(lambda: session().status.startswith("Step"), "a third generation is on its way")
+    open_scene()
+    yield 1.0
+    see(not session().running and not session().errors, "loading a file ends the work")
+    with override():
+        see(bpy.ops.wan_previs.generate.poll(), "and the buttons are free again")
+
+
+def story():
+    install()
+    open_scene()
+    yield 1.0
+    yield from draw_panels()
+    yield from draw_in_sequencer()
+    yield from generate(["Wide take 1"])
+    yield from picture("strip")
+    yield from undo()
+    yield from cancel()
+    yield from load_meanwhile()
+
+
+def tell(failed):
+    (FOLDER / "result.json").write_text(json.dumps({"passed": passed, "failed": failed}, indent=1))
+    with bpy.context.temp_override(window=window()):
+        bpy.ops.wm.quit_blender()
+
+
+steps = story()
+
+
+def tick():
+    try:
+        return next(steps)
+    except StopIteration:
+        tell("")
+    except AssertionError as error:
+        tell(str(error))
+    except Exception:
+        tell(traceback.format_exc())
+    return None
+
+
+bpy.app.timers.register(tick, first_interval=2.0, persistent=True)

@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Who may import whom: the rules of the house, read off the import statements of every file."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+BLENDER = {"bpy", "bpy_extras", "mathutils", "gpu", "blf", "addon_utils", "_cycles"}
+ENGINE = {"torch", "safetensors", "einops", "cv2", "huggingface_hub", "tokenizers", "ftfy", "av", "PIL"}
+REQUEST = {"wan_engine.request"}
+TORCH_FREE = {"wan_engine", "wan_engine.request", "wan_engine.outline", "wan_engine.sizes", "wan_engine.models"}
+LOWER_ROOMS = {"scene", "prompting", "conditioning", "sequencer", "bridge", *TORCH_FREE}
+FACES = {"previs", "properties", "preferences", "bridge", "operators", "panels"}
+
+# Room or file -> (parts of the product it may import, outside packages it may import). numpy comes with Blender.
+RULES: dict[str, tuple[set[str], set[str]]] = {
+    "__init__.py": ({"operators", "panels", "properties", "preferences", "cli"}, BLENDER),
+    "__main__.py": ({"cli"}, BLENDER),
+    "cli.py": ({"previs", "properties", "bridge"}, BLENDER),
+    "operators": (FACES, BLENDER),
+    "panels": (FACES, BLENDER),
+    "properties.py": ({"previs"}, BLENDER),
+    "preferences.py": ({"previs", "bridge"}, BLENDER),
+    "previs.py": (LOWER_ROOMS, BLENDER),
+    "compat.py": (set(), BLENDER),
+    "scene": ({"scene", "compat"}, BLENDER | {"numpy"}),
+    "scene/brief.py": ({"scene"}, set()),
+    "prompting": ({"prompting", "scene.brief"}, set()),
+    "conditioning": ({"conditioning", "scene.brief", "compat"}, BLENDER),
+    "sequencer": ({"sequencer", "compat"}, BLENDER),
+    "bridge": ({"bridge", *REQUEST}, set()),
+    "bridge/worker.py": ({"bridge", "wan_engine"}, ENGINE),
+    "wan_engine": ({"wan_engine"}, ENGINE | {"numpy"}),
+    **{name.replace(".", "/") + ".py": ({"wan_engine"}, set()) for name in TORCH_FREE - {"wan_engine"}},
+    "training": ({"training", "wan_engine"}, ENGINE | {"numpy"}),
+    # The prompts that the checkpoint is trained on are the extension's own, read from the extension's own briefs.
+    "training/generator.py": ({"training", "prompting", "scene.reader"}, BLENDER),
+}
+FREE = ("tests", "benchmarks", "docs", "examples", "tools")
+
+
+def product_files():
+    for path in sorted(ROOT.rglob("*.py")):
+        relative = path.relative_to(ROOT)
+        if not any(part.startswith(".") for part in relative.parts) and relative.parts[0] not in (*FREE, "dist", "demo"):
+            yield relative
+
+
+def rule_for(relative: Path):
+    return RULES.get(relative.as_posix()) or RULES.get(relative.parts[0])
+
+
+def imported(relative: Path):
+    """Every imported module as (level, dotted name); relative ones resolved against the repository."""
+    package = relative.parts[:-1]
+    for node in ast.walk(ast.parse((ROOT / relative).read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield 0, alias.name
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            yield 0, node.module or ""
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1]
+            target = ".".join((*base, *(node.module or "").split("."))).strip(".")
+            names = [alias.name for alias in node.names]
+            # `from . import x` imports the module x; `from .x import y` imports x
+            is_module = [(ROOT / Path(*target.split("."), f"{n}.py")).exists() or (ROOT / target.replace(".", "/") / n).is_dir() for n in names]
+            for name, module in zip(names, is_module, strict=True):
+                yield node.level, f"{target}.{name}".strip(".") if module else target
+
+
+def allowed(name: str, parts: set[str]) -> bool:
+    return any(name == part or name.startswith(part + ".") for part in parts)
+
+
+@pytest.mark.parametrize("relative", list(product_files()), ids=str)
+def test_a_file_imports_only_what_its_room_may(relative):
+    rule = rule_for(relative)
+    assert rule is not None, f"{relative} stands in no room of the house"
+    parts, outside = rule
+    local = {p.name.removesuffix(".py") for p in ROOT.iterdir() if p.suffix == ".py" or (p / "__init__.py").exists()}
+    for level, name in imported(relative):
+        top = name.split(".")[0]
+        if level:
+            assert allowed(name, parts), f"{relative} may not import {name}"
+        elif top == "wan_previs" or top in local:
+            inside = name.removeprefix("wan_previs.")
+            worker_side = relative.parts[0] in ("bridge", "training", "tools")
+            assert worker_side, f"{relative} imports {name} absolutely; inside the add-on imports are relative"
+            assert allowed(inside, parts), f"{relative} may not import {name}"
+        elif top not in sys.stdlib_module_names:
+            assert top in outside, f"{relative} may not import {name}"
+
+
+@pytest.mark.parametrize("module", ["wan_engine.request", "wan_engine.outline", "scene.brief", "prompting", "bridge.client"])
+def test_a_module_needs_neither_torch_nor_bpy(module):
+    code = (
+        "import sys\n"
+        "class Ban:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name.split('.')[0] in ('torch', 'bpy', 'numpy', 'mathutils'):\n"
+        "            raise ImportError('banned: ' + name)\n"
+        "sys.meta_path.insert(0, Ban())\n"
+        f"import wan_previs.{module}\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_every_rule_is_about_something_that_exists():
+    for name in RULES:
+        assert (ROOT / name).exists() or (ROOT / f"{name}.py").exists(), f"the rule for {name} is about nothing"

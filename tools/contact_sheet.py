@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Draws a contact sheet from a JSON description on stdin: scene frames above, clip frames below, the sun under them.
+
+Runs with the engine's side. The description: {"title", "clip", "out", "columns": [{"frame", "index", "picture", "sun"}]}.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+
+import av
+from PIL import Image, ImageDraw, ImageFont
+
+MARGIN, GAP, TEXT, DIAL = 24, 8, 22, 84
+PAPER, INK, SOFT, SUN = (24, 25, 28), (236, 236, 232), (150, 152, 158), (255, 190, 90)
+
+
+def clip_frames(path: str, indices: list[int]) -> list[Image.Image]:
+    """The frames of a clip at the given indices."""
+    wanted, found = set(indices), {}
+    with av.open(path) as container:
+        for i, frame in enumerate(container.decode(video=0)):
+            if i in wanted:
+                found[i] = frame.to_image()
+    return [found[i] for i in indices]
+
+
+def draw_sun(draw: ImageDraw.ImageDraw, x: int, y: int, sun: dict | None, font: ImageFont.ImageFont) -> None:
+    """A dial seen from above, north up: the sun stands nearer the middle the higher it is."""
+    r = DIAL // 2 - 6
+    cx, cy = x + r + 6, y + DIAL // 2
+    draw.ellipse((cx - r, cy - r, cx + r, cy + r), outline=SOFT)
+    draw.line((cx, cy - r, cx, cy - r + 6), fill=SOFT, width=2)
+    if sun is None:
+        draw.text((cx + r + 14, cy - TEXT // 2), "no sun", fill=SOFT, font=font)
+        return
+    a, reach = math.radians(sun["azimuth"]), r * (1 - max(0.0, sun["elevation"]) / 90)
+    sx, sy = cx + reach * math.sin(a), cy - reach * math.cos(a)
+    color = SUN if sun["elevation"] >= 0 else SOFT
+    draw.line((sx, sy, cx, cy), fill=color, width=2)
+    draw.ellipse((sx - 6, sy - 6, sx + 6, sy + 6), fill=color)
+    draw.text((cx + r + 14, cy - TEXT - 2), f"elevation {sun['elevation']:.0f}\u00b0", fill=INK, font=font)
+    draw.text((cx + r + 14, cy + 4), f"azimuth {sun['azimuth']:.0f}\u00b0", fill=INK, font=font)
+
+
+def main() -> None:
+    spec = json.load(sys.stdin)
+    columns = spec["columns"]
+    pictures = [Image.open(c["picture"]).convert("RGB") for c in columns]
+    w, h = pictures[0].size
+    generated = [f.resize((w, h), Image.Resampling.LANCZOS) for f in clip_frames(spec["clip"], [c["index"] for c in columns])]
+    font, title = ImageFont.load_default(TEXT - 4), ImageFont.load_default(TEXT + 4)
+    width = 2 * MARGIN + len(columns) * (w + GAP) - GAP
+    top = MARGIN + 2 * TEXT
+    height = top + 2 * (h + GAP + TEXT) + DIAL + MARGIN
+    sheet = Image.new("RGB", (width, height), PAPER)
+    draw = ImageDraw.Draw(sheet)
+    draw.text((MARGIN, MARGIN - 4), spec["title"], fill=INK, font=title)
+    for i, column in enumerate(columns):
+        x = MARGIN + i * (w + GAP)
+        draw.text((x, top - TEXT), f"frame {column['frame']}" + ("  Blender" if i == 0 else ""), fill=SOFT, font=font)
+        sheet.paste(pictures[i], (x, top))
+        if i == 0:
+            draw.text((x, top + h + GAP - 4), "Wan Previs", fill=SOFT, font=font)
+        sheet.paste(generated[i], (x, top + h + GAP + TEXT - 4))
+        draw_sun(draw, x, top + 2 * (h + GAP) + TEXT, column["sun"], font)
+    sheet.save(spec["out"])
+
+
+if __name__ == "__main__":
+    main()
