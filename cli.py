@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The headless commands `brief`, `prompt`, `render` and `check`, the same under `blender -c wan_previs` and `python -m wan_previs`.
+"""The headless commands `brief`, `prompt`, `render` and `check`: `blender -c wan_previs`, `python -m wan_previs`.
 
-Exit status: 0 done, 2 wrong usage, 3 the scene lacks what the command needs, 4 engine or checkpoint not set up, 5 generation
-failed, 130 cancelled. Errors are one or two sentences on stderr.
+Exit status: 0 done, 2 wrong usage, 3 the scene lacks what the command needs, 4 engine or checkpoint not set up, 5
+generation failed, 130 cancelled. Errors are one or two sentences on stderr.
 """
 
 from __future__ import annotations
@@ -43,7 +43,9 @@ def parser() -> argparse.ArgumentParser:
     render.add_argument("--size", type=_size, metavar="WxH")
     render.add_argument("--steps", type=int, metavar="N")
     render.add_argument("--seed", type=int, default=0, metavar="N")
-    render.add_argument("--output", type=Path, metavar="DIR", help="where job folders go; default: 'previs' beside the file")
+    render.add_argument(
+        "--output", type=Path, metavar="DIR", help="where job folders go; default: 'previs' beside the file"
+    )
     render.add_argument("--save", type=Path, metavar="FILE.blend", help="save the scene with its new strips here")
     render.add_argument("--dry-run", action="store_true", help="stop before the engine; leave request and frames")
     return top
@@ -115,8 +117,8 @@ def _prompt(args: argparse.Namespace) -> int:
 def _settings(args: argparse.Namespace) -> previs.Settings:
     user = _user()
     return previs.Settings(
-        model=args.model, mode=args.mode, size=args.size, steps=args.steps, seed=args.seed, description=args.description,
-        output=args.output, engine_python=user.engine_python, user_dir=user.user_dir,
+        model=args.model, mode=args.mode, size=args.size, steps=args.steps, seed=args.seed,
+        description=args.description, output=args.output, engine_python=user.engine_python, user_dir=user.user_dir,
     )  # fmt: skip
 
 
@@ -163,7 +165,7 @@ def _dry_run(args: argparse.Namespace, settings: previs.Settings) -> int:
 
 
 class _Terminal:
-    """One line on stderr that tells how far a generation is; rewritten in a terminal, a new line per change elsewhere."""
+    """One line on stderr that tells how far a generation is; rewritten in a terminal, else a new line per change."""
 
     def __init__(self) -> None:
         self.last = ""
@@ -175,7 +177,12 @@ class _Terminal:
         if line == self.last:
             return
         self.last = line
-        print(f"\r\x1b[K{line}" if sys.stderr.isatty() else line, end="" if sys.stderr.isatty() else "\n", file=sys.stderr, flush=True)
+        print(
+            f"\r\x1b[K{line}" if sys.stderr.isatty() else line,
+            end="" if sys.stderr.isatty() else "\n",
+            file=sys.stderr,
+            flush=True,
+        )
         if generation.status in ("Done", "Stopped") and sys.stderr.isatty():
             print(file=sys.stderr)
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The one orchestration of a shot: brief -> prompt -> frames -> job -> strip. Every face of the product calls this.
 
-Nothing here draws, asks or prints. Errors are `SceneError`, `WanError` or `JobError`/`SequencerError`, all with words for the
-user and an `exit_status`.
+Nothing here draws, asks or prints. Errors are `SceneError`, `WanError` or `JobError`/`SequencerError`, all with words
+for the user and an `exit_status`.
 """
 
 from __future__ import annotations
@@ -80,7 +80,9 @@ def jobs_root(settings: Settings) -> Path:
     if settings.output is not None:
         return Path(bpy.path.abspath(str(settings.output))).resolve()
     if not bpy.data.filepath:
-        raise SceneError("The file has never been saved, so there is no place for its clips. Save it, or choose an output folder.")
+        raise SceneError(
+            "The file has never been saved, so there is no place for its clips. Save it, or choose an output folder."
+        )
     return Path(bpy.data.filepath).resolve().parent / "previs"
 
 
@@ -189,7 +191,15 @@ STAGES = {
     "denoise": "Generating", "decode": "Decoding", "finish": "Writing the clip",
 }  # fmt: skip
 # How much of a shot's time each part takes, about; only the progress bar depends on it.
-SHARES = {"frames": 0.1, "load": 0.1, "encode_text": 0.12, "encode_image": 0.14, "denoise": 0.15, "decode": 0.9, "finish": 0.95}
+SHARES = {
+    "frames": 0.1,
+    "load": 0.1,
+    "encode_text": 0.12,
+    "encode_image": 0.14,
+    "denoise": 0.15,
+    "decode": 0.9,
+    "finish": 0.95,
+}
 
 
 @dataclass
@@ -204,8 +214,8 @@ class Progress:
 class Generation:
     """The queue: shots one after the other through one warm engine, a small piece of work per `step`.
 
-    Raises SceneError or CheckpointError when made, before anything is done, if it cannot be started. A shot that fails does
-    not stop the others; a missing engine or checkpoint does. `exit_status` is that of the first failure.
+    Raises SceneError or CheckpointError when made, before anything is done, if it cannot be started. A shot that
+    fails does not stop the others; a missing engine or checkpoint does. `exit_status` is that of the first failure.
     """
 
     scene: bpy.types.Scene
@@ -278,9 +288,10 @@ class Generation:
 
     def _run_all(self) -> Iterator[bool]:
         """Yields False after every piece of work."""
-        for self.index, shot in enumerate(self.brief.shots):
+        for index, shot in enumerate(self.brief.shots):
             if self._cancelled:
                 return
+            self.index = index
             self._tell("Rendering frames", 0.0)
             yield False
             try:

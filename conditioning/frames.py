@@ -88,7 +88,8 @@ def _set_picture(scene: bpy.types.Scene, size: tuple[int, int]) -> None:
     squeeze = frame * size[1] / size[0]
     render.resolution_x, render.resolution_y = size
     render.resolution_percentage = 100
-    render.pixel_aspect_x, render.pixel_aspect_y = max(1.0, squeeze), max(1.0, 1 / squeeze)  # Blender allows none below 1
+    # Blender allows no pixel aspect below 1.
+    render.pixel_aspect_x, render.pixel_aspect_y = max(1.0, squeeze), max(1.0, 1 / squeeze)
     render.use_border = render.use_crop_to_border = False
     render.use_sequencer = render.use_compositing = False
     render.use_multiview = render.use_stamp = render.film_transparent = False

@@ -43,7 +43,8 @@ def add_take(
     The strip is named "SHOT take N" (N is one more than the shot's highest take in the scene; an overlong shot name is
     shortened). It lies on the lowest channel above all strips in that range, so that it is the picture seen; locked and
     muted channels are passed over. When nothing is free above, it takes the highest free channel below. The clip is
-    stretched over the whole frame, as its conditioning frames were squeezed. Its path is stored relative to a saved .blend.
+    stretched over the whole frame, as its conditioning frames were squeezed. Its path is stored relative to a saved
+    .blend.
 
     Custom properties on the strip: `wan_previs` (the schema), `shot`, `take`, `created` (UTC, ISO 8601) and everything
     in `provenance`. Whole numbers beyond 32 bits, which Blender cannot hold, are stored as text.

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Draws a contact sheet from a JSON description on stdin: scene frames above, clip frames below, the sun under them.
 
-Runs with the engine's side. The description: {"title", "clip", "out", "columns": [{"frame", "index", "picture", "sun"}]}.
+Runs with the engine's side. The description: {"title", "clip", "out", "columns": [{"frame", "index", "picture",
+"sun"}]}.
 """
 
 from __future__ import annotations
@@ -50,7 +51,9 @@ def main() -> None:
     columns = spec["columns"]
     pictures = [Image.open(c["picture"]).convert("RGB") for c in columns]
     w, h = pictures[0].size
-    generated = [f.resize((w, h), Image.Resampling.LANCZOS) for f in clip_frames(spec["clip"], [c["index"] for c in columns])]
+    generated = [
+        f.resize((w, h), Image.Resampling.LANCZOS) for f in clip_frames(spec["clip"], [c["index"] for c in columns])
+    ]
     font, title = ImageFont.load_default(TEXT - 4), ImageFont.load_default(TEXT + 4)
     width = 2 * MARGIN + len(columns) * (w + GAP) - GAP
     top = MARGIN + 2 * TEXT

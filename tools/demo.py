@@ -3,8 +3,8 @@
 
     python -m tools.demo OUT [SCENE.blend]
 
-Leaves in OUT the .blend with its strips, the clips (in their job folders) and a contact sheet per shot: the scene as Blender
-renders it above, the generated frames below, the sun's height and bearing under them.
+Leaves in OUT the .blend with its strips, the clips (in their job folders) and a contact sheet per shot: the scene as
+Blender renders it above, the generated frames below, the sun's height and bearing under them.
 """
 
 from __future__ import annotations

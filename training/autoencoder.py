@@ -3,9 +3,9 @@
 
     python -m training.autoencoder DATA STATE.pt --steps N
 
-Reads DATA/clips as it stands (and looks again for new clips now and then), saves its state to STATE.pt every few minutes and
-continues from it. `folded_state` turns the result into the published form: the latents' own statistics are folded into the two
-1x1 convolutions, so that the published normalisation constants hold.
+Reads DATA/clips as it stands (and looks again for new clips now and then), saves its state to STATE.pt every few
+minutes and continues from it. `folded_state` turns the result into the published form: the latents' own statistics
+are folded into the two 1x1 convolutions, so that the published normalisation constants hold.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import argparse
 import math
 import random
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import cv2
@@ -55,7 +56,7 @@ def vae22_shapes(dim: int, dec_dim: int, z_dim: int, blocks: int) -> dict[str, t
         residual(f"{name}.2", width, width)
 
     def half(name: str, kind: str, widths: list[int], count: int, time: tuple[bool, ...], out_dim: int) -> None:
-        for i, (a, b) in enumerate(zip(widths, widths[1:], strict=False)):
+        for i, (a, b) in enumerate(pairwise(widths)):
             level = f"{name}.{kind}.{i}.{kind}"
             for j in range(count):
                 residual(f"{level}.{j}", a if j == 0 else b, b)
@@ -110,8 +111,9 @@ LATENT_NOISE = 0.05  # added in training, so that the decoder forgives what the 
 
 
 def initialise(vae: WanVAE) -> None:
-    """Starts the network as an autoencoder of single frames: every kernel sees the present frame alone, every change of frame
-    rate copies. So what is learnt on single frames, which is where the variety is, holds for clips at once."""
+    """Starts the network as an autoencoder of single frames: every kernel sees the present frame alone, every change
+    of frame rate copies. So what is learnt on single frames, which is where the variety is, holds for clips at once.
+    """
     for module in vae.modules():
         if isinstance(module, torch.nn.Conv2d | torch.nn.Conv3d):
             torch.nn.init.zeros_(module.weight)
@@ -146,9 +148,7 @@ def train(data: Path, state_path: Path, steps: int, side: int, threads: int) -> 
     torch.manual_seed(0)
     vae = WanVAE(vae22_shapes(DIM, DEC_DIM, Z_DIM, BLOCKS))
     initialise(vae)
-    inner = [
-        p for n, p in vae.named_parameters() if p.dim() >= 4 and "gamma" not in n and n not in OUTER
-    ]
+    inner = [p for n, p in vae.named_parameters() if p.dim() >= 4 and "gamma" not in n and n not in OUTER]
     average = torch.optim.swa_utils.AveragedModel(vae, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.99))
     pair, step = optimizers(vae, inner, 0.02, 1e-3), 0
     if state_path.exists():
@@ -172,7 +172,9 @@ def train(data: Path, state_path: Path, steps: int, side: int, threads: int) -> 
         step += 1
         smooth = mse.item() if smooth is None else 0.96 * smooth + 0.04 * mse.item()
         if step % 25 == 0:
-            print(f"step {step} frames {frames} loss {loss.item():.4f} psnr {10 * math.log10(4 / smooth):.2f}", flush=True)
+            print(
+                f"step {step} frames {frames} loss {loss.item():.4f} psnr {10 * math.log10(4 / smooth):.2f}", flush=True
+            )
         if time.monotonic() - saved > 120 or step == steps:
             part = state_path.with_suffix(".part")
             torch.save(

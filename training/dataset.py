@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """From rendered clips and prompts to what the experts train on: a tokenizer, and latents of clips and their conditions.
 
-    python -m training.dataset DATA VAE.pth        # DATA/latents/SEED-VARIANT.safetensors, DATA/tokenizer.json
+python -m training.dataset DATA VAE.pth        # DATA/latents/SEED-VARIANT.safetensors, DATA/tokenizer.json
 """
 
 from __future__ import annotations

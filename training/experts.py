@@ -5,9 +5,9 @@
     python -m training.experts high DATA STATE --steps N      # the base goes on above the boundary, text encoder frozen
     python -m training.experts low  DATA STATE --steps N      # and below it
 
-STATE is a folder; each stage saves its state there every few minutes and continues from it. A clip is conditioned on its first
-frame, on first and last, or on none, drawn at random, so that one checkpoint serves all three; now and then the prompt is left
-out, for guidance.
+STATE is a folder; each stage saves its state there every few minutes and continues from it. A clip is conditioned on
+its first frame, on first and last, or on none, drawn at random, so that one checkpoint serves all three; now and then
+the prompt is left out, for guidance.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import argparse
 import math
 import time
 from pathlib import Path
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -27,6 +28,7 @@ from wan_engine.t5 import T5Config, T5Encoder
 from wan_engine.transformer import TransformerConfig, WanTransformer
 
 from .dataset import prompts_of
+from .muon import optimizers, set_rates
 
 Z = 48
 TEXT_DIM = 128
@@ -92,7 +94,7 @@ class Data:
 
 
 def draw_sigmas(generator: torch.Generator, count: int, low: float, high: float) -> Tensor:
-    """Noise levels as sampling meets them: uniform, then shifted, kept within low..high (inverse of the shift at the ends)."""
+    """Noise levels as sampling meets them: uniform, then shifted, within low..high."""
     ends = [s / (SHIFT - (SHIFT - 1) * s) for s in (low, high)]
     u = ends[0] + (ends[1] - ends[0]) * torch.rand(count, generator=generator)
     return SHIFT * u / (1 + (SHIFT - 1) * u)
@@ -104,7 +106,9 @@ def encode_text(encoder: T5Encoder, ids: Tensor, lengths: Tensor) -> list[Tensor
     return [row[:n] for row, n in zip(states, lengths.tolist(), strict=True)]
 
 
-def flow_loss(model: WanTransformer, encoder: T5Encoder, batch: tuple[Tensor, ...], sigma: Tensor, noise: Tensor) -> Tensor:
+def flow_loss(
+    model: WanTransformer, encoder: T5Encoder, batch: tuple[Tensor, ...], sigma: Tensor, noise: Tensor
+) -> Tensor:
     """Mean squared error of the velocity noise - x0 at x = (1-sigma) x0 + sigma noise."""
     x0, y, ids, lengths = batch
     s = sigma.view(-1, 1, 1, 1, 1)
@@ -118,7 +122,7 @@ def flow_loss(model: WanTransformer, encoder: T5Encoder, batch: tuple[Tensor, ..
 class Stage:
     """Model, text encoder, their running averages and the optimizer of one stage; saved and continued."""
 
-    RANGES = {"base": (0.0, 1.0), "high": (BOUNDARY, 1.0), "low": (0.0, BOUNDARY)}
+    RANGES: ClassVar = {"base": (0.0, 1.0), "high": (BOUNDARY, 1.0), "low": (0.0, BOUNDARY)}
 
     def __init__(self, name: str, folder: Path, vocab: int, rate: float) -> None:
         torch.manual_seed({"base": 1, "high": 2, "low": 3}[name])
@@ -132,26 +136,27 @@ class Stage:
             base = torch.load(folder / "base.pt", weights_only=True)
             self.net.load_state_dict(base["average"])
             self.net["t5"].requires_grad_(False)
-        decay = torch.optim.swa_utils.get_ema_multi_avg_fn(0.999)
+        decay = torch.optim.swa_utils.get_ema_multi_avg_fn(0.995)
         self.average = torch.optim.swa_utils.AveragedModel(self.net, multi_avg_fn=decay)
-        trained = [p for p in self.net.parameters() if p.requires_grad]
-        self.optimizer = torch.optim.AdamW(trained, lr=rate, betas=(0.9, 0.98), weight_decay=0.01)
+        inner = [p for p in self.net["dit"].blocks.parameters() if p.dim() == 2]
+        self.optimizers = optimizers(self.net, inner, 20 * rate, rate)
         if self.path.exists():
             state = torch.load(self.path, weights_only=True)
             self.net.load_state_dict(state["net"])
             self.average.module.load_state_dict(state["average"])
-            self.optimizer.load_state_dict(state["optimizer"])
+            for optimizer, own in zip(self.optimizers, state["optimizers"], strict=True):
+                optimizer.load_state_dict(own)
             self.step = state["step"]
 
     def save(self) -> None:
         part = self.path.with_suffix(".part")
         state = {"net": self.net.state_dict(), "average": self.average.module.state_dict()}
-        torch.save({**state, "optimizer": self.optimizer.state_dict(), "step": self.step}, part)
+        torch.save({**state, "optimizers": [o.state_dict() for o in self.optimizers], "step": self.step}, part)
         part.replace(self.path)
 
 
-def train(name: str, data_path: Path, folder: Path, steps: int, batch: int, rate: float) -> None:
-    torch.set_num_threads(1)
+def train(name: str, data_path: Path, folder: Path, steps: int, batch: int, rate: float, threads: int) -> None:
+    torch.set_num_threads(threads)
     folder.mkdir(parents=True, exist_ok=True)
     data = Data(data_path)
     vocab = Tokenizer.from_file(str(data_path / "tokenizer.json")).get_vocab_size()
@@ -160,17 +165,17 @@ def train(name: str, data_path: Path, folder: Path, steps: int, batch: int, rate
     saved, smooth = time.monotonic(), None
     print(f"{name}: {len(data.clip)} clips, from step {stage.step}", flush=True)
     while stage.step < steps:
-        for group in stage.optimizer.param_groups:
-            warm = min(1.0, (stage.step + 1) / 200)
-            group["lr"] = rate * warm * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * stage.step / steps)))
+        warm = min(1.0, (stage.step + 1) / 50)
+        set_rates(stage.optimizers, warm * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * stage.step / steps))))
         part = data.batch(generator, batch)
         sigma = draw_sigmas(generator, batch, *Stage.RANGES[name])
         noise = torch.randn(part[0].shape, generator=generator)
         loss = flow_loss(stage.net["dit"], stage.net["t5"], part, sigma, noise)
-        stage.optimizer.zero_grad()
+        stage.net.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(stage.net.parameters(), 1.0)
-        stage.optimizer.step()
+        for optimizer in stage.optimizers:
+            optimizer.step()
         stage.average.update_parameters(stage.net)
         stage.step += 1
         smooth = loss.item() if smooth is None else 0.98 * smooth + 0.02 * loss.item()
@@ -189,8 +194,9 @@ def main() -> None:
     parser.add_argument("--steps", type=int, required=True)
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--rate", type=float, default=1e-3)
+    parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
-    train(args.stage, args.data, args.state, args.steps, args.batch, args.rate)
+    train(args.stage, args.data, args.state, args.steps, args.batch, args.rate, args.threads)
 
 
 if __name__ == "__main__":

@@ -4,8 +4,9 @@
     python -m training.generator render OUT --first 0 --count 1000
     python -m training.generator prompts OUT --first 0 --count 1000
 
-`render` leaves OUT/clips/SEED/0001.png ...; `prompts` reads the very same scenes through the extension's own scene reader and
-prompt writer, for each of the four variants (mirrored, reversed), and leaves OUT/prompts/SEED.json. Both skip what is there.
+`render` leaves OUT/clips/SEED/0001.png ...; `prompts` reads the very same scenes through the extension's own scene
+reader and prompt writer, for each of the four variants (mirrored, reversed), and leaves OUT/prompts/SEED.json. Both
+skip what is there.
 """
 
 from __future__ import annotations
@@ -79,7 +80,9 @@ def _sky_light() -> bpy.types.NodeTree:
     return group
 
 
-def _material(name: str, color: tuple[float, float, float], sky: bpy.types.NodeTree | None, tiles: bool) -> bpy.types.Material:
+def _material(
+    name: str, color: tuple[float, float, float], sky: bpy.types.NodeTree | None, tiles: bool
+) -> bpy.types.Material:
     material = bpy.data.materials.new(name)
     material.use_nodes = True
     tree = material.node_tree

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Muon: momentum whose update is made orthogonal, for matrices and convolution kernels.
 
-After Jordan et al. 2024 ("Muon: an optimizer for hidden layers"): the polar factor of the momentum is approximated by five
-steps of a quintic Newton-Schulz iteration. PyTorch's own `torch.optim.Muon` takes matrices only; kernels are flattened here.
+After Jordan et al. 2024 ("Muon: an optimizer for hidden layers"): the polar factor of the momentum is approximated by
+five steps of a quintic Newton-Schulz iteration. PyTorch's own `torch.optim.Muon` takes matrices only; kernels are
+flattened here.
 """
 
 from __future__ import annotations
@@ -18,13 +19,13 @@ QUINTIC = (3.4445, -4.7750, 2.0315)
 def orthogonalised(matrix: Tensor, steps: int = 5) -> Tensor:
     """About the nearest semi-orthogonal matrix, [m,n] -> [m,n]."""
     a, b, c = QUINTIC
-    x = matrix / (matrix.norm() + 1e-7)
+    x = (matrix / (matrix.norm() + 1e-7)).bfloat16()  # precise enough, and several times faster
     tall = x.shape[0] > x.shape[1]
     x = x.T if tall else x
     for _ in range(steps):
         gram = x @ x.T
         x = a * x + (b * gram + c * gram @ gram) @ x
-    return x.T if tall else x
+    return (x.T if tall else x).to(matrix.dtype)
 
 
 class Muon(torch.optim.Optimizer):
@@ -48,7 +49,9 @@ class Muon(torch.optim.Optimizer):
                 p.add_(orthogonalised(update).view_as(p), alpha=-group["lr"] * gain)
 
 
-def optimizers(net: nn.Module, inner: Iterable[nn.Parameter], muon_rate: float, adam_rate: float) -> list[torch.optim.Optimizer]:
+def optimizers(
+    net: nn.Module, inner: Iterable[nn.Parameter], muon_rate: float, adam_rate: float
+) -> list[torch.optim.Optimizer]:
     """Muon for the `inner` weights, AdamW for everything else that is trained."""
     inner = [p for p in inner if p.requires_grad]
     taken = {id(p) for p in inner}

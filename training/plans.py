@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import random
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 FRAMES = 17
 SIZE = (160, 96)
@@ -150,7 +151,9 @@ def _monument(rng: random.Random, x: float, y: float) -> list[Thing]:
 
 def _plaza(rng: random.Random) -> list[Thing]:
     things = _monument(rng, rng.uniform(-1, 1), rng.uniform(0, 2))
-    things += [_thing(rng, rng.choice((-1, 1)) * rng.uniform(2.5, 4.5), rng.uniform(-1, 4), rng.uniform(1, 2.2), "cube")]
+    things += [
+        _thing(rng, rng.choice((-1, 1)) * rng.uniform(2.5, 4.5), rng.uniform(-1, 4), rng.uniform(1, 2.2), "cube")
+    ]
     walker = _thing(rng, 0, 0, rng.uniform(0.5, 1.1), rng.choice(("cube", "cylinder", "sphere", "cone")))
     y, reach = rng.uniform(-2.5, -1.2), rng.uniform(1.0, 3.0) * rng.choice((-1, 1))
     start = rng.uniform(-1.5, 1.5) - reach / 2
@@ -257,7 +260,7 @@ def sky_color(elevation: float) -> Vec:
 def _interpolate(points, x: float) -> float:
     if x <= points[0][0]:
         return float(points[0][1])
-    for (x0, y0), (x1, y1) in zip(points, points[1:], strict=False):
+    for (x0, y0), (x1, y1) in pairwise(points):
         if x <= x1:
             return y0 + (y1 - y0) * (x - x0) / (x1 - x0)
     return float(points[-1][1])

@@ -18,13 +18,13 @@ import torch
 
 from . import models
 from .models import Model
+from .outline import read_own_facts
 from .request import CheckpointError
 from .t5 import T5Config, T5Encoder
 from .transformer import TransformerConfig, WanTransformer
 from .vae import WanVAE, load_vae
 from .weights import WeightFile, read_json
 
-SCHEMA = "wan_previs.checkpoint/1"
 EXPERT_FOLDERS = {"high": "high_noise_model", "low": "low_noise_model"}
 TOKENIZER = "google/umt5-xxl/tokenizer.json"
 _TRANSFORMER = "diffusion_pytorch_model"
@@ -97,7 +97,7 @@ def open_checkpoint(folder: Path) -> Checkpoint:
     config = next(iter(configs.values()))
     if any(other != config for other in configs.values()):
         raise CheckpointError(f"The two experts in {folder} differ in size; they do not belong together.")
-    extra = _read_extra(folder)
+    extra = read_own_facts(folder)
     model = _overridden(_identify(folder, config, experts), extra, folder)
     return Checkpoint(
         folder=folder,
@@ -179,16 +179,6 @@ def _identify(folder: Path, config: TransformerConfig, experts: Mapping[str, Wei
     return model
 
 
-def _read_extra(folder: Path) -> dict[str, Any]:
-    path = folder / "wan_previs.json"
-    if not path.is_file():
-        return {}
-    extra = read_json(path)
-    if extra.get("schema") != SCHEMA:
-        raise CheckpointError(f'{path} must say "schema": "{SCHEMA}".')
-    return extra
-
-
 def _overridden(model: Model, extra: Mapping[str, Any], folder: Path) -> Model:
     """The model's defaults with those of `wan_previs.json` put over them."""
     try:
@@ -203,6 +193,9 @@ def _overridden(model: Model, extra: Mapping[str, Any], folder: Path) -> Model:
             changes["frame_counts"] = tuple(int(count) for count in extra["frames"])
         if "sizes" in extra:
             changes["sizes"] = tuple((int(width), int(height)) for width, height in extra["sizes"])
+        if "area" in extra:
+            width, height = extra["area"]
+            changes["area"] = (int(width), int(height))
         changed = dataclasses.replace(model, **changes)
         _check_defaults(changed)
     except (TypeError, ValueError) as error:

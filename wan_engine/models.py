@@ -21,7 +21,8 @@ _SIZES_720_480 = ((1280, 720), (720, 1280), (832, 480), (480, 832))
 class Model:
     """Defaults of one model. `guide` is (low-noise, high-noise); `boundary` a share of the 1000 training timesteps.
 
-    `frame_counts` and `sizes` list what it was trained for, the default first; sizes are (width, height).
+    `frame_counts` and `sizes` list what it was trained for, the default first; sizes are (width, height). With a
+    picture the product of `area` bounds the clip's size; None means that of the first of `sizes`.
     """
 
     title: str
@@ -35,6 +36,7 @@ class Model:
     sizes: tuple[tuple[int, int], ...]
     negative: str = _NEGATIVE
     solver: str = "unipc"
+    area: tuple[int, int] | None = None
 
 
 T2V_A14B = Model("Wan2.2 T2V-A14B", "text to video", 12.0, 40, (3.0, 4.0), 0.875, (81,), 16.0, _SIZES_720_480)

@@ -16,7 +16,8 @@ SCHEMA = "wan_previs.checkpoint/1"
 
 @dataclass(frozen=True)
 class Outline:
-    """`area` is the default (width, height) whose product bounds an image-to-video clip; `multiple` what sides are rounded to.
+    """`area` is the default (width, height) whose product bounds an image-to-video clip; `multiple` what sides are
+    rounded to.
 
     `cover` tells that pictures are covered and cropped (the 2.2 5B model) instead of stretched.
     """
@@ -59,7 +60,9 @@ def read_own_facts(folder: Path) -> dict:
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:
-        raise CheckpointError(f"{path} cannot be read ({error}). Restore it, or remove it if it is not needed.") from error
+        raise CheckpointError(
+            f"{path} cannot be read ({error}). Restore it, or remove it if it is not needed."
+        ) from error
     if not isinstance(facts, dict) or facts.get("schema") != SCHEMA:
         raise CheckpointError(f'{path} must be a JSON object with "schema": "{SCHEMA}".')
     return facts

@@ -103,6 +103,7 @@ def _pictures(
         size = size_for_cover(picture.size, asked[0] * asked[1], multiple)
         return size, images.covered(picture, size), None
     picture = images.read_picture(folder / request.image)
+    asked = request.size or checkpoint.model.area or asked
     size = _trained_size(picture.size, asked, checkpoint.trained_sizes) or size_for_picture(
         picture.size, asked[0] * asked[1], stride[1]
     )

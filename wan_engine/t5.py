@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The UMT5 text encoder (encoder half only), with the parameter names of the published `models_t5_umt5-xxl-enc-bf16.pth`.
+"""The UMT5 text encoder (encoder half only), with the parameter names of the published
+`models_t5_umt5-xxl-enc-bf16.pth`.
 
 After `wan/modules/t5.py` of the original implementation: relative-position biases per block, no attention scaling,
 gated GELU (tanh form), root-mean-square norms computed in float32.

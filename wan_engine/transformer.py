@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The diffusion transformer of Wan 2.1 and 2.2, at any size, with the published parameter names.
 
-After `wan/modules/model.py` of the original implementation. Two things are done otherwise, with equal results: rotary tables
-are real cosines and sines instead of complex numbers, and time modulation is computed once per different timestep and indexed
-per token, instead of being held for every token.
+After `wan/modules/model.py` of the original implementation. Two things are done otherwise, with equal results: rotary
+tables are real cosines and sines instead of complex numbers, and time modulation is computed once per different
+timestep and indexed per token, instead of being held for every token.
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True)
 class TransformerConfig:
-    """Dimensions; `clip_dim` is the width of CLIP image features (2.1 image models), `flf` tells first+last frame of those."""
+    """Dimensions; `clip_dim` is the width of CLIP image features (2.1 image models), `flf` tells first+last frame of
+    those.
+    """
 
     dim: int
     ffn_dim: int
@@ -76,7 +78,8 @@ class TransformerConfig:
 class Context:
     """What the cross attention reads: embedded text [B,text_len,dim], image tokens [B,n,dim] or None.
 
-    Without gradients each block's keys and values are computed once and kept in `cache`: they do not depend on the step.
+    Without gradients each block's keys and values are computed once and kept in `cache`: they do not depend on the
+    step.
     """
 
     text: Tensor
@@ -104,7 +107,8 @@ class RMSNorm(nn.Module):
 def rotary_tables(head_dim: int, grid: tuple[int, int, int]) -> tuple[Tensor, Tensor]:
     """Cosines and sines of the 3D rotary embedding, each [tokens, head_dim/2] float32, tokens in (t, h, w) order.
 
-    The pairs of a head are split over time, height and width as d-4(d//6), 2(d//6), 2(d//6) channels, each with base 10000.
+    The pairs of a head are split over time, height and width as d-4(d//6), 2(d//6), 2(d//6) channels, each with base
+    10000.
     """
     sixth = head_dim // 6
     angles = []
@@ -188,13 +192,17 @@ class Block(nn.Module):
         )
         self.modulation = nn.Parameter(torch.randn(1, 6, config.dim) / config.dim**0.5)
 
-    def forward(self, x: Tensor, time: Tensor, index: Tensor, context: Context, rotary: tuple[Tensor, Tensor]) -> Tensor:
+    def forward(
+        self, x: Tensor, time: Tensor, index: Tensor, context: Context, rotary: tuple[Tensor, Tensor]
+    ) -> Tensor:
         """x [B,L,dim] float32; time [U,6,dim] per different timestep; index [B,1] or [B,L] into U."""
         dtype = self.ffn[0].weight.dtype
         e = self.modulation.float() + time
         y = self.norm1(x) * (1 + e[:, 1][index]) + e[:, 0][index]
         x = x + self.self_attn(y.to(dtype), rotary) * e[:, 2][index]
-        y = F.layer_norm(x, self.norm3.normalized_shape, self.norm3.weight.float(), self.norm3.bias.float(), self.norm3.eps)
+        y = F.layer_norm(
+            x, self.norm3.normalized_shape, self.norm3.weight.float(), self.norm3.bias.float(), self.norm3.eps
+        )
         x = x + self.cross_attn(y.to(dtype), context)
         y = self.norm2(x) * (1 + e[:, 4][index]) + e[:, 3][index]
         return x + self.ffn(y.to(dtype)) * e[:, 5][index]
@@ -214,7 +222,9 @@ class Head(nn.Module):
 
 
 class ImageEmbedding(nn.Module):
-    """Projects CLIP features [B,n,clip_dim] to image tokens [B,n,dim]; in first+last frame models n holds both pictures."""
+    """Projects CLIP features [B,n,clip_dim] to image tokens [B,n,dim]; in first+last frame models n holds both
+    pictures.
+    """
 
     def __init__(self, config: TransformerConfig) -> None:
         super().__init__()

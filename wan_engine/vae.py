@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The causal video autoencoders of Wan 2.1 (stride 4x8x8) and Wan 2.2 (stride 4x16x16).
 
-Both are one network here: which blocks there are, how many and how wide, is read off the tensor names and shapes, so that the
-published weights and a small checkpoint load alike. Parameter names are the published ones. After `wan/modules/vae2_1.py` and
-`vae2_2.py` of the original implementation.
+Both are one network here: which blocks there are, how many and how wide, is read off the tensor names and shapes, so
+that the published weights and a small checkpoint load alike. Parameter names are the published ones. After
+`wan/modules/vae2_1.py` and `vae2_2.py` of the original implementation.
 
-Every layer is causal in time and may be fed in chunks: what a layer must remember of earlier frames lives in a `Past`, a plain
-dict from layer to tensor. Without a past (`None`) the layer sees the whole clip at once; with one, a clip fed as 1, 4, 4, ...
-frames gives the same result with memory constant in the clip's length.
+Every layer is causal in time and may be fed in chunks: what a layer must remember of earlier frames lives in a
+`Past`, a plain dict from layer to tensor. Without a past (`None`) the layer sees the whole clip at once; with one, a
+clip fed as 1, 4, 4, ... frames gives the same result with memory constant in the clip's length.
 
 Layouts: video [B,3,T,H,W] in -1..1, T = 4k+1; latents [B,z,t,h,w] with t = k+1, normalised per channel.
 """
@@ -34,9 +34,9 @@ LATENT_STATISTICS: dict[int, tuple[tuple[float, ...], tuple[float, ...]]] = {
     ),
     48: (
         (-0.2289, -0.0052, -0.1323, -0.2339, -0.2799, 0.0174, 0.1838, 0.1557, -0.1382, 0.0542, 0.2813, 0.0891, 0.1570,
-         -0.0098, 0.0375, -0.1825, -0.2246, -0.1207, -0.0698, 0.5109, 0.2665, -0.2108, -0.2158, 0.2502, -0.2055, -0.0322,
-         0.1109, 0.1567, -0.0729, 0.0899, -0.2799, -0.1230, -0.0313, -0.1649, 0.0117, 0.0723, -0.2839, -0.2083, -0.0520,
-         0.3748, 0.0152, 0.1957, 0.1433, -0.2944, 0.3573, -0.0548, -0.1681, -0.0667),
+         -0.0098, 0.0375, -0.1825, -0.2246, -0.1207, -0.0698, 0.5109, 0.2665, -0.2108, -0.2158, 0.2502, -0.2055,
+         -0.0322, 0.1109, 0.1567, -0.0729, 0.0899, -0.2799, -0.1230, -0.0313, -0.1649, 0.0117, 0.0723, -0.2839,
+         -0.2083, -0.0520, 0.3748, 0.0152, 0.1957, 0.1433, -0.2944, 0.3573, -0.0548, -0.1681, -0.0667),
         (0.4765, 1.0364, 0.4514, 1.1677, 0.5313, 0.4990, 0.4818, 0.5013, 0.8158, 1.0344, 0.5894, 1.0901, 0.6885, 0.6165,
          0.8454, 0.4978, 0.5759, 0.3523, 0.7135, 0.6804, 0.5833, 1.4146, 0.8986, 0.5659, 0.7069, 0.5338, 0.4889, 0.4917,
          0.4069, 0.4999, 0.6866, 0.4093, 0.5709, 0.6065, 0.6415, 0.4944, 0.5726, 1.2042, 0.5458, 1.6887, 0.3971, 1.0600,
@@ -252,8 +252,8 @@ class Half(nn.Module):
 class WanVAE(nn.Module):
     """Encoder and decoder with the latent normalisation.
 
-    `z_dim` is the number of latent channels, `stride` (4, s, s) pixels per latent, `patch` the side of the pixel blocks that
-    the 2.2 layout folds into channels (1 in the 2.1 layout).
+    `z_dim` is the number of latent channels, `stride` (4, s, s) pixels per latent, `patch` the side of the pixel
+    blocks that the 2.2 layout folds into channels (1 in the 2.1 layout).
     """
 
     def __init__(self, shapes: Shapes) -> None:
@@ -318,7 +318,8 @@ class WanVAE(nn.Module):
 def load_vae(state: Mapping[str, Tensor]) -> WanVAE:
     """The autoencoder of a state dict with the published names, in the dtype of its tensors.
 
-    Raises ValueError when the tensors do not make a Wan autoencoder; the message names those missing, extra or misshapen.
+    Raises ValueError when the tensors do not make a Wan autoencoder; the message names those missing, extra or
+    misshapen.
     """
     with torch.device("meta"):
         try:

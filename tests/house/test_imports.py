@@ -46,7 +46,11 @@ FREE = ("tests", "benchmarks", "docs", "examples", "tools")
 def product_files():
     for path in sorted(ROOT.rglob("*.py")):
         relative = path.relative_to(ROOT)
-        if not any(part.startswith(".") for part in relative.parts) and relative.parts[0] not in (*FREE, "dist", "demo"):
+        if not any(part.startswith(".") for part in relative.parts) and relative.parts[0] not in (
+            *FREE,
+            "dist",
+            "demo",
+        ):
             yield relative
 
 
@@ -68,7 +72,10 @@ def imported(relative: Path):
             target = ".".join((*base, *(node.module or "").split("."))).strip(".")
             names = [alias.name for alias in node.names]
             # `from . import x` imports the module x; `from .x import y` imports x
-            is_module = [(ROOT / Path(*target.split("."), f"{n}.py")).exists() or (ROOT / target.replace(".", "/") / n).is_dir() for n in names]
+            is_module = [
+                (ROOT / Path(*target.split("."), f"{n}.py")).exists() or (ROOT / target.replace(".", "/") / n).is_dir()
+                for n in names
+            ]
             for name, module in zip(names, is_module, strict=True):
                 yield node.level, f"{target}.{name}".strip(".") if module else target
 
@@ -96,7 +103,9 @@ def test_a_file_imports_only_what_its_room_may(relative):
             assert top in outside, f"{relative} may not import {name}"
 
 
-@pytest.mark.parametrize("module", ["wan_engine.request", "wan_engine.outline", "scene.brief", "prompting", "bridge.client"])
+@pytest.mark.parametrize(
+    "module", ["wan_engine.request", "wan_engine.outline", "scene.brief", "prompting", "bridge.client"]
+)
 def test_a_module_needs_neither_torch_nor_bpy(module):
     code = (
         "import sys\n"
