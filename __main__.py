@@ -5,21 +5,23 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import TextIO
 
 
-def _silence_blender() -> None:
-    """Blender's own lines go to stderr, so that stdout holds the command's output alone."""
+def _own_stdout() -> TextIO:
+    """The real stdout, for the command's result alone: whatever Blender prints goes to stderr from now on."""
     sys.stdout.flush()
-    keep = os.dup(1)
+    stream = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
-    sys.stdout = os.fdopen(keep, "w", encoding="utf-8")
+    sys.stdout = sys.stderr
+    return stream
 
 
 def main() -> int:
     if len(sys.argv) < 2 or sys.argv[1] in ("-h", "--help"):
         print("usage: python -m wan_previs FILE.blend {brief,prompt,render,check} ...", file=sys.stderr)
         return 0 if len(sys.argv) > 1 else 2
-    _silence_blender()
+    stream = _own_stdout()
     try:
         import bpy
     except ImportError:
@@ -37,7 +39,9 @@ def main() -> int:
         words = str(error).replace("Error: ", "").strip()
         print(f"wan_previs: {sys.argv[1]} cannot be opened as a Blender file ({words}).", file=sys.stderr)
         return 2
-    return cli.main(sys.argv[2:])
+    status = cli.main(sys.argv[2:], stream)
+    stream.close()
+    return status
 
 
 if __name__ == "__main__":

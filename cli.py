@@ -13,6 +13,7 @@ import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 import bpy
 
@@ -58,10 +59,10 @@ def _size(text: str) -> tuple[int, int]:
     return int(match[1]), int(match[2])
 
 
-def main(argv: list[str]) -> int:
-    """Runs one command on the open file; returns the exit status."""
+def main(argv: list[str], out: TextIO | None = None) -> int:
+    """Runs one command on the open file, with its result on `out` (stdout); returns the exit status."""
     try:
-        args = parser().parse_args(argv)
+        args = parser().parse_args(argv, argparse.Namespace(stream=out or sys.stdout))
     except SystemExit as stop:  # argparse has said why
         return int(stop.code or 0)
     try:
@@ -97,7 +98,7 @@ def _brief(args: argparse.Namespace) -> int:
     if args.out is not None:
         args.out.write_text(text, encoding="utf-8")
     else:
-        sys.stdout.write(text)
+        args.stream.write(text)
     return 0
 
 
@@ -107,10 +108,12 @@ def _prompt(args: argparse.Namespace) -> int:
     settings = previs.Settings(description=args.description)
     prompts = {shot.name: previs.prompt_of(brief, shot, settings) for shot in brief.shots}
     if args.json:
-        print(json.dumps({name: p.to_json() for name, p in prompts.items()}, indent=1, ensure_ascii=False))
+        structured = {name: p.to_json() for name, p in prompts.items()}
+        print(json.dumps(structured, indent=1, ensure_ascii=False), file=args.stream)
     else:
         texts = {name: p.text(args.language) for name, p in prompts.items()}
-        print("\n\n".join(texts.values() if len(texts) == 1 else (f"[{n}]\n{t}" for n, t in texts.items())))
+        parts = texts.values() if len(texts) == 1 else (f"[{name}]\n{text}" for name, text in texts.items())
+        print("\n\n".join(parts), file=args.stream)
     return 0
 
 
@@ -148,7 +151,7 @@ def _render(args: argparse.Namespace) -> int:
     finally:
         previs.close_engine()
     for clip in generation.clips:
-        print(clip)
+        print(clip, file=args.stream)
     if args.save is not None and generation.clips:
         bpy.ops.wm.save_as_mainfile(filepath=str(args.save.resolve()), copy=True)
     for error in generation.errors:
@@ -160,7 +163,7 @@ def _dry_run(args: argparse.Namespace, settings: previs.Settings) -> int:
     brief, warnings = previs.read_shots(_scene(), args.shot)
     _warn(warnings)
     for shot in brief.shots:
-        print(previs.prepare(_scene(), brief, shot, settings).path)
+        print(previs.prepare(_scene(), brief, shot, settings).path, file=args.stream)
     return 0
 
 
@@ -191,7 +194,8 @@ def _check(args: argparse.Namespace) -> int:
     user = _user()
     findings = previs.check(previs.Settings(model=args.model, engine_python=user.engine_python, user_dir=user.user_dir))
     for finding in findings:
-        print(f"{'ok ' if finding.ok else 'NO '} {finding.what}" + (f": {finding.advice}" if finding.advice else ""))
+        advice = f": {finding.advice}" if finding.advice else ""
+        print(f"{'ok' if finding.ok else 'NO':3} {finding.what}{advice}", file=args.stream)
     return 0 if all(f.ok for f in findings) else 4
 
 
@@ -200,7 +204,7 @@ _registered: list[object] = []
 
 def register() -> None:
     """Makes `blender -c wan_previs` known."""
-    _registered.append(bpy.utils.register_cli_command(COMMAND, main))
+    _registered.append(bpy.utils.register_cli_command(COMMAND, lambda argv: main(list(argv))))
 
 
 def unregister() -> None:

@@ -75,8 +75,9 @@ def motion(
     way = float(np.linalg.norm(np.diff(centres, axis=0), axis=1).sum())
     speed = way / seconds if seconds > 0.0 else 0.0
     if way < STILL_TRAVEL or speed < STILL_SPEED:
-        kind = "deforming" if deforms else "turning" if turn_deg >= STILL_TURN else "static"
-        return Motion(kind, 0.0, None)
+        if deforms:
+            return Motion("deforming", 0.0, None)
+        return Motion("turning" if turn_deg >= STILL_TURN else "static", 0.0, None)
     return Motion("moving", speed, screen_direction(centres[-1] - centres[0], pose))
 
 

@@ -100,7 +100,7 @@ def _travel(
     for index, axis in enumerate((forward, right, VERTICAL)):
         along = float(move @ axis)
         if abs(along) >= PARALLEL * length:
-            return tuple(along if i == index else 0.0 for i in range(4))
+            return (along * (index == 0), along * (index == 1), along * (index == 2), 0.0)
     if abs(forward[2]) > STEEP_TRAVEL:
         return (float(move @ forward), float(move @ right), 0.0, float(move @ up))
     ground = unit([forward[0], forward[1], 0.0])

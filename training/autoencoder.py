@@ -135,7 +135,7 @@ def diet(progress: float) -> tuple[int, int]:
 
 
 def loss_of(vae: WanVAE, video: Tensor) -> tuple[Tensor, Tensor]:
-    """Training loss, and the plain mean squared error in -1..1. The encoder is deterministic; latents are kept small."""
+    """Training loss, and the plain mean squared error in -1..1. Deterministic; latents are kept small."""
     mu, _ = vae.moments(video)
     difference = vae.pixels(mu + LATENT_NOISE * torch.randn_like(mu)) - video
     edges = sum(difference.diff(dim=d).abs().mean() for d in (3, 4))

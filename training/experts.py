@@ -45,7 +45,7 @@ NO_PROMPT = 0.1
 
 
 def condition_mask(frames: int, kind: str) -> Tensor:
-    """The four mask channels [4,frames] of a condition: pixel frames 0, 1..4k folded by four, the first one fourfold."""
+    """The four mask channels [4,frames] of a condition: pixel frames folded by four, the first fourfold."""
     mask = torch.zeros(4, frames)
     if kind != "none":
         mask[:, 0] = 1

@@ -28,7 +28,7 @@ SAMPLES = 3
 
 
 def kelvin_to_rgb(kelvin: float) -> tuple[float, float, float]:
-    """Linear RGB of a black body, brightest channel 1 (Blender's own `Temperature` is a node; a lamp wants a colour)."""
+    """Linear RGB of a black body, brightest channel 1 (a lamp wants a colour, not a temperature)."""
     # Planckian locus in CIE xy (Kim et al. 2002, cubic spline), then XYZ to linear Rec.709.
     t = max(1667.0, kelvin)
     inverse = 1000.0 / t

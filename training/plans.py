@@ -203,7 +203,7 @@ def _camera(rng: random.Random, layout: str, move: str) -> tuple[list[Vec], list
 
 
 def _sun(rng: random.Random, heading: float) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Azimuth and elevation per frame. `heading` (degrees) is where the camera looks; back light is drawn more often."""
+    """Azimuth and elevation per frame. `heading` (degrees) is where the camera looks; back light is frequent."""
     start = heading + rng.choice((rng.uniform(-180, 180), rng.gauss(0, 40)))
     kind = rng.choice(("still", "turn", "turn", "rise", "rise", "day", "dusk"))
     if kind == "still":

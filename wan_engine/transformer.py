@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -39,13 +40,14 @@ class TransformerConfig:
     flf: bool = False
 
     @classmethod
-    def from_state(cls, shapes: Mapping[str, Sequence[int]], config: Mapping[str, object]) -> TransformerConfig:
+    def from_state(cls, shapes: Mapping[str, Sequence[int]], config: Mapping[str, Any]) -> TransformerConfig:
         """Dimensions off tensor shapes; `num_heads`, `text_len` and `eps` off config.json, which alone tells them.
 
         Raises ValueError naming the tensor or key that is missing or does not fit.
         """
         try:
-            dim, in_dim, *patch = shapes["patch_embedding.weight"]
+            dim, in_dim, *sides = shapes["patch_embedding.weight"]
+            patch = (sides[0], sides[1], sides[2])
             ffn_dim = shapes["blocks.0.ffn.0.weight"][0]
             out = shapes["head.head.weight"][0]
             text_dim = shapes["text_embedding.0.weight"][1]
@@ -67,11 +69,14 @@ class TransformerConfig:
             text_dim=text_dim,
             freq_dim=freq_dim,
             text_len=int(config.get("text_len", 512)),
-            patch_size=tuple(patch),
+            patch_size=patch,
             eps=float(config.get("eps", 1e-6)),
             clip_dim=shapes["img_emb.proj.1.weight"][1] if "img_emb.proj.1.weight" in shapes else None,
             flf="img_emb.emb_pos" in shapes,
         )
+
+
+KeysValues = list[tuple[Tensor, Tensor]]
 
 
 @dataclass
@@ -84,7 +89,7 @@ class Context:
 
     text: Tensor
     image: Tensor | None = None
-    cache: dict[nn.Module, tuple[Tensor, ...]] = field(default_factory=dict)
+    cache: dict[nn.Module, KeysValues] = field(default_factory=dict)
 
 
 def _float_linear(layer: nn.Linear, x: Tensor) -> Tensor:
@@ -135,7 +140,9 @@ def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     return F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
 
 
-class SelfAttention(nn.Module):
+class Attention(nn.Module):
+    """Projections of an attention; queries and keys are normalised over the full width, before the split into heads."""
+
     def __init__(self, config: TransformerConfig) -> None:
         super().__init__()
         self.num_heads = config.num_heads
@@ -145,13 +152,15 @@ class SelfAttention(nn.Module):
     def heads(self, x: Tensor) -> Tensor:
         return x.unflatten(-1, (self.num_heads, -1))
 
+
+class SelfAttention(Attention):
     def forward(self, x: Tensor, rotary: tuple[Tensor, Tensor]) -> Tensor:
         q = rotate(self.heads(self.norm_q(self.q(x))), *rotary)
         k = rotate(self.heads(self.norm_k(self.k(x))), *rotary)
         return self.o(attend(q, k, self.heads(self.v(x))))
 
 
-class CrossAttention(SelfAttention):
+class CrossAttention(Attention):
     """Reads the text and, in 2.1 image models, the image tokens with keys and values of their own."""
 
     def __init__(self, config: TransformerConfig) -> None:
@@ -162,18 +171,16 @@ class CrossAttention(SelfAttention):
 
     def forward(self, x: Tensor, context: Context) -> Tensor:
         q = self.heads(self.norm_q(self.q(x)))
-        pairs = self._keys_values(context)
-        y = attend(q, *pairs[:2])
-        if context.image is not None:
-            y = y + attend(q, *pairs[2:])
-        return self.o(y)
+        return self.o(sum(attend(q, k, v) for k, v in self._keys_values(context)))
 
-    def _keys_values(self, context: Context) -> tuple[Tensor, ...]:
+    def _keys_values(self, context: Context) -> KeysValues:
         if self in context.cache:
             return context.cache[self]
-        pairs = (self.heads(self.norm_k(self.k(context.text))), self.heads(self.v(context.text)))
+        pairs: KeysValues = [(self.heads(self.norm_k(self.k(context.text))), self.heads(self.v(context.text)))]
         if context.image is not None:
-            pairs += (self.heads(self.norm_k_img(self.k_img(context.image))), self.heads(self.v_img(context.image)))
+            pairs.append(
+                (self.heads(self.norm_k_img(self.k_img(context.image))), self.heads(self.v_img(context.image)))
+            )
         if not torch.is_grad_enabled():
             context.cache[self] = pairs
         return pairs

@@ -162,7 +162,7 @@ class Upsample(nn.Module):
         head, rest = (x[:, :, :1], x[:, :, 1:]) if first else (x[:, :, :0], x)
         if past is not None:
             past[self] = x[:, :, :0]  # remembers only that the first frame has passed
-        if rest.shape[2] == 0:
+        if rest.shape[2] == 0 or self.time_conv is None:
             return head
         rest = rearrange(self.time_conv(rest, past), "b (two c) t h w -> b c (t two) h w", two=2)
         return torch.cat([head, rest], dim=2)

@@ -98,6 +98,8 @@ def open_scene():
     settings = bpy.context.scene.wan_previs
     settings.model, settings.checkpoint, settings.steps = "CUSTOM", str(FOLDER / "checkpoint"), 40
     settings.mode, settings.size, settings.width, settings.height = "FIRST", "CUSTOM", 64, 48
+    with override():
+        bpy.ops.ed.undo_push(message="Settings")
 
 
 def draw_panels():
@@ -126,7 +128,7 @@ def generate(expected):
     yield from until(lambda: session().status.startswith("Step"), "the progress of the steps is shown")
     yield from picture("generating")
     yield from until(lambda: not session().running, "the work has an end")
-    see(not session().errors, "there are no errors: " + "; ".join(line.text for line in session().errors))
+    see([line.text for line in session().errors] == [], "no errors are shown")
     see(strips() == expected, f"the strips are {expected}")
 
 
@@ -165,6 +167,7 @@ def story():
     yield from draw_panels()
     yield from draw_in_sequencer()
     yield from generate(["Wide take 1"])
+    yield 2.0
     yield from picture("strip")
     yield from undo()
     yield from cancel()

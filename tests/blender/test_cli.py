@@ -1,0 +1,215 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The headless commands, run as a user runs them: a process of their own on a file on disk."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import bpy
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+EXAMPLE = ROOT / "examples" / "square_noon_to_dusk.blend"
+TINY = ROOT / "tests" / "golden" / "fullstack" / "Wan2.2-I2V-A14B" / "checkpoint"
+REAL = ROOT.parent / "shared" / "scenes"
+
+
+def run(*words, env=None, timeout=300):
+    command = [sys.executable, "-m", "wan_previs", *map(str, words)]
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=timeout, cwd=ROOT, env={**os.environ, **(env or {})}
+    )
+    assert "Traceback" not in done.stderr, done.stderr
+    return done
+
+
+def words_of(done):
+    """What the command said, without Blender's own lines."""
+    return [line for line in done.stderr.splitlines() if line.startswith("wan_previs: ")]
+
+
+def save(path, make):
+    """A .blend with a cube-less scene that `make` has filled."""
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+    make(bpy.context.scene)
+    bpy.ops.wm.save_as_mainfile(filepath=str(path))
+    return path
+
+
+def add_camera(scene):
+    camera = bpy.data.objects.new("Camera", bpy.data.cameras.new("Camera"))
+    camera.location = (0, -8, 1)
+    camera.rotation_euler = (1.5708, 0, 0)
+    scene.collection.objects.link(camera)
+    scene.camera = camera
+    scene.render.resolution_x, scene.render.resolution_y = 96, 54
+    scene.frame_end = 10
+    return camera
+
+
+def test_brief_prints_json_and_nothing_else():
+    done = run(EXAMPLE, "brief")
+    assert done.returncode == 0
+    brief = json.loads(done.stdout)
+    assert brief["schema"] == "wan_previs.brief/1"
+    assert [shot["name"] for shot in brief["shots"]] == ["Wide", "Close"]
+
+
+def test_brief_of_one_shot_into_a_file(tmp_path):
+    out = tmp_path / "brief.json"
+    done = run(EXAMPLE, "brief", "--shot", "Close", "--out", out)
+    assert done.returncode == 0 and done.stdout == ""
+    assert [shot["name"] for shot in json.loads(out.read_text())["shots"]] == ["Close"]
+
+
+def test_prompt_in_both_languages_and_as_json():
+    english, chinese = run(EXAMPLE, "prompt", "--shot", "Wide"), run(EXAMPLE, "prompt", "--language", "zh")
+    assert "monument" in english.stdout and "纪念碑" in chinese.stdout
+    prompts = json.loads(run(EXAMPLE, "prompt", "--json").stdout)
+    assert {p["schema"] for p in prompts.values()} == {"wan_previs.prompt/1"}
+
+
+@pytest.mark.parametrize(
+    ("words", "status"),
+    [
+        ((), 2),
+        (("nothing.blend", "brief"), 2),
+        ((EXAMPLE,), 2),
+        ((EXAMPLE, "render", "--size", "wide"), 2),
+        ((EXAMPLE, "render", "--steps", "0", "--model", TINY), 2),
+        ((EXAMPLE, "brief", "--shot", "Nobody"), 3),
+        ((EXAMPLE, "render", "--dry-run", "--model", "/nowhere"), 4),
+        ((EXAMPLE, "check", "--model", "/nowhere"), 4),
+    ],
+)
+def test_wrong_words_get_the_contracts_status(words, status, tmp_path):
+    done = run(*words, *(("--output", tmp_path) if "render" in words else ()))
+    assert done.returncode == status, done.stderr
+    assert done.stderr.strip() or done.stdout.strip()
+
+
+def test_a_file_that_is_no_blend_file(tmp_path):
+    fake = tmp_path / "fake.blend"
+    fake.write_text("no blend")
+    done = run(fake, "brief")
+    assert done.returncode == 2 and "cannot be opened" in done.stderr
+
+
+def test_a_scene_without_a_camera(tmp_path):
+    done = run(save(tmp_path / "a.blend", lambda scene: None), "brief")
+    assert done.returncode == 3 and len(words_of(done)) == 1
+
+
+def test_an_empty_frame_range(tmp_path):
+    def make(scene):
+        add_camera(scene)
+        scene.frame_start = scene.frame_end = 20
+        scene.frame_end = 20
+        scene.frame_start = 20
+
+    path = save(tmp_path / "a.blend", make)
+    done = run(path, "brief")  # one frame is a shot; Blender itself keeps the end from falling below the start
+    assert done.returncode == 0 and json.loads(done.stdout)["shots"][0]["frame_start"] == 20
+
+
+def test_a_marker_without_a_camera_is_no_cut(tmp_path):
+    def make(scene):
+        add_camera(scene)
+        scene.timeline_markers.new("note", frame=5)
+
+    done = run(save(tmp_path / "a.blend", make), "brief")
+    assert done.returncode == 0 and len(json.loads(done.stdout)["shots"]) == 1
+
+
+def test_a_scene_without_sun_has_a_prompt(tmp_path):
+    done = run(save(tmp_path / "a.blend", add_camera), "prompt")
+    assert done.returncode == 0 and "sun" not in done.stdout.lower()
+
+
+def test_dry_run_leaves_request_and_frames_and_the_scene_untouched(tmp_path):
+    path = tmp_path / "scene.blend"
+    shutil.copyfile(EXAMPLE, path)
+    before = path.read_bytes()
+    done = run(path, "render", "--dry-run", "--shot", "Wide", "--model", TINY, "--size", "64x64")
+    assert done.returncode == 0, done.stderr
+    job = Path(done.stdout.splitlines()[-1])
+    assert job.parent == tmp_path / "previs"
+    request = json.loads((job / "request.json").read_text())
+    assert request["clip_frames"] > 1 and request["image"] == "conditioning/first.png"
+    assert (job / "conditioning" / "first.png").exists() and (job / "conditioning" / "last.png").exists()
+    assert json.loads((job / "state.json").read_text())["state"] == "queued"
+    assert path.read_bytes() == before
+
+
+def test_render_leaves_a_clip_a_strip_and_a_report(tmp_path):
+    def make(scene):
+        add_camera(scene)
+        bpy.ops.mesh.primitive_cube_add()
+        scene.render.engine = "CYCLES"
+        scene.cycles.samples = 1
+
+    path, saved = save(tmp_path / "a.blend", make), tmp_path / "b.blend"
+    done = run(
+        path, "render", "--model", TINY, "--size", "64x48", "--steps", "2", "--output", tmp_path / "jobs",
+        "--save", saved,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    clip = Path(done.stdout.splitlines()[-1])
+    assert clip.exists() and (clip.parent / "report.json").exists()
+    assert json.loads((clip.parent / "state.json").read_text())["state"] == "done"
+    bpy.ops.wm.open_mainfile(filepath=str(saved))
+    from wan_previs.sequencer import takes
+
+    (strip,) = takes(bpy.context.scene, "Camera")
+    assert (strip.frame_final_start, strip.frame_final_end) == (1, 11)
+    assert strip["seed"] == 0 and Path(strip["job_folder"]) == clip.parent
+
+
+def test_an_unwritable_output_folder(tmp_path):
+    blocker = tmp_path / "file"
+    blocker.write_text("in the way")
+    done = run(EXAMPLE, "render", "--dry-run", "--shot", "Wide", "--model", TINY, "--output", blocker)
+    assert done.returncode in (3, 5) and len(words_of(done)) == 1
+
+
+def test_a_truncated_checkpoint_is_told_as_not_set_up(tmp_path):
+    broken = tmp_path / "checkpoint"
+    shutil.copytree(TINY, broken)
+    weights = broken / "high_noise_model" / "diffusion_pytorch_model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1000])
+    path = save(tmp_path / "a.blend", lambda scene: add_camera(scene))
+    done = run(path, "render", "--model", broken, "--size", "64x48", "--output", tmp_path / "jobs", "--mode", "first")
+    assert done.returncode == 4 and "diffusion_pytorch_model.safetensors" in done.stderr
+
+
+def test_a_missing_engine_is_told_with_what_to_do(tmp_path):
+    path = save(tmp_path / "a.blend", lambda scene: add_camera(scene))
+    done = run(
+        path, "render", "--model", TINY, "--output", tmp_path / "jobs",
+        env={"WAN_PREVIS_ENGINE_PYTHON": str(tmp_path / "no" / "python")},
+    )  # fmt: skip
+    assert done.returncode == 4 and len(words_of(done)) == 1
+    assert not (tmp_path / "jobs").exists()
+
+
+def test_an_unsaved_file_needs_an_output_folder(blank_scene, tmp_path):
+    from wan_previs import previs
+    from wan_previs.scene.brief import SceneError
+
+    add_camera(blank_scene)
+    with pytest.raises(SceneError, match="Save it, or choose an output folder"):
+        previs.Generation(blank_scene, previs.Settings(model=str(TINY)))
+
+
+@pytest.mark.parametrize("file", sorted(REAL.glob("*.blend")) or [None], ids=lambda p: p.stem if p else "none")
+def test_real_production_files_go_through_brief_and_dry_run(file, tmp_path):
+    if file is None:
+        pytest.skip("the folder with other people's scenes is not beside the checkout")
+    brief = run(file, "brief")
+    assert brief.returncode == 0 and json.loads(brief.stdout)["shots"]
+    done = run(file, "render", "--dry-run", "--model", TINY, "--size", "96x64", "--output", tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert (Path(done.stdout.splitlines()[-1]) / "conditioning" / "first.png").exists()
