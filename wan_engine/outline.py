@@ -53,7 +53,7 @@ def outline(folder: Path) -> Outline:
 
 
 def read_own_facts(folder: Path) -> dict:
-    """The content of `wan_previs.json` beside the weights, {} without one. Raises CheckpointError when it is damaged."""
+    """The content of `wan_previs.json`, {} without one. Raises CheckpointError when it is damaged."""
     path = folder / "wan_previs.json"
     try:
         facts = json.loads(path.read_text(encoding="utf-8"))

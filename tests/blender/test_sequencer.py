@@ -245,3 +245,29 @@ def test_a_linked_scene_is_refused(scene, clip, tmp_path):
         wanted.scenes = ["set"]
     with pytest.raises(SequencerError, match="linked from another file"):
         add_take(bpy.data.scenes["set", file], "Shot", 1, 5, clip, FACTS)
+
+
+@pytest.mark.parametrize("transform", ["Standard", "AgX", "Filmic"])
+def test_a_take_keeps_the_clips_colours_under_the_scenes_view_transform(scene, clip, tmp_path, transform):
+    """The take, seen through the sequencer, has the colours of the file; without care AgX is off by tens of steps."""
+    scene.view_settings.view_transform = transform
+    strip = add_take(scene, "Shot", 1, 5, clip, FACTS)
+    scene.render.resolution_x, scene.render.resolution_y = strip.elements[0].orig_width, strip.elements[0].orig_height
+    strip.transform.scale_x = strip.transform.scale_y = 1
+    shown = rendered_middle(scene, tmp_path / "shown.png")
+    scene.view_settings.view_transform = "Standard"
+    strip.colorspace_settings.name = "sRGB"
+    assert shown == pytest.approx(rendered_middle(scene, tmp_path / "file.png"), abs=3 / 255)
+
+
+def rendered_middle(scene, path):
+    scene.render.image_settings.file_format = "PNG"
+    scene.render.filepath = str(path)
+    scene.render.resolution_percentage = 100
+    bpy.ops.render.render(write_still=True)
+    image = bpy.data.images.load(str(path))
+    width, height = image.size
+    start = 4 * (width * (height // 2) + width // 2)
+    color = image.pixels[start : start + 3]
+    bpy.data.images.remove(image)
+    return tuple(color)

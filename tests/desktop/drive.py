@@ -96,7 +96,7 @@ def install():
 def open_scene():
     bpy.ops.wm.open_mainfile(filepath=str(FOLDER / "scene.blend"), load_ui=False)
     settings = bpy.context.scene.wan_previs
-    settings.model, settings.checkpoint, settings.steps = "CUSTOM", str(FOLDER / "checkpoint"), 40
+    settings.model, settings.checkpoint, settings.steps = "CUSTOM", str(FOLDER / "checkpoint"), 150
     settings.mode, settings.size, settings.width, settings.height = "FIRST", "CUSTOM", 64, 48
     with override():
         bpy.ops.ed.undo_push(message="Settings")
@@ -142,7 +142,7 @@ def undo():
 def cancel():
     with override():
         bpy.ops.wan_previs.generate_all("INVOKE_DEFAULT")
-    yield from until(lambda: "engine" not in session().status and "frames" not in session().status, "the engine works")
+    yield from until(lambda: session().status.startswith("Step"), "the engine works on the first shot")
     with override():
         bpy.ops.wan_previs.cancel()
     yield from until(lambda: not session().running, "cancelling ends the work")

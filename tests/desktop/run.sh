@@ -19,7 +19,7 @@ done
 rm -rf "$out"
 mkdir -p "$out"
 cp -r "$root/tests/golden/fullstack/Wan2.2-I2V-A14B/checkpoint" "$out/checkpoint"
-echo '{"schema": "wan_previs.checkpoint/1", "title": "Tiny", "frames": [5]}' >"$out/checkpoint/wan_previs.json"
+echo '{"schema": "wan_previs.checkpoint/1", "title": "Tiny", "frames": [41]}' >"$out/checkpoint/wan_previs.json"
 cp "$root/examples/square_noon_to_dusk.blend" "$out/scene.blend"
 
 "$tool" setup "$blender" sid
