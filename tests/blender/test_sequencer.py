@@ -25,7 +25,7 @@ def make_clip(tmp_path_factory):
     return make
 
 
-def write_clip(path, frames):
+def write_clip(path, frames, color=None):
     bpy.ops.wm.read_factory_settings(use_empty=True)
     scene = bpy.context.scene
     scene.camera = bpy.data.objects.new("camera", bpy.data.cameras.new("camera"))
@@ -38,6 +38,9 @@ def write_clip(path, frames):
     render.ffmpeg.format, render.ffmpeg.codec = "MPEG4", "H264"
     render.filepath = str(path)
     scene.frame_start, scene.frame_end = 1, frames
+    if color is not None:
+        scene.view_settings.view_transform = "Standard"
+        add_color(scene, 1, 1, frames).color = color
     bpy.ops.render.render(animation=True)
 
 
@@ -248,8 +251,12 @@ def test_a_linked_scene_is_refused(scene, clip, tmp_path):
 
 
 @pytest.mark.parametrize("transform", ["Standard", "AgX", "Filmic"])
-def test_a_take_keeps_the_clips_colours_under_the_scenes_view_transform(scene, clip, tmp_path, transform):
+def test_a_take_keeps_the_clips_colours_under_the_scenes_view_transform(tmp_path, transform):
     """The take, seen through the sequencer, has the colours of the file; without care AgX is off by tens of steps."""
+    clip = tmp_path / "orange.mp4"
+    write_clip(clip, 5, color=(0.8, 0.3, 0.1))
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+    scene = bpy.context.scene
     scene.view_settings.view_transform = transform
     strip = add_take(scene, "Shot", 1, 5, clip, FACTS)
     scene.render.resolution_x, scene.render.resolution_y = strip.elements[0].orig_width, strip.elements[0].orig_height

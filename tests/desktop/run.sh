@@ -39,6 +39,7 @@ while kill -0 $window 2>/dev/null; do
   sleep 0.2
 done
 wait $window || echo "desktop-test: Blender ended with status $?" >&2
+rm -rf "$out/user"
 
 [ -e "$out/result.json" ] || { tail -40 "$out/blender.log" >&2; echo "desktop-test: no result; see $out/blender.log" >&2; exit 1; }
 if grep -A12 "Traceback (most recent call last)" "$out/blender.log" >&2; then
