@@ -79,16 +79,19 @@ def prompts_of(data: Path) -> dict[str, str]:
 
 
 def train_tokenizer(texts: list[str], path: Path) -> None:
-    """A small lower-case Unigram tokenizer that ends every text with `</s>`, in the published file's format."""
-    tokenizer = Tokenizer(models.Unigram())
+    """A small lower-case tokenizer that ends every text with `</s>`, in the published file's format.
+
+    Byte-pair merges, because the few different words of our prompts become whole tokens that way.
+    """
+    tokenizer = Tokenizer(models.BPE(unk_token="<unk>"))
     tokenizer.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Lowercase()])
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [pre_tokenizers.Metaspace(), pre_tokenizers.Punctuation(behavior="isolated")]
     )
     tokenizer.decoder = decoders.Metaspace()
     alphabet = list("abcdefghijklmnopqrstuvwxyz0123456789.,;:!?'\"()-%")
-    trainer = trainers.UnigramTrainer(
-        vocab_size=VOCABULARY, special_tokens=["<pad>", "</s>", "<unk>"], unk_token="<unk>", initial_alphabet=alphabet
+    trainer = trainers.BpeTrainer(
+        vocab_size=VOCABULARY, special_tokens=["<pad>", "</s>", "<unk>"], initial_alphabet=alphabet, show_progress=False
     )
     tokenizer.train_from_iterator(texts, trainer)
     tokenizer.post_processor = processors.TemplateProcessing("$A </s>", special_tokens=[("</s>", 1)])

@@ -32,7 +32,7 @@ from .muon import optimizers, set_rates
 
 Z = 48
 TEXT_DIM = 128
-TEXT_LEN = 160
+TEXT_LEN = 192
 SHIFT, BOUNDARY = 3.0, 0.85
 T5 = dict(dim=TEXT_DIM, dim_attn=TEXT_DIM, dim_ffn=256, num_heads=4, num_layers=3, num_buckets=32)
 TRANSFORMER = TransformerConfig(
