@@ -5,7 +5,7 @@ ENGINE_SIDE := .venv-engine/bin/python
 SITE := .venv/lib/python3.11/site-packages
 EXTENSION_CLI = $(shell ls $(SITE)/bpy/*/scripts/addons_core/bl_pkg/cli/blender_ext.py)
 
-.PHONY: setup demo test lint bench extension desktop-test examples clean
+.PHONY: setup demo nano test lint bench extension desktop-test examples clean
 
 setup: .venv/ready .venv-engine/ready
 
@@ -13,6 +13,7 @@ setup: .venv/ready .venv-engine/ready
 	$(PYTHON) -m venv .venv
 	.venv/bin/pip install --progress-bar on --disable-pip-version-check -r requirements-blender.lock
 	ln -sfn "$(CURDIR)" $(SITE)/wan_previs
+	mkdir -p .venv/types && ln -sfn "$(CURDIR)" .venv/types/wan_previs
 	touch $@
 
 .venv-engine/ready: requirements-engine.lock requirements-engine-dev.lock
@@ -33,13 +34,23 @@ lint: setup
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 
-bench: setup
-	$(ENGINE_SIDE) -m benchmarks.run
+# Diffusers is what we compare with and is never installed where the product runs.
+.venv-bench/ready: requirements-engine.lock requirements-bench.lock
+	$(PYTHON) -m venv .venv-bench
+	.venv-bench/bin/pip install --progress-bar on --disable-pip-version-check -r requirements-engine.lock -r requirements-bench.lock
+	touch $@
+
+bench: .venv-bench/ready
+	.venv-bench/bin/python -m benchmarks.run benchmarks/results.md
 
 extension: setup
 	mkdir -p dist
 	$(BLENDER_SIDE) $(EXTENSION_CLI) build --source-dir . --output-dir dist
 	$(BLENDER_SIDE) $(EXTENSION_CLI) validate dist/wan_previs-*.zip
+
+# Makes the shipped checkpoint from nothing; hours on two cores.
+nano: setup
+	training/make.sh build/nano
 
 examples: setup
 	$(BLENDER_SIDE) examples/build.py examples
@@ -48,4 +59,4 @@ desktop-test: setup extension
 	bash tests/desktop/run.sh
 
 clean:
-	rm -rf .venv .venv-engine dist demo build
+	rm -rf .venv .venv-engine .venv-bench dist demo build

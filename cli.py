@@ -11,13 +11,13 @@ import argparse
 import json
 import re
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
 import bpy
 
 from . import previs
+from .preferences import engine_places
 
 COMMAND = "wan_previs"
 
@@ -118,26 +118,11 @@ def _prompt(args: argparse.Namespace) -> int:
 
 
 def _settings(args: argparse.Namespace) -> previs.Settings:
-    user = _user()
+    engine_python, user_dir = engine_places(bpy.context)
     return previs.Settings(
         model=args.model, mode=args.mode, size=args.size, steps=args.steps, seed=args.seed,
-        description=args.description, output=args.output, engine_python=user.engine_python, user_dir=user.user_dir,
+        description=args.description, output=args.output, engine_python=engine_python, user_dir=user_dir,
     )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class _User:
-    engine_python: str | None = None
-    user_dir: Path | None = None
-
-
-def _user() -> _User:
-    """What the preferences of the enabled extension say; nothing in bpy module mode."""
-    addon = bpy.context.preferences.addons.get(__package__)
-    if addon is None or addon.preferences is None:
-        return _User()
-    folder = Path(bpy.utils.extension_path_user(__package__)) / "engine"
-    return _User(addon.preferences.engine_python or None, folder)
 
 
 def _render(args: argparse.Namespace) -> int:
@@ -191,8 +176,8 @@ class _Terminal:
 
 
 def _check(args: argparse.Namespace) -> int:
-    user = _user()
-    findings = previs.check(previs.Settings(model=args.model, engine_python=user.engine_python, user_dir=user.user_dir))
+    engine_python, user_dir = engine_places(bpy.context)
+    findings = previs.check(previs.Settings(model=args.model, engine_python=engine_python, user_dir=user_dir))
     for finding in findings:
         advice = f": {finding.advice}" if finding.advice else ""
         print(f"{'ok' if finding.ok else 'NO':3} {finding.what}{advice}", file=args.stream)

@@ -132,7 +132,9 @@ def import_take(scene: bpy.types.Scene, shot: Shot, job: JobFolder) -> bpy.types
         "prompt": request["prompt"], "seed": request["seed"], "model": request["checkpoint"],
         "job_folder": str(job.path),
     }  # fmt: skip
-    return sequencer.add_take(scene, shot.name, shot.frame_start, shot.frame_end, job.clip, provenance)
+    strip = sequencer.add_take(scene, shot.name, shot.frame_start, shot.frame_end, job.clip, provenance)
+    sequencer.show(scene)
+    return strip
 
 
 def check(settings: Settings) -> list[Finding]:
@@ -229,7 +231,7 @@ class Generation:
     exit_status: int = 0
 
     def __post_init__(self) -> None:
-        self._scene_name = self.scene.name
+        self._scene_uid, self._scene_name = self.scene.session_uid, self.scene.name
         self.brief, self.warnings = read_shots(self.scene, self.names)
         outline(self.settings.checkpoint)
         jobs_root(self.settings)
@@ -337,8 +339,8 @@ class Generation:
             self._tell(f"Step {event['step']} of {event['steps']}", SHARES["denoise"] + span * done)
 
     def _live_scene(self) -> bpy.types.Scene:
-        """The scene by name: an undo step replaces the object that we were given."""
-        scene = bpy.data.scenes.get(self._scene_name)
+        """The scene by its session-wide number: an undo step replaces the object that we were given."""
+        scene = next((s for s in bpy.data.scenes if s.session_uid == self._scene_uid), None)
         if scene is None:
             raise SceneError(f'The scene "{self._scene_name}" is gone; the clip stays in its job folder.')
         return scene

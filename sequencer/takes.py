@@ -99,6 +99,13 @@ def takes(scene: bpy.types.Scene, shot_name: str) -> list[Strip]:
     return sorted(found, key=lambda strip: strip["take"])
 
 
+def show(scene: bpy.types.Scene) -> None:
+    """Let open sequencers show `scene` where they show none: from 5.0 on a workspace begins without a scene to edit."""
+    for window in bpy.context.window_manager.windows if bpy.context.window_manager else ():
+        if getattr(window.workspace, "sequencer_scene", scene) is None:
+            window.workspace.sequencer_scene = scene
+
+
 def _next_take(editor: bpy.types.SequenceEditor, scene: bpy.types.Scene, shot_name: str) -> int:
     take = 1 + max((strip["take"] for strip in takes(scene, shot_name)), default=0)
     names = {strip.name for strip in _all_strips(editor)}

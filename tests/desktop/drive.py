@@ -115,8 +115,6 @@ def draw_panels():
 
 def draw_in_sequencer():
     area("DOPESHEET_EDITOR").type = "SEQUENCE_EDITOR"
-    if hasattr(window().workspace, "sequencer_scene"):
-        window().workspace.sequencer_scene = bpy.context.scene
     yield from show_tab("SEQUENCE_EDITOR")
     yield from until(lambda: "WANPREVIS_PT_shots_sequencer" in drawn, "the panels of the Sequencer are drawn")
 

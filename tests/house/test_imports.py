@@ -20,7 +20,7 @@ FACES = {"previs", "properties", "preferences", "bridge", "operators", "panels"}
 RULES: dict[str, tuple[set[str], set[str]]] = {
     "__init__.py": ({"operators", "panels", "properties", "preferences", "cli"}, BLENDER),
     "__main__.py": ({"cli"}, BLENDER),
-    "cli.py": ({"previs", "properties", "bridge"}, BLENDER),
+    "cli.py": (FACES, BLENDER),
     "operators": (FACES, BLENDER),
     "panels": (FACES, BLENDER),
     "properties.py": ({"previs"}, BLENDER),
@@ -50,6 +50,7 @@ def product_files():
             *FREE,
             "dist",
             "demo",
+            "build",
         ):
             yield relative
 
