@@ -3,8 +3,12 @@
 
 from __future__ import annotations
 
+import os
 import struct
+import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -139,7 +143,8 @@ def _can_denoise() -> bool:
 def _render(scene: bpy.types.Scene, shot: Shot, frame: int, size: tuple[int, int], path: Path) -> Path:
     where = f'Frame {frame} of shot "{shot.name}"'
     try:
-        finished = bpy.ops.render.render()
+        with _renderer_silent():
+            finished = bpy.ops.render.render()
     except RuntimeError as error:
         raise SceneError(f"{where} could not be rendered: {_plain(error)}") from error
     if finished != {"FINISHED"}:
@@ -154,6 +159,23 @@ def _render(scene: bpy.types.Scene, shot: Shot, frame: int, size: tuple[int, int
     if not complete:
         raise SceneError(f'{where} could not be saved whole as "{path}". Free space on the disk and try again.')
     return path
+
+
+@contextmanager
+def _renderer_silent() -> Iterator[None]:
+    """Without a window Blender prints dozens of lines per frame on stdout, which would bury our own progress."""
+    if not bpy.app.background:
+        yield
+        return
+    sys.stdout.flush()
+    with open(os.devnull, "wb") as nothing:
+        stdout = os.dup(1)
+        os.dup2(nothing.fileno(), 1)
+    try:
+        yield
+    finally:
+        os.dup2(stdout, 1)
+        os.close(stdout)
 
 
 def _plain(error: Exception) -> str:

@@ -56,7 +56,7 @@ def main() -> None:
     ]
     font, title = ImageFont.load_default(TEXT - 4), ImageFont.load_default(TEXT + 4)
     width = 2 * MARGIN + len(columns) * (w + GAP) - GAP
-    top = MARGIN + 2 * TEXT
+    top = MARGIN + 3 * TEXT
     height = top + 2 * (h + GAP + TEXT) + DIAL + MARGIN
     sheet = Image.new("RGB", (width, height), PAPER)
     draw = ImageDraw.Draw(sheet)
