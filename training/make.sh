@@ -8,13 +8,13 @@ engine=.venv-engine/bin/python
 mkdir -p "$data/state"
 
 "$blender" -m training.generator render "$data" --first 2000 --count 730
-"$blender" -m training.generator prompts "$data" --first 2000 --count 730
+"$blender" -m training.generator prompts "$data" --first 2000 --count 700
 "$engine" -m training.autoencoder "$data" "$data/vae.pt" --steps 1600 --threads 2
 [ -e "$data/Wan2.2_VAE.pth" ] || "$engine" -m training.export vae "$data" "$data/vae.pt" "$data/Wan2.2_VAE.pth"
 "$engine" -m training.dataset "$data" "$data/Wan2.2_VAE.pth"
-"$engine" -m training.experts base "$data" "$data/state" --steps "${BASE_STEPS:-1500}" --threads 2
-"$engine" -m training.experts high "$data" "$data/state" --steps "${EXPERT_STEPS:-500}" --threads 2
-"$engine" -m training.experts low "$data" "$data/state" --steps "${EXPERT_STEPS:-500}" --threads 2
+"$engine" -m training.experts base "$data" "$data/state" --steps "${BASE_STEPS:-2400}" --threads 2
+"$engine" -m training.experts high "$data" "$data/state" --steps "${EXPERT_STEPS:-1100}" --rate 5e-4 --threads 2
+"$engine" -m training.experts low "$data" "$data/state" --steps "${EXPERT_STEPS:-1100}" --rate 5e-4 --threads 2
 "$engine" -m training.export checkpoint "$data" "$data/state" "$data/Wan2.2_VAE.pth" checkpoints/nano
 for what in render prompts; do
   "$blender" -m training.generator $what "$data/held_out" --first 900000 --count 24
