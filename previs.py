@@ -16,7 +16,7 @@ from pathlib import Path
 import bpy
 
 from . import conditioning, sequencer
-from .bridge.client import EngineClient, Message
+from .bridge.client import EngineClient, Message, error_of
 from .bridge.environment import find_engine, inspect_engine
 from .bridge.jobs import JobError, JobFolder
 from .prompting import StructuredPrompt, build_prompt
@@ -321,7 +321,7 @@ class Generation:
                 ended = message if message.ends_job else ended
             yield False
         if ended.kind != "done":
-            raise _error_of(ended)
+            raise error_of(ended)
         self._tell("Importing the clip", 0.99)
         self.clips.append(job.clip)
         self.takes.append(import_take(self._live_scene(), shot, job).name)
@@ -344,9 +344,3 @@ class Generation:
         if scene is None:
             raise SceneError(f'The scene "{self._scene_name}" is gone; the clip stays in its job folder.')
         return scene
-
-
-def _error_of(message: Message) -> WanError:
-    kinds = (UsageError, CheckpointError, Cancelled)
-    kind = next((k for k in kinds if k.exit_status == message.exit_status), WanError)
-    return kind(message.text)

@@ -311,7 +311,12 @@ class EngineClient:
         return text, CheckpointError.exit_status
 
 
+def error_of(message: Message) -> WanError:
+    """The error that the end of a job stands for, by its exit status."""
+    return _ERRORS.get(message.exit_status, GenerationError)(message.text)
+
+
 def _done_or_raise(message: Message) -> Message:
     if message.kind == "done":
         return message
-    raise _ERRORS.get(message.exit_status, GenerationError)(message.text)
+    raise error_of(message)

@@ -3,9 +3,9 @@
 
     python -m training.autoencoder DATA STATE.pt --steps N
 
-Reads DATA/clips as it stands (and looks again for new clips now and then), saves its state to STATE.pt every few
-minutes and continues from it. `folded_state` turns the result into the published form: the latents' own statistics
-are folded into the two 1x1 convolutions, so that the published normalisation constants hold.
+Saves its state to STATE.pt every few minutes and continues from it. `folded_state` turns the result into the published
+form: the latents' own statistics are folded into the two 1x1 convolutions, so that the published normalisation
+constants hold.
 """
 
 from __future__ import annotations
@@ -81,15 +81,12 @@ def vae22_shapes(dim: int, dec_dim: int, z_dim: int, blocks: int) -> dict[str, t
 
 
 class Clips:
-    """Rendered clips in memory, uint8 [FRAMES,H,W,3]; `refresh` takes up what was rendered since."""
+    """Rendered clips in memory, uint8 [FRAMES,H,W,3]."""
 
     def __init__(self, data: Path) -> None:
-        self.data, self.clips = data, {}
-        self.refresh()
-
-    def refresh(self) -> None:
-        for folder in sorted((self.data / "clips").iterdir()):
-            if folder.name in self.clips or not (folder / f"{FRAMES:04d}.png").exists():
+        self.clips: dict[str, np.ndarray] = {}
+        for folder in sorted((data / "clips").iterdir()):
+            if not (folder / f"{FRAMES:04d}.png").exists():
                 continue
             frames = [cv2.imread(str(folder / f"{i + 1:04d}.png")) for i in range(FRAMES)]
             if all(f is not None for f in frames):
