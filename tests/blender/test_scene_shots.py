@@ -2,13 +2,14 @@
 """Shots from camera markers, what bad scenes get, and that reading leaves no trace."""
 
 import math
+from types import SimpleNamespace
 
 import bpy
 import pytest
 from scene_makers import add_box, add_camera, add_lamp, aim_sun, key, link
 from wan_previs.scene.brief import SceneError
 from wan_previs.scene.reader import read_brief
-from wan_previs.scene.shots import unique_names
+from wan_previs.scene.shots import read_cuts, unique_names
 
 
 def mark(scene, name, frame, camera=None):
@@ -187,3 +188,11 @@ def test_one_frame(scene):
     assert [s.frame for s in shot.camera_path.samples] == [s.frame for s in shot.sun.samples] == [5]
     assert [move.kind for move in shot.camera_path.moves] == ["static"]
     assert not math.isnan(shot.sun.samples[0].azimuth_deg)
+
+
+def test_an_empty_range_is_told_with_what_to_do(scene):
+    """Blender's own setters keep the end from falling below the start; files written by other programs need not."""
+    empty = SimpleNamespace(name=scene.name, frame_start=20, frame_end=10)
+    with pytest.raises(SceneError, match=r"is empty \(20 to 10\): set its end frame to 20 or later") as caught:
+        read_cuts(empty)
+    assert caught.value.exit_status == 3
