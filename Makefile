@@ -34,14 +34,8 @@ lint: setup
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 
-# Diffusers is what we compare with and is never installed where the product runs.
-.venv-bench/ready: requirements-engine.lock requirements-bench.lock
-	$(PYTHON) -m venv .venv-bench
-	.venv-bench/bin/pip install --progress-bar on --disable-pip-version-check -r requirements-engine.lock -r requirements-bench.lock
-	touch $@
-
-bench: .venv-bench/ready
-	.venv-bench/bin/python -m benchmarks.run benchmarks/results.md
+bench: setup
+	$(ENGINE_SIDE) -m benchmarks.run benchmarks/results.md
 
 extension: setup
 	mkdir -p dist
@@ -59,4 +53,4 @@ desktop-test: setup extension
 	bash tests/desktop/run.sh
 
 clean:
-	rm -rf .venv .venv-engine .venv-bench dist demo build
+	rm -rf .venv .venv-engine dist demo build
