@@ -12,11 +12,12 @@ import json
 import re
 import sys
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 import bpy
 
-from . import previs
+from . import previs, properties
+from .operators.prompts import read_preset
 from .preferences import engine_places
 
 COMMAND = "wan_previs"
@@ -37,7 +38,10 @@ def parser() -> argparse.ArgumentParser:
     for command in (brief, prompt, render):
         command.add_argument("--shot", action="append", metavar="NAME", help="only this shot; may be given again")
     for command in (prompt, render):
-        command.add_argument("--description", default="", help="your own words, woven into the prompt")
+        command.add_argument("--description", help="your own words, woven into the prompt; default: the file's")
+        command.add_argument("--style", help="the look, said first; default: the file's")
+        command.add_argument("--template", help="a prompt template, or the name of a preset; default: the file's")
+        command.add_argument("--negative", help="what to avoid besides the model's own; default: the file's")
     for command in (render, check):
         command.add_argument("--model", default="nano", help="'nano' or a checkpoint folder")
     render.add_argument("--mode", choices=previs.MODES, default="first_last", help="what the clip is held to")
@@ -66,7 +70,8 @@ def main(argv: list[str], out: TextIO | None = None) -> int:
     except SystemExit as stop:  # argparse has said why
         return int(stop.code or 0)
     try:
-        return {"brief": _brief, "prompt": _prompt, "render": _render, "check": _check}[args.command](args)
+        with properties.available():
+            return {"brief": _brief, "prompt": _prompt, "render": _render, "check": _check}[args.command](args)
     except previs.OurError as error:
         _complain(str(error))
         return error.exit_status
@@ -105,8 +110,9 @@ def _brief(args: argparse.Namespace) -> int:
 def _prompt(args: argparse.Namespace) -> int:
     brief, warnings = previs.read_shots(_scene(), args.shot)
     _warn(warnings)
-    settings = previs.Settings(description=args.description)
+    settings = previs.Settings(**_wording(args))
     prompts = {shot.name: previs.prompt_of(brief, shot, settings) for shot in brief.shots}
+    _warn([warning.message for prompt in prompts.values() for warning in prompt.warnings])
     if args.json:
         structured = {name: p.to_json() for name, p in prompts.items()}
         print(json.dumps(structured, indent=1, ensure_ascii=False), file=args.stream)
@@ -117,11 +123,24 @@ def _prompt(args: argparse.Namespace) -> int:
     return 0
 
 
+def _wording(args: argparse.Namespace) -> dict[str, Any]:
+    """The words that the file holds, and in their place those of the command line. Raises UsageError."""
+    words = _scene().wan_previs.wording()
+    given = {field: getattr(args, field) for field in ("description", "style", "template", "negative")}
+    if given["template"] and "{" not in given["template"]:
+        preset = read_preset(given["template"])
+        given = {
+            **given,
+            **{field: text for field, text in preset.items() if field == "template" or given[field] is None},
+        }
+    return {**words, **{field: text for field, text in given.items() if text is not None}}
+
+
 def _settings(args: argparse.Namespace) -> previs.Settings:
     engine_python, user_dir = engine_places(bpy.context)
     return previs.Settings(
         model=args.model, mode=args.mode, size=args.size, steps=args.steps, seed=args.seed,
-        description=args.description, output=args.output, engine_python=engine_python, user_dir=user_dir,
+        output=args.output, engine_python=engine_python, user_dir=user_dir, **_wording(args),
     )  # fmt: skip
 
 
@@ -146,7 +165,7 @@ def _render(args: argparse.Namespace) -> int:
 
 def _dry_run(args: argparse.Namespace, settings: previs.Settings) -> int:
     brief, warnings = previs.read_shots(_scene(), args.shot)
-    _warn(warnings)
+    _warn([*warnings, *previs.contradictions_of(brief, settings)])
     for shot in brief.shots:
         print(previs.prepare(_scene(), brief, shot, settings).path, file=args.stream)
     return 0

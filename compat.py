@@ -26,6 +26,20 @@ def fcurves(owner: bpy.types.ID) -> list[Any]:
     return found
 
 
+def stored_properties(owner: bpy.types.ID, name: str) -> dict[str, Any]:
+    """What a file stores of a property group that an add-on registered on an ID, also without that add-on. From 5.0 on
+    such data lies apart from the custom properties; files from before hold it there."""
+    found: dict[str, Any] = {}
+    blocks = [owner]
+    if bpy.app.version >= (5, 0, 0):
+        blocks.append(owner.bl_system_properties_get())
+    for block in blocks:
+        group = block.get(name) if block is not None else None
+        if hasattr(group, "items"):
+            found.update(group.items())
+    return found
+
+
 def world_tree(world: bpy.types.World | None) -> Any:
     """The world's node tree if it is in use. From 5.0 on it always is, and `use_nodes` only warns."""
     if world is None or world.node_tree is None:
@@ -36,17 +50,30 @@ def world_tree(world: bpy.types.World | None) -> Any:
 
 
 def light_tree(light: bpy.types.Light) -> Any:
-    """The light's node tree if it is in use."""
-    return light.node_tree if light.use_nodes else None
+    """The light's node tree if it is in use. From 5.0 on it always is, and `use_nodes` only warns."""
+    return light.node_tree if bpy.app.version >= (5, 0, 0) or light.use_nodes else None
 
 
-def sky_sun_direction(node: Any) -> tuple[float, float, float]:
-    """Toward the sun of a Sky Texture, in its texture space. The physical models (Nishita until 4.5, single and
-    multiple scattering since) hold elevation and rotation, Preetham and Hosek/Wilkie a vector."""
+def material_tree(material: bpy.types.Material) -> Any:
+    """The material's node tree if it is in use. From 5.0 on it always is, and `use_nodes` only warns."""
+    return material.node_tree if bpy.app.version >= (5, 0, 0) or material.use_nodes else None
+
+
+def world_output(world: bpy.types.World | None, engine: str) -> Any:
+    """The output node of the world that a render engine obeys."""
+    tree = world_tree(world)
+    if tree is None:
+        return None
+    return tree.get_output_node("CYCLES" if engine == "CYCLES" else "EEVEE")
+
+
+def sky_sun_direction(node: Any) -> tuple[float, float, float] | None:
+    """Toward the sun of a Sky Texture, in its texture space; None for a zero vector. The physical models (Nishita until
+    4.5, single and multiple scattering since) hold elevation and rotation, Preetham and Hosek/Wilkie a vector."""
     if node.sky_type in {"PREETHAM", "HOSEK_WILKIE"}:
         x, y, z = node.sun_direction
         length = math.sqrt(x * x + y * y + z * z)
-        return (x / length, y / length, z / length)
+        return (x / length, y / length, z / length) if length > 1e-9 else None
     elevation, rotation = node.sun_elevation, node.sun_rotation
     flat = math.cos(elevation)
     return (math.sin(rotation) * flat, math.cos(rotation) * flat, math.sin(elevation))
@@ -57,6 +84,11 @@ def sky_sun_intensity(node: Any) -> float | None:
     if node.sky_type in {"PREETHAM", "HOSEK_WILKIE"} or not node.sun_disc:
         return None
     return float(node.sun_intensity)
+
+
+def sky_without_disc(node: Any) -> bool:
+    """Whether a Sky Texture could draw its sun's disc and is told not to."""
+    return node.sky_type not in {"PREETHAM", "HOSEK_WILKIE"} and not node.sun_disc
 
 
 def light_exposure(light: bpy.types.Light) -> float:

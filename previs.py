@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,10 +19,11 @@ from . import conditioning, sequencer
 from .bridge.client import EngineClient, Message, error_of
 from .bridge.environment import find_engine, inspect_engine
 from .bridge.jobs import JobError, JobFolder
-from .prompting import StructuredPrompt, build_prompt
+from .prompting import StructuredPrompt, TemplateError, build_prompt, joined, parse_template
 from .scene.brief import Brief, SceneError, Shot
 from .scene.reader import read_brief
-from .wan_engine.outline import Outline, outline
+from .wan_engine import models
+from .wan_engine.outline import Outline, outline, read_own_facts
 from .wan_engine.request import Cancelled, CheckpointError, GenerationRequest, UsageError, WanError
 
 ADDON_DIR = Path(__file__).resolve().parent
@@ -32,8 +33,19 @@ OurError = (SceneError, WanError, JobError, sequencer.SequencerError)
 
 
 @dataclass(frozen=True)
+class ShotWords:
+    """The user's own words about one shot, and what it must not look like."""
+
+    description: str = ""
+    negative: str = ""
+
+
+@dataclass(frozen=True)
 class Settings:
     """What the user chose. `model` is "nano" or a checkpoint folder; None means the model's own default.
+
+    `description`, `style` and `negative` are the user's words about the whole scene, `shot_words` those about single
+    shots, by their names; `template` "" is the default order of a prompt's parts.
 
     `size` is (width, height); for image modes only its area counts. `output` None puts job folders beside the .blend.
     `engine_python` and `user_dir` tell where the engine's environment is.
@@ -46,6 +58,10 @@ class Settings:
     seed: int = 0
     dtype: str = "float32"
     description: str = ""
+    style: str = ""
+    negative: str = ""
+    template: str = ""
+    shot_words: Mapping[str, ShotWords] = field(default_factory=dict)
     output: Path | None = None
     engine_python: str | None = None
     user_dir: Path | None = None
@@ -71,8 +87,41 @@ def read_shots(scene: bpy.types.Scene, names: Sequence[str] | None = None) -> tu
 
 
 def prompt_of(brief: Brief, shot: Shot, settings: Settings) -> StructuredPrompt:
-    """The shot's structured prompt."""
-    return build_prompt(brief, shot, settings.description)
+    """The shot's structured prompt, with the user's words about the scene and the shot. Raises UsageError."""
+    own = settings.shot_words.get(shot.name, ShotWords())
+    check_template(settings.template)
+    return build_prompt(
+        brief, shot, joined(settings.description, own.description), settings.style, settings.template,
+        ", ".join(filter(None, (settings.negative.strip(" ,，"), own.negative.strip(" ,，")))),
+    )  # fmt: skip
+
+
+def why_no_template(template: str) -> str:
+    """What is wrong with a template and what to do, "" for a good one."""
+    try:
+        parse_template(template)
+    except TemplateError as error:
+        return str(error)
+    return ""
+
+
+def check_template(template: str) -> None:
+    """Raises UsageError for a template that cannot be used."""
+    if wrong := why_no_template(template):
+        raise UsageError(wrong)
+
+
+def contradictions_of(brief: Brief, settings: Settings) -> list[str]:
+    """What the user's words claim of the shots and the scene denies, a sentence each."""
+    return [warning.message for shot in brief.shots for warning in prompt_of(brief, shot, settings).warnings]
+
+
+def _negative_of_model(settings: Settings) -> str:
+    """The negative prompt that the engine takes by default for the checkpoint."""
+    own, camera_shakes = read_own_facts(settings.checkpoint), models.I2V_14B_V21
+    if "negative" in own:
+        return str(own["negative"])
+    return (camera_shakes if outline(settings.checkpoint).title == camera_shakes.title else models.I2V_A14B).negative
 
 
 def jobs_root(settings: Settings) -> Path:
@@ -110,7 +159,7 @@ def request_of(brief: Brief, shot: Shot, settings: Settings, model: Outline) -> 
     request = GenerationRequest(
         checkpoint=str(settings.checkpoint),
         prompt=prompt.text("en"),
-        negative=prompt.negative("en"),
+        negative=prompt.negative(_negative_of_model(settings)) if prompt.negative_text else None,
         image=None if settings.mode == "text" else "conditioning/first.png",
         last_image="conditioning/last.png" if settings.mode == "first_last" else None,
         size=settings.size or (None if settings.mode == "text" else model.area),
@@ -232,7 +281,8 @@ class Generation:
 
     def __post_init__(self) -> None:
         self._scene_uid, self._scene_name = self.scene.session_uid, self.scene.name
-        self.brief, self.warnings = read_shots(self.scene, self.names)
+        self.brief, warnings = read_shots(self.scene, self.names)
+        self.warnings = [*warnings, *contradictions_of(self.brief, self.settings)]
         outline(self.settings.checkpoint)
         jobs_root(self.settings)
         self._client = engine_client(self.settings)

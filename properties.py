@@ -6,6 +6,10 @@ The second mirrors the running generation for the panels; it is emptied whenever
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
 import bpy
 from bpy.props import (
     BoolProperty,
@@ -16,6 +20,8 @@ from bpy.props import (
     PointerProperty,
     StringProperty,
 )
+
+from . import previs
 
 MODELS = (
     ("NANO", "Nano", "The small model that comes with Wan Previs: quick and rough, for trying things out"),
@@ -36,6 +42,13 @@ PRECISIONS = (
 )
 
 
+class WanPrevisLine(bpy.types.PropertyGroup):
+    """A line for the user: something wrong, or a finding."""
+
+    text: StringProperty()
+    ok: BoolProperty()
+
+
 class WanPrevisShot(bpy.types.PropertyGroup):
     """A shot as it was last read: its facts in words, ready to be drawn."""
 
@@ -49,19 +62,51 @@ class WanPrevisShot(bpy.types.PropertyGroup):
     sun_compass: StringProperty(name="Sun azimuth")
     sun_side: StringProperty(name="Light from")
     prompt: StringProperty(name="Prompt")
+    contradictions: CollectionProperty(type=WanPrevisLine)
 
 
-class WanPrevisLine(bpy.types.PropertyGroup):
-    """A line for the user: something wrong, or a finding."""
-
-    text: StringProperty()
-    ok: BoolProperty()
-
-
-def _description_changed(settings: WanPrevisScene, context: bpy.types.Context) -> None:
-    """The description is part of every prompt. A scene that is not in the window is marked stale by `outdated`."""
-    if settings.shots and settings.id_data == context.scene:
+def _words_changed(changed: bpy.types.PropertyGroup, context: bpy.types.Context) -> None:
+    """The user's words are part of the prompts. A scene that is not in the window is marked stale by `outdated`; a
+    template that cannot be used is told of by the panel."""
+    scene = changed.id_data
+    if scene == context.scene and scene.wan_previs.shots and not previs.why_no_template(scene.wan_previs.template):
         bpy.ops.wan_previs.read_shots()
+
+
+class WanPrevisWords(bpy.types.PropertyGroup):
+    """The user's words about one shot; it is found by the shot's name and outlives a change of the cuts."""
+
+    name: StringProperty(name="Shot")
+    description: StringProperty(name="Shot Description")
+    negative: StringProperty(name="Not in This Shot")
+
+
+def _active_words(field: str) -> dict[str, Any]:
+    """`get` and `set` of a property that shows the words about the active shot."""
+
+    def read(settings: WanPrevisScene) -> str:
+        words = settings.words_of(settings.active.name) if settings.active else None
+        return getattr(words, field) if words else ""
+
+    def write(settings: WanPrevisScene, text: str) -> None:
+        if settings.active is None:
+            return
+        words = settings.words_of(settings.active.name)
+        if words is None:
+            words = settings.words.add()
+            words.name = settings.active.name
+        setattr(words, field, text)
+
+    return {"get": read, "set": write}
+
+
+class WanPrevisThing(bpy.types.PropertyGroup):
+    """What the user says about an object, or about a collection as one thing."""
+
+    description: StringProperty(
+        name="Description",
+        description="What this is, in the prompt's words, such as: a rusty fishing boat. Empty: its name tells",
+    )
 
 
 class WanPrevisScene(bpy.types.PropertyGroup):
@@ -70,7 +115,36 @@ class WanPrevisScene(bpy.types.PropertyGroup):
     description: StringProperty(
         name="Description",
         description="Your own words about the scene: place, materials, mood. They become part of every prompt",
-        update=_description_changed,
+        update=_words_changed,
+    )
+    style: StringProperty(
+        name="Style",
+        description="The look of the whole film, such as: cinematic, 35mm film look. It opens every prompt",
+        update=_words_changed,
+    )
+    negative: StringProperty(
+        name="Avoid",
+        description="What no clip may look like, besides what the model avoids anyway",
+        update=_words_changed,
+    )
+    template: StringProperty(
+        name="Template",
+        description="The parts of a prompt in their order, with words of your own between them",
+        default=previs.DEFAULT_TEMPLATE,
+        update=_words_changed,
+    )
+    words: CollectionProperty(type=WanPrevisWords)
+    shot_description: StringProperty(
+        name="Shot Description",
+        description="Your own words about this shot: what happens, who is seen. They become part of its prompt",
+        update=_words_changed,
+        **_active_words("description"),
+    )
+    shot_negative: StringProperty(
+        name="Avoid Here",
+        description="What this shot must not look like, besides what is avoided in all shots",
+        update=_words_changed,
+        **_active_words("negative"),
     )
     model: EnumProperty(name="Model", description="The video model that makes the clips", items=MODELS)
     checkpoint: StringProperty(
@@ -103,6 +177,21 @@ class WanPrevisScene(bpy.types.PropertyGroup):
     def active(self) -> WanPrevisShot | None:
         """The active shot's row."""
         return self.shots[self.active_shot] if 0 <= self.active_shot < len(self.shots) else None
+
+    def words_of(self, shot: str) -> WanPrevisWords | None:
+        """The user's words about the shot of that name."""
+        return next((words for words in self.words if words.name == shot), None)
+
+    def wording(self) -> dict[str, Any]:
+        """The user's words, as fields of `previs.Settings`."""
+        shots = {words.name: previs.ShotWords(words.description, words.negative) for words in self.words}
+        return {
+            "description": self.description,
+            "style": self.style,
+            "negative": self.negative,
+            "template": self.template,
+            "shot_words": shots,
+        }
 
 
 class WanPrevisSession(bpy.types.PropertyGroup):
@@ -141,7 +230,8 @@ def read_source(scene: bpy.types.Scene) -> str:
     camera = scene.camera.name if scene.camera else ""
     render = scene.render
     rate = render.fps / render.fps_base
-    return repr((markers, camera, scene.frame_start, scene.frame_end, rate, scene.wan_previs.description))
+    words = scene.wan_previs.wording()
+    return repr((markers, camera, scene.frame_start, scene.frame_end, rate, words))
 
 
 def outdated(scene: bpy.types.Scene) -> bool:
@@ -149,16 +239,38 @@ def outdated(scene: bpy.types.Scene) -> bool:
     return scene.wan_previs.read_from != read_source(scene)
 
 
-CLASSES = (WanPrevisShot, WanPrevisLine, WanPrevisScene, WanPrevisSession)
+CLASSES = (WanPrevisLine, WanPrevisShot, WanPrevisWords, WanPrevisThing, WanPrevisScene, WanPrevisSession)
 
 
 def attach() -> None:
-    """Hang the properties on scenes and the window manager; their classes are registered."""
+    """Hang the properties on scenes, objects, collections and the window manager; their classes are registered."""
     bpy.types.Scene.wan_previs = PointerProperty(type=WanPrevisScene)
+    bpy.types.Object.wan_previs = PointerProperty(type=WanPrevisThing)
+    bpy.types.Collection.wan_previs = PointerProperty(type=WanPrevisThing)
     bpy.types.WindowManager.wan_previs = PointerProperty(type=WanPrevisSession)
 
 
 def detach() -> None:
     """Take them off again."""
     del bpy.types.WindowManager.wan_previs
+    del bpy.types.Collection.wan_previs
+    del bpy.types.Object.wan_previs
     del bpy.types.Scene.wan_previs
+
+
+@contextmanager
+def available() -> Iterator[None]:
+    """The properties are there, also where the package runs without being switched on as an extension; then they are
+    taken off again at the end. What a file holds of them shows as soon as they are there."""
+    if hasattr(bpy.types.Scene, "wan_previs"):
+        yield
+        return
+    for cls in CLASSES:
+        bpy.utils.register_class(cls)
+    attach()
+    try:
+        yield
+    finally:
+        detach()
+        for cls in reversed(CLASSES):
+            bpy.utils.unregister_class(cls)

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Speed and memory beside Diffusers, in one run on one machine."""
+"""Our networks beside those of Diffusers and transformers: same weights, same inputs, same machine, one run."""

@@ -1,94 +1,108 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""`make bench`: our networks and those of Diffusers, of equal dimensions with random weights, timed by turns.
+"""`make bench`: time and peak memory of our side and of Diffusers (transformers for the text encoder).
 
-    python -m benchmarks.run [OUT.md] [--threads N] [--rounds N]
+    python -m benchmarks.run [OUT.md] [--threads N] [--only PART,...]
 
-Times depend on the machine; the ratios are what counts. Each figure is the median over the rounds.
+Seconds are the least over rounds in which the sides take turns; memory is the peak of anonymous memory above the
+imported libraries, weights included, each side in a process of its own. Times depend on the machine; the ratios are
+what counts. With OUT.md a plot OUT.png is written beside it.
 """
 
 from __future__ import annotations
 
 import argparse
-import statistics
-import time
-from collections.abc import Callable
+import json
+import math
+import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from diffusers import AutoencoderKLWan, WanTransformer3DModel
+from torch.utils.flop_counter import FlopCounterMode
 
-from training.autoencoder import vae22_shapes
-from wan_engine.transformer import TransformerConfig, WanTransformer
-from wan_engine.vae import WanVAE
-
-DIM, LAYERS, HEADS, FFN, TEXT = 512, 8, 8, 2048, 512
-LATENT = (5, 32, 32)  # 1,280 tokens
-VAE_DIM, VAE_LATENT = 32, (9, 8, 8)
+from . import cached, measure, report, weights
+from .parts import PARTS, Part
 
 
-def by_turns(parts: dict[str, Callable[[], object]], rounds: int) -> dict[str, float]:
-    """Median seconds of each part; one unmeasured round first."""
-    times: dict[str, list[float]] = {name: [] for name in parts}
-    for turn in range(rounds + 1):
-        for name, part in parts.items():
-            start = time.perf_counter()
-            part()
-            if turn:
-                times[name].append(time.perf_counter() - start)
-    return {name: statistics.median(values) for name, values in times.items()}
+@dataclass(frozen=True)
+class Row:
+    """Figures of one part, [ours, theirs]: seconds (NaN where not timed) and peak bytes; what of the peak we reach."""
+
+    part: Part
+    seconds: tuple[float, float]
+    bytes: tuple[int, int]
+    difference: float
+    reached: float | None
 
 
-def transformer_parts(dtype: torch.dtype) -> dict[str, Callable[[], object]]:
-    """One forward pass; text is embedded anew in both, as on the first step of a prompt."""
-    ours = WanTransformer(TransformerConfig(DIM, FFN, HEADS, LAYERS, 16, 16, 64)).to(dtype).eval()
-    theirs = WanTransformer3DModel(
-        num_attention_heads=HEADS, attention_head_dim=DIM // HEADS, in_channels=16, out_channels=16, text_dim=64,
-        freq_dim=256, ffn_dim=FFN, num_layers=LAYERS,
-    ).to(dtype).eval()  # fmt: skip
-    x, text, t = torch.randn(1, 16, *LATENT), torch.randn(TEXT, 64), torch.tensor([500.0])
-    return {
-        "ours": lambda: ours(x, t, ours.embed_text([text])),
-        "Diffusers": lambda: theirs(x.to(dtype), t, text[None].to(dtype), return_dict=False),
-    }
+def measured(name: str, folder: Path, peaks: dict[str, float], threads: int) -> Row:
+    part = PARTS[name]
+    seconds, difference, reached = (math.nan, math.nan), math.nan, None
+    if part.rounds:
+        work = {"ours": part.ours(folder), "theirs": part.theirs(folder)}
+        results = {}
+
+        def keep(side: str) -> None:
+            results[side] = work[side]()
+
+        times = measure.by_turns(
+            {side: lambda side=side: keep(side) for side in work}, part.rounds, warm=part.rounds > 1
+        )
+        seconds = times["ours"], times["theirs"]
+        difference = float((results["ours"] - results["theirs"]).norm() / results["theirs"].norm())
+        if not difference <= part.agreement:
+            raise SystemExit(f"{part.title}: the two sides differ by {difference:.2g}; the comparison would be void")
+        reached = _reached(name, part, seconds[0], work["theirs"], peaks)
+    peak = tuple(measure.peak_memory(name, side, folder, threads) for side in ("ours", "theirs"))
+    return Row(part, seconds, (peak[0], peak[1]), difference, reached)
 
 
-def vae_parts() -> dict[str, Callable[[], object]]:
-    """Decoding of 33 frames by the 2.2 layout, float32."""
-    ours = WanVAE(vae22_shapes(VAE_DIM, VAE_DIM, 48, 2)).eval()
-    theirs = AutoencoderKLWan(
-        base_dim=VAE_DIM, decoder_base_dim=VAE_DIM, z_dim=48, in_channels=12, out_channels=12, patch_size=2,
-        is_residual=True, scale_factor_spatial=16,
-    ).eval()  # fmt: skip
-    z = torch.randn(1, 48, *VAE_LATENT)
+def _reached(name: str, part: Part, seconds: float, theirs, peaks: dict[str, float]) -> float | None:
+    """Our share of the machine's peak: of matrix products for the transformer, of convolutions for the VAE."""
+    if part.gflop:
+        return part.gflop / seconds / peaks[str(part.dtype)]
+    if not name.startswith("vae"):
+        return None
+    with FlopCounterMode(display=False) as counter:  # both sides convolve alike
+        theirs()
+    return counter.get_total_flops() / 1e9 / seconds / peaks["convolution"]
 
-    def stream() -> None:
-        for _chunk in ours.decode_stream(z):
-            pass
 
-    return {"ours": stream, "Diffusers": lambda: theirs.decode(z, return_dict=False)}
+def one_side(name: str, side: str, folder: Path) -> None:
+    """The work of one side, once, in this process; prints its peak memory."""
+    part = PARTS[name]
+    sides = part.light or (part.ours, part.theirs)
+    with torch.inference_mode(), measure.PeakMemory() as memory:
+        sides[0 if side == "ours" else 1](folder)()
+    print(json.dumps({"peak": memory.bytes}))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("out", type=Path, nargs="?", help="also write the table here")
+    parser.add_argument("out", type=Path, nargs="?", help="write the table here, and a plot beside it")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--only", help="parts to measure, separated by commas: " + ", ".join(PARTS))
+    parser.add_argument("--side", nargs=3, metavar=("PART", "SIDE", "FOLDER"), help=argparse.SUPPRESS)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
-    torch.manual_seed(0)
-    rows = {
-        "transformer forward, float32": transformer_parts(torch.float32),
-        "transformer forward, bfloat16": transformer_parts(torch.bfloat16),
-        "VAE decode, 33 frames of 128x128, float32": vae_parts(),
-    }
-    lines = ["| part | ours, s | Diffusers, s | ratio |", "| --- | --- | --- | --- |"]
-    with torch.inference_mode():
-        for name, parts in rows.items():
-            t = by_turns(parts, args.rounds)
-            lines.append(f"| {name} | {t['ours']:.3f} | {t['Diffusers']:.3f} | {t['ours'] / t['Diffusers']:.2f} |")
-            print(lines[-1], flush=True)
+    if args.side:
+        return one_side(args.side[0], args.side[1], Path(args.side[2]))
+    names = args.only.split(",") if args.only else list(PARTS)
+    with tempfile.TemporaryDirectory() as scratch, torch.inference_mode():
+        folder = Path(scratch)
+        weights.write(folder)
+        peaks = {str(dtype): measure.matrix_peak(dtype) for dtype in (torch.float32, torch.bfloat16)}
+        peaks["convolution"] = measure.convolution_peak()
+        rows = []
+        for name in names:
+            rows.append(measured(name, folder, peaks, args.threads))
+            print(report.line(rows[-1]), flush=True)
+        table = report.text(rows, report.shares(peaks), None if args.only else cached.rows(), args.threads)
+    print(table)
     if args.out is not None:
-        args.out.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        args.out.write_text(table, encoding="utf-8")
+        report.plot(rows, args.out.with_suffix(".png"))
+    return None
 
 
 if __name__ == "__main__":

@@ -3,9 +3,10 @@
 
 from .generate import CLASSES as GENERATE
 from .handlers import add_handlers, remove_handlers
+from .prompts import CLASSES as PROMPTS
 from .setup import CLASSES as SETUP
 from .shots import CLASSES as SHOTS
 
 __all__ = ["CLASSES", "add_handlers", "remove_handlers"]
 
-CLASSES = (*SHOTS, *GENERATE, *SETUP)
+CLASSES = (*SHOTS, *PROMPTS, *GENERATE, *SETUP)

@@ -28,7 +28,7 @@ def settings_of(context: bpy.types.Context) -> previs.Settings:
         steps=chosen.steps or None,
         seed=chosen.seed,
         dtype=chosen.precision if own else "float32",
-        description=chosen.description,
+        **chosen.wording(),
         output=Path(bpy.path.abspath(chosen.output)) if chosen.output else None,
         engine_python=engine_python,
         user_dir=user_dir,
@@ -36,12 +36,17 @@ def settings_of(context: bpy.types.Context) -> previs.Settings:
 
 
 def show_shots(scene: bpy.types.Scene, brief: previs.Brief, warnings: list[str], settings: previs.Settings) -> None:
-    """Puts a brief of all shots of the scene into its rows; the active shot stays the active one, by name."""
+    """Puts a brief of all shots of the scene into its rows; the active shot stays the active one, by name.
+    Raises UsageError for a template that cannot be used, before anything is changed."""
     state: WanPrevisScene = scene.wan_previs
     active = state.active.name if state.active else ""
+    prompts = [previs.prompt_of(brief, shot, settings) for shot in brief.shots]
     state.shots.clear()
-    for shot in brief.shots:
-        fill_row(state.shots.add(), shot, brief.fps, previs.prompt_of(brief, shot, settings).text("en"))
+    for shot, prompt in zip(brief.shots, prompts, strict=True):
+        row = state.shots.add()
+        fill_row(row, shot, brief.fps, prompt.text("en"))
+        for warning in prompt.warnings:
+            row.contradictions.add().text = warning.message
     state.active_shot = max(0, state.shots.find(active))
     state.warnings.clear()
     for warning in warnings:

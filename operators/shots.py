@@ -22,6 +22,7 @@ class WANPREVIS_OT_read_shots(bpy.types.Operator):
         session = session_of(context)
         try:
             brief, warnings = previs.read_shots(context.scene)
+            show_shots(context.scene, brief, warnings, settings_of(context))
         except previs.OurError as error:
             if not session.running:
                 session.end([str(error)])
@@ -29,7 +30,6 @@ class WANPREVIS_OT_read_shots(bpy.types.Operator):
             return {"CANCELLED"}
         if not session.running:
             session.end([], session.result)
-        show_shots(context.scene, brief, warnings, settings_of(context))
         return {"FINISHED"}
 
 

@@ -104,10 +104,73 @@ class PromptPanel:
 
     def draw(self, context: bpy.types.Context) -> None:
         layout, state = self.layout, context.scene.wan_previs
-        layout.prop(state, "description", text="", placeholder="Your own words: place, materials, mood")
+        column = layout.column(align=True)
+        column.prop(state, "style", text="", placeholder="Style: cinematic, 35mm film look")
+        column.prop(state, "description", text="", placeholder="Your own words: place, materials, mood")
         if state.active is not None:
+            column.prop(state, "shot_description", text="", placeholder=f"About {state.active.name} alone")
+            for warning in state.active.contradictions:
+                label(layout, context, warning.text, icon="ERROR")
             label(layout.box(), context, state.active.prompt)
             layout.operator("wan_previs.copy_prompt", icon="COPYDOWN")
+
+
+class WordingPanel:
+    """How the prompt is put together, what to avoid, and a word about the active object."""
+
+    bl_region_type = "UI"
+    bl_category = "Previs"
+    bl_label = "Wording"
+    bl_options: ClassVar[set[str]] = {"DEFAULT_CLOSED"}
+
+    def draw(self, context: bpy.types.Context) -> None:
+        layout, state = self.layout, context.scene.wan_previs
+        layout.use_property_split = True
+        layout.use_property_decorate = False
+        row = layout.row(align=True)
+        row.prop(state, "template", placeholder="All parts")
+        row.menu("WANPREVIS_MT_presets", text="", icon="PRESET")
+        if wrong := previs.why_no_template(state.template):
+            label(layout, context, wrong, icon="ERROR")
+        layout.prop(state, "negative", placeholder="Besides the model's own")
+        if state.active is not None:
+            layout.prop(state, "shot_negative", placeholder="In this shot only")
+        if context.object is not None:
+            layout.prop(context.object.wan_previs, "description", text=context.object.name)
+
+
+class _ThingPanel:
+    """What the prompt calls this object or collection."""
+
+    bl_space_type = "PROPERTIES"
+    bl_region_type = "WINDOW"
+    bl_label = "Previs"
+    bl_options: ClassVar[set[str]] = {"DEFAULT_CLOSED"}
+    thing: str
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return getattr(context, cls.thing, None) is not None
+
+    def draw(self, context: bpy.types.Context) -> None:
+        self.layout.use_property_split = True
+        self.layout.prop(getattr(context, self.thing).wan_previs, "description", placeholder="a rusty fishing boat")
+
+
+class WANPREVIS_PT_object(_ThingPanel, bpy.types.Panel):
+    """What the prompt calls this object"""
+
+    bl_idname = "WANPREVIS_PT_object"
+    bl_context = "object"
+    thing = "object"
+
+
+class WANPREVIS_PT_collection(_ThingPanel, bpy.types.Panel):
+    """What the prompt calls this collection"""
+
+    bl_idname = "WANPREVIS_PT_collection"
+    bl_context = "collection"
+    thing = "collection"
 
 
 class SettingsPanel:
@@ -175,7 +238,8 @@ def _root_package() -> str:
 
 def _for_space(space: str) -> list[type]:
     """The panels of one editor's sidebar."""
-    kinds = {"shots": ShotsPanel, "facts": FactsPanel, "prompt": PromptPanel, "settings": SettingsPanel}
+    kinds = {"shots": ShotsPanel, "facts": FactsPanel, "prompt": PromptPanel, "wording": WordingPanel}
+    kinds |= {"settings": SettingsPanel}
     editor = {"VIEW_3D": "view3d", "SEQUENCE_EDITOR": "sequencer"}[space]
     classes = []
     for order, (name, kind) in enumerate(kinds.items()):
@@ -185,4 +249,10 @@ def _for_space(space: str) -> list[type]:
     return classes
 
 
-CLASSES = (WANPREVIS_UL_shots, *_for_space("VIEW_3D"), *_for_space("SEQUENCE_EDITOR"))
+CLASSES = (
+    WANPREVIS_UL_shots,
+    *_for_space("VIEW_3D"),
+    *_for_space("SEQUENCE_EDITOR"),
+    WANPREVIS_PT_object,
+    WANPREVIS_PT_collection,
+)

@@ -2,6 +2,21 @@
 """From a shot brief to the words Wan was trained on: English and Chinese text from one structured prompt. No bpy."""
 
 from .build import build_prompt
-from .structured import StructuredPrompt
+from .contradictions import contradictions
+from .structured import Contradiction, StructuredPrompt
+from .template import DEFAULT as DEFAULT_TEMPLATE
+from .template import PARTS as TEMPLATE_PARTS
+from .template import TemplateError, parse_template
+from .weave import joined
 
-__all__ = ["StructuredPrompt", "build_prompt"]
+__all__ = [
+    "DEFAULT_TEMPLATE",
+    "TEMPLATE_PARTS",
+    "Contradiction",
+    "StructuredPrompt",
+    "TemplateError",
+    "build_prompt",
+    "contradictions",
+    "joined",
+    "parse_template",
+]

@@ -6,20 +6,30 @@ from __future__ import annotations
 from itertools import pairwise
 
 from ..scene.brief import Brief, Move, Shot
+from .chinese import length
+from .contradictions import contradictions
 from .light import lamp_lights, sun_light
-from .structured import Amount, Camera, CameraMove, LampLight, StructuredPrompt, SunLight, Surroundings
+from .structured import Amount, Camera, CameraMove, Contradiction, LampLight, StructuredPrompt, SunLight, Surroundings
 from .subjects import color_name, subject_words
+from .template import DEFAULT, parse_template
 from .vocabulary import ANGLE_TERMS, LENS_TERMS, SECTOR_TERMS, TERM_ORDER, TIME_TERMS
+from .weave import joined, tidy
 
+MOST_USER_WORDS = 250  # 512 tokens hold about 380 words, and the scene's facts take up to 130
 MOST_TERMS = 5
 MOST_MOVES = 3
 SHAPELESS = frozenset({"static", "handheld", "tracking", "dolly_zoom"})  # moves told without an amount
 
 
-def build_prompt(brief: Brief, shot: Shot, user_text: str = "") -> StructuredPrompt:
-    """The structured prompt of a shot of that brief. `user_text` describes the scene in the user's own words and
-    language; it comes first in the text. The same arguments give the same prompt; nothing that the brief leaves open
-    is said."""
+def build_prompt(
+    brief: Brief, shot: Shot, user_text: str = "", style: str = "", template: str = "", negative: str = ""
+) -> StructuredPrompt:
+    """The structured prompt of a shot of that brief. `user_text` describes the scene or the shot in the user's own
+    words and language, `style` its look; `template` "" is the default one, `negative` is added to the model's negative
+    prompt. The same arguments give the same prompt; nothing that the brief leaves open is said. Raises
+    TemplateError."""
+    parse_template(template)
+    user_text, style = tidy(user_text), tidy(style)
     sun, lamps, camera = sun_light(shot), lamp_lights(shot), _camera(shot, brief.fps)
     environment = shot.environment
     surroundings = Surroundings(
@@ -28,13 +38,27 @@ def build_prompt(brief: Brief, shot: Shot, user_text: str = "") -> StructuredPro
     return StructuredPrompt(
         shot=shot.name,
         terms=_terms(sun, lamps, camera, surroundings),
-        user_text=" ".join(user_text.split()),
+        user_text=user_text,
         sun=sun,
         lamps=lamps,
         camera=camera,
         subjects=subject_words(shot.subjects),
         surroundings=surroundings,
+        negative_text=tidy(negative) or None,
+        style=style,
+        template=" ".join(template.split()) or DEFAULT,
+        warnings=(*contradictions(shot, joined(style, user_text)), *_too_long(user_text)),
     )
+
+
+def _too_long(user_text: str) -> tuple[Contradiction, ...]:
+    """A warning for words beyond what the text encoder reads."""
+    count = length(user_text)
+    if count <= MOST_USER_WORDS:
+        return ()
+    fact = f"the model reads about {MOST_USER_WORDS} words beside the scene's facts"
+    start = user_text[:40].rstrip()
+    return (Contradiction(f"{start}...", fact, f"Your text is {count} words long, but {fact}. Make it shorter."),)
 
 
 def _camera(shot: Shot, fps: float) -> Camera:

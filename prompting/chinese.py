@@ -6,11 +6,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from .fit import Sentence, fit
+from .compose import compose, told_by_user
+from .fit import Sentence
 from .vocabulary import ADJECTIVES, COLORS, NOUNS, TERMS
+from .weave import ended
 
 if TYPE_CHECKING:
-    from .structured import Camera, LampLight, StructuredPrompt, SubjectWords, SunChange, SunMoment, Surroundings
+    from .structured import LampLight, StructuredPrompt, SubjectWords, SunChange, SunMoment
 
 TIMES = {
     "night": "夜晚",
@@ -131,17 +133,15 @@ LENSES = {"fisheye": "鱼眼镜头", "wide": "广角镜头", "medium": "标准�
 
 def write(prompt: StructuredPrompt) -> str:
     """The Chinese text of the prompt. A noun that has no entry in `vocabulary.NOUNS` stays as it is."""
-    sentences = [
-        Sentence("，".join(TERMS[term][1] for term in prompt.terms) + "。" if prompt.terms else ""),
-        Sentence(_ended(prompt.user_text)),
-        Sentence(_subjects(prompt), 1),
-        *(Sentence(_motion(subject), 2) for subject in prompt.subjects),
-        *map(Sentence, _sun(prompt)),
-        *(Sentence(_lamp(lamp), 4) for lamp in prompt.lamps),
-        Sentence(_camera(prompt.camera)),
-        *(Sentence(text, 3) for text in _surroundings(prompt.surroundings)),
-    ]
-    return "".join(fit(sentences, _spare(prompt), length))
+    parts = {
+        "terms": [Sentence("，".join(TERMS[term][1] for term in prompt.terms) + "。" if prompt.terms else "")],
+        "subject": [Sentence(_subjects(prompt), 1)],
+        "action": [Sentence(_motion(subject), 2) for subject in prompt.subjects],
+        "light": [*map(Sentence, _sun(prompt)), *(Sentence(_lamp(lamp), 4) for lamp in prompt.lamps)],
+        "camera": [Sentence(_camera(prompt))],
+        "setting": [Sentence(text, 3) for text in _surroundings(prompt)],
+    }
+    return "".join(compose(prompt, parts, _spare(prompt), length, lambda text: ended(text, "。")))
 
 
 def length(text: str) -> int:
@@ -248,7 +248,10 @@ def _lamp(lamp: LampLight) -> str:
     return f"{name}{source}{ROLES.get(lamp.role or '', '照亮场景')}。"
 
 
-def _camera(camera: Camera) -> str:
+def _camera(prompt: StructuredPrompt) -> str:
+    camera = prompt.camera
+    if told_by_user(prompt, *(move.kind for move in camera.moves)):
+        return ""
     moves = [MOVES[move.kind].format(AMOUNTS[move.amount]) for move in camera.moves]
     if not moves:
         return ""
@@ -257,22 +260,22 @@ def _camera(camera: Camera) -> str:
     return f"{'，同时'.join(moves)}。"
 
 
-def _surroundings(around: Surroundings) -> list[str]:
-    told = []
+def _surroundings(prompt: StructuredPrompt) -> list[str]:
+    around, told = prompt.surroundings, []
     if around.sky == "clear":
         told.append(f"{SKIES['clear']}{f'，呈{COLORS[around.color]}' if around.color else ''}。")
     elif around.sky:
         told.append(f"{SKIES[around.sky]}。")
     elif around.color:
         told.append(f"{'天空' if around.setting == 'exterior' else '背景'}是{COLORS[around.color]}的。")
-    if around.weather:
+    if around.weather and not told_by_user(prompt, "fog"):
         told.append("雾气笼罩场景。")
-    if around.setting == "interior":
+    if around.setting == "interior" and not told_by_user(prompt, "indoors"):
         told.append("场景在室内。")
     return told
 
 
-def _spare(prompt: StructuredPrompt) -> list[str]:
+def _spare(prompt: StructuredPrompt) -> list[tuple[str, str]]:
     camera = prompt.camera
     framing = [
         TERMS[camera.shot_size][1] if camera.shot_size else "",
@@ -283,12 +286,8 @@ def _spare(prompt: StructuredPrompt) -> list[str]:
     lit = prompt.sun is not None and prompt.sun.start.shadows and prompt.sun.end.shadows
     calm = prompt.subjects and all(subject.motion == "static" for subject in prompt.subjects)
     return [
-        f"画面取{'、'.join(filter(None, framing))}。" if any(framing) else "",
-        "物体朝向太阳的一面明亮，背对太阳的一面处在阴影中。" if lit else "",
-        "所有物体都静止不动。" if calm else "",
-        "整个画面是一个没有剪辑的连续镜头。",
+        ("camera", f"画面取{'、'.join(filter(None, framing))}。" if any(framing) else ""),
+        ("light", "物体朝向太阳的一面明亮，背对太阳的一面处在阴影中。" if lit else ""),
+        ("action", "所有物体都静止不动。" if calm else ""),
+        ("camera", "整个画面是一个没有剪辑的连续镜头。"),
     ]
-
-
-def _ended(text: str) -> str:
-    return text if not text or text[-1] in ".!?。！？" else f"{text}。"

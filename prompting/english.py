@@ -6,11 +6,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .fit import Sentence, fit
+from .compose import compose, told_by_user
+from .fit import Sentence
 from .vocabulary import TERMS
+from .weave import ended
 
 if TYPE_CHECKING:
-    from .structured import Camera, LampLight, StructuredPrompt, SubjectWords, SunChange, SunMoment, Surroundings
+    from .structured import LampLight, StructuredPrompt, SubjectWords, SunChange, SunMoment
 
 FROM = {
     "front": "the front, behind the camera",
@@ -126,17 +128,15 @@ AMOUNTS = {"slightly": " slightly", "clearly": "", "far": " far", None: ""}
 
 def write(prompt: StructuredPrompt) -> str:
     """The English text of the prompt."""
-    sentences = [
-        Sentence(_capital(", ".join(TERMS[term][0] for term in prompt.terms)) + "." if prompt.terms else ""),
-        Sentence(_capital(_ended(prompt.user_text))),
-        Sentence(_subjects(prompt), 1),
-        *(Sentence(_motion(subject), 2) for subject in prompt.subjects),
-        *map(Sentence, _sun(prompt)),
-        *(Sentence(_lamp(lamp), 4) for lamp in prompt.lamps),
-        Sentence(_camera(prompt.camera)),
-        *(Sentence(text, 3) for text in _surroundings(prompt.surroundings)),
-    ]
-    return " ".join(fit(sentences, _spare(prompt), lambda text: len(text.split())))
+    parts = {
+        "terms": [Sentence(_capital(", ".join(TERMS[term][0] for term in prompt.terms)) + "." if prompt.terms else "")],
+        "subject": [Sentence(_subjects(prompt), 1)],
+        "action": [Sentence(_motion(subject), 2) for subject in prompt.subjects],
+        "light": [*map(Sentence, _sun(prompt)), *(Sentence(_lamp(lamp), 4) for lamp in prompt.lamps)],
+        "camera": [Sentence(_camera(prompt))],
+        "setting": [Sentence(text, 3) for text in _surroundings(prompt)],
+    }
+    return " ".join(compose(prompt, parts, _spare(prompt), lambda text: len(text.split()), _finished))
 
 
 def _subjects(prompt: StructuredPrompt) -> str:
@@ -241,7 +241,10 @@ def _lamp(lamp: LampLight) -> str:
     return f"{article} {color}{LAMPS[lamp.kind]} {ROLES.get(lamp.role or '', 'lights the scene')}{source}."
 
 
-def _camera(camera: Camera) -> str:
+def _camera(prompt: StructuredPrompt) -> str:
+    camera = prompt.camera
+    if told_by_user(prompt, *(move.kind for move in camera.moves)):
+        return ""
     moves = [MOVES[move.kind].format(AMOUNTS[move.amount]) for move in camera.moves]
     if not moves:
         return ""
@@ -250,20 +253,20 @@ def _camera(camera: Camera) -> str:
     return f"The camera {_listed(moves)}."
 
 
-def _surroundings(around: Surroundings) -> list[str]:
-    told = []
+def _surroundings(prompt: StructuredPrompt) -> list[str]:
+    around, told = prompt.surroundings, []
     if around.sky:
         told.append(SKIES[around.sky].format(f" and {around.color}" if around.color else ""))
     elif around.color:
         told.append(f"The {'sky' if around.setting == 'exterior' else 'background'} is {around.color}.")
-    if around.weather:
+    if around.weather and not told_by_user(prompt, "fog"):
         told.append("Fog lies over the scene.")
-    if around.setting == "interior":
+    if around.setting == "interior" and not told_by_user(prompt, "indoors"):
         told.append("The scene is indoors.")
     return told
 
 
-def _spare(prompt: StructuredPrompt) -> list[str]:
+def _spare(prompt: StructuredPrompt) -> list[tuple[str, str]]:
     """True sentences for a text that would be short otherwise."""
     camera = prompt.camera
     framing = [
@@ -275,10 +278,13 @@ def _spare(prompt: StructuredPrompt) -> list[str]:
     lit = prompt.sun is not None and prompt.sun.start.shadows and prompt.sun.end.shadows
     calm = prompt.subjects and all(subject.motion == "static" for subject in prompt.subjects)
     return [
-        " ".join(filter(None, framing)) + "." if camera.shot_size else "",
-        "The sides of the objects that face the sun are bright, and the other sides are in shadow." if lit else "",
-        "All objects stand still on their places." if calm else "",
-        "The picture is one continuous shot without cuts.",
+        ("camera", " ".join(filter(None, framing)) + "." if camera.shot_size else ""),
+        (
+            "light",
+            "The sides of the objects that face the sun are bright, and the other sides are in shadow." if lit else "",
+        ),
+        ("action", "All objects stand still on their places." if calm else ""),
+        ("camera", "The picture is one continuous shot without cuts."),
     ]
 
 
@@ -290,8 +296,8 @@ def _listed(items: list[str]) -> str:
     return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}"
 
 
-def _ended(text: str) -> str:
-    return text if not text or text[-1] in ".!?。！？" else f"{text}."
+def _finished(text: str) -> str:
+    return _capital(ended(text, "."))
 
 
 def _capital(text: str) -> str:

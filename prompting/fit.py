@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 LEAST, MOST = 60, 200
@@ -17,11 +17,15 @@ class Sentence:
     rank: int = 0
 
 
-def fit(sentences: list[Sentence], spare: list[str], length: Callable[[str], int]) -> list[str]:
+def fit(
+    sentences: Sequence[Sentence], spare: Sequence[str], length: Callable[[str], int], last: Sequence[Sentence] = ()
+) -> list[str]:
     """The sentences that fit: spare ones are added while the text is shorter than LEAST, optional ones taken away
-    while it is longer than MOST. What must stay may still be longer, and where facts are few a text stays shorter."""
-    chosen = [sentence for sentence in sentences if sentence.text]
-    chosen += [Sentence(text) for text in _needed(spare, LEAST - _total(chosen, length), length)]
+    while it is longer than MOST. What must stay may still be longer, and where facts are few a text stays shorter.
+    `last` comes after the spare ones."""
+    chosen = [sentence for sentence in (*sentences, *last) if sentence.text]
+    end = len(chosen) - sum(bool(sentence.text) for sentence in last)
+    chosen[end:end] = [Sentence(text) for text in _needed(spare, LEAST - _total(chosen, length), length)]
     while _total(chosen, length) > MOST and any(sentence.rank for sentence in chosen):
         highest = max(sentence.rank for sentence in chosen)
         last = max(i for i, sentence in enumerate(chosen) if sentence.rank == highest)
@@ -29,7 +33,7 @@ def fit(sentences: list[Sentence], spare: list[str], length: Callable[[str], int
     return [sentence.text for sentence in chosen]
 
 
-def _needed(spare: list[str], missing: int, length: Callable[[str], int]) -> list[str]:
+def _needed(spare: Sequence[str], missing: int, length: Callable[[str], int]) -> list[str]:
     needed: list[str] = []
     for text in filter(None, spare):
         if missing <= 0:

@@ -147,6 +147,17 @@ def _brightness(first: float | None, last: float | None) -> Brightness | None:
     return "dimmer" if first > last * BRIGHTER else None
 
 
+def bearings(sun: Sun, path: CameraPath) -> list[tuple[float, float]]:
+    """(elevation, bearing against the camera's heading) in degrees at every sampled frame of the shot."""
+    frames = sorted({sample.frame for sample in sun.samples} | {sample.frame for sample in path.samples})
+    found = []
+    for frame in frames:
+        direction = _at(sun.samples, frame, "direction")
+        elevation = math.degrees(math.atan2(direction[2], math.hypot(direction[0], direction[1])))
+        found.append((elevation, _azimuth(direction) - _heading(_at(path.samples, frame, "matrix_world"))))
+    return found
+
+
 def _turning(sun: Sun, path: CameraPath) -> tuple[Turn | None, Amount | None, TurnCause | None]:
     """Where the sun's bearing wanders over the shot, how far, and what makes it: the sun or the camera."""
     frames = sorted({sample.frame for sample in sun.samples} | {sample.frame for sample in path.samples})

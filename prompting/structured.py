@@ -27,7 +27,7 @@ from ..scene.brief import (
     TimeOfDay,
     Weather,
 )
-from . import chinese, english
+from . import chinese, english, template
 
 SCHEMA = "wan_previs.prompt/1"
 
@@ -137,9 +137,20 @@ class Surroundings:
 
 
 @dataclass(frozen=True)
+class Contradiction:
+    """A warning: the user's phrase, the fact of the scene that speaks against it, and both in a sentence."""
+
+    word: str
+    fact: str
+    message: str
+
+
+@dataclass(frozen=True)
 class StructuredPrompt:
-    """A shot's prompt. `terms` are keys of `vocabulary.TERMS` (at most five), `user_text` is the user's description
-    with its spaces tidied, `sun` is None for a scene without a sun, `negative_text` None means the engine's default."""
+    """A shot's prompt. `terms` are keys of `vocabulary.TERMS` (at most five); `user_text` and `style` are the user's
+    own words with their spaces tidied; `sun` is None for a scene without a sun; `template` orders the parts
+    (`template.py`); `negative_text` is what the user adds to the engine's negative prompt, None for nothing; `warnings`
+    are the user's claims that the scene contradicts."""
 
     shot: str
     terms: tuple[str, ...]
@@ -150,6 +161,9 @@ class StructuredPrompt:
     subjects: tuple[SubjectWords, ...]
     surroundings: Surroundings
     negative_text: str | None = None
+    style: str = ""
+    template: str = template.DEFAULT
+    warnings: tuple[Contradiction, ...] = ()
 
     def text(self, language: Language = "en") -> str:
         """The prompt in plain sentences; the same prompt gives the same text. 60 to 200 words (characters in
@@ -163,15 +177,19 @@ class StructuredPrompt:
             groups.setdefault(subject.position, []).append(subject)
         return groups
 
-    def negative(self, language: Language = "en") -> str | None:
-        """The negative prompt, or None for the engine's default (Wan's own, Chinese whatever the prompt's language)."""
-        _writer(language)
-        return self.negative_text
+    def negative(self, default: str) -> str | None:
+        """The negative prompt: the user's addition behind the model's own (`default`), with that language's comma; None
+        where the user adds nothing, so that the engine takes its default."""
+        if not self.negative_text:
+            return None
+        comma = ", " if default.isascii() else "，"
+        return f"{default}{comma}{self.negative_text}" if default else self.negative_text
 
     def to_json(self) -> dict[str, Any]:
         """Plain data with the schema's name, and the text in both languages under `text`."""
         fields = dataclasses.asdict(self)
         negative = fields.pop("negative_text")
+        fields["warnings"] = list(fields["warnings"])
         text = {"en": self.text("en"), "zh": self.text("zh")}
         return {"schema": SCHEMA, **fields, "negative": negative, "text": text}
 

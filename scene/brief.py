@@ -25,6 +25,11 @@ TimeOfDay = Literal["night", "dawn", "dusk", "sunrise", "sunset", "midday", "mor
 Sector = Literal[
     "front", "front_left", "left", "back_left", "back", "back_right", "right", "front_right", "top"
 ]  # where a light stands, against the camera's heading; left and right are the camera's
+ShadowFall = Literal[
+    "toward", "toward_left", "left", "away_left", "away", "away_right", "right", "toward_right", "under"
+]  # where shadows fall, against the camera: toward it with the sun ahead; under what casts them with the sun at the top
+ShadowSlide = Literal["left", "right"]
+ShadowChange = Literal["lengthen", "shorten"]
 MoveKind = Literal[
     "static", "push_in", "pull_back", "truck_left", "truck_right", "pedestal_up", "pedestal_down", "pan_left",
     "pan_right", "tilt_up", "tilt_down", "roll_clockwise", "roll_counterclockwise", "zoom_in", "zoom_out", "arc_left",
@@ -59,10 +64,18 @@ class SceneError(Exception):
 
 @dataclass(frozen=True)
 class StartEnd:
-    """One word (a TimeOfDay or a Sector) for the first frame of the shot and one for the last."""
+    """One word (a TimeOfDay, a Sector or a ShadowFall) for the first frame of the shot and one for the last."""
 
-    start: Literal[TimeOfDay, Sector] | None = None
-    end: Literal[TimeOfDay, Sector] | None = None
+    start: Literal[TimeOfDay, Sector, ShadowFall] | None = None
+    end: Literal[TimeOfDay, Sector, ShadowFall] | None = None
+
+
+@dataclass(frozen=True)
+class Extent:
+    """One number for the first frame of the shot and one for the last."""
+
+    start: float | None = None
+    end: float | None = None
 
 
 @dataclass(frozen=True)
@@ -79,13 +92,28 @@ class SunSample:
 
 
 @dataclass(frozen=True)
+class Shadows:
+    """Shadows on level ground. `turn_deg` is how far they turn over the shot, clockwise seen from above; `length_ratio`
+    their length in heights of what casts them, at most 20, None with the sun down. `slide`: which way their tips go
+    across the picture of the first frame, `change`: what becomes of their length; None where little happens."""
+
+    fall: StartEnd = field(default_factory=StartEnd)
+    turn_deg: float | None = None
+    length_ratio: Extent = field(default_factory=Extent)
+    slide: ShadowSlide | None = None
+    change: ShadowChange | None = None
+
+
+@dataclass(frozen=True)
 class Sun:
-    """The sun of a shot; samples go from the first frame to the last, linear between."""
+    """The sun of a shot; samples go from the first frame to the last, linear between. `shadows` is None for a sun that
+    stays below the horizon."""
 
     source: SunSource
     samples: tuple[SunSample, ...]
     time_of_day: StartEnd = field(default_factory=StartEnd)
     relative_to_camera: StartEnd = field(default_factory=StartEnd)
+    shadows: Shadows | None = None
 
 
 @dataclass(frozen=True)
@@ -127,7 +155,8 @@ class CameraPath:
 
 @dataclass(frozen=True)
 class Light:
-    """A light other than the sun; `type` is Blender's type in lower case, `energy` Blender's number (W, or W/m2)."""
+    """A light other than the sun; `type` is Blender's type in lower case, `energy` Blender's number (W, or W/m2),
+    `elevation_deg` how high it stands seen from what it lights (-90 straight below it)."""
 
     name: str
     type: str
@@ -135,6 +164,7 @@ class Light:
     color_temperature_k: float | None = None
     energy: float | None = None
     relative_to_camera: Sector | None = None
+    elevation_deg: float | None = None
 
 
 @dataclass(frozen=True)
@@ -159,13 +189,39 @@ class Subject:
 
 
 @dataclass(frozen=True)
+class Hdri:
+    """The brightest direction of a world lit by a picture (compass azimuth, elevation, side of the camera at the first
+    frame). `confidence` is the share of all its light that comes from within 15 degrees of there, less what an even
+    sky would give: near 0 overcast, from about 0.3 a sun or a lamp."""
+
+    azimuth_deg: float
+    elevation_deg: float
+    confidence: float
+    relative_to_camera: Sector | None = None
+    color_temperature_k: float | None = None
+
+
+@dataclass(frozen=True)
+class Emitter:
+    """A thing in the picture whose material shines: a practical light. `screen_box` is (x0, y0, x1, y1) in 0..1, y up,
+    clipped to the frame, at the first frame; `strength` Blender's emission strength times the colour's luminance."""
+
+    name: str
+    screen_box: tuple[float, float, float, float]
+    color_temperature_k: float | None = None
+    strength: float | None = None
+
+
+@dataclass(frozen=True)
 class Environment:
-    """What surrounds the shot; `world_color` is linear RGB."""
+    """What surrounds the shot; `world_color` is linear RGB; emitters stand largest first."""
 
     setting: Setting = "unknown"
     sky: Sky | None = None
     weather: Weather | None = None
     world_color: Vector3 | None = None
+    hdri: Hdri | None = None
+    emitters: tuple[Emitter, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import numpy as np
 from .brief import Light, LightRole
 from .camera import CameraState
 from .geometry import Sector, sector, unit
-from .sun import light_color
+from .color import light_color
 from .visibility import Lamp
 
 BEHIND: tuple[Sector, ...] = ("back", "back_left", "back_right")

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import bpy
 from mathutils import Matrix
 
+from .sun_position import Almanac, read_almanac
+
 
 def rendered_objects(layer: bpy.types.ViewLayer) -> list[bpy.types.Object]:
     """Objects of the layer that are in a collection which renders, and are not disabled themselves. `hide_render` is
@@ -27,21 +29,29 @@ def rendered_objects(layer: bpy.types.ViewLayer) -> list[bpy.types.Object]:
 
 @dataclass(frozen=True)
 class Lamp:
-    """A light as evaluated at a frame; valid until the next frame is set. `key` names it across frames."""
+    """A light as evaluated at a frame; valid until the next frame is set. `key` names it across frames, `owner` is the
+    object that holds it, `almanac` the scene's Sun Position data."""
 
     key: str
-    name: str
+    owner: bpy.types.Object
     light: bpy.types.Light
     matrix: Matrix
     renders: bool
+    almanac: Almanac
+
+    @property
+    def name(self) -> str:
+        return self.owner.name
 
 
 def lamps(objects: list[bpy.types.Object], depsgraph: bpy.types.Depsgraph, instanced: bool) -> Iterator[Lamp]:
     """Lights among `objects` (of `rendered_objects`) and, when `instanced`, those in instances of them."""
+    almanac = read_almanac(depsgraph.scene)
     for item in objects:
         if item.type == "LIGHT":
             evaluated = item.evaluated_get(depsgraph)
-            yield Lamp(item.name, item.name, evaluated.data, evaluated.matrix_world, not evaluated.hide_render)
+            renders = not evaluated.hide_render
+            yield Lamp(item.name_full, item, evaluated.data, evaluated.matrix_world, renders, almanac)
     if not instanced:
         return
     allowed = set(objects)
@@ -54,7 +64,7 @@ def lamps(objects: list[bpy.types.Object], depsgraph: bpy.types.Depsgraph, insta
             continue
         renders = not (instance.parent.hide_render or instance.object.hide_render)
         key = f"{owner.name}/{item.name}/{tuple(instance.persistent_id)}"
-        yield Lamp(key, item.name, instance.object.data, instance.matrix_world.copy(), renders)
+        yield Lamp(key, item, instance.object.data, instance.matrix_world.copy(), renders, almanac)
 
 
 def has_instanced_lights(depsgraph: bpy.types.Depsgraph) -> bool:

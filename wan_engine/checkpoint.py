@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A checkpoint folder in the published layout: what it holds, which model it is, and its networks.
+"""A checkpoint in any layout that `layouts.py` finds: what it holds, which model it is, and its networks.
 
-Two experts lie in `high_noise_model/` and `low_noise_model/`, a dense model at the root; beside them
-`Wan2.1_VAE.pth` or `Wan2.2_VAE.pth`, `models_t5_umt5-xxl-enc-bf16.pth` and `google/umt5-xxl/tokenizer.json`.
-Dimensions are read off the tensors and `config.json`; `wan_previs.json` may override the model's defaults.
+Dimensions are read off the tensors and `config.json`; `wan_previs.json` may override the model's defaults and say what
+no tensor tells: {"clip": {"num_heads": 16}} and, for single files without config.json, {"transformer":
+{"num_heads": 40}}.
 """
 
 from __future__ import annotations
@@ -15,26 +15,31 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from tokenizers import Tokenizer
 
 from . import models
+from .clip import ClipConfig, ClipVision
+from .headers import read_json
+from .layouts import Layout, find_layout
 from .models import Model
 from .outline import read_own_facts
 from .request import CheckpointError
+from .spiece import holds_tokenizer, read_tokenizer
 from .t5 import T5Config, T5Encoder
 from .transformer import TransformerConfig, WanTransformer
 from .vae import WanVAE, load_vae
-from .weights import WeightFile, read_json
+from .weights import Patch, WeightFile
 
-EXPERT_FOLDERS = {"high": "high_noise_model", "low": "low_noise_model"}
-TOKENIZER = "google/umt5-xxl/tokenizer.json"
-_TRANSFORMER = "diffusion_pytorch_model"
-_VAES = ("Wan2.1_VAE", "Wan2.2_VAE")
-_TEXT_ENCODER = "models_t5_umt5-xxl-enc-bf16"
+_HEAD_WIDTH = 128  # channels per attention head in every published transformer
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What a folder holds. `trained_sizes` are the exact sizes of a checkpoint of our own, else empty."""
+    """What a checkpoint holds. `trained_sizes` are the exact sizes of a checkpoint of our own, else empty.
+
+    `clip` is the image encoder of the 2.1 image models, None for all others; `clip_heads` its head count where a file
+    tells it. `layout` says in words how the files lie and what they are stored as.
+    """
 
     folder: Path
     model: Model
@@ -45,23 +50,66 @@ class Checkpoint:
     tokenizer: Path
     text_to_video: bool
     trained_sizes: tuple[tuple[int, int], ...]
+    clip: WeightFile | None = None
+    clip_heads: int | None = None
+    layout: str = "original folder"
 
     @property
     def channel_conditioned(self) -> bool:
         """The transformer reads noise, a 4-channel mask and the condition's latents, stacked."""
         return self.config.in_dim != self.config.out_dim
 
+    @property
+    def flf(self) -> bool:
+        """The transformer reads the CLIP features of two pictures, the first and the last."""
+        return self.config.flf
+
     def verify(self) -> None:
         """Compare every tensor's name and shape with the networks; raises CheckpointError before any work is done."""
         for file in self.experts.values():
             file.outline(lambda: WanTransformer(self.config))
         self.text_encoder.outline(self._build_text_encoder)
+        self.outline_vae()
+        if self.clip is not None:
+            self.clip.outline(self._build_clip)
 
-    def load_transformer(self, expert: str, dtype: torch.dtype, device: str) -> WanTransformer:
-        return self.experts[expert].fill(lambda: WanTransformer(self.config), dtype, device)
+    def load_transformer(
+        self, expert: str, dtype: torch.dtype, device: str, patch: Patch | None = None
+    ) -> WanTransformer:
+        """One expert; `patch` may change each tensor as it is read, as LoRAs do."""
+        return self.experts[expert].fill(lambda: WanTransformer(self.config), dtype, device, patch)
 
     def load_text_encoder(self, dtype: torch.dtype, device: str) -> T5Encoder:
         return self.text_encoder.fill(self._build_text_encoder, dtype, device)
+
+    def open_tokenizer(self) -> Tokenizer:
+        """The text encoder's tokenizer, whatever file it comes from; raises CheckpointError when it is damaged."""
+        return read_tokenizer(self.tokenizer)
+
+    def load_clip(self, device: str) -> ClipVision:
+        """The image encoder of a 2.1 image model, in float32; raises CheckpointError for a model without one."""
+        if self.clip is None:
+            raise CheckpointError(f"{self.model.title} has no image encoder; its pictures go another way.")
+        return self.clip.fill(self._build_clip, torch.float32, device)
+
+    def load_vae(self, device: str) -> WanVAE:
+        """The video autoencoder, always in float32."""
+        vae = _described(self.vae, lambda: load_vae({name: data.float() for name, data in self.vae.tensors()}))
+        return self._checked(vae).to(device).eval().requires_grad_(False)
+
+    def outline_vae(self) -> WanVAE:
+        """The autoencoder on the meta device: its stride and channels, without its weights."""
+        shapes = self.vae.shapes
+        empty = {name: torch.empty(shape, device="meta") for name, shape in shapes.items()}
+        return self._checked(_described(self.vae, lambda: load_vae(empty)))
+
+    def _checked(self, vae: WanVAE) -> WanVAE:
+        if vae.z_dim != self.config.out_dim:
+            raise CheckpointError(
+                f"{self.vae.label} has {vae.z_dim} latent channels, but the transformer makes {self.config.out_dim}; "
+                "they do not belong together."
+            )
+        return vae
 
     def _build_text_encoder(self) -> T5Encoder:
         config = _described(self.text_encoder, lambda: T5Config.from_state(self.text_encoder.shapes))
@@ -72,111 +120,124 @@ class Checkpoint:
             )
         return T5Encoder(config)
 
-    def load_vae(self, device: str) -> WanVAE:
-        """The video autoencoder, always in float32."""
-        vae = _described(self.vae, lambda: load_vae({name: data.float() for name, data in self.vae.tensors()}))
-        if vae.z_dim != self.config.out_dim:
+    def _build_clip(self) -> ClipVision:
+        assert self.clip is not None
+        shapes = self.clip.shapes
+        config = _described(self.clip, lambda: ClipConfig.from_state(shapes, self.clip_heads))
+        if config.dim != self.config.clip_dim:
             raise CheckpointError(
-                f"{self.vae.label} has {vae.z_dim} latent channels, but the transformer makes {self.config.out_dim}; "
-                "they do not belong together."
+                f"{self.clip.label} makes picture features of {config.dim} channels, but the transformer reads "
+                f"{self.config.clip_dim}; they do not belong together."
             )
-        return vae.to(device).eval().requires_grad_(False)
+        return ClipVision(config)
 
 
-def open_checkpoint(folder: Path) -> Checkpoint:
-    """Look at every file of the folder without reading weights; raises CheckpointError naming what is wrong."""
-    if not folder.is_dir():
-        raise CheckpointError(f"The checkpoint folder {folder} does not exist; check the path.")
-    if (folder / "model_index.json").is_file():
-        raise CheckpointError(f"{folder} is in the Diffusers layout, which is not supported; use the original folder.")
-    roots = {name: folder / sub for name, sub in EXPERT_FOLDERS.items()}
-    if not any(root.is_dir() for root in roots.values()):
-        roots = {"dense": folder}
-    experts = {name: WeightFile.open(_transformer_file(root)) for name, root in roots.items()}
-    configs = {name: _transformer_config(file, roots[name]) for name, file in experts.items()}
+def open_checkpoint(place: Path) -> Checkpoint:
+    """Look at every file of a folder, or of the model that a single transformer file belongs to, without reading
+    weights; raises CheckpointError naming what is wrong.
+    """
+    found = find_layout(place)
+    extra = read_own_facts(found.folder)
+    experts = {name: WeightFile.open(path, "transformer") for name, path in found.experts.items()}
+    configs = {name: _transformer_config(file, found.settings.get(name), extra) for name, file in experts.items()}
     config = next(iter(configs.values()))
     if any(other != config for other in configs.values()):
-        raise CheckpointError(f"The two experts in {folder} differ in size; they do not belong together.")
-    extra = read_own_facts(folder)
-    model = _overridden(_identify(folder, config, experts), extra, folder)
+        raise CheckpointError(f"The two experts in {found.folder} differ in size; they do not belong together.")
+    model = _overridden(_identify(found, config), extra, found.folder)
+    if found.tokenizer == found.text_encoder and not holds_tokenizer(found.tokenizer):
+        raise CheckpointError(
+            f"There is no tokenizer beside {found.text_encoder}, nor one in it; put tokenizer.json of google/umt5-xxl "
+            "beside it."
+        )
     return Checkpoint(
-        folder=folder,
+        folder=found.folder,
         model=model,
         config=config,
         experts=experts,
-        vae=WeightFile.open(_one_of(folder, _VAES)),
-        text_encoder=WeightFile.open(_one_of(folder, (_TEXT_ENCODER,))),
-        tokenizer=_existing(folder / TOKENIZER),
+        vae=WeightFile.open(found.vae, "vae"),
+        text_encoder=WeightFile.open(found.text_encoder, "text"),
+        tokenizer=found.tokenizer,
         text_to_video=bool(extra.get("text_to_video", config.in_dim == config.out_dim)),
         trained_sizes=model.sizes if "sizes" in extra else (),
+        clip=None if config.clip_dim is None else _open_clip(found),
+        clip_heads=_clip_heads(found, extra),
+        layout=f"{found.words}, {next(iter(experts.values())).stored_as}",
     )
 
 
-def _transformer_file(root: Path) -> Path:
-    """The index of the shards, else the single file."""
-    if not root.is_dir():
-        raise CheckpointError(f"The checkpoint lacks the folder {root}; download it again.")
-    index, single = (root / f"{_TRANSFORMER}.safetensors{end}" for end in (".index.json", ""))
-    if index.is_file():
-        return index
-    shards = sorted(root.glob(f"{_TRANSFORMER}-*.safetensors"))
-    if shards and not single.is_file():
-        raise CheckpointError(f"The checkpoint lacks {index}, which names the shards; download it again.")
-    return _existing(single)
+def _open_clip(found: Layout) -> WeightFile:
+    if found.clip is None:
+        raise CheckpointError(
+            f"{found.folder} holds a model that looks at its picture through CLIP, but no CLIP file (in the original "
+            "download models_clip_open-clip-xlm-roberta-large-vit-huge-14.pth); put it there."
+        )
+    return WeightFile.open(found.clip, "clip")
 
 
-def _existing(path: Path) -> Path:
-    if not path.is_file():
-        raise CheckpointError(f"The checkpoint lacks {path}; download it again.")
-    return path
-
-
-def _one_of(folder: Path, stems: tuple[str, ...]) -> Path:
-    candidates = [folder / f"{stem}{suffix}" for stem in stems for suffix in (".pth", ".safetensors")]
-    found = next((path for path in candidates if path.is_file()), None)
-    if found is None:
-        names = " or ".join(f"{stem}.pth" for stem in stems)
-        raise CheckpointError(f"The checkpoint lacks {names} in {folder}; download it again.")
-    return found
+def _clip_heads(found: Layout, extra: Mapping[str, Any]) -> int | None:
+    settings = {} if found.clip_settings is None else read_json(found.clip_settings)
+    own = extra.get("clip", {})
+    heads = own.get("num_heads") if isinstance(own, dict) else own
+    heads = settings.get("num_attention_heads") if heads is None else heads
+    if heads is not None and (not isinstance(heads, int) or heads < 1):
+        raise CheckpointError(f"{found.folder / 'wan_previs.json'}: clip must be an object with num_heads, a number.")
+    return heads
 
 
 def _described(file: WeightFile, read: Callable[[], Any]) -> Any:
     """Run `read`, turning a complaint about the tensors of `file` into a CheckpointError."""
     try:
         return read()
-    except (ValueError, KeyError, RuntimeError) as error:
+    except (ValueError, KeyError, IndexError, RuntimeError) as error:
         reason = " ".join(str(error).split())[:300]
         raise CheckpointError(f"{file.label} does not fit the network: {reason}") from error
 
 
-def _transformer_config(file: WeightFile, root: Path) -> TransformerConfig:
-    settings = read_json(root / "config.json")
-    return _described(file, lambda: TransformerConfig.from_state(file.shapes, settings))
+def _transformer_config(file: WeightFile, path: Path | None, extra: Mapping[str, Any]) -> TransformerConfig:
+    settings = {} if path is None else read_json(path)
+    if "num_attention_heads" in settings:  # Diffusers' word
+        settings = {**settings, "num_heads": settings["num_attention_heads"]}
+    own = extra.get("transformer")
+    if isinstance(own, dict):
+        settings = {**settings, **own}
+    if path is None and "num_heads" not in settings:
+        settings = {**settings, "num_heads": _usual_heads(file)}
+    try:
+        return _described(file, lambda: TransformerConfig.from_state(file.shapes, settings))
+    except TypeError as error:
+        raise CheckpointError(f"{path or file.label}: a setting is of the wrong kind ({error}).") from error
 
 
-def _identify(folder: Path, config: TransformerConfig, experts: Mapping[str, WeightFile]) -> Model:
+def _usual_heads(file: WeightFile) -> int:
+    dim = file.shapes.get("patch_embedding.weight", (0,))[0]
+    if dim % _HEAD_WIDTH:
+        raise CheckpointError(
+            f"{file.label}: its number of attention heads cannot be told from its tensors; put its config.json beside "
+            'it, or {"schema": "wan_previs.checkpoint/1", "transformer": {"num_heads": N}} as wan_previs.json.'
+        )
+    return dim // _HEAD_WIDTH
+
+
+def _identify(found: Layout, config: TransformerConfig) -> Model:
     """The row of the model table; raises CheckpointError for networks that this engine cannot run."""
     model = models.identify(
-        experts,
+        found.experts,
         channel_conditioned=config.in_dim != config.out_dim,
         latent_channels=config.out_dim,
         dim=config.dim,
         clip=config.clip_dim is not None,
         flf=config.flf,
+        hints=found.hints,
     )
-    if config.clip_dim is not None:
-        raise CheckpointError(
-            f"{folder} is {model.title}, which looks at the picture through a CLIP encoder; "
-            "that is not supported yet. Use a Wan2.2 checkpoint."
-        )
     if config.in_dim not in (config.out_dim, 2 * config.out_dim + 4):
         raise CheckpointError(
-            f"{folder}: a transformer with {config.in_dim} input and {config.out_dim} output channels is no Wan model "
-            "for text or pictures; control models are not supported."
+            f"{found.folder}: a transformer with {config.in_dim} input and {config.out_dim} output channels is no Wan "
+            "model for text or pictures; control models are not supported."
         )
-    if "dense" in experts:
+    if "dense" in found.experts:
         return dataclasses.replace(model, boundary=None)
-    return model
+    boundary = read_json(found.index).get("boundary_ratio") if found.index else None
+    return dataclasses.replace(model, boundary=float(boundary)) if isinstance(boundary, float) else model
 
 
 def _overridden(model: Model, extra: Mapping[str, Any], folder: Path) -> Model:

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
-from .request import DTYPES, OFFLOADS, SOLVERS, GenerationRequest, UsageError, WanError
+from .request import DTYPES, LORA_EXPERTS, OFFLOADS, PRESETS, SOLVERS, GenerationRequest, Lora, UsageError, WanError
 
 _CANCELLED = 130
 
@@ -51,14 +51,41 @@ def _parser() -> argparse.ArgumentParser:
     generate.add_argument(
         "--boundary", type=float, help="share of the timesteps from which the high-noise expert works"
     )
-    generate.add_argument("--solver", default="unipc", help=", ".join(SOLVERS))
+    generate.add_argument("--solver", help=", ".join(SOLVERS))
     generate.add_argument("--seed", type=int, default=0)
+    generate.add_argument("--preset", help=f"sampling of distilled models: {', '.join(PRESETS)}")
+    generate.add_argument(
+        "--lora",
+        dest="loras",
+        type=_lora,
+        action="append",
+        default=[],
+        metavar="PATH[:STRENGTH][:high|low]",
+        help="changes to the weights; may be given several times",
+    )
     generate.add_argument("--fps", type=float, help="playback rate")
     generate.add_argument("--dtype", default="float32", help=", ".join(DTYPES))
     generate.add_argument("--offload", default="none", help=", ".join(OFFLOADS))
+    generate.add_argument("--attention", default="auto", help="attention backend")
+    generate.add_argument("--compile", action="store_true", help="let torch compile the transformer's blocks")
+    generate.add_argument(
+        "--step-cache",
+        type=float,
+        default=0.0,
+        metavar="CHANGE",
+        help="reuse the blocks' results while they change less than this, such as 0.05 (not exact); 0 is off",
+    )
+    generate.add_argument(
+        "--vae-tiles", type=int, default=0, metavar="PIXELS", help="decode in tiles of this side (not exact); 0 is off"
+    )
     inspect = commands.add_parser("inspect", help="tell what a checkpoint is", description="Tell what a checkpoint is.")
     inspect.set_defaults(run=_inspect)
     inspect.add_argument("--checkpoint", required=True, help="folder in the published layout")
+    download = commands.add_parser("download", help="fetch a checkpoint", description="Fetch a published checkpoint.")
+    download.set_defaults(run=_download)
+    download.add_argument("model", help="such as Wan2.2-TI2V-5B")
+    download.add_argument("--to", required=True, metavar="DIR", help="folder for the checkpoint")
+    download.add_argument("--offline", action="store_true", help="fetch nothing, only look whether all is there")
     return parser
 
 
@@ -72,6 +99,9 @@ _TEXT_OPTIONS = {
     "latents": "also write the final latents (.safetensors)",
     "frames-out": "also write every decoded frame as PNG into this folder",
     "report": "also write what was done (.json)",
+    "resume": "keep the state after every step in this file, and go on from it after an interruption",
+    "preview": "rewrite this PNG with a small preview after every step",
+    "prompt-cache": "folder in which encoded prompts are kept",
 }
 
 
@@ -92,14 +122,38 @@ def _guide(text: str) -> tuple[float, float]:
     return values[0], values[-1]
 
 
+def _lora(text: str) -> Lora:
+    path, expert, strength = text, "both", 1.0
+    head, colon, tail = path.rpartition(":")
+    if colon and tail in LORA_EXPERTS:
+        path, expert = head, tail
+    head, colon, tail = path.rpartition(":")
+    if colon and _is_number(tail):
+        path, strength = head, float(tail)
+    if not path:
+        raise argparse.ArgumentTypeError(f"{text!r} names no file; write it like style.safetensors:0.8:high")
+    return Lora(path, strength, expert)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
 def _generate(options: argparse.Namespace) -> int:
     values = {name: value for name, value in vars(options).items() if name not in ("command", "run")}
-    request = GenerationRequest(**values)
+    request = GenerationRequest(**{**values, "loras": tuple(values["loras"])})
     request.validate()
-    from .pipeline import load  # torch takes seconds to import; usage errors should not wait for it
+    from . import distributed  # torch takes seconds to import; usage errors should not wait for it
+    from .pipeline import load
 
-    pipeline = load(request.checkpoint, request.dtype, request.offload)
-    report = pipeline.generate(request, on_event=_show)
+    with distributed.group():
+        report = load(**request.load_options).generate(request, on_event=_show)
+        if distributed.rank() != 0:
+            return 0
     for warning in report["warnings"]:
         print(f"Note: {warning}", file=sys.stderr)
     clip = report["clip"]
@@ -113,6 +167,20 @@ def _show(event: dict) -> None:
         print(progress, file=sys.stderr, flush=True)
     elif event["event"] == "stage":
         print(event["stage"].replace("_", " "), file=sys.stderr, flush=True)
+    elif event["event"] == "resume":
+        print(f"going on behind step {event['step']}", file=sys.stderr, flush=True)
+    elif event["event"] == "download":
+        total = max(1, event["total"])
+        print(
+            f"{100 * event['done'] // total:3} % of {total / 1e9:.1f} GB  {event['file']}", file=sys.stderr, flush=True
+        )
+
+
+def _download(options: argparse.Namespace) -> int:
+    from .download import fetch
+
+    print(fetch(options.model, Path(options.to), on_progress=_show, offline=options.offline))
+    return 0
 
 
 def _inspect(options: argparse.Namespace) -> int:

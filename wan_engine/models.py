@@ -7,7 +7,7 @@ Values from `wan/configs/*.py` and `generate.py` of the original 2.1 and 2.2 imp
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 _NEGATIVE = (
     "色调艳丽，过曝，静态，细节模糊不清，字幕，风格，作品，画作，画面，静止，整体发灰，最差质量，低质量，"
@@ -22,7 +22,8 @@ class Model:
     """Defaults of one model. `guide` is (low-noise, high-noise); `boundary` a share of the 1000 training timesteps.
 
     `frame_counts` and `sizes` list what it was trained for, the default first; sizes are (width, height). With a
-    picture the product of `area` bounds the clip's size; None means that of the first of `sizes`.
+    picture the product of `area` bounds the clip's size; None means that of the first of `sizes`. `small_shift` takes
+    the place of `shift` at 832x480 and below.
     """
 
     title: str
@@ -37,6 +38,12 @@ class Model:
     negative: str = _NEGATIVE
     solver: str = "unipc"
     area: tuple[int, int] | None = None
+    small_shift: float | None = None
+
+    def shift_for(self, size: tuple[int, int]) -> float:
+        """The default shift for a clip whose size, or area with a picture, was asked for as (width, height)."""
+        small = size[0] * size[1] <= 832 * 480
+        return self.small_shift if small and self.small_shift is not None else self.shift
 
 
 T2V_A14B = Model("Wan2.2 T2V-A14B", "text to video", 12.0, 40, (3.0, 4.0), 0.875, (81,), 16.0, _SIZES_720_480)
@@ -67,7 +74,9 @@ I2V_14B_V21 = Model(
     16.0,
     _SIZES_720_480,
     negative="镜头晃动，" + _NEGATIVE,
+    small_shift=3.0,
 )
+I2V_14B_480P_V21 = replace(I2V_14B_V21, title="Wan2.1 I2V-14B-480P", sizes=((832, 480), (480, 832)))
 FLF2V_14B_V21 = Model(
     "Wan2.1 FLF2V-14B",
     "first and last frame to video",
@@ -83,15 +92,25 @@ FLF2V_14B_V21 = Model(
 
 
 def identify(
-    experts: Collection[str], *, channel_conditioned: bool, latent_channels: int, dim: int, clip: bool, flf: bool
+    experts: Collection[str],
+    *,
+    channel_conditioned: bool,
+    latent_channels: int,
+    dim: int,
+    clip: bool,
+    flf: bool,
+    hints: str = "",
 ) -> Model:
     """The published model whose way of working the tensors show.
 
     `clip` and `flf` tell whether the transformer reads CLIP tokens of one or of two pictures; `dim` only separates
-    the two 2.1 text models, so small checkpoints get the row of the larger or smaller one alike.
+    the two 2.1 text models, so small checkpoints get the row of the larger or smaller one alike. `hints`, names of
+    files and folders, tell the 480P image model from the 720P one, whose tensors look the same.
     """
     if clip:
-        return FLF2V_14B_V21 if flf else I2V_14B_V21
+        if flf:
+            return FLF2V_14B_V21
+        return I2V_14B_480P_V21 if "480p" in hints.lower() else I2V_14B_V21
     if channel_conditioned:
         return I2V_A14B
     if len(experts) == 2:

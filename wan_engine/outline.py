@@ -8,10 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from . import models
+from .headers import Stored, kind_of, read_header, read_json
+from .layouts import Layout, find_layout, latent_channels, shapes_of
 from .request import CheckpointError
 from .sizes import Size, size_for_cover, size_for_picture
 
 SCHEMA = "wan_previs.checkpoint/1"
+_WIDE_LATENT = 48  # latent channels of the 2.2 autoencoder, whose latents stand for 16x16 pixels
 
 
 @dataclass(frozen=True)
@@ -35,21 +38,74 @@ class Outline:
         return size_for_picture(scene, width * height, self.multiple // 2)
 
 
-def outline(folder: Path) -> Outline:
-    """The outline of a checkpoint folder. Raises CheckpointError when there is none or it is no Wan checkpoint."""
-    if not folder.is_dir():
-        raise CheckpointError(f"The model folder {folder} does not exist. Choose a folder that holds a Wan checkpoint.")
-    own = read_own_facts(folder)
-    wide = (folder / "Wan2.2_VAE.pth").exists()
-    two = (folder / "high_noise_model").is_dir()
-    if not wide and not (folder / "Wan2.1_VAE.pth").exists():
-        raise CheckpointError(
-            f"{folder} holds neither Wan2.1_VAE.pth nor Wan2.2_VAE.pth. Choose a folder with a whole Wan checkpoint."
-        )
-    row = models.I2V_A14B if two else models.TI2V_5B if wide else models.I2V_14B_V21
+def outline(place: Path) -> Outline:
+    """The outline of a checkpoint, a folder or one transformer file. Raises CheckpointError when there is none or a
+    part is missing; whether the parts fit together shows when they are loaded.
+    """
+    found = find_layout(place)
+    own = read_own_facts(found.folder)
+    header = _header(next(iter(found.experts.values())))
+    row, latent = _by_tensors(found, header) if header else _by_names(found)
     sizes = own.get("sizes") or row.sizes
-    area = own.get("area") or sizes[0]
-    return Outline(str(own.get("title", row.title)), (int(area[0]), int(area[1])), 32 if wide else 16, wide and not two)
+    area = own.get("area") or row.area or sizes[0]
+    conditioned = row in (models.I2V_A14B, models.I2V_14B_V21, models.I2V_14B_480P_V21, models.FLF2V_14B_V21)
+    wide = latent == _WIDE_LATENT
+    return Outline(
+        str(own.get("title", row.title)), (int(area[0]), int(area[1])), 32 if wide else 16, wide and not conditioned
+    )
+
+
+def _header(path: Path) -> dict[str, Stored]:
+    """The tensors of a safetensors file or index; {} for other kinds, whose headers need more than the standard
+    library.
+    """
+    if path.name.endswith(".json"):
+        weight_map = read_json(path).get("weight_map")
+        files = {path.parent / str(file) for file in weight_map.values()} if isinstance(weight_map, dict) else set()
+    else:
+        files = {path}
+    headers: dict[str, Stored] = {}
+    for file in files:
+        if kind_of(file) != "safetensors":
+            return {}
+        headers |= read_header(file)
+    return headers
+
+
+def _by_tensors(found: Layout, header: dict[str, Stored]) -> tuple[models.Model, int]:
+    shapes = shapes_of(header, "transformer")
+    latent = latent_channels(header, "transformer")
+    if latent is None:
+        raise CheckpointError(f"{found.folder} holds no transformer of a Wan model. Choose another folder.")
+    dim, channels = shapes["patch_embedding.weight"][:2]
+    model = models.identify(
+        found.experts,
+        channel_conditioned=channels != latent,
+        latent_channels=latent,
+        dim=dim,
+        clip="img_emb.proj.1.weight" in shapes,
+        flf="img_emb.emb_pos" in shapes,
+        hints=found.hints,
+    )
+    return model, latent
+
+
+def _by_names(found: Layout) -> tuple[models.Model, int]:
+    """What the names of the files say, as their publishers write them."""
+    hints = found.hints.lower()
+    wide = "5b" in hints
+    pictures = "i2v" in hints and not wide
+    flf = "flf2v" in hints
+    model = models.identify(
+        found.experts,
+        channel_conditioned=pictures or flf,
+        latent_channels=_WIDE_LATENT if wide else 16,
+        dim=1536 if "1.3b" in hints or "1_3b" in hints else 5120,
+        clip=flf or (pictures and len(found.experts) == 1),
+        flf=flf,
+        hints=hints,
+    )
+    return model, _WIDE_LATENT if wide else 16
 
 
 def read_own_facts(folder: Path) -> dict:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From a request to a clip. One denoise loop serves text, picture, first and last picture, and text with picture.
+"""From a request to a clip.
 
 A loaded `Pipeline` serves any number of requests; networks are opened when first needed.
 """
@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import json
 import platform
-import time
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,64 +20,30 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from . import video
+from . import attention as attentions
+from . import distributed, video
 from .checkpoint import Checkpoint, open_checkpoint
-from .plan import Plan, make_plan, noise
-from .request import DTYPES, OFFLOADS, Cancelled, GenerationError, GenerationRequest, UsageError
-from .solvers import make_solver
-from .t5 import T5Encoder
-from .text import PromptTokenizer
-from .transformer import Context, WanTransformer
-from .vae import WanVAE
+from .conditioning import condition, encode_texts
+from .denoise import Denoiser
+from .lora import lora_patch
+from .networks import LoadOptions, Networks
+from .plan import Plan, make_plan
+from .preview import fit_latent_rgb, write_preview
+from .prompt_cache import PromptCache
+from .request import DTYPES, OFFLOADS, GenerationError, GenerationRequest, Lora, UsageError
+from .resume import ResumeFile, fingerprint, lora_facts
+from .run import OnEvent, Run
 
 REPORT_SCHEMA = "wan_previs.report/1"
-OnEvent = Callable[[dict], None]
-
-
-@dataclass(frozen=True)
-class Conditioning:
-    """How the picture enters the loop.
-
-    `channels` [1, 4 + z, t, h, w] (mask and condition) is stacked under the noisy latents. `held` [z, 1, h, w] is the
-    first latent frame that is put back after every step while its tokens are told timestep 0. Both None: text alone.
-    """
-
-    channels: Tensor | None = None
-    held: Tensor | None = None
-
-    def model_input(self, x: Tensor) -> Tensor:
-        """[z, t, h, w] to the transformer's [1, in_dim, t, h, w]."""
-        return x[None] if self.channels is None else torch.cat([x[None], self.channels], 1)
-
-    def impose(self, x: Tensor) -> Tensor:
-        return x if self.held is None else torch.cat([self.held, x[:, 1:]], 1)
-
-    def timestep(self, t: Tensor, x: Tensor) -> Tensor:
-        """[1], or [1, tokens] with 0 for the tokens of the held frame (patches of 2x2 in t, h, w order)."""
-        t = t.float().to(x.device)
-        if self.held is None:
-            return t[None]
-        frame = x.shape[2] // 2 * (x.shape[3] // 2)
-        times = t.repeat(x.shape[1] * frame)
-        times[:frame] = 0
-        return times[None]
 
 
 class Pipeline:
-    """The networks of one checkpoint. At most one expert is in memory.
+    """One checkpoint, ready to generate. What stays in memory between clips is up to its `Networks`."""
 
-    `offload` "none" keeps the text encoder, the autoencoder and the expert used last for the next clip; "expert" holds
-    nothing but the network at work.
-    """
-
-    def __init__(self, checkpoint: Checkpoint, dtype: str, offload: str) -> None:
+    def __init__(self, checkpoint: Checkpoint, options: LoadOptions) -> None:
         self.checkpoint = checkpoint
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
-        self._dtype = getattr(torch, dtype)
-        self._keep = offload == "none"
-        self._expert: tuple[str, WanTransformer] | None = None
-        self._text_encoder: T5Encoder | None = None
-        self._vae: WanVAE | None = None
+        self.networks = Networks(checkpoint, options, self.device)
 
     def generate(
         self,
@@ -88,143 +54,105 @@ class Pipeline:
     ) -> dict[str, Any]:
         """Make the clip that `request` asks for, files relative to `folder`; returns the report.
 
+        Of several processes that work on one clip only the first tells events and writes files.
+
         Raises UsageError, CheckpointError, GenerationError or Cancelled; a clip is then never left half written.
         """
         request.validate()
         _check_places(request, folder)
-        run = _Run(on_event, should_cancel)
-        with torch.inference_mode():
+        first = distributed.rank() == 0
+        run = Run(on_event if first else lambda event: None, should_cancel)
+        with self._memory_errors_in_words(), torch.inference_mode():
             with run.stage("load"):
                 plan = self._plan(request, folder)
+                resume = self._resume_file(request, plan, folder)
             with run.stage("encode_text"):
-                texts = self._encode_texts(plan)
+                texts = distributed.from_first(lambda: self._encode_texts(request, plan, folder, run))
             with run.stage("encode_image"):
-                conditioning = self._condition(plan)
+                conditioning = distributed.from_first(lambda: condition(plan, self.networks, run))
             with run.stage("denoise"):
-                latents, sigmas = self._denoise(plan, texts, conditioning, run)
+                on_clean = self._on_clean(request, folder, run)
+                denoiser = Denoiser(plan, self.networks, texts, conditioning, run, resume, request.step_cache, on_clean)
+                latents, sigmas = denoiser.sample()
+            if not first:
+                return self._report(request, plan, run, {})
             with run.stage("decode"):
-                frames = self._decode(latents, run)
+                frames = self._decode(latents, request.vae_tiles, run)
         with run.stage("finish"):
             clip = _finish(request, plan, frames, latents, sigmas, folder)
         report = self._report(request, plan, run, clip)
         if request.report is not None:
             text = json.dumps(report, indent=1, ensure_ascii=False)
             video.write_whole(folder / request.report, lambda partial: partial.write_text(text, encoding="utf-8"))
+        resume.remove()
         return report
 
     def _plan(self, request: GenerationRequest, folder: Path) -> Plan:
-        plan = make_plan(request, self.checkpoint, self._open_vae().stride, folder)
-        self._release()
-        return plan
+        settled = request.with_preset()
+        settled = replace(settled, solver=settled.solver or self.checkpoint.model.solver)
+        return make_plan(settled, self.checkpoint, self.checkpoint.outline_vae().stride, folder)
 
-    def _encode_texts(self, plan: Plan) -> list[Tensor]:
-        """[L, text_dim] rows of the prompt, and of the negative prompt when any step is guided."""
-        needed = plan.guide if plan.boundary is not None else plan.guide[:1]
-        prompts = [plan.prompt] if all(g == 1 for g in needed) else [plan.prompt, plan.negative]
-        tokenizer = PromptTokenizer(self.checkpoint.tokenizer, self.checkpoint.config.text_len)
-        encoder = self._open_text_encoder()
-        rows = []
-        for prompt in prompts:
-            ids = torch.tensor([tokenizer(prompt)], device=self.device)
-            rows.append(encoder(ids)[0].float())
-        self._release()
-        return rows
+    def _encode_texts(self, request: GenerationRequest, plan: Plan, folder: Path, run: Run) -> list[Tensor]:
+        cache = None if request.prompt_cache is None else PromptCache(folder / request.prompt_cache)
+        return encode_texts(plan, self.networks, run, cache)
 
-    def _encode(self, frames: Tensor) -> Tensor:
-        """[3, T, H, W] in -1..1 to normalised latents [z, t, h, w]."""
-        latents = self._open_vae().encode(frames[None].to(self.device))[0]
-        self._release()
-        return latents
+    def _resume_file(self, request: GenerationRequest, plan: Plan, folder: Path) -> ResumeFile:
+        if request.resume is None or distributed.rank() != 0:
+            return ResumeFile(None, "")
+        options = self.networks.options
+        settings = {
+            "dtype": str(options.dtype),
+            "loras": lora_facts(options.loras),
+            "attention": options.attention,
+            "compile": options.compile,
+            "step_cache": request.step_cache,
+            "device": self.device,
+        }
+        return ResumeFile(folder / request.resume, fingerprint(plan, self.checkpoint.folder, settings))
 
-    def _condition(self, plan: Plan) -> Conditioning:
-        """The pictures as latents, in the form the transformer was trained to read them."""
-        shape = plan.latent_shape
-        if not self.checkpoint.channel_conditioned:
-            return Conditioning() if plan.first is None else Conditioning(held=self._encode(plan.first[:, None]))
-        if plan.first is None:  # trained with mask and condition left empty for text alone
-            return Conditioning(channels=torch.zeros(1, 4 + shape[0], *shape[1:], device=self.device))
-        condition = torch.zeros(3, plan.frames, plan.size[1], plan.size[0])
-        mask = torch.zeros(plan.frames)
-        condition[:, 0], mask[0] = plan.first, 1
-        if plan.last is not None:
-            condition[:, -1], mask[-1] = plan.last, 1
-        # A latent frame stands for four pixel frames, the first one for a single frame that is counted four times.
-        mask = torch.cat([mask[:1].repeat(4), mask[1:]]).reshape(shape[1], 4).T
-        mask = mask[:, :, None, None].expand(4, *shape[1:])
-        return Conditioning(channels=torch.cat([mask.to(self.device), self._encode(condition)])[None])
+    def _on_clean(self, request: GenerationRequest, folder: Path, run: Run) -> Callable[[int, Tensor], None]:
+        """What to do with each step's prediction of the clean latents: draw the preview, where one is wanted."""
+        path = request.preview
+        if path is None or distributed.rank() != 0:
+            return lambda step, latents: None
+        to_rgb = fit_latent_rgb(self.networks.vae())
+        self.networks.release()
 
-    def _denoise(self, plan: Plan, texts: list[Tensor], conditioning: Conditioning, run: _Run) -> tuple[Tensor, Tensor]:
-        """The loop: final latents [z, t, h, w] and sigmas [steps + 1], float32 throughout."""
-        solver = make_solver(plan.solver, plan.steps, plan.shift)
-        x = conditioning.impose(noise(plan.seed, plan.latent_shape).to(self.device))
-        expert = ""
-        network: WanTransformer | None = None
-        contexts: list[Context] = []
-        for k, t in enumerate(solver.timesteps):
-            run.check_cancel()
-            began = time.perf_counter()
-            if network is None or plan.expert(float(t)) != expert:
-                expert = plan.expert(float(t))
-                network, contexts = None, []  # let go of the other expert first
-                network = self._open_expert(expert)
-                contexts = [network.embed_text([rows]) for rows in texts]
-            velocity = self._velocity(network, plan.guidance(expert), contexts, x, t, conditioning)
-            x = conditioning.impose(solver.step(velocity, x))
-            if not torch.isfinite(x).all():
-                raise GenerationError(
-                    f"Step {k + 1}/{plan.steps} gave values that are no numbers; try --dtype float32 or less guidance."
-                )
-            run.step(k + 1, plan.steps, expert, float(t), float(solver.sigmas[k]), time.perf_counter() - began)
-        self._release()
-        return x, solver.sigmas
+        def draw(step: int, latents: Tensor) -> None:
+            write_preview(latents, to_rgb, folder / path)
+            run.tell("preview", step=step, path=path)
 
-    @staticmethod
-    def _velocity(
-        network: WanTransformer, guide: float, contexts: list[Context], x: Tensor, t: Tensor, conditioning: Conditioning
-    ) -> Tensor:
-        """Guided prediction [z, t, h, w]; the unconditional pass only where guidance uses it."""
-        inputs, times = conditioning.model_input(x), conditioning.timestep(t, x)
-        conditional = network(inputs, times, contexts[0])[0].float()
-        if guide == 1:
-            return conditional
-        unconditional = network(inputs, times, contexts[1])[0].float()
-        return unconditional + guide * (conditional - unconditional)
+        return draw
 
-    def _decode(self, latents: Tensor, run: _Run) -> np.ndarray:
+    def _decode(self, latents: Tensor, tile: int, run: Run) -> np.ndarray:
         """uint8 [T, H, W, 3], decoded a few frames at a time."""
         chunks = []
-        for chunk in self._open_vae().decode_stream(latents[None]):
-            run.check_cancel()
-            if not torch.isfinite(chunk).all():
-                raise GenerationError(
-                    "The decoded frames hold values that are no numbers; the autoencoder may be damaged."
-                )
-            pixels = (chunk[0].clamp(-1, 1) + 1) / 2 * 255
-            chunks.append(pixels.to(torch.uint8).permute(1, 2, 3, 0).cpu().numpy())
+        vae = self.networks.vae()
+        with run.watching(vae):
+            for chunk in vae.decode_stream(latents[None], tile):
+                if not torch.isfinite(chunk).all():
+                    raise GenerationError(
+                        "The decoded frames hold values that are no numbers; the autoencoder may be damaged."
+                    )
+                pixels = (chunk[0].clamp(-1, 1) + 1) / 2 * 255
+                chunks.append(pixels.to(torch.uint8).permute(1, 2, 3, 0).cpu().numpy())
         return np.concatenate(chunks)
 
-    def _open_expert(self, name: str) -> WanTransformer:
-        if self._expert is None or self._expert[0] != name:
-            self._expert = None
-            self._expert = name, self.checkpoint.load_transformer(name, self._dtype, self.device)
-        return self._expert[1]
+    @contextmanager
+    def _memory_errors_in_words(self) -> Iterator[None]:
+        """Out of memory: let go of everything, then say what to do."""
+        try:
+            yield
+        except (MemoryError, RuntimeError) as error:
+            if not _out_of_memory(error):
+                raise
+            traceback.clear_frames(error.__traceback__)  # they hold what filled the memory
+            self.networks.free()
+            raise GenerationError(
+                "There is not enough memory; use a smaller size, fewer frames or --dtype bfloat16."
+            ) from error
 
-    def _open_text_encoder(self) -> T5Encoder:
-        if self._text_encoder is None:
-            self._text_encoder = self.checkpoint.load_text_encoder(self._dtype, self.device)
-        return self._text_encoder
-
-    def _open_vae(self) -> WanVAE:
-        if self._vae is None:
-            self._vae = self.checkpoint.load_vae(self.device)
-        return self._vae
-
-    def _release(self) -> None:
-        """A network has done its work: let go of it unless networks are kept for the next clip."""
-        if not self._keep:
-            self._expert = self._text_encoder = self._vae = None
-
-    def _report(self, request: GenerationRequest, plan: Plan, run: _Run, clip: dict[str, Any]) -> dict[str, Any]:
+    def _report(self, request: GenerationRequest, plan: Plan, run: Run, clip: dict[str, Any]) -> dict[str, Any]:
         return {
             "schema": REPORT_SCHEMA,
             "request": request.to_json(),
@@ -238,16 +166,25 @@ class Pipeline:
             "shift": plan.shift,
             "guide": list(plan.guide),
             "boundary": plan.boundary,
-            "dtype": str(self._dtype).removeprefix("torch."),
+            "dtype": str(self.networks.options.dtype).removeprefix("torch."),
+            "layout": self.checkpoint.layout,
             "steps": run.steps,
             "seconds": run.seconds,
+            **run.facts,
             "clip": clip,
-            "warnings": list(plan.warnings),
+            "warnings": [*plan.warnings, *run.notes],
             "versions": {"python": platform.python_version(), "torch": torch.__version__, "device": self.device},
         }
 
 
-def load(checkpoint: str | Path, dtype: str = "float32", offload: str = "none") -> Pipeline:
+def load(
+    checkpoint: str | Path,
+    dtype: str = "float32",
+    offload: str = "none",
+    loras: tuple[Lora, ...] = (),
+    attention: str = "auto",
+    compile: bool = False,
+) -> Pipeline:
     """Look through the checkpoint folder and be ready to generate; weights are read when first needed.
 
     Raises UsageError for an unknown option, CheckpointError for anything missing, damaged or of the wrong shape.
@@ -256,45 +193,13 @@ def load(checkpoint: str | Path, dtype: str = "float32", offload: str = "none") 
         raise UsageError(f"dtype is {dtype!r}, but must be one of {', '.join(DTYPES)}.")
     if offload not in OFFLOADS:
         raise UsageError(f"offload is {offload!r}, but must be one of {', '.join(OFFLOADS)}.")
-    if offload == "block":
-        raise UsageError("Offloading block by block is not supported yet; use --offload expert.")
     opened = open_checkpoint(Path(checkpoint))
     opened.verify()
-    return Pipeline(opened, dtype, offload)
-
-
-class _Run:
-    """Events, timing and cancelling of one generation."""
-
-    def __init__(self, on_event: OnEvent, should_cancel: Callable[[], bool]) -> None:
-        self._on_event = on_event
-        self._should_cancel = should_cancel
-        self.steps: list[dict[str, Any]] = []
-        self.seconds: dict[str, float] = {}
-
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        self.check_cancel()
-        self._on_event({"event": "stage", "stage": name})
-        began = time.perf_counter()
-        try:
-            yield
-        except (MemoryError, RuntimeError) as error:
-            if _out_of_memory(error):
-                raise GenerationError(
-                    "There is not enough memory; use a smaller size, fewer frames or --dtype bfloat16."
-                ) from error
-            raise
-        self.seconds[name] = round(time.perf_counter() - began, 3)
-
-    def step(self, step: int, steps: int, expert: str, timestep: float, sigma: float, seconds: float) -> None:
-        facts = {"step": step, "expert": expert, "timestep": timestep, "seconds": round(seconds, 3)}
-        self.steps.append({**facts, "sigma": sigma})
-        self._on_event({"event": "step", "steps": steps, **facts})
-
-    def check_cancel(self) -> None:
-        if self._should_cancel():
-            raise Cancelled("The generation was cancelled.")
+    for expert, file in opened.experts.items():
+        lora_patch(loras, expert, file.shapes)
+    pipeline = Pipeline(opened, LoadOptions(getattr(torch, dtype), offload, loras, attention, compile))
+    attentions.choose(attention, pipeline.device, pipeline.networks.options.dtype)
+    return pipeline
 
 
 def _out_of_memory(error: Exception) -> bool:

@@ -20,7 +20,8 @@ from .sizes import Size, check_size, size_for_cover, size_for_picture
 class Plan:
     """What will be made. `size` is (width, height), `latent_shape` [z, t, h, w].
 
-    `first` and `last` are the pictures, [3, H, W] in -1..1 at that size, ready for the autoencoder.
+    `first` and `last` are the pictures, [3, H, W] in -1..1 at that size, ready for the autoencoder. `clip_pictures`
+    are those that the CLIP encoder looks at, [3, H, W] in -1..1 at sizes of their own, () where the model has none.
     """
 
     prompt: str
@@ -38,6 +39,7 @@ class Plan:
     first: Tensor | None
     last: Tensor | None
     warnings: tuple[str, ...]
+    clip_pictures: tuple[Tensor, ...] = ()
 
     def expert(self, timestep: float) -> str:
         """high from the boundary up, low below it, dense when there is but one."""
@@ -49,36 +51,53 @@ class Plan:
         return self.guide[expert == "high"]
 
 
+@dataclass(frozen=True)
+class _Pictures:
+    """The clip's size and the pictures in it; `area` is the size that the shift goes by, `notes` tell what was done."""
+
+    size: Size
+    area: Size
+    first: Tensor | None = None
+    last: Tensor | None = None
+    clip: tuple[Tensor, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
 def make_plan(request: GenerationRequest, checkpoint: Checkpoint, stride: tuple[int, int, int], folder: Path) -> Plan:
-    """Settle size, pictures and sampling. `stride` is the VAE's (t, h, w); pictures are read from `folder`."""
+    """Settle size, pictures and sampling. `stride` is the VAE's (t, h, w); pictures are read from `folder`.
+
+    What the request states goes before its preset, that before the model's defaults.
+    """
+    request = request.with_preset()
     model = checkpoint.model
     frames = _either(request.frames, model.frame_counts[0])
     check_frames(frames)
-    size, first, last = _pictures(request, checkpoint, stride, folder)
-    if last is not None and frames < 5:
+    pictures = _pictures(request, checkpoint, stride, folder)
+    if pictures.last is not None and frames < 5:
         raise UsageError("A first and a last picture need at least 5 frames; ask for 5 or more.")
     two_experts = len(checkpoint.experts) == 2
     return Plan(
         prompt=request.prompt,
         negative=_either(request.negative, model.negative),
-        size=size,
+        size=pictures.size,
         frames=frames,
         latent_shape=(
             checkpoint.config.out_dim,
             (frames - 1) // stride[0] + 1,
-            size[1] // stride[1],
-            size[0] // stride[2],
+            pictures.size[1] // stride[1],
+            pictures.size[0] // stride[2],
         ),
         fps=_either(request.fps, model.fps),
         steps=_either(request.steps, model.steps),
-        shift=_either(request.shift, model.shift),
+        shift=_either(request.shift, model.shift_for(pictures.area)),
         guide=_either(request.guide, model.guide),
         boundary=_either(request.boundary, model.boundary) if two_experts else None,
-        solver=request.solver,
+        solver=_either(request.solver, model.solver),
         seed=request.seed,
-        first=first,
-        last=last,
-        warnings=tuple(_warnings(request, checkpoint, size, frames)),
+        first=pictures.first,
+        last=pictures.last,
+        clip_pictures=pictures.clip,
+        warnings=(*_warnings(request, checkpoint, pictures, frames), *pictures.notes),
     )
 
 
@@ -88,30 +107,42 @@ def _either(asked, default):
 
 def _pictures(
     request: GenerationRequest, checkpoint: Checkpoint, stride: tuple[int, int, int], folder: Path
-) -> tuple[Size, Tensor | None, Tensor | None]:
+) -> _Pictures:
     """The output size and the prepared pictures, by the way this checkpoint is conditioned."""
-    multiple = stride[1] * checkpoint.config.patch_size[1]
-    asked = request.size or checkpoint.model.sizes[0]
+    model, config = checkpoint.model, checkpoint.config
+    multiple = stride[1] * config.patch_size[1]
+    asked = request.size or model.sizes[0]
+    if config.flf and (request.image is None or request.last_image is None):
+        raise UsageError(f"{model.title} goes from one picture to another; give --image and --last-image.")
     if request.image is None:
         if not checkpoint.text_to_video:
-            raise UsageError(f"{checkpoint.model.title} starts from a picture; give one with --image.")
+            raise UsageError(f"{model.title} starts from a picture; give one with --image.")
         check_size(asked, multiple)
-        return asked, None, None
+        return _Pictures(asked, asked)
     if not checkpoint.channel_conditioned:
         _check_picture_is_possible(request, checkpoint, stride)
         picture = images.read_picture(folder / request.image)
         size = size_for_cover(picture.size, asked[0] * asked[1], multiple)
-        return size, images.covered(picture, size), None
+        return _Pictures(size, asked, images.covered(picture, size), notes=_cover_notes(picture.size, size))
     picture = images.read_picture(folder / request.image)
-    asked = request.size or checkpoint.model.area or asked
-    size = _trained_size(picture.size, asked, checkpoint.trained_sizes) or size_for_picture(
-        picture.size, asked[0] * asked[1], stride[1]
+    area = request.size or model.area or asked
+    size = _trained_size(picture.size, area, checkpoint.trained_sizes) or size_for_picture(
+        picture.size, area[0] * area[1], stride[1]
     )
-    last = None
+    first, last, notes = images.as_tensor(picture), None, _stretch_notes(picture.size, size)
     if request.last_image is not None:
         last_picture = images.read_picture(folder / request.last_image)
-        last = images.stretched(_same_aspect(last_picture, picture.size), size)
-    return size, images.stretched(picture, size), last
+        last, more = _last_picture(last_picture, picture.size, checkpoint)
+        notes += more
+    looked_at = () if config.clip_dim is None else (first, last) if config.flf and last is not None else (first,)
+    return _Pictures(
+        size,
+        area,
+        images.stretched(first, size),
+        None if last is None else images.stretched(last, size),
+        looked_at,
+        notes,
+    )
 
 
 def _check_picture_is_possible(
@@ -138,22 +169,66 @@ def _trained_size(picture: Size, asked: Size, trained: tuple[Size, ...]) -> Size
     return None
 
 
-def _same_aspect(last: Image.Image, first: Size) -> Image.Image:
-    return last if last.size == first else images.cropped_to_aspect(last, first)
+def _last_picture(last: Image.Image, first: Size, checkpoint: Checkpoint) -> tuple[Tensor, tuple[str, ...]]:
+    """The last picture in the first one's shape, and what to tell about it."""
+    notes: tuple[str, ...] = ()
+    if checkpoint.config.clip_dim is not None and not checkpoint.config.flf:
+        notes = (f"{checkpoint.model.title} was trained with a first picture only; it may miss the last one.",)
+    if last.size == first:
+        return images.as_tensor(last), notes
+    if not checkpoint.config.flf:
+        return images.as_tensor(images.cropped_to_aspect(last, first)), notes
+    told = (
+        f"The last picture is {_sides(last.size)}, the first {_sides(first)}; as in the original it is cut or "
+        "bordered with grey instead of scaled. Give both in one size."
+    )
+    return images.cut_like_original(images.as_tensor(last), first), (*notes, told)
 
 
-def _warnings(request: GenerationRequest, checkpoint: Checkpoint, size: Size, frames: int) -> list[str]:
+def _cover_notes(picture: Size, size: Size) -> tuple[str, ...]:
+    scaled = images.covering(picture, size)
+    if scaled == size:
+        return ()
+    return (
+        f"The picture of {_sides(picture)} is scaled to {_sides(scaled)}, of which the middle {_sides(size)} is used.",
+    )
+
+
+def _stretch_notes(picture: Size, size: Size) -> tuple[str, ...]:
+    change = abs(size[0] * picture[1] / (size[1] * picture[0]) - 1)
+    if change < 0.005:
+        return ()
+    return (
+        f"The picture of {_sides(picture)} is stretched to {_sides(size)}, which changes its shape by {change:.1%}.",
+    )
+
+
+def _warnings(request: GenerationRequest, checkpoint: Checkpoint, pictures: _Pictures, frames: int) -> list[str]:
     model = checkpoint.model
     found = []
     if frames not in model.frame_counts:
         counts = ", ".join(map(str, model.frame_counts))
         found.append(f"{model.title} was made for {counts} frames; {frames} may look worse.")
-    if checkpoint.trained_sizes and size not in checkpoint.trained_sizes:
-        sizes = ", ".join(f"{width}x{height}" for width, height in checkpoint.trained_sizes)
-        found.append(f"{model.title} was made for {sizes}; {size[0]}x{size[1]} may look worse.")
+    if not _size_is_trained(checkpoint, pictures):
+        sizes = ", ".join(map(_sides, model.sizes))
+        found.append(f"{model.title} was made for {sizes}; {_sides(pictures.size)} may look worse.")
     if request.boundary is not None and len(checkpoint.experts) == 1:
         found.append(f"{model.title} has a single expert; the boundary has no effect.")
+    if request.preset == "lightning" and not request.loras:
+        found.append("Four steps are enough for distilled weights only; give their LoRA unless the checkpoint has it.")
     return found
+
+
+def _size_is_trained(checkpoint: Checkpoint, pictures: _Pictures) -> bool:
+    """Published image models take any shape of a trained area; checkpoints of our own only the sizes they list."""
+    sizes = checkpoint.model.sizes
+    if pictures.first is None or checkpoint.trained_sizes:
+        return pictures.size in sizes
+    return pictures.area[0] * pictures.area[1] in {width * height for width, height in sizes}
+
+
+def _sides(size: Size) -> str:
+    return f"{size[0]}x{size[1]}"
 
 
 def noise(seed: int, shape: tuple[int, ...]) -> Tensor:

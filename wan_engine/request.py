@@ -7,12 +7,18 @@ import dataclasses
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 SCHEMA = "wan_previs.request/1"
 SOLVERS = ("unipc", "dpm++", "euler")
 DTYPES = ("float32", "bfloat16", "float16")
 OFFLOADS = ("none", "expert", "block")
+LORA_EXPERTS = ("both", "high", "low")
+# What a distilled model is sampled with; whatever the request states itself goes before it.
+PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+    {"lightning": {"steps": 4, "shift": 5.0, "guide": (1.0, 1.0), "solver": "euler"}}
+)
 
 
 class WanError(Exception):
@@ -46,12 +52,28 @@ class Cancelled(WanError):
 
 
 @dataclass(frozen=True)
+class Lora:
+    """Low-rank changes to the transformer's weights: a file, how strongly it counts, and for which expert
+    (`both`, `high`, `low`; a model with one transformer takes `both`)."""
+
+    path: str
+    strength: float = 1.0
+    expert: str = "both"
+
+
+@dataclass(frozen=True)
 class GenerationRequest:
-    """One clip to make. None means the default of the checkpoint's model.
+    """One clip to make. None means the default of the preset, or else of the checkpoint's model.
 
     `size` is (width, height) in pixels, `guide` (low-noise, high-noise), `fps` the rate at which the model's
     frames play. With `clip_frames` and `clip_fps` the clip is retimed to exactly that many frames at that rate.
-    Paths other than `checkpoint` may be relative to the folder the generation runs in.
+
+    `step_cache` is the relative change up to which a step may reuse what the blocks gave in an earlier one (0 = every
+    step is computed); `attention` the name of a backend; `compile` lets torch compile the transformer's blocks.
+    `vae_tiles` is the side in pixels of the tiles that are decoded one by one (0 = none; tiling is not exact).
+    `resume` is a file that holds the state after every step while the generation runs; `preview` a PNG that is
+    rewritten after every step; `prompt_cache` a folder in which encoded prompts are kept.
+    Paths other than `checkpoint` and those of `loras` may be relative to the folder the generation runs in.
     """
 
     checkpoint: str
@@ -65,10 +87,16 @@ class GenerationRequest:
     shift: float | None = None
     guide: tuple[float, float] | None = None
     boundary: float | None = None
-    solver: str = "unipc"
+    solver: str | None = None
     seed: int = 0
+    preset: str | None = None
+    loras: tuple[Lora, ...] = ()
     dtype: str = "float32"
     offload: str = "none"
+    attention: str = "auto"
+    compile: bool = False
+    step_cache: float = 0.0
+    vae_tiles: int = 0
     fps: float | None = None
     clip_frames: int | None = None
     clip_fps: float | None = None
@@ -76,6 +104,22 @@ class GenerationRequest:
     latents: str | None = None
     frames_out: str | None = None
     report: str | None = None
+    resume: str | None = None
+    preview: str | None = None
+    prompt_cache: str | None = None
+
+    @property
+    def load_options(self) -> dict[str, Any]:
+        """The arguments of `pipeline.load`: two requests with equal ones can share a loaded pipeline."""
+        names = ("checkpoint", "dtype", "offload", "loras", "attention", "compile")
+        return {name: getattr(self, name) for name in names}
+
+    def with_preset(self) -> GenerationRequest:
+        """The request with its preset's values where it states none itself."""
+        if self.preset is None:
+            return self
+        missing = {name: value for name, value in PRESETS[self.preset].items() if getattr(self, name) is None}
+        return dataclasses.replace(self, **missing)
 
     def to_json(self) -> dict[str, Any]:
         """Plain data for `request.json`."""
@@ -98,6 +142,8 @@ class GenerationRequest:
         for key in ("size", "guide"):
             if isinstance(values.get(key), list):
                 values[key] = tuple(values[key])
+        if isinstance(values.get("loras"), list):
+            values["loras"] = tuple(_lora_from_json(item) for item in values["loras"])
         request = cls(**values)
         request.validate()
         return request
@@ -115,6 +161,13 @@ class GenerationRequest:
             raise UsageError("A last picture needs a first picture too; give image.")
         if (self.clip_frames is None) != (self.clip_fps is None):
             raise UsageError("clip_frames and clip_fps belong together; give both or neither.")
+
+
+def _lora_from_json(data: object) -> Lora:
+    known = {field.name for field in dataclasses.fields(Lora)}
+    if not isinstance(data, Mapping) or "path" not in data or not set(data) <= known:
+        raise UsageError(f"A LoRA in the request is {data!r}, but must be an object with {', '.join(sorted(known))}.")
+    return Lora(**data)
 
 
 def check_frames(frames: int | None) -> None:
@@ -146,6 +199,10 @@ def _text(value: object) -> bool:
     return isinstance(value, str)
 
 
+def _tile(value: Any) -> bool:
+    return _is_int(value) and (value == 0 or (value >= 64 and value % 32 == 0))
+
+
 def _path(value: object) -> bool:
     return isinstance(value, str) and value != "" and "\0" not in value
 
@@ -156,6 +213,13 @@ def _pair_of(accepts: Callable[[object], bool]) -> Callable[[object], bool]:
 
 def _one_of(names: tuple[str, ...]) -> tuple[Callable[[object], bool], str]:
     return lambda value: value in names, "one of " + ", ".join(names)
+
+
+def _loras(value: Any) -> bool:
+    return isinstance(value, tuple) and all(
+        isinstance(lora, Lora) and _path(lora.path) and _is_number(lora.strength) and lora.expert in LORA_EXPERTS
+        for lora in value
+    )
 
 
 _CHECKS: dict[str, tuple[Callable[[Any], bool], str]] = {
@@ -172,8 +236,14 @@ _CHECKS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "boundary": (lambda value: _is_number(value) and 0 <= value <= 1, "a number from 0 to 1"),
     "solver": _one_of(SOLVERS),
     "seed": (lambda value: _is_int(value) and 0 <= value < 2**64, "a whole number from 0 to 2**64-1"),
+    "preset": _one_of(tuple(PRESETS)),
+    "loras": (_loras, "files, each with a finite strength and an expert of " + ", ".join(LORA_EXPERTS)),
     "dtype": _one_of(DTYPES),
     "offload": _one_of(OFFLOADS),
+    "attention": (lambda value: _text(value) and value != "", "the name of an attention backend"),
+    "compile": (lambda value: isinstance(value, bool), "true or false"),
+    "step_cache": (lambda value: _is_number(value) and 0 <= value <= 1, "a number from 0 (off) to 1"),
+    "vae_tiles": (_tile, "0 (off) or a tile's side of at least 64 pixels, a multiple of 32"),
     "fps": (_positive, "a positive number"),
     "clip_frames": (_count, "a positive whole number"),
     "clip_fps": (_positive, "a positive number"),
@@ -181,5 +251,8 @@ _CHECKS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "latents": (_path, "a file name"),
     "frames_out": (_path, "a folder"),
     "report": (_path, "a file name"),
+    "resume": (_path, "a file name"),
+    "preview": (_path, "a file name"),
+    "prompt_cache": (_path, "a folder"),
 }
 _OPTIONAL = {field.name for field in dataclasses.fields(GenerationRequest) if field.default is None}

@@ -8,6 +8,7 @@ All share one interface: `sigmas` (float32 [steps+1], last 0), `timesteps` ([ste
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import numpy as np
 import torch
@@ -38,6 +39,14 @@ class Solver:
         self._index += 1
         return result
 
+    def state(self) -> dict[str, Tensor]:
+        """What the next step must remember of earlier ones; with the count of steps done it is all `restore` needs."""
+        return {}
+
+    def restore(self, done: int, state: Mapping[str, Tensor]) -> None:
+        """Go on behind `done` steps of a run on the same schedule whose `state()` was this."""
+        self._index = done
+
     def _advance(self, i: int, velocity: Tensor, x: Tensor) -> Tensor:
         raise NotImplementedError
 
@@ -58,6 +67,13 @@ class DPMpp2M(Solver):
     def __init__(self, steps: int, shift: float) -> None:
         super().__init__(shifted(np.linspace(1, 0, steps + 1)[:-1], shift), whole_timesteps=True)
         self._previous: Tensor | None = None
+
+    def state(self) -> dict[str, Tensor]:
+        return {} if self._previous is None else {"previous": self._previous}
+
+    def restore(self, done: int, state: Mapping[str, Tensor]) -> None:
+        super().restore(done, state)
+        self._previous = state.get("previous")
 
     def _advance(self, i: int, velocity: Tensor, x: Tensor) -> Tensor:
         data = x - self.sigmas[i] * velocity
@@ -85,12 +101,25 @@ class UniPC(Solver):
         self._predicted_from: Tensor | None = None
         self._order = 0
 
+    def state(self) -> dict[str, Tensor]:
+        kept = {f"data_{k}": data for k, data in enumerate(self._data)}
+        return kept if self._predicted_from is None else {**kept, "predicted_from": self._predicted_from}
+
+    def restore(self, done: int, state: Mapping[str, Tensor]) -> None:
+        super().restore(done, state)
+        self._data = [state[name] for name in ("data_0", "data_1") if name in state]
+        self._predicted_from = state.get("predicted_from")
+        self._order = self._order_of(done - 1)
+
+    def _order_of(self, i: int) -> int:
+        return min(2, i + 1, len(self.timesteps) - i)
+
     def _advance(self, i: int, velocity: Tensor, x: Tensor) -> Tensor:
         data = x - self.sigmas[i] * velocity
         if self._predicted_from is not None:
             x = self._correct(i, data, self._predicted_from)
         self._data = [*self._data, data][-2:]
-        self._order = min(2, i + 1, len(self.timesteps) - i)
+        self._order = self._order_of(i)
         self._predicted_from = x
         return self._predict(i, x)
 

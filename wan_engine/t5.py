@@ -9,12 +9,14 @@ gated GELU (tanh form), root-mean-square norms computed in float32.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from .weights import WeightFile
 
 MAX_DISTANCE = 128  # tokens farther apart than this share the last bucket
 
@@ -137,3 +139,36 @@ class T5Encoder(nn.Module):
         for block in self.blocks:
             x = block(x, mask)
         return self.norm(x)
+
+
+@torch.no_grad()
+def encode_streamed(
+    file: WeightFile,
+    config: T5Config,
+    ids: Sequence[Sequence[int]],
+    dtype: torch.dtype,
+    device: str | torch.device,
+    on_layer: Callable[[int], None] | None = None,
+) -> list[Tensor]:
+    """What `T5Encoder` gives for each prompt's token ids, [L,dim] float32, with one layer in memory at a time.
+
+    Of the embedding table only the rows of these ids are read. `on_layer(k)` is called before layer k and may raise to
+    stop. The result equals the resident encoder's to the bit. Raises CheckpointError when the file does not fit.
+    """
+    file.outline(lambda: T5Encoder(config))
+
+    def load(name: str) -> Tensor:
+        return file.read(name).to(device=device, dtype=dtype)
+
+    with torch.device("meta"):
+        block, norm = Block(config).eval(), RMSNorm(config.dim)
+    places = list(block.state_dict())
+    states = [file.rows("token_embedding.weight", torch.tensor(row)).to(device, dtype)[None] for row in ids]
+    for k in range(config.num_layers):
+        if on_layer is not None:
+            on_layer(k)
+        block.to("meta")  # lets go of the layer before
+        block.load_state_dict({place: load(f"blocks.{k}.{place}") for place in places}, assign=True)
+        states = [block(x, None) for x in states]
+    norm.load_state_dict({"weight": load("norm.weight")}, assign=True)
+    return [norm(x)[0].float() for x in states]

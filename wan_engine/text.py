@@ -11,8 +11,7 @@ import ftfy
 from tokenizers import Tokenizer
 
 from .request import CheckpointError
-
-END = "</s>"
+from .spiece import END, read_tokenizer
 
 
 def clean(text: str) -> str:
@@ -24,17 +23,16 @@ def clean(text: str) -> str:
 class PromptTokenizer:
     """Token ids of a prompt, ending in </s>, at most `length` of them, without padding."""
 
-    def __init__(self, path: Path, length: int = 512) -> None:
-        """Read `tokenizer.json`; raises CheckpointError when it cannot be read or knows no end token."""
-        try:
-            self._tokenizer = Tokenizer.from_file(str(path))
-        except Exception as error:  # the tokenizers library raises bare Exception
-            raise CheckpointError(f"The tokenizer {path} cannot be read ({error}); download it again.") from error
+    def __init__(self, tokenizer: Path | Tokenizer, length: int = 512) -> None:
+        """From a tokenizer or the file it lies in; raises CheckpointError when it cannot be read or knows no end."""
+        path = tokenizer if isinstance(tokenizer, Path) else None
+        self._tokenizer = read_tokenizer(tokenizer) if isinstance(tokenizer, Path) else tokenizer
         self._tokenizer.no_padding()
         self._tokenizer.no_truncation()
         end = self._tokenizer.token_to_id(END)
         if end is None:
-            raise CheckpointError(f"The tokenizer {path} has no {END} token; it is not the one of this text encoder.")
+            name = f"The tokenizer {path}" if path else "The tokenizer"
+            raise CheckpointError(f"{name} has no {END} token; it is not the one of this text encoder.")
         self._end: int = end
         self._length = length
 

@@ -1,22 +1,34 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The diffusion transformer of Wan 2.1 and 2.2, at any size, with the published parameter names.
 
-After `wan/modules/model.py` of the original implementation. Two things are done otherwise, with equal results: rotary
-tables are real cosines and sines instead of complex numbers, and time modulation is computed once per different
-timestep and indexed per token, instead of being held for every token.
+After `wan/modules/model.py` of the original implementation. Three things are done otherwise, with equal results: rotary
+tables are complex64 instead of complex128, time modulation is computed once per different timestep and indexed per
+token instead of being held for every token, and without gradients the residual stream is changed in place, some
+thousand tokens at a time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
+
+from .attention import Attend, choose
+from .kernels import float_linear, linear
+from .spans import Span, added, modulated, token_spans
+from .stepcache import StepCache
+
+if TYPE_CHECKING:
+    from .distributed import TokenParallel
+
+# Bytes of the feed-forward's inner layer that one span of tokens may take.
+SPAN_BYTES = {"cpu": 2**26, "cuda": 2**29}
 
 
 @dataclass(frozen=True)
@@ -92,9 +104,18 @@ class Context:
     cache: dict[nn.Module, KeysValues] = field(default_factory=dict)
 
 
-def _float_linear(layer: nn.Linear, x: Tensor) -> Tensor:
-    """The layer computed in float32 whatever the dtype of its weights."""
-    return F.linear(x.float(), layer.weight.float(), layer.bias.float())
+@dataclass(frozen=True)
+class Pass:
+    """What the blocks of one forward pass share: time modulation [U,6,dim], spans of tokens, context, rotary table
+    [L,head_dim/2] complex, attention, and who else works on the same clip.
+    """
+
+    time: Tensor
+    spans: Sequence[Span]
+    context: Context
+    rotary: Tensor
+    attend: Attend
+    sequence: TokenParallel | None = None
 
 
 class RMSNorm(nn.Module):
@@ -103,41 +124,36 @@ class RMSNorm(nn.Module):
         self.weight, self.eps = nn.Parameter(torch.ones(dim)), eps
 
     def forward(self, x: Tensor) -> Tensor:
-        y = x.float()
-        y = y * torch.rsqrt(y.square().mean(dim=-1, keepdim=True) + self.eps)
-        return y.to(x.dtype) * self.weight
+        """float32 whatever the dtype of x."""
+        length = torch.linalg.vector_norm(x, dim=-1, keepdim=True, dtype=torch.float32)
+        return x * self.weight.float() * torch.rsqrt(length.square() / x.shape[-1] + self.eps)
 
 
 @lru_cache(maxsize=4)
-def rotary_tables(head_dim: int, grid: tuple[int, int, int]) -> tuple[Tensor, Tensor]:
-    """Cosines and sines of the 3D rotary embedding, each [tokens, head_dim/2] float32, tokens in (t, h, w) order.
+def rotary_table(head_dim: int, grid: tuple[int, int, int]) -> Tensor:
+    """The turns of the 3D rotary embedding as complex numbers [tokens, head_dim/2] (complex64), tokens in (t, h, w)
+    order.
 
     The pairs of a head are split over time, height and width as d-4(d//6), 2(d//6), 2(d//6) channels, each with base
-    10000.
+    10000. Angles are computed in float64.
     """
     sixth = head_dim // 6
     angles = []
-    for axis, width in enumerate((head_dim - 4 * sixth, 2 * sixth, 2 * sixth)):
-        frequency = 10000.0 ** -(torch.arange(0, width, 2, dtype=torch.float64) / width)
-        shape = [1, 1, 1, -1]
-        shape[axis] = grid[axis]
-        angle = torch.outer(torch.arange(grid[axis], dtype=torch.float64), frequency)
-        angles.append(angle.view(shape).expand(*grid, -1))
-    table = torch.cat(angles, dim=-1).flatten(0, 2)
-    return table.cos().float(), table.sin().float()
+    with torch.inference_mode(False):  # the table outlives this pass and may meet gradients in the next
+        for axis, width in enumerate((head_dim - 4 * sixth, 2 * sixth, 2 * sixth)):
+            frequency = 10000.0 ** -(torch.arange(0, width, 2, dtype=torch.float64) / width)
+            shape = [1, 1, 1, -1]
+            shape[axis] = grid[axis]
+            angle = torch.outer(torch.arange(grid[axis], dtype=torch.float64), frequency)
+            angles.append(angle.view(shape).expand(*grid, -1))
+        table = torch.cat(angles, dim=-1).flatten(0, 2)
+        return torch.complex(table.cos().float(), table.sin().float())
 
 
-def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """Turns neighbouring channel pairs of x [B,L,heads,d] by the table's angles [L,d/2]."""
-    a, b = x.float().unflatten(-1, (-1, 2)).unbind(-1)
-    cos, sin = cos[:, None], sin[:, None]
-    return torch.stack([a * cos - b * sin, a * sin + b * cos], dim=-1).flatten(-2).to(x.dtype)
-
-
-def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-    """Attention of [B,L,heads,d] tensors, heads joined: [B,L,heads*d]."""
-    q, k, v = (x.transpose(1, 2) for x in (q, k, v))
-    return F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
+def rotate(x: Tensor, table: Tensor) -> Tensor:
+    """Turns neighbouring channel pairs of x [B,L,heads,d] float32 by the table [L,d/2]."""
+    pairs = torch.view_as_complex(x.unflatten(-1, (-1, 2)))
+    return torch.view_as_real(pairs * table[:, None]).flatten(-2)
 
 
 class Attention(nn.Module):
@@ -154,10 +170,16 @@ class Attention(nn.Module):
 
 
 class SelfAttention(Attention):
-    def forward(self, x: Tensor, rotary: tuple[Tensor, Tensor]) -> Tensor:
-        q = rotate(self.heads(self.norm_q(self.q(x))), *rotary)
-        k = rotate(self.heads(self.norm_k(self.k(x))), *rotary)
-        return self.o(attend(q, k, self.heads(self.v(x))))
+    def project(self, x: Tensor, rotary: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries and keys, turned to their places, and values of tokens x: each [B,L,heads,d]."""
+        q, k, v = (linear(layer, x) for layer in (self.q, self.k, self.v))
+        q, k = (rotate(self.heads(y), rotary).to(v.dtype) for y in (self.norm_q(q), self.norm_k(k)))
+        return q, k, self.heads(v)
+
+    def room(self, part: Tensor, length: int) -> Tensor:
+        """Memory for `length` tokens like those of `part` [B,n,heads,d], with the tokens of a head side by side."""
+        batch, _, heads, width = part.shape
+        return part.new_empty(batch, heads, length, width).transpose(1, 2)
 
 
 class CrossAttention(Attention):
@@ -169,21 +191,28 @@ class CrossAttention(Attention):
             self.k_img, self.v_img = nn.Linear(config.dim, config.dim), nn.Linear(config.dim, config.dim)
             self.norm_k_img = RMSNorm(config.dim, config.eps)
 
-    def forward(self, x: Tensor, context: Context) -> Tensor:
-        q = self.heads(self.norm_q(self.q(x)))
-        return self.o(sum(attend(q, k, v) for k, v in self._keys_values(context)))
+    def forward(self, x: Tensor, context: Context, attend: Attend) -> Tensor:
+        q = linear(self.q, x)
+        q = self.heads(self.norm_q(q).to(q.dtype))
+        first, *others = self._keys_values(context)
+        y = attend(q, *first)
+        for pair in others:
+            y = y + attend(q, *pair)
+        return linear(self.o, y.flatten(2))
 
     def _keys_values(self, context: Context) -> KeysValues:
         if self in context.cache:
             return context.cache[self]
-        pairs: KeysValues = [(self.heads(self.norm_k(self.k(context.text))), self.heads(self.v(context.text)))]
+        pairs = [self._pair(context.text, self.k, self.norm_k, self.v)]
         if context.image is not None:
-            pairs.append(
-                (self.heads(self.norm_k_img(self.k_img(context.image))), self.heads(self.v_img(context.image)))
-            )
+            pairs.append(self._pair(context.image, self.k_img, self.norm_k_img, self.v_img))
         if not torch.is_grad_enabled():
             context.cache[self] = pairs
         return pairs
+
+    def _pair(self, tokens: Tensor, key: nn.Linear, norm: RMSNorm, value: nn.Linear) -> tuple[Tensor, Tensor]:
+        v = linear(value, tokens)
+        return self.heads(norm(linear(key, tokens)).to(v.dtype)), self.heads(v)
 
 
 class Block(nn.Module):
@@ -199,20 +228,46 @@ class Block(nn.Module):
         )
         self.modulation = nn.Parameter(torch.randn(1, 6, config.dim) / config.dim**0.5)
 
-    def forward(
-        self, x: Tensor, time: Tensor, index: Tensor, context: Context, rotary: tuple[Tensor, Tensor]
-    ) -> Tensor:
-        """x [B,L,dim] float32; time [U,6,dim] per different timestep; index [B,1] or [B,L] into U."""
-        dtype = self.ffn[0].weight.dtype
-        e = self.modulation.float() + time
-        y = self.norm1(x) * (1 + e[:, 1][index]) + e[:, 0][index]
-        x = x + self.self_attn(y.to(dtype), rotary) * e[:, 2][index]
-        y = F.layer_norm(
-            x, self.norm3.normalized_shape, self.norm3.weight.float(), self.norm3.bias.float(), self.norm3.eps
-        )
-        x = x + self.cross_attn(y.to(dtype), context)
-        y = self.norm2(x) * (1 + e[:, 4][index]) + e[:, 3][index]
-        return x + self.ffn(y.to(dtype)) * e[:, 5][index]
+    def forward(self, x: Tensor, shared: Pass) -> Tensor:
+        """Tokens x [B,L,dim] float32 through the block; without gradients x itself is changed.
+
+        Only self attention needs all tokens at once; everything else runs span by span, so that its intermediate
+        results stay small.
+        """
+        e = self.modulation.float() + shared.time
+        q, k, v = self._read(x, e, shared)
+        if shared.sequence is not None:
+            k, v = shared.sequence.join(k, 1), shared.sequence.join(v, 1)
+        y = shared.attend(q, k, v).flatten(2)
+        del q, k, v
+        for span in shared.spans:
+            part = x[:, span.tokens]
+            part = added(part, linear(self.self_attn.o, y[:, span.tokens]), e[:, 2][span.rows])
+            part = self._respond(part, e, span.rows, shared)
+        return part if len(shared.spans) == 1 else x
+
+    def _read(self, x: Tensor, e: Tensor, shared: Pass) -> list[Tensor]:
+        """Queries, keys and values of all tokens."""
+        qkv: list[Tensor] = []
+        for tokens, rows in ((s.tokens, s.rows) for s in shared.spans):
+            y = modulated(x[:, tokens], e[:, 0][rows], e[:, 1][rows], self.norm1.eps)
+            parts = self.self_attn.project(y.to(self.dtype), shared.rotary[tokens])
+            qkv = qkv or [self.self_attn.room(part, x.shape[1]) for part in parts]
+            for whole, part in zip(qkv, parts, strict=True):
+                whole[:, tokens] = part
+        return qkv
+
+    def _respond(self, x: Tensor, e: Tensor, rows: Tensor, shared: Pass) -> Tensor:
+        """Cross attention and feed-forward of some tokens."""
+        norm = self.norm3
+        y = F.layer_norm(x, norm.normalized_shape, norm.weight.float(), norm.bias.float(), norm.eps)
+        x = added(x, self.cross_attn(y.to(self.dtype), shared.context, shared.attend))
+        y = modulated(x, e[:, 3][rows], e[:, 4][rows], self.norm2.eps)
+        return added(x, linear(self.ffn[2], linear(self.ffn[0], y.to(self.dtype), gelu=True)), e[:, 5][rows])
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self.ffn[0].weight.dtype
 
 
 class Head(nn.Module):
@@ -223,9 +278,11 @@ class Head(nn.Module):
         self.head = nn.Linear(config.dim, patch * config.out_dim)
         self.modulation = nn.Parameter(torch.randn(1, 2, config.dim) / config.dim**0.5)
 
-    def forward(self, x: Tensor, time: Tensor, index: Tensor) -> Tensor:
+    def forward(self, x: Tensor, time: Tensor, spans: Sequence[Span]) -> Tensor:
+        """x [B,L,dim], time [U,dim] -> patches [B,L,...] float32."""
         e = self.modulation.float() + time[:, None]
-        return _float_linear(self.head, self.norm(x) * (1 + e[:, 1][index]) + e[:, 0][index])
+        parts = [modulated(x[:, s.tokens], e[:, 0][s.rows], e[:, 1][s.rows], self.norm.eps) for s in spans]
+        return torch.cat([float_linear(self.head, part) for part in parts], dim=1)
 
 
 class ImageEmbedding(nn.Module):
@@ -251,6 +308,8 @@ class WanTransformer(nn.Module):
     def __init__(self, config: TransformerConfig) -> None:
         super().__init__()
         self.config = config
+        self.attention = "auto"
+        self.sequence: TokenParallel | None = None
         self.patch_embedding = nn.Conv3d(config.in_dim, config.dim, config.patch_size, config.patch_size)
         self.text_embedding = nn.Sequential(
             nn.Linear(config.text_dim, config.dim), nn.GELU(approximate="tanh"), nn.Linear(config.dim, config.dim)
@@ -269,11 +328,12 @@ class WanTransformer(nn.Module):
 
         States are zero-padded to text_len before the embedding, and the padding is attended, as in the original.
         """
-        dtype = self.text_embedding[0].weight.dtype
+        dtype = self.dtype
         length = self.config.text_len
         padded = torch.stack([F.pad(s, (0, 0, 0, length - s.shape[0])) for s in states])
         image = None if clip is None else self.img_emb(clip.to(dtype))
-        return Context(self.text_embedding(padded.to(dtype)), image)
+        text = linear(self.text_embedding[0], padded.to(dtype), gelu=True)
+        return Context(linear(self.text_embedding[2], text), image)
 
     def embed_time(self, t: Tensor) -> tuple[Tensor, Tensor]:
         """Timesteps [U] -> features [U,dim] and block modulation [U,6,dim], float32.
@@ -284,32 +344,67 @@ class WanTransformer(nn.Module):
         rate = 10000.0 ** -(torch.arange(half, dtype=torch.float64, device=t.device) / half)
         angle = torch.outer(t.double(), rate)
         wave = torch.cat([angle.cos(), angle.sin()], dim=1).float()
-        e = _float_linear(self.time_embedding[2], F.silu(_float_linear(self.time_embedding[0], wave)))
-        return e, _float_linear(self.time_projection[1], F.silu(e)).unflatten(1, (6, -1))
+        e = float_linear(self.time_embedding[2], F.silu(float_linear(self.time_embedding[0], wave)))
+        return e, float_linear(self.time_projection[1], F.silu(e)).unflatten(1, (6, -1))
 
-    def forward(self, x: Tensor, t: Tensor, context: Context) -> Tensor:
+    def forward(
+        self,
+        x: Tensor,
+        t: Tensor,
+        context: Context,
+        on_block: Callable[[int], None] | None = None,
+        cache: StepCache | None = None,
+    ) -> Tensor:
         """Velocity [B,out_dim,T,H,W] (float32) of x [B,in_dim,T,H,W]; T, H, W multiples of the patch.
 
-        t holds timesteps in 0..1000: [B], or [B,tokens] for one per token.
+        t holds timesteps in 0..1000: [B], or [B,tokens] for one per token. `on_block(k)` is called before block k and
+        may raise to stop the pass; `cache` may know the result without it. Raises UsageError when `attention` cannot
+        be had here.
         """
-        dtype = self.dtype
-        patches = self.patch_embedding(x.to(dtype))
+        known = None if cache is None else cache.predict(t)
+        if known is not None:
+            return known
+        attend = choose(self.attention, x.device, self.dtype)
+        patches = self.patch_embedding(x.to(self.dtype))
         grid = tuple(patches.shape[2:])
-        x = rearrange(patches, "b c t h w -> b (t h w) c").float()
-        different, index = t.unique(return_inverse=True)
-        index = index.view(t.shape[0], -1)
+        x = rearrange(patches, "b c t h w -> b (t h w) c").float().contiguous()
+        different, index = _different(t)
         e, time = self.embed_time(different)
-        cos, sin = rotary_tables(self.config.dim // self.config.num_heads, grid)
-        rotary = (cos.to(x.device), sin.to(x.device))
-        for block in self.blocks:
-            x = block(x, time, index, context, rotary)
-        x = self.head(x, e, index)
+        rotary = rotary_table(self.config.dim // self.config.num_heads, grid).to(x.device)
+        if self.sequence is not None:
+            if index.shape[1] > 1:
+                index = self.sequence.split(index, 1)
+            x, rotary = self.sequence.split(x, 1), self.sequence.split(rotary, 0)
+        spans = token_spans(index, x.shape[1], self._longest_span(x))
+        shared = Pass(time, spans, context, rotary, attend, self.sequence)
+        for number, block in enumerate(self.blocks):
+            if on_block is not None:
+                on_block(number)
+            x = block(x, shared)
+        x = self.head(x, e, spans)
+        if self.sequence is not None:
+            x = self.sequence.join(x, 1)
         p, q, r = self.config.patch_size
-        return rearrange(
+        velocity = rearrange(
             x, "b (t h w) (p q r c) -> b c (t p) (h q) (w r)", t=grid[0], h=grid[1], w=grid[2], p=p, q=q, r=r
         )
+        if cache is not None:
+            cache.keep(t, velocity)
+        return velocity
+
+    def _longest_span(self, x: Tensor) -> int:
+        per_token = x.shape[0] * self.config.ffn_dim * self.dtype.itemsize
+        return max(256, SPAN_BYTES.get(x.device.type, SPAN_BYTES["cuda"]) // per_token)
 
     @property
     def dtype(self) -> torch.dtype:
         """The dtype that the blocks compute in."""
         return self.patch_embedding.weight.dtype
+
+
+def _different(t: Tensor) -> tuple[Tensor, Tensor]:
+    """Timesteps [B] or [B,L] -> the different ones [U] and, for each item or token, which it is: [B,1] or [B,L]."""
+    if t.dim() == 1:
+        return t, torch.arange(t.shape[0], device=t.device)[:, None]
+    different, index = t.unique(return_inverse=True)
+    return different, index

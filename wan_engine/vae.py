@@ -5,23 +5,23 @@ Both are one network here: which blocks there are, how many and how wide, is rea
 that the published weights and a small checkpoint load alike. Parameter names are the published ones. After
 `wan/modules/vae2_1.py` and `vae2_2.py` of the original implementation.
 
-Every layer is causal in time and may be fed in chunks: what a layer must remember of earlier frames lives in a
-`Past`, a plain dict from layer to tensor. Without a past (`None`) the layer sees the whole clip at once; with one, a
-clip fed as 1, 4, 4, ... frames gives the same result with memory constant in the clip's length.
+Every layer is causal in time and may be fed a few frames at a time: what a layer must remember of earlier frames lives
+in a `Past`. Without one (`None`) the layer sees the whole clip at once, with gradients if wanted; with one, a clip fed
+frame by frame gives the same result with memory constant in the clip's length. Tensors of a stream lie in memory
+with the channels last: frames are then whole blocks, and oneDNN's convolutions are at their fastest.
 
 Layouts: video [B,3,T,H,W] in -1..1, T = 4k+1; latents [B,z,t,h,w] with t = k+1, normalised per channel.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import torch
 import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
 
-Past = dict[nn.Module, Tensor]
 Shapes = Mapping[str, Sequence[int]]
 
 # Per-channel statistics of the published latents, `wan/modules/vae2_1.py` (16) and `vae2_2.py` (48).
@@ -45,23 +45,84 @@ LATENT_STATISTICS: dict[int, tuple[tuple[float, ...], tuple[float, ...]]] = {
 }  # fmt: skip
 
 
+class Past:
+    """What the layers of one stream remember of the frames before.
+
+    A convolution's earlier frames lie in a tensor of their own that is overwritten in place; frames to be convolved
+    are put together in one piece of scratch memory that all layers share, since fresh memory costs more than the
+    copy.
+    """
+
+    def __init__(self) -> None:
+        self._before: dict[nn.Module, Tensor] = {}
+        self._passed: set[nn.Module] = set()
+        self._scratch = torch.empty(0)
+
+    def first(self, layer: nn.Module) -> bool:
+        """Whether this is the first call for `layer`: the clip's first frame is at hand."""
+        new = layer not in self._passed
+        self._passed.add(layer)
+        return new
+
+    def swap(self, layer: nn.Module, frames: Tensor) -> Tensor | None:
+        """Remember `frames` and return those remembered before, None at first."""
+        before = self._before.get(layer)
+        self._before[layer] = frames.clone()
+        return before
+
+    def room(self, layer: nn.Module, like: Tensor, reach: int) -> Tensor:
+        """Scratch memory [B,C,reach+n,H,W] for n frames `like` these, the `reach` earlier ones in front of them."""
+        b, c, n, h, w = like.shape
+        size = b * (reach + n) * h * w * c
+        if self._scratch.numel() < size or self._scratch.dtype != like.dtype or self._scratch.device != like.device:
+            self._scratch = like.new_empty(size)
+        room = self._scratch[:size].view(b, reach + n, h, w, c).permute(0, 4, 1, 2, 3)
+        if layer in self._before:
+            room[:, :, :reach] = self._before[layer]
+        else:
+            room[:, :, :reach] = 0
+        return room
+
+    def keep(self, layer: nn.Module, room: Tensor, reach: int) -> None:
+        """Remember the last `reach` frames of the room for the next call."""
+        last = room[:, :, -reach:]
+        if layer in self._before:
+            self._before[layer].copy_(last)
+        else:
+            self._before[layer] = last.clone()
+
+
+def _convolve(layer: nn.Conv2d | nn.Conv3d, x: Tensor) -> Tensor:
+    """The layer's convolution by oneDNN on the CPU: left to choose, torch runs small 3D inputs many times slower."""
+    plain = x.device.type != "cpu" or not x.dtype == layer.weight.dtype == torch.float32
+    if plain or not torch.backends.mkldnn.is_available():
+        return nn.Conv3d.forward(layer, x) if isinstance(layer, nn.Conv3d) else layer(x)
+    return torch.ops.aten.mkldnn_convolution(
+        x, layer.weight, layer.bias, layer.padding, layer.stride, layer.dilation, layer.groups
+    )
+
+
 class CausalConv3d(nn.Conv3d):
     """A 3D convolution that sees only present and past frames; [B,C,T,H,W] -> [B,C',T,H,W]."""
 
     def __init__(self, shape: Sequence[int]) -> None:
         out_dim, in_dim, *kernel = shape
         super().__init__(in_dim, out_dim, tuple(kernel), padding=(0, kernel[1] // 2, kernel[2] // 2))
+        self.reach = kernel[0] - 1
 
     def forward(self, x: Tensor, past: Past | None = None) -> Tensor:
-        reach = self.kernel_size[0] - 1
-        if reach:
-            before = None if past is None else past.get(self)
-            if before is None:
-                before = x.new_zeros(*x.shape[:2], reach, *x.shape[3:])
-            x = torch.cat([before, x], dim=2)
-            if past is not None:
-                past[self] = x[:, :, -reach:]
-        return super().forward(x)
+        if not self.reach:
+            return _convolve(self, x)
+        if past is None:
+            return _convolve(self, F.pad(x, (0, 0, 0, 0, self.reach, 0)))
+        room = past.room(self, x, self.reach)
+        room[:, :, self.reach :] = x
+        return self.filled(room, past)
+
+    def filled(self, room: Tensor, past: Past) -> Tensor:
+        """The convolution of a room whose new frames have been filled in."""
+        past.keep(self, room, self.reach)
+        return _convolve(self, room)
 
 
 class RMSNorm(nn.Module):
@@ -71,8 +132,20 @@ class RMSNorm(nn.Module):
         super().__init__()
         self.gamma = nn.Parameter(torch.ones(*shape))
 
-    def forward(self, x: Tensor) -> Tensor:
-        return F.normalize(x, dim=1) * x.shape[1] ** 0.5 * self.gamma
+    def forward(self, x: Tensor, out: Tensor | None = None) -> Tensor:
+        if out is None:
+            return F.normalize(x, dim=1) * x.shape[1] ** 0.5 * self.gamma
+        length = torch.linalg.vector_norm(x, dim=1, keepdim=True).clamp_min_(1e-12)
+        return torch.mul(x, length.reciprocal_().mul_(x.shape[1] ** 0.5), out=out).mul_(self.gamma)
+
+
+def _activated(norm: RMSNorm, conv: CausalConv3d, x: Tensor, past: Past | None) -> Tensor:
+    """Norm, SiLU and convolution; in a stream computed within the room that the convolution reads."""
+    if past is None:
+        return conv(F.silu(norm(x)))
+    room = past.room(conv, x, conv.reach)
+    F.silu(norm(x, out=room[:, :, conv.reach :]), inplace=True)
+    return conv.filled(room, past)
 
 
 class ResidualBlock(nn.Module):
@@ -91,9 +164,10 @@ class ResidualBlock(nn.Module):
         self.shortcut = CausalConv3d(shapes["shortcut.weight"]) if "shortcut.weight" in shapes else None
 
     def forward(self, x: Tensor, past: Past | None = None) -> Tensor:
-        y = self.residual["2"](F.silu(self.residual["0"](x)), past)
-        y = self.residual["6"](F.silu(self.residual["3"](y)), past)
-        return y + (x if self.shortcut is None else self.shortcut(x))
+        y = _activated(self.residual["0"], self.residual["2"], x, past)
+        y = _activated(self.residual["3"], self.residual["6"], y, past)
+        beside = x if self.shortcut is None else self.shortcut(x)
+        return y + beside if past is None else y.add_(beside)
 
 
 class AttentionBlock(nn.Module):
@@ -109,9 +183,10 @@ class AttentionBlock(nn.Module):
     def forward(self, x: Tensor, past: Past | None = None) -> Tensor:
         frames, (h, w) = x.shape[2], x.shape[3:]
         y = rearrange(x, "b c t h w -> (b t) c h w")
-        qkv = rearrange(self.to_qkv(self.norm(y)), "n (three c) h w -> three n 1 (h w) c", three=3)
-        y = rearrange(F.scaled_dot_product_attention(*qkv), "n 1 (h w) c -> n c h w", h=h, w=w)
-        return x + rearrange(self.proj(y), "(b t) c h w -> b c t h w", t=frames)
+        qkv = _convolve(self.to_qkv, self.norm(y))
+        q, k, v = rearrange(qkv, "n (three c) h w -> three n 1 (h w) c", three=3)
+        y = rearrange(F.scaled_dot_product_attention(q, k, v), "n 1 (h w) c -> n c h w", h=h, w=w)
+        return x + rearrange(_convolve(self.proj, y), "(b t) c h w -> b c t h w", t=frames)
 
 
 class Downsample(nn.Module):
@@ -129,15 +204,13 @@ class Downsample(nn.Module):
     def forward(self, x: Tensor, past: Past | None = None) -> Tensor:
         frames = x.shape[2]
         x = F.pad(rearrange(x, "b c t h w -> (b t) c h w"), (0, 1, 0, 1))
-        x = rearrange(self.resample["1"](x), "(b t) c h w -> b c t h w", t=frames)
+        x = rearrange(_convolve(self.resample["1"], x), "(b t) c h w -> b c t h w", t=frames)
         if self.time_conv is None:
             return x
-        before = None if past is None else past.get(self)
-        if past is not None:
-            past[self] = x[:, :, -1:]
+        before = None if past is None else past.swap(self, x[:, :, -1:])
         if before is not None:
-            return self.time_conv(torch.cat([before, x], dim=2))
-        return x if frames < 3 else torch.cat([x[:, :, :1], self.time_conv(x)], dim=2)
+            return _convolve(self.time_conv, torch.cat([before, x], dim=2))
+        return x if frames < 3 else torch.cat([x[:, :, :1], _convolve(self.time_conv, x)], dim=2)
 
 
 class Upsample(nn.Module):
@@ -152,20 +225,24 @@ class Upsample(nn.Module):
     def forward(self, x: Tensor, past: Past | None = None) -> Tensor:
         if self.time_conv is not None:
             x = self._double_time(x, past)
+        if past is None:
+            return self._double_space(x)
+        frames = [self._double_space(frame) for frame in x.split(1, dim=2)]  # one at a time: less memory
+        return frames[0] if len(frames) == 1 else torch.cat(frames, dim=2)
+
+    def _double_space(self, x: Tensor) -> Tensor:
         frames = x.shape[2]
         x = F.interpolate(rearrange(x, "b c t h w -> (b t) c h w"), scale_factor=2.0, mode="nearest-exact")
-        return rearrange(self.resample["1"](x), "(b t) c h w -> b c t h w", t=frames)
+        return rearrange(_convolve(self.resample["1"], x), "(b t) c h w -> b c t h w", t=frames)
 
     def _double_time(self, x: Tensor, past: Past | None) -> Tensor:
         """Every frame becomes two, but the clip's first, which the time convolution never sees."""
-        first = past is None or self not in past
+        first = past is None or past.first(self)
         head, rest = (x[:, :, :1], x[:, :, 1:]) if first else (x[:, :, :0], x)
-        if past is not None:
-            past[self] = x[:, :, :0]  # remembers only that the first frame has passed
         if rest.shape[2] == 0 or self.time_conv is None:
             return head
         rest = rearrange(self.time_conv(rest, past), "b (two c) t h w -> b c (t two) h w", two=2)
-        return torch.cat([head, rest], dim=2)
+        return torch.cat([head, rest], dim=2) if first else rest
 
 
 class Level(nn.Module):
@@ -188,12 +265,12 @@ class Level(nn.Module):
         if down:
             shortcut = self._average(x)
         elif self.space == 2:
-            shortcut = self._duplicate(x, first=past is None or self not in past)
-            if past is not None:
-                past[self] = x[:, :, :0]
+            shortcut = self._duplicate(x, first=past is None or past.first(self))
         for block in getattr(self, self.kind).values():
             x = block(x, past)
-        return x if shortcut is None else x + shortcut
+        if shortcut is None:
+            return x
+        return x + shortcut if past is None else x.add_(shortcut)
 
     def _average(self, x: Tensor) -> Tensor:
         """Space-time to channels, then the mean over channel groups; a lone first frame is padded in front."""
@@ -240,13 +317,45 @@ class Half(nn.Module):
         self.add_module(kind, _chain(_below(shapes, kind), Downsample if kind == "downsamples" else Upsample))
         self.middle = _chain(_below(shapes, "middle"), Downsample)
         self.head = nn.ModuleDict({"0": RMSNorm(shapes["head.0.gamma"]), "2": CausalConv3d(shapes["head.2.weight"])})
+        timed = [any("time_conv" in name for name, _ in block.named_parameters()) for block in self._blocks()]
+        self._apart = timed.index(True) if True in timed else len(timed)  # blocks before the first that joins frames
 
-    def forward(self, x: Tensor, past: Past | None = None) -> Tensor:
-        x = self.conv1(x, past)
+    def forward(self, x: Tensor) -> Tensor:
+        """The whole clip at once."""
+        x = self.conv1(x)
+        for block in self._blocks():
+            x = block(x)
+        return _activated(self.head["0"], self.head["2"], x, None)
+
+    def _blocks(self) -> list[nn.Module]:
         levels, middle = list(getattr(self, self.kind).values()), list(self.middle.values())
-        for block in levels + middle if self.kind == "downsamples" else middle + levels:
+        return levels + middle if self.kind == "downsamples" else middle + levels
+
+    def stream(self, x: Tensor, past: Past) -> Iterator[Tensor]:
+        """The decoder: one latent frame to pixel frames, each taken to the end before the next is begun."""
+        yield from self._finish(self.conv1(x, past), past, self._blocks())
+
+    def _finish(self, x: Tensor, past: Past, blocks: Sequence[nn.Module]) -> Iterator[Tensor]:
+        for i, block in enumerate(blocks):
             x = block(x, past)
-        return self.head["2"](F.silu(self.head["0"](x)), past)
+            if x.shape[2] > 1:
+                for frame in x.split(1, dim=2):
+                    yield from self._finish(frame, past, blocks[i + 1 :])
+                return
+        yield _activated(self.head["0"], self.head["2"], x, past)
+
+    def begin(self, x: Tensor, past: Past) -> Tensor:
+        """The encoder up to the first block that joins frames, to be fed one pixel frame at a time."""
+        x = self.conv1(x, past)
+        for block in self._blocks()[: self._apart]:
+            x = block(x, past)
+        return x
+
+    def end(self, x: Tensor, past: Past) -> Tensor:
+        """The rest of the encoder: `begin`'s first frame, then four of them at a time, to one latent frame."""
+        for block in self._blocks()[self._apart :]:
+            x = block(x, past)
+        return _activated(self.head["0"], self.head["2"], x, past)
 
 
 class WanVAE(nn.Module):
@@ -286,33 +395,92 @@ class WanVAE(nn.Module):
     def _unfold(self, x: Tensor) -> Tensor:
         return rearrange(x, "b (c r q) t h w -> b c t (h q) (w r)", q=self.patch, r=self.patch)
 
-    @torch.no_grad()
     def encode(self, video: Tensor) -> Tensor:
-        """[B,3,T,H,W] in -1..1 -> normalised latents [B,z,(T-1)//4+1,H/s,W/s]; T = 4k+1, H and W multiples of s.
-
-        Fed to the encoder in chunks of 1, 4, 4, ... frames.
-        """
-        if (video.shape[2] - 1) % 4:
-            raise ValueError(f"the autoencoder takes 4k+1 frames, not {video.shape[2]}")
-        past: Past = {}
-        folded = self._fold(video)
-        sizes = [1] + [4] * ((video.shape[2] - 1) // 4)
-        mu = torch.cat([self.conv1(self.encoder(part, past)) for part in folded.split(sizes, dim=2)], dim=2)
-        mean, inverse_std = self._statistics(mu)
-        return (mu[:, : self.z_dim] - mean) * inverse_std
+        """[B,3,T,H,W] in -1..1 -> normalised latents [B,z,(T-1)//4+1,H/s,W/s]; T = 4k+1, H and W multiples of s."""
+        return torch.cat(list(self.encode_stream(video.split(1, dim=2))), dim=2)
 
     @torch.no_grad()
-    def decode_stream(self, latents: Tensor) -> Iterator[Tensor]:
-        """Normalised latents [B,z,t,h,w] -> video chunks [B,3,n,H,W], n = 1, 4, 4, ...; not clamped."""
-        mean, inverse_std = self._statistics(latents)
-        z = self.conv2(latents / inverse_std + mean)
-        past: Past = {}
-        for i in range(z.shape[2]):
-            yield self._unfold(self.decoder(z[:, :, i : i + 1], past))
+    def encode_stream(self, video: Iterable[Tensor]) -> Iterator[Tensor]:
+        """Video chunks [B,3,n,H,W] of any lengths, 4k+1 frames in all -> normalised latents [B,z,1,h,w], one by one.
 
-    def decode(self, latents: Tensor) -> Tensor:
-        """Normalised latents [B,z,t,h,w] -> video [B,3,4t-3,H,W], not clamped."""
-        return torch.cat(list(self.decode_stream(latents)), dim=2)
+        The memory needed does not depend on the number of frames. Raises ValueError for another number of frames.
+        """
+        past, frames, count = Past(), [], 0
+        for frame in (frame for chunk in video for frame in chunk.split(1, dim=2)):
+            frames.append(self.encoder.begin(_channels_last(self._fold(frame)), past))
+            count += 1
+            if count % 4 == 1:
+                mu = self.conv1(self.encoder.end(torch.cat(frames, dim=2), past))
+                frames.clear()
+                mean, inverse_std = self._statistics(mu)
+                yield (mu[:, : self.z_dim] - mean) * inverse_std
+        if count % 4 != 1:
+            raise ValueError(f"the autoencoder takes 4k+1 frames, not {count}")
+
+    @torch.no_grad()
+    def decode_stream(self, latents: Tensor, tile: int = 0) -> Iterator[Tensor]:
+        """Normalised latents [B,z,t,h,w] -> 4t-3 video frames [B,3,1,H,W], one by one; not clamped.
+
+        The memory needed does not depend on the number of frames. With `tile`, the side in pixels of overlapping
+        squares that are decoded one after the other and blended, working memory is that of one square, but the whole
+        video is held; the result is no longer exact, for a square sees nothing of what lies outside it.
+        """
+        if tile and max(latents.shape[3] * self.stride[1], latents.shape[4] * self.stride[2]) > tile:
+            yield from self._blend(latents, tile).split(1, dim=2)
+            return
+        mean, inverse_std = self._statistics(latents)
+        past = Past()
+        for latent in latents.split(1, dim=2):
+            z = self.conv2(_channels_last(latent / inverse_std + mean))
+            for frame in self.decoder.stream(z, past):
+                yield self._unfold(frame)
+
+    def decode(self, latents: Tensor, tile: int = 0) -> Tensor:
+        """Normalised latents [B,z,t,h,w] -> video [B,3,4t-3,H,W], not clamped; `tile` as in `decode_stream`."""
+        b, _, t, h, w = latents.shape
+        video = latents.new_empty(b, 3, 4 * t - 3, h * self.stride[1], w * self.stride[2])
+        for i, frame in enumerate(self.decode_stream(latents, tile)):
+            video[:, :, i : i + 1] = frame
+        return video
+
+    def _blend(self, latents: Tensor, tile: int) -> Tensor:
+        """The whole video from squares of `tile` pixels, a quarter of each shared with its neighbour and faded over."""
+        b, _, t, h, w = latents.shape
+        side = self.stride[1]
+        video = latents.new_zeros(b, 3, 4 * t - 3, h * side, w * side)
+        for top, bottom, fade_y in _spans(h, tile // side, side):
+            for left, right, fade_x in _spans(w, tile // side, side):
+                weight = (fade_y[:, None] * fade_x).to(latents)
+                place = video[..., top * side : bottom * side, left * side : right * side]
+                for i, frame in enumerate(self.decode_stream(latents[..., top:bottom, left:right])):
+                    place[:, :, i : i + 1] += frame * weight
+        return video
+
+
+def _spans(length: int, tile: int, side: int) -> list[tuple[int, int, Tensor]]:
+    """Latent ranges of at most `tile` that cover `length`, each sharing a quarter or more with the next.
+
+    With each the weights of its pixels, `side` per latent: ramps where ranges overlap, in sum 1 everywhere.
+    """
+    tile = min(max(tile, 2), length)
+    count = 1 + -(-(length - tile) // max(tile - max(tile // 4, 1), 1))
+    starts = [round(i * (length - tile) / max(count - 1, 1)) for i in range(count)]
+    place = torch.arange(tile * side) + 0.5
+    ramp = torch.minimum(place, tile * side - place)
+    total = torch.zeros(length * side)
+    for start in starts:
+        total[start * side : (start + tile) * side] += ramp
+    return [(start, start + tile, ramp / total[start * side : (start + tile) * side]) for start in starts]
+
+
+def _channels_last(x: Tensor) -> Tensor:
+    return x.contiguous(memory_format=torch.channels_last_3d)
+
+
+def _kernel_last(tensor: Tensor) -> Tensor:
+    """A convolution's weights in the order that channels-last convolutions read, which saves a copy per call."""
+    formats = {4: torch.channels_last, 5: torch.channels_last_3d}
+    return tensor.contiguous(memory_format=formats[tensor.dim()]) if tensor.dim() in formats else tensor
 
 
 def load_vae(state: Mapping[str, Tensor]) -> WanVAE:
@@ -327,7 +495,7 @@ def load_vae(state: Mapping[str, Tensor]) -> WanVAE:
         except (KeyError, IndexError) as error:
             raise ValueError(f"not a Wan autoencoder: tensor {error} is missing") from error
     try:
-        vae.load_state_dict(state, assign=True)
+        vae.load_state_dict({name: _kernel_last(tensor) for name, tensor in state.items()}, assign=True)
     except RuntimeError as error:
         raise ValueError("not a Wan autoencoder: " + " ".join(str(error).split())) from error
     return vae.eval().requires_grad_(False)

@@ -1,84 +1,119 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Weight files: their tensors' names and shapes without reading the data, and filling a network from them.
 
-Understands one `.safetensors` file, several with an index, and `.pth` files holding a dictionary of tensors.
-Everything wrong with a file ends in a CheckpointError that names the file and the tensor.
+Understands one `.safetensors`, `.pth` or GGUF file, or several with an index, in any of the layouts that `names.py`
+knows, with 16-bit, 32-bit or quantised weights. Whatever the file, `shapes` speaks of the published names and of the
+tensors as a network needs them. Everything wrong with a file ends in a CheckpointError naming the file and the tensor.
 """
 
 from __future__ import annotations
 
-import json
-import pickle
-import struct
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TypeVar
 
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
+from .headers import read_json
+from .names import Recipe, published
+from .quantized import FP8, companions, multiplied_out
 from .request import CheckpointError
+from .storage import Container, open_container
 
 Shapes = dict[str, tuple[int, ...]]
+Patch = Callable[[str, Tensor], Tensor]
 Network = TypeVar("Network", bound=nn.Module)
 
-_READABLE = {"F64", "F32", "F16", "BF16"}
-_BROKEN_PICKLE = (RuntimeError, EOFError, OSError, ValueError, KeyError, pickle.UnpicklingError)
+_WEIGHTS = {"F64", "F32", "F16", "BF16", *FP8}
+_NO_WEIGHTS = {"I64", "I32", "I16", "I8", "U8", "BOOL"}
 
 
 class WeightFile:
-    """The tensors of one network, in one file or several: `shapes`, and `tensors()` to read them one by one."""
+    """The tensors of one network, in one file or several. Data is read tensor by tensor, nothing is kept."""
 
-    def __init__(self, files: Mapping[Path, list[str]], shapes: Shapes) -> None:
-        self._files = dict(files)
-        self.shapes = shapes
+    def __init__(self, containers: Mapping[str, Container], part: str | None = None) -> None:
+        """`containers` maps each stored name to the file that holds it; `part` names the network as in `published`."""
+        self._containers = dict(containers)
+        self._files = list(dict.fromkeys(self._containers.values()))
+        self._scales, others = companions(self._containers, self.label)
+        stored = {name: file.stored[name] for name, file in self._containers.items() if name not in others}
+        self._recipes: dict[str, Recipe] = published({name: entry.shape for name, entry in stored.items()}, part)
+        for recipe in self._recipes.values():
+            for name in recipe.parts:
+                self._check_dtype(name, stored[name].dtype)
+        self.shapes: Shapes = {name: recipe.shape for name, recipe in self._recipes.items()}
 
     @classmethod
-    def open(cls, path: Path) -> WeightFile:
-        """The file at `path`: .safetensors, .safetensors.index.json or .pth; raises CheckpointError."""
-        if path.name.endswith(".index.json"):
-            return cls._open_index(path)
-        shapes = _safetensors_shapes(path) if path.suffix == ".safetensors" else _pickle_shapes(path)
-        return cls({path: list(shapes)}, shapes)
+    def open(cls, path: Path, part: str | None = None) -> WeightFile:
+        """The weights at `path`: a file or an index (`.index.json`) of several; raises CheckpointError.
 
-    @classmethod
-    def _open_index(cls, path: Path) -> WeightFile:
-        weight_map = read_json(path).get("weight_map")
-        if not isinstance(weight_map, dict) or not weight_map:
-            raise CheckpointError(f"{path} lists no weights; download it again.")
-        files: dict[Path, list[str]] = {}
-        for name, file in weight_map.items():
-            files.setdefault(path.parent / str(file), []).append(name)
-        shapes: Shapes = {}
-        for file, names in files.items():
-            found = _safetensors_shapes(file)
-            for name in names:
-                if name not in found:
-                    raise CheckpointError(
-                        f"{file} lacks the tensor {name} that {path.name} promises; download it again."
-                    )
-                shapes[name] = found[name]
-        return cls(files, shapes)
+        `part` (transformer, vae, text, clip) says which network's names to translate; None leaves them as they are.
+        """
+        if path.name.endswith(".json"):
+            return cls(_indexed(path), part)
+        container = open_container(path)
+        return cls(dict.fromkeys(container.stored, container), part)
 
     @property
     def parameters(self) -> int:
         return sum(torch.Size(shape).numel() for shape in self.shapes.values())
 
     @property
+    def bytes(self) -> int:
+        """What the files take up on disk."""
+        return sum(file.path.stat().st_size for file in self._files)
+
+    @property
     def label(self) -> str:
         """What to call it in a message: the file, or the folder of several."""
-        first = next(iter(self._files))
+        first = self._files[0].path if self._files else Path("the weight file")
         return str(first if len(self._files) == 1 else first.parent)
 
+    @property
+    def stored_as(self) -> str:
+        """In words: the dtype that most of the numbers are stored in, and the number of files if there are several."""
+        counts: dict[str, int] = {}
+        for recipe in self._recipes.values():
+            for name in recipe.parts:
+                entry = self._containers[name].stored[name]
+                counts[entry.dtype] = counts.get(entry.dtype, 0) + torch.Size(entry.shape).numel()
+        dtype = max(counts, key=lambda key: counts[key], default="nothing")
+        scaled = " scaled" if dtype in FP8 and self._scales else ""
+        return f"{dtype}{scaled}" + (f" in {len(self._files)} files" if len(self._files) > 1 else "")
+
+    def read(self, name: str) -> Tensor:
+        """One published tensor in memory of its own, on the CPU: in the dtype it is stored in, 8-bit floats as bfloat16
+        or, when scaled, float32, other quantised ones as float32.
+        """
+        recipe = self._recipes[name]
+        parts = [self._stored(part) for part in recipe.parts]
+        return (parts[0] if len(parts) == 1 else torch.cat(parts)).reshape(recipe.shape)
+
+    def rows(self, name: str, index: Tensor) -> Tensor:
+        """The rows `index` ([n] integers) of a published 2-D tensor, [n, width]; other rows are not read.
+
+        Raises CheckpointError when a row is not there.
+        """
+        recipe = self._recipes[name]
+        if len(index) and not 0 <= int(index.min()) <= int(index.max()) < recipe.shape[0]:
+            raise CheckpointError(
+                f"{self.label}: {name} has {recipe.shape[0]} rows, but row {int(index.max())} is asked for; the files "
+                "do not belong together."
+            )
+        if len(recipe.parts) != 1:
+            return self.read(name)[index]
+        part = recipe.parts[0]
+        rows = self._containers[part].rows(part, index)
+        scale = self._scale(part)
+        if scale is not None and scale.numel() > 1:
+            scale = scale.reshape(-1)[index]
+        return self._multiplied(part, rows, scale)
+
     def tensors(self) -> Iterator[tuple[str, Tensor]]:
-        """Every tensor by name; data is mapped from disk, not copied."""
-        for path, names in self._files.items():
-            if path.suffix == ".safetensors":
-                yield from _read_safetensors(path, names)
-            else:
-                state = _load_pickle(path)
-                yield from ((name, state[name]) for name in names)
+        """Every tensor by its published name, one at a time."""
+        yield from ((name, self.read(name)) for name in self.shapes)
+        self._close()
 
     def outline(self, build: Callable[[], Network]) -> Network:
         """The network without memory, all its tensors on the meta device.
@@ -90,12 +125,52 @@ class WeightFile:
         self._compare({name: tuple(tensor.shape) for name, tensor in network.state_dict().items()})
         return network
 
-    def fill(self, build: Callable[[], Network], dtype: torch.dtype, device: str | torch.device = "cpu") -> Network:
-        """The network with these tensors, cast one by one; raises CheckpointError like `outline`."""
+    def fill(
+        self,
+        build: Callable[[], Network],
+        dtype: torch.dtype,
+        device: str | torch.device = "cpu",
+        patch: Patch | None = None,
+    ) -> Network:
+        """The network with these tensors, cast and moved one by one; raises CheckpointError like `outline`.
+
+        `patch` gets each tensor as read, before the cast, and returns what takes its place. At no time is more in
+        memory than the network in its final dtype and one tensor of the file.
+        """
         network = self.outline(build)
-        state = {name: tensor.to(device=device, dtype=dtype) for name, tensor in self.tensors()}
+        state = {name: self._final(name, dtype, device, patch) for name in self.shapes}
+        self._close()
         network.load_state_dict(state, assign=True)
         return network.eval().requires_grad_(False)
+
+    def _final(self, name: str, dtype: torch.dtype, device: str | torch.device, patch: Patch | None) -> Tensor:
+        tensor = self.read(name)
+        if patch is not None:
+            tensor = patch(name, tensor)
+        return tensor.to(device=device, dtype=dtype)
+
+    def _stored(self, name: str) -> Tensor:
+        return self._multiplied(name, self._containers[name].read(name), self._scale(name))
+
+    def _scale(self, name: str) -> Tensor | None:
+        scale = self._scales.get(name)
+        return None if scale is None else self._containers[scale].read(scale)
+
+    def _multiplied(self, name: str, data: Tensor, scale: Tensor | None) -> Tensor:
+        if scale is None and self._containers[name].stored[name].dtype not in FP8:
+            return data
+        return multiplied_out(data, scale)
+
+    def _check_dtype(self, name: str, dtype: str) -> None:
+        container = self._containers[name]
+        if dtype in _NO_WEIGHTS or (dtype not in _WEIGHTS and not container.unpacks):
+            raise CheckpointError(
+                f"{container.path}: the tensor {name} is stored as {dtype}, which is not supported; use fp16 or bf16."
+            )
+
+    def _close(self) -> None:
+        for file in self._files:
+            file.close()
 
     def _compare(self, wanted: Shapes) -> None:
         missing = [name for name in wanted if name not in self.shapes]
@@ -111,79 +186,15 @@ class WeightFile:
                 )
 
 
-def read_json(path: Path) -> dict:
-    """The JSON object in `path`; raises CheckpointError when there is none."""
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise CheckpointError(f"The checkpoint lacks {path}; download it again.") from None
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"{path} cannot be read ({error}); download it again.") from error
-    if not isinstance(data, dict):
-        raise CheckpointError(f"{path} must hold a JSON object; download it again.")
-    return data
-
-
-def _safetensors_shapes(path: Path) -> Shapes:
-    """Names and shapes from the header; notices a file that ends too early."""
-    try:
-        size = path.stat().st_size
-        with path.open("rb") as file:
-            start = file.read(8)
-            length = struct.unpack("<Q", start)[0] if len(start) == 8 else size
-            if 8 + length > size:
-                raise _truncated(path)
-            header = json.loads(file.read(length))
-        header.pop("__metadata__", None)
-        end = max((entry["data_offsets"][1] for entry in header.values()), default=0)
-        shapes = {name: tuple(entry["shape"]) for name, entry in header.items()}
-        odd = {name: entry["dtype"] for name, entry in header.items() if entry["dtype"] not in _READABLE}
-    except FileNotFoundError:
-        raise CheckpointError(f"The checkpoint lacks {path}; download it again.") from None
-    except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
-        raise CheckpointError(f"{path} is no safetensors file ({error}); download it again.") from error
-    if 8 + length + end > size:
-        raise _truncated(path)
-    if odd:
-        name, dtype = next(iter(odd.items()))
-        raise CheckpointError(
-            f"{path}: the tensor {name} is stored as {dtype}, which is not supported; use fp16 or bf16."
-        )
-    return shapes
-
-
-def _truncated(path: Path) -> CheckpointError:
-    return CheckpointError(f"{path} is truncated; download it again.")
-
-
-def _read_safetensors(path: Path, names: list[str]) -> Iterator[tuple[str, Tensor]]:
-    try:
-        with safe_open(path, framework="pt", device="cpu") as file:
-            for name in names:
-                yield name, file.get_tensor(name)
-    except (SafetensorError, OSError) as error:
-        raise CheckpointError(f"{path} cannot be read ({error}); download it again.") from error
-
-
-def _pickle_shapes(path: Path) -> Shapes:
-    return {name: tuple(tensor.shape) for name, tensor in _load_pickle(path).items()}
-
-
-def _load_pickle(path: Path) -> dict[str, Tensor]:
-    """The tensors of a .pth file; only plain data is unpickled, never code."""
-    if not path.is_file():
-        raise CheckpointError(f"The checkpoint lacks {path}; download it again.")
-    try:
-        state = _torch_load(path)
-    except _BROKEN_PICKLE as error:
-        reason = str(error).strip().splitlines()[0][:120] if str(error).strip() else type(error).__name__
-        raise CheckpointError(f"{path} is damaged or truncated ({reason}); download it again.") from error
-    if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
-        raise CheckpointError(f"{path} must hold a dictionary of tensors and nothing else.")
-    return dict(state)
-
-
-def _torch_load(path: Path) -> object:
-    with path.open("rb") as file:
-        zipped = file.read(4) == b"PK\x03\x04"  # older files are no zip archive and cannot be mapped
-    return torch.load(path, map_location="cpu", weights_only=True, mmap=zipped)
+def _indexed(path: Path) -> dict[str, Container]:
+    """From stored names to the shards that an index lists them in."""
+    weight_map = read_json(path).get("weight_map")
+    if not isinstance(weight_map, dict) or not weight_map:
+        raise CheckpointError(f"{path} lists no weights; download it again.")
+    shards = {file: open_container(path.parent / str(file)) for file in dict.fromkeys(weight_map.values())}
+    for name, file in weight_map.items():
+        if name not in shards[file].stored:
+            raise CheckpointError(
+                f"{shards[file].path} lacks the tensor {name} that {path.name} promises; download it again."
+            )
+    return {name: shards[file] for name, file in weight_map.items()}

@@ -5,6 +5,9 @@ import math
 
 import bpy
 from mathutils import Euler, Matrix, Vector
+from wan_previs import compat
+
+PHYSICAL_SKY = "NISHITA" if bpy.app.version < (5, 0, 0) else "SINGLE_SCATTERING"
 
 
 def link(scene, name, data=None, location=(0.0, 0.0, 0.0)):
@@ -61,18 +64,30 @@ def key(item, path, values, interpolation="LINEAR"):
     for frame, value in values.items():
         setattr(item, path, value)
         item.keyframe_insert(path, frame=frame)
-    for curve in item.animation_data.action.fcurves:
+    for curve in compat.fcurves(item):
         if curve.data_path == path:
             for point in curve.keyframe_points:
                 point.interpolation = interpolation
 
 
-def add_sky(scene, kind="NISHITA"):
+def use_nodes(owner):
+    """Turns an ID's nodes on; from 5.0 on they always are."""
+    if bpy.app.version < (5, 0, 0):
+        owner.use_nodes = True
+    return owner.node_tree
+
+
+def sky_models():
+    """The models of this version's Sky Texture."""
+    newer = ("SINGLE_SCATTERING", "MULTIPLE_SCATTERING") if bpy.app.version >= (5, 0, 0) else ("NISHITA",)
+    return (*newer, "PREETHAM", "HOSEK_WILKIE")
+
+
+def add_sky(scene, kind=PHYSICAL_SKY):
     """A world lit by a Sky Texture; returns its node."""
     world = bpy.data.worlds.new("World")
-    world.use_nodes = True
     scene.world = world
-    tree = world.node_tree
+    tree = use_nodes(world)
     sky = tree.nodes.new("ShaderNodeTexSky")
     sky.sky_type = kind
     tree.links.new(sky.outputs["Color"], tree.nodes["Background"].inputs["Color"])

@@ -14,6 +14,7 @@ from safetensors.torch import load_file, save_file
 from wan_engine import models
 from wan_engine.checkpoint import open_checkpoint
 from wan_engine.cli import main
+from wan_engine.outline import outline
 from wan_engine.request import CheckpointError
 
 T2V = "fullstack/Wan2.2-T2V-A14B/checkpoint"
@@ -37,18 +38,63 @@ def copied(tmp_path):
         ("Wan2.2-I2V-A14B", models.I2V_A14B),
         ("Wan2.2-TI2V-5B", models.TI2V_5B),
         ("Wan2.1-T2V-1.3B", models.T2V_1_3B_V21),
+        ("Wan2.1-I2V-14B", models.I2V_14B_V21),
+        ("Wan2.1-FLF2V-14B", models.FLF2V_14B_V21),
     ],
 )
 def test_models_are_recognised(folder, model):
-    checkpoint = open_checkpoint(golden.path(f"fullstack/{folder}/checkpoint"))
+    path = golden.path(f"fullstack/{folder}/checkpoint")
+    checkpoint = open_checkpoint(path)
     assert checkpoint.model == model
-    assert checkpoint.text_to_video == ("I2V-A14B" not in folder)
+    assert checkpoint.text_to_video == (model.task.startswith("text"))
+    assert checkpoint.layout.startswith("original folder, F32")
+    told = outline(path)
+    assert told.title == model.title
+    assert told.area == model.sizes[0]
+    assert (told.multiple, told.cover) == ((32, True) if model is models.TI2V_5B else (16, False))
 
 
-@pytest.mark.parametrize("folder", ["Wan2.1-I2V-14B", "Wan2.1-FLF2V-14B"])
-def test_models_with_a_picture_encoder_are_refused_in_words(folder):
-    with pytest.raises(CheckpointError, match="CLIP"):
-        open_checkpoint(golden.path(f"fullstack/{folder}/checkpoint"))
+@pytest.mark.parametrize(
+    ("folder", "flf"), [("Wan2.2-I2V-A14B", False), ("Wan2.1-I2V-14B", False), ("Wan2.1-FLF2V-14B", True)]
+)
+def test_picture_models_and_their_image_encoder(folder, flf):
+    checkpoint = open_checkpoint(golden.path(f"fullstack/{folder}/checkpoint"))
+    checkpoint.verify()
+    assert checkpoint.flf == flf
+    assert (checkpoint.clip is not None) == folder.startswith("Wan2.1")
+    if checkpoint.clip is None:
+        with pytest.raises(CheckpointError, match="has no image encoder"):
+            checkpoint.load_clip("cpu")
+    else:
+        clip = checkpoint.load_clip("cpu")
+        assert clip.config.num_heads == 2
+        assert clip.pos_embedding.dtype == torch.float32
+
+
+def test_a_missing_image_encoder_is_named(copied):
+    folder = copied("fullstack/Wan2.1-I2V-14B/checkpoint")
+    name = "models_clip_open-clip-xlm-roberta-large-vit-huge-14.pth"
+    (folder / name).unlink()
+    with pytest.raises(CheckpointError, match=name):
+        open_checkpoint(folder)
+
+
+def test_the_image_encoders_head_count_is_asked_for(copied):
+    folder = copied("fullstack/Wan2.1-I2V-14B/checkpoint")
+    (folder / "wan_previs.json").unlink()
+    with pytest.raises(CheckpointError, match="num_heads"):
+        open_checkpoint(folder).verify()
+
+
+def test_480p_shows_in_names_only(copied, tmp_path):
+    folder = copied("fullstack/Wan2.1-I2V-14B/checkpoint")
+    assert open_checkpoint(folder).model == models.I2V_14B_V21
+    small = folder.rename(tmp_path / "Wan2.1-I2V-14B-480P")
+    model = open_checkpoint(small).model
+    assert model == models.I2V_14B_480P_V21
+    assert outline(small).area == (832, 480)
+    assert (model.shift_for((832, 480)), model.shift_for((1280, 720))) == (3.0, 5.0)
+    assert models.T2V_14B_V21.shift_for((832, 480)) == 5.0
 
 
 def test_own_file_wins_over_the_table(copied):

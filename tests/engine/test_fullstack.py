@@ -15,9 +15,11 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from wan_engine.cli import main
+from wan_engine.conditioning import condition, encode_texts
 from wan_engine.pipeline import load
 from wan_engine.plan import make_plan, noise
 from wan_engine.request import GenerationRequest
+from wan_engine.run import Run
 
 CASES = [
     ("Wan2.2-T2V-A14B", "en"),
@@ -30,6 +32,10 @@ CASES = [
     ("Wan2.2-TI2V-5B", "zh_image"),
     ("Wan2.1-T2V-1.3B", "en"),
     ("Wan2.1-T2V-1.3B", "zh"),
+    ("Wan2.1-I2V-14B", "en"),
+    ("Wan2.1-I2V-14B", "zh"),
+    ("Wan2.1-FLF2V-14B", "en"),
+    ("Wan2.1-FLF2V-14B", "zh"),
 ]
 
 
@@ -39,7 +45,8 @@ class Case:
         self.checkpoint = golden.path(f"fullstack/{model}/checkpoint")
         self.asked = golden.facts(f"{folder}/request")
         self.want = golden.tensors(f"{folder}/expected")
-        self.image = golden.path(f"{folder}/{self.asked['image']}") if "image" in self.asked else None
+        names = [self.asked.get("image") or self.asked.get("first_frame"), self.asked.get("last_frame")]
+        self.image, self.last = (str(golden.path(f"{folder}/{name}")) if name else None for name in names)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -55,7 +62,8 @@ class Case:
         return GenerationRequest(
             checkpoint=str(self.checkpoint),
             prompt=self.asked["prompt"],
-            image=str(self.image) if self.image else None,
+            image=self.image,
+            last_image=self.last,
             size=self.size,
             frames=self.asked["frame_num"],
             steps=self.asked["sampling_steps"],
@@ -73,7 +81,8 @@ class Case:
         words += ["--seed", str(self.asked["seed"]), "--out", str(out / "clip.mp4")]
         words += ["--latents", str(out / "latents.safetensors"), "--frames-out", str(out / "frames")]
         words += ["--report", str(out / "report.json")]
-        return [*words, "--image", str(self.image)] if self.image else words
+        words += ["--image", self.image] if self.image else []
+        return [*words, "--last-image", self.last] if self.last else words
 
 
 @pytest.fixture(params=CASES, ids=lambda pair: "-".join(pair))
@@ -105,16 +114,19 @@ def test_command_line_makes_the_original_clip(case, tmp_path, capsys):
 
 @torch.inference_mode()
 def test_every_stage_matches(case):
-    pipeline = load(case.checkpoint)
-    vae = pipeline.checkpoint.load_vae("cpu")
+    pipeline, run = load(case.checkpoint), Run()
+    vae = pipeline.networks.vae()
     plan = make_plan(case.request(), pipeline.checkpoint, vae.stride, Path("."))
     assert torch.equal(noise(plan.seed, plan.latent_shape), case.want["noise"])
-    prompt, negative = pipeline._encode_texts(plan)
+    prompt, negative = encode_texts(plan, pipeline.networks, run)
     golden.assert_close(prompt, case.want["context"], 1e-4, 1e-4, "context")
     golden.assert_close(negative, case.want["context_null"], 1e-4, 1e-4, "context_null")
-    conditioning = pipeline._condition(plan)
+    conditioning = condition(plan, pipeline.networks, run)
     if conditioning.channels is not None:
         golden.assert_close(conditioning.channels[0], case.want["y"], 5e-4, 1e-4, "y")
+    if conditioning.clip is not None:
+        golden.assert_close(conditioning.clip[0], case.want["clip_fea"].flatten(0, 1), 1e-4, 1e-4, "clip_fea")
+    assert (conditioning.clip is None) == ("clip_fea" not in case.want)
     if conditioning.held is not None:
         golden.assert_close(conditioning.held, case.want["vae_encode_out"], 5e-4, 1e-4, "vae_encode_out")
     frames = torch.cat(list(vae.decode_stream(case.want["latents"][None])), 2)[0].clamp(-1, 1)

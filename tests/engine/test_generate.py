@@ -19,9 +19,11 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from wan_engine.cli import main
+from wan_engine.conditioning import condition
 from wan_engine.pipeline import load
 from wan_engine.plan import make_plan
 from wan_engine.request import Cancelled, CheckpointError, GenerationError, GenerationRequest, UsageError
+from wan_engine.run import Run
 from wan_engine.transformer import TransformerConfig, WanTransformer
 
 T2V = "fullstack/Wan2.2-T2V-A14B/checkpoint"
@@ -52,7 +54,7 @@ def test_first_and_last_picture_enter_mask_and_condition(tmp_path):
     vae = pipeline.checkpoint.load_vae("cpu")
     plan = make_plan(request(I2V, image=str(first), last_image=str(last)), pipeline.checkpoint, vae.stride, tmp_path)
     assert plan.size == (64, 32)
-    got = pipeline._condition(plan).channels[0]
+    got = condition(plan, pipeline.networks, Run()).channels[0]
     assert got.shape == (20, 3, 4, 8)
     assert torch.equal(got[:4, :, 0, 0], torch.tensor([[1.0, 0, 0], [1, 0, 0], [1, 0, 0], [1, 0, 1]]))
     clip = torch.zeros(1, 3, 9, 32, 64)
@@ -244,7 +246,12 @@ def test_euler_runs(tmp_path):
         (["--frames", "8"], 2, "5 and 9"),
         (["--solver", "magic"], 2, "unipc, dpm++, euler"),
         (["--dtype", "int4"], 2, "bfloat16"),
-        (["--offload", "block"], 2, "expert"),
+        (["--offload", "disk"], 2, "expert"),
+        (["--preset", "thunder"], 2, "lightning"),
+        (["--lora", ":0.5"], 2, "style.safetensors:0.8:high"),
+        (["--lora", "a.safetensors:nan"], 2, "strength"),
+        (["--step-cache", "2"], 2, "step_cache"),
+        (["--vae-tiles", "40"], 2, "multiple of 32"),
         (["--guide", "1,2,3"], 2, "3.5"),
         (["--steps", "0"], 2, "steps"),
         (["--steps", "many"], 2, "steps"),

@@ -15,6 +15,8 @@ def test_sizes_of_image_models():
     for case in golden.facts("preproc")["i2v_latent_size"] + golden.facts("preproc21")["i2v_size"]:
         got = sizes.size_for_picture((case["img_w"], case["img_h"]), case["max_area"], 8)
         assert got == (case["out_w"], case["out_h"]), case
+    for case in golden.facts("preproc21")["flf2v"]:
+        assert sizes.size_for_picture(tuple(case["first_wh"]), case["max_area"], 8) == (case["out_w"], case["out_h"])
 
 
 def test_sizes_of_the_text_and_image_model():
@@ -36,11 +38,43 @@ def test_covering_scales_then_cuts_the_middle():
 
 
 @pytest.mark.parametrize("case", ["en", "zh"])
-def test_stretching(case):
-    folder = f"fullstack/Wan2.2-I2V-A14B/cases/{case}"
+@pytest.mark.parametrize("model", ["Wan2.2-I2V-A14B", "Wan2.1-I2V-14B"])
+def test_stretching(model, case):
+    folder = f"fullstack/{model}/cases/{case}"
     want = golden.tensors(f"{folder}/expected")["image_preprocessed"][:, 0]
     picture = images.read_picture(golden.path(f"{folder}/image.png"))
-    golden.assert_close(images.stretched(picture, (want.shape[2], want.shape[1])), want, 1e-5, 0)
+    got = images.stretched(images.as_tensor(picture), (want.shape[2], want.shape[1]))
+    golden.assert_close(got, want, 1e-5, 0)
+
+
+def test_last_picture_of_another_size_is_cut_as_in_the_original():
+    """Every pixel has a value of its own, so that the place it comes from shows; borders are 0, mid grey."""
+    cases = [case for case in golden.facts("preproc21")["flf2v"] if "result_hw" in case]
+    assert len(cases) == 5
+    for case in cases:
+        width, height = case["last_wh"]
+        last = 1 + torch.arange(3 * height * width, dtype=torch.float64).reshape(3, height, width)
+        got = images.cut_like_original(last, tuple(case["first_wh"]))
+        assert list(got.shape[1:]) == case["result_hw"], case
+        (top, left), (bottom, right) = case["pad_top_left"], case["pad_bottom_right"]
+        inside = got[:, top : got.shape[1] - bottom, left : got.shape[2] - right]
+        y, x = case["source_top_left"]
+        assert torch.equal(inside, last[:, y : y + inside.shape[1], x : x + inside.shape[2]]), case
+        assert int((got != 0).sum()) == inside.numel(), case
+
+
+@pytest.mark.parametrize("case", ["en", "zh"])
+def test_pictures_of_first_and_last_frame(case):
+    folder = f"fullstack/Wan2.1-FLF2V-14B/cases/{case}"
+    want = golden.tensors(f"{folder}/expected")
+    first, last = (images.read_picture(golden.path(f"{folder}/{name}.png")) for name in ("first", "last"))
+    size = tuple(reversed(want["image_preprocessed"].shape[2:]))
+    assert size == sizes.size_for_picture(first.size, golden.facts(f"{folder}/request")["max_area"], 8)
+    golden.assert_close(images.stretched(images.as_tensor(first), size), want["image_preprocessed"][:, 0], 1e-5, 0)
+    matched = images.as_tensor(last)
+    if last.size != first.size:
+        matched = images.cut_like_original(matched, first.size)
+    golden.assert_close(images.stretched(matched, size), want["last_frame_preprocessed"][:, 0], 1e-5, 0)
 
 
 def test_nearest_size_is_named():

@@ -12,10 +12,15 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
-from wan_engine.checkpoint import EXPERT_FOLDERS, TOKENIZER, open_checkpoint
-from wan_engine.pipeline import Pipeline, _Run
+from wan_engine.checkpoint import open_checkpoint
+from wan_engine.conditioning import condition
+from wan_engine.denoise import Denoiser, _Guided
+from wan_engine.layouts import EXPERT_FOLDERS
+from wan_engine.networks import LoadOptions, Networks
 from wan_engine.plan import make_plan
 from wan_engine.request import GenerationRequest
+from wan_engine.resume import ResumeFile
+from wan_engine.run import Run
 
 LOOPS = [
     "loop_t2v_unipc",
@@ -26,6 +31,7 @@ LOOPS = [
     "loop_ti2v_image_unipc",
     "loop_ti2v_image_dpmpp",
 ]
+TOKENIZER = "google/umt5-xxl/tokenizer.json"
 TEXT_ENCODER = "fullstack/Wan2.2-T2V-A14B/checkpoint/models_t5_umt5-xxl-enc-bf16.pth"
 
 
@@ -68,15 +74,16 @@ def test_every_step_of_the_original(name, tmp_path, monkeypatch):
         solver=asked["sample_solver"],
         seed=asked["seed"],
     )
-    pipeline = Pipeline(open_checkpoint(tmp_path), "float32", "none")
-    vae = pipeline.checkpoint.load_vae("cpu")
-    plan = make_plan(request, pipeline.checkpoint, vae.stride, tmp_path)
-    conditioning = pipeline._condition(plan)
+    networks = Networks(open_checkpoint(tmp_path), LoadOptions(torch.float32, "none"), "cpu")
+    vae = networks.vae()
+    plan = make_plan(request, networks.checkpoint, vae.stride, tmp_path)
+    run = Run()
+    conditioning = condition(plan, networks, run)
     velocities = []
-    guided = pipeline._velocity
-    monkeypatch.setattr(pipeline, "_velocity", lambda *given: velocities.append(guided(*given)) or velocities[-1])
-    run = _Run(lambda event: None, lambda: False)
-    latents, _ = pipeline._denoise(plan, [case["in.context"], case["in.context_null"]], conditioning, run)
+    guided = _Guided.velocity
+    monkeypatch.setattr(_Guided, "velocity", lambda *given: velocities.append(guided(*given)) or velocities[-1])
+    texts = [case["in.context"], case["in.context_null"]]
+    latents, _ = Denoiser(plan, networks, texts, conditioning, run, ResumeFile(None, "")).sample()
     golden.assert_close(torch.stack(velocities), case["out.velocity"], 1e-3, 1e-3, "velocity")
     golden.assert_close(latents, conditioning.impose(case["out.latents"][-1]), 1e-3, 1e-3, "latents")
     assert [int(step["timestep"]) for step in run.steps] == case["out.timesteps"].tolist()

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Seconds by turns in one process, peak memory in a process of its own, and what this machine can do at most."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from wan_engine import kernels
+
+
+def by_turns(parts: Mapping[str, Callable[[], object]], rounds: int, warm: bool = True) -> dict[str, float]:
+    """Least seconds of each part over the rounds; the parts take turns, after one unmeasured round if `warm`."""
+    best = dict.fromkeys(parts, float("inf"))
+    for turn in range(-int(warm), rounds):
+        for name, part in parts.items():
+            start = time.perf_counter()
+            part()
+            if turn >= 0:
+                best[name] = min(best[name], time.perf_counter() - start)
+    return best
+
+
+class PeakMemory:
+    """Bytes of anonymous memory (no mapped files) that a block took at most, above what was there before; Linux."""
+
+    def __init__(self, seconds: float = 0.002) -> None:
+        self._seconds = seconds
+        self.bytes = 0
+
+    def __enter__(self) -> PeakMemory:
+        self._before = _anonymous()
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._done.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        while not self._done.wait(self._seconds):
+            self.bytes = max(self.bytes, _anonymous() - self._before)
+
+
+def _anonymous() -> int:
+    with open("/proc/self/status", encoding="ascii") as file:
+        return next(int(line.split()[1]) * 1024 for line in file if line.startswith("RssAnon"))
+
+
+def peak_memory(part: str, side: str, folder: Path, threads: int) -> int:
+    """Bytes that one side of a part takes at most, measured in a fresh process."""
+    command = [sys.executable, "-m", "benchmarks.run", "--side", part, side, str(folder), "--threads", str(threads)]
+    result = subprocess.run(command, check=True, capture_output=True, text=True)
+    return int(json.loads(result.stdout.splitlines()[-1])["peak"])
+
+
+def matrix_peak(dtype: torch.dtype) -> float:
+    """GFLOP/s of the best matrix product found here, whichever library does it."""
+    best = 0.0
+    for m, k, n in ((1280, 512, 1536), (1280, 512, 2048), (2048, 2048, 2048)):
+        x, w = torch.randn(m, k).to(dtype), torch.randn(n, k).to(dtype)
+        seconds = by_turns({"a": lambda x=x, w=w: F.linear(x, w), "b": lambda x=x, w=w: kernels.product(x, w)}, 12)
+        best = max(best, 2 * m * k * n / min(seconds.values()) / 1e9)
+    return best
+
+
+def convolution_peak() -> float:
+    """GFLOP/s of the best float32 3D convolution found here."""
+    best = 0.0
+    for channels, side in ((64, 64), (128, 32), (256, 16)):
+        x, w = torch.randn(1, channels, 6, side, side), torch.randn(channels, channels, 3, 3, 3)
+        last = x.contiguous(memory_format=torch.channels_last_3d), w.contiguous(memory_format=torch.channels_last_3d)
+        parts = {"plain": lambda x=x, w=w: F.conv3d(x, w), "last": lambda last=last: F.conv3d(*last)}
+        out: Tensor = parts["plain"]()
+        best = max(best, 2 * out.numel() * channels * 27 / min(by_turns(parts, 4).values()) / 1e9)
+    return best

@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Puts the parts of a prompt into the order of its template, with the user's words where they belong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from .fit import MOST, Sentence, fit
+from .template import parse_template
+from .weave import weave
+
+if TYPE_CHECKING:
+    from .structured import StructuredPrompt
+
+
+def compose(
+    prompt: StructuredPrompt,
+    parts: Mapping[str, Sequence[Sentence]],
+    spare: Sequence[tuple[str, str]],
+    length: Callable[[str], int],
+    finish: Callable[[str], str],
+) -> list[str]:
+    """The sentences of a prompt. `parts` are a language's sentences by the names of `template.PARTS`, `spare` pairs of
+    a part and a sentence that may fill a short text; `length` counts words, `finish` makes a
+    sentence of words of the user's. Where the user's words are longer than a
+    whole prompt should be, they come last: the model stops reading at some point, and the scene's facts go first."""
+    woven = weave(prompt.user_text)
+    own = {
+        "style": (prompt.style,),
+        "user": woven.user,
+        "light": woven.light,
+        "camera": woven.camera,
+    }
+    sentences, last = [], []
+    pieces = parse_template(prompt.template)
+    for piece in pieces:
+        if piece.text:
+            sentences.append(Sentence(finish(piece.text)))
+        words = [Sentence(finish(text)) for text in own.get(piece.part, ()) if text]
+        long = piece.part == "user" and sum(length(word.text) for word in words) > MOST
+        (last if long else sentences).extend(words)
+        sentences += parts.get(piece.part, ())
+    told = {piece.part for piece in pieces}
+    return fit(sentences, [text for part, text in spare if part in told], length, last)
+
+
+def told_by_user(prompt: StructuredPrompt, *claims: str) -> bool:
+    """Whether the user's words say all of these (keys of `cue_words.py`) already."""
+    return bool(claims) and set(claims) <= weave(prompt.user_text).claims

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is true of a shot at any of its moments: the brief, seen the way a user's claims about it are judged."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+
+from ..scene.brief import Shot
+from .light import bearings, light_color
+
+RISING = frozenset({"dawn", "sunrise", "morning"})
+SETTING = frozenset({"dusk", "sunset", "afternoon"})
+RING = ("back", "back_right", "right", "front_right", "front", "front_left", "left", "back_left")
+"""Sectors of a light in steps of 45 degrees, clockwise from straight ahead."""
+
+
+@dataclass(frozen=True)
+class SunMoment:
+    elevation: float
+    word: str | None
+    rising: bool | None
+
+
+class ShotFacts:
+    """A shot's facts as the verdicts need them."""
+
+    def __init__(self, shot: Shot) -> None:
+        self.shot = shot
+        self.path = shot.camera_path
+        self.sky, self.weather = shot.environment.sky, shot.environment.weather
+        self.kinds = {move.kind for move in self.path.moves}
+        self.samples = shot.sun.samples if shot.sun else ()
+
+    @cached_property
+    def elevations(self) -> list[float]:
+        return [sample.elevation_deg for sample in self.samples]
+
+    @cached_property
+    def moments(self) -> list[SunMoment]:
+        """The sun at each sample; between the shot's ends the words are not known."""
+        sun = self.shot.sun
+        if sun is None or not self.samples:
+            return []
+        start, end = sun.time_of_day.start, sun.time_of_day.end
+        told = {None if w is None else True if w in RISING else False if w in SETTING else None for w in (start, end)}
+        same = told.pop() if len(told) == 1 else None
+        last = len(self.samples) - 1
+        moments = []
+        for index, elevation in enumerate(self.elevations):
+            word = start if index == 0 else end if index == last else None
+            rising = True if word in RISING else False if word in SETTING else same
+            if rising is None:
+                slope = self.elevations[min(index + 1, last)] - self.elevations[max(index - 1, 0)]
+                rising = slope > 0 if abs(slope) > 0.1 else None
+            moments.append(SunMoment(elevation, word, rising))
+        if last == 0:
+            moments.append(SunMoment(self.elevations[0], end, same))
+        return moments
+
+    @cached_property
+    def sectors(self) -> set[str | None]:
+        """Where light comes from at some time: the sun while it is up, and every lamp; None for an unknown place."""
+        sun = self.shot.sun
+        found: set[str | None] = {light.relative_to_camera for light in self.shot.lights}
+        if sun is not None and self.samples:
+            up = [(e, b) for e, b in bearings(sun, self.path) if e >= -0.5]
+            found |= {"top" if e >= 70 else RING[round(b / 45) % 8] for e, b in up}
+            ends = ((sun.relative_to_camera.start, 0), (sun.relative_to_camera.end, -1))
+            found |= {word for word, index in ends if word and self.elevations[index] >= -0.5}
+        return found
+
+    @cached_property
+    def colors(self) -> set[str]:
+        kelvins = [light.color_temperature_k for light in self.shot.lights]
+        kelvins += [sample.color_temperature_k for sample in self.samples if sample.elevation_deg >= 0]
+        return {color for color in map(light_color, kelvins) if color}
+
+    @cached_property
+    def views(self) -> list[float]:
+        """Horizontal angles of view in degrees at the samples that have a lens."""
+        lenses = [(sample.sensor_mm[0], sample.lens_mm) for sample in self.path.samples if sample.lens_mm]
+        return [2 * math.degrees(math.atan(width / (2 * lens))) for width, lens in lenses]

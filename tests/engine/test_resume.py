@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Interrupted and resumed: the same clip, to the last bit, as one that was never interrupted."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import golden
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from wan_engine.pipeline import load
+from wan_engine.request import Cancelled, GenerationRequest
+from wan_engine.solvers import make_solver
+
+T2V = "fullstack/Wan2.2-T2V-A14B/checkpoint"
+STEPS = 6
+# Runs the request of a file and kills its own process between two blocks of a step: argv are request, folder, how many
+# steps to finish before, and how many questions "cancelled?" to answer after that.
+KILLED = """
+import json, os, signal, sys
+from pathlib import Path
+from wan_engine.pipeline import load
+from wan_engine.request import GenerationRequest
+request = GenerationRequest.from_json(json.loads(Path(sys.argv[1]).read_text()))
+left = [int(sys.argv[4])]
+done = []
+def on_event(event):
+    if event["event"] == "step":
+        done.append(event["step"])
+def should_cancel():
+    if len(done) == int(sys.argv[3]):
+        left[0] -= 1
+        if left[0] < 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+    return False
+load(**request.load_options).generate(request, Path(sys.argv[2]), on_event, should_cancel)
+"""
+
+
+def request(**changes) -> GenerationRequest:
+    values = {"prompt": "a cube", "size": (64, 48), "frames": 9, "steps": STEPS, "seed": 3, **changes}
+    return GenerationRequest(
+        str(golden.path(T2V)), **values, latents="latents.safetensors", frames_out="frames", resume="resume.safetensors"
+    )
+
+
+def kill_in_step(asked: GenerationRequest, folder: Path, finished: int, questions: int) -> None:
+    """A process of its own makes the clip and dies of SIGKILL in the step behind `finished` ones."""
+    folder.mkdir(exist_ok=True)
+    (folder / "request.json").write_text(json.dumps(asked.to_json()))
+    words = [str(folder / "request.json"), str(folder), str(finished), str(questions)]
+    result = subprocess.run([sys.executable, "-c", KILLED, *words], cwd=golden.REPOSITORY, capture_output=True)
+    assert result.returncode == -signal.SIGKILL, result.stderr
+
+
+def outcome(folder: Path) -> tuple[torch.Tensor, list[bytes]]:
+    frames = [path.read_bytes() for path in sorted((folder / "frames").iterdir())]
+    return load_file(folder / "latents.safetensors")["latents"], frames
+
+
+@pytest.fixture(scope="module")
+def pipeline():
+    return load(golden.path(T2V))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL")
+@pytest.mark.parametrize(("solver", "finished"), [("unipc", 1), ("unipc", 4), ("dpm++", 3), ("euler", 2)])
+def test_killed_in_the_middle_of_a_step_it_ends_bit_equal(solver, finished, pipeline, tmp_path):
+    asked = request(solver=solver)
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    whole.mkdir()
+    never_stopped = pipeline.generate(asked, whole)
+    kill_in_step(asked, broken, finished, questions=3)
+    assert (broken / "resume.safetensors").exists() and not (broken / "clip.mp4").exists()
+    events = []
+    report = pipeline.generate(asked, broken, on_event=events.append)
+    assert report["resumed_from_step"] == finished and "resumed_from_step" not in never_stopped
+    computed = [event["step"] for event in events if event["event"] == "step"]
+    assert computed == list(range(finished + 1, STEPS + 1))
+    assert [step["step"] for step in report["steps"]] == list(range(1, STEPS + 1))
+    (latents, frames), (wanted, wanted_frames) = outcome(broken), outcome(whole)
+    assert torch.equal(latents, wanted) and frames == wanted_frames
+    assert [path.name for path in broken.iterdir() if "resume" in path.name] == []
+
+
+def test_interrupted_again_and_again(pipeline, tmp_path):
+    asked = request(solver="unipc")
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    for folder in (whole, broken):
+        folder.mkdir()
+    pipeline.generate(asked, whole)
+    for stop in range(1, STEPS + 1):
+        seen = []
+        with pytest.raises(Cancelled):
+            pipeline.generate(
+                asked, broken, seen.append, lambda stop=stop, seen=seen: {"step": stop} in map(_step, seen)
+            )
+    report = pipeline.generate(asked, broken)
+    assert report["resumed_from_step"] == STEPS  # stopped while decoding: no step is computed again
+    assert torch.equal(outcome(broken)[0], outcome(whole)[0])
+
+
+def _step(event: dict) -> dict:
+    return {"step": event["step"]} if event["event"] == "step" else {}
+
+
+@pytest.fixture
+def stopped(pipeline, tmp_path) -> Path:
+    """A folder with the state behind two steps."""
+    seen = []
+    with pytest.raises(Cancelled):
+        pipeline.generate(request(), tmp_path, seen.append, lambda: {"step": 2} in map(_step, seen))
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    "change", [{"seed": 4}, {"prompt": "a ball"}, {"steps": STEPS + 1}, {"solver": "dpm++"}, {"guide": (3.0, 4.5)}]
+)
+def test_a_changed_request_starts_anew_and_says_so(change, pipeline, stopped):
+    report = pipeline.generate(replace(request(), **change), stopped)
+    assert "resumed_from_step" not in report
+    assert any("another request" in warning for warning in report["warnings"])
+
+
+def test_what_does_not_change_the_latents_may_change(pipeline, stopped):
+    report = pipeline.generate(replace(request(), out="other.mp4", fps=12.0, preview="preview.png"), stopped)
+    assert report["resumed_from_step"] == 2
+
+
+def test_another_dtype_starts_anew(stopped):
+    report = load(golden.path(T2V), dtype="bfloat16").generate(replace(request(), dtype="bfloat16"), stopped)
+    assert "resumed_from_step" not in report and report["warnings"]
+
+
+@pytest.mark.parametrize("content", [b"", b"garbage", None])
+def test_a_damaged_state_starts_anew_and_says_so(content, pipeline, stopped):
+    path = stopped / "resume.safetensors"
+    path.write_bytes(path.read_bytes()[:-100] if content is None else content)
+    report = pipeline.generate(request(), stopped)
+    assert "resumed_from_step" not in report
+    assert any("damaged" in warning for warning in report["warnings"])
+
+
+def test_a_foreign_safetensors_file_is_not_taken_for_a_state(pipeline, tmp_path):
+    save_file({"latents": torch.zeros(1)}, tmp_path / "resume.safetensors")
+    assert "resumed_from_step" not in pipeline.generate(request(), tmp_path)
+
+
+@pytest.mark.parametrize("name", ["unipc", "dpm++", "euler"])
+@pytest.mark.parametrize("steps", [1, 2, 5])
+def test_solvers_go_on_where_they_were(name, steps):
+    torch.manual_seed(0)
+    start, velocities = torch.randn(2, 3, 4, 4), torch.randn(steps, 2, 3, 4, 4)
+
+    def run(solver, x, begin, end):
+        for k in range(begin, end):
+            x = solver.step(velocities[k], x)
+        return x
+
+    for split in range(steps + 1):
+        whole = make_solver(name, steps, 5.0)
+        first, second = make_solver(name, steps, 5.0), make_solver(name, steps, 5.0)
+        x = run(first, start, 0, split)
+        second.restore(split, {key: value.clone() for key, value in first.state().items()})
+        assert torch.equal(run(second, x, split, steps), run(whole, start, 0, steps))

@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a sampling is conditioned on: encoded prompts, pictures as latents, and pictures as CLIP features."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from .networks import Networks
+from .plan import Plan
+from .prompt_cache import PromptCache, prompt_key
+from .run import Run
+from .text import PromptTokenizer
+
+
+@dataclass(frozen=True)
+class Conditioning:
+    """How the pictures enter the loop.
+
+    `channels` [1, 4 + z, t, h, w] (mask and condition) is stacked under the noisy latents. `held` [z, 1, h, w] is the
+    first latent frame that is put back after every step while its tokens are told timestep 0. `clip` [1, n, c] are
+    image features for the cross attention. All None: text alone.
+    """
+
+    channels: Tensor | None = None
+    held: Tensor | None = None
+    clip: Tensor | None = None
+
+    def model_input(self, x: Tensor) -> Tensor:
+        """[z, t, h, w] to the transformer's [1, in_dim, t, h, w]."""
+        return x[None] if self.channels is None else torch.cat([x[None], self.channels], 1)
+
+    def impose(self, x: Tensor) -> Tensor:
+        return x if self.held is None else torch.cat([self.held, x[:, 1:]], 1)
+
+    def timestep(self, t: Tensor, x: Tensor) -> Tensor:
+        """[1], or [1, tokens] with 0 for the tokens of the held frame (patches of 2x2 in t, h, w order)."""
+        t = t.float().to(x.device)
+        if self.held is None:
+            return t[None]
+        frame = x.shape[2] // 2 * (x.shape[3] // 2)
+        times = t.repeat(x.shape[1] * frame)
+        times[:frame] = 0
+        return times[None]
+
+
+def encode_texts(plan: Plan, networks: Networks, run: Run, cache: PromptCache | None = None) -> list[Tensor]:
+    """[L, text_dim] rows of the prompt, and of the negative prompt when any step is guided.
+
+    What the cache holds is not encoded again; the text encoder is opened only when something is missing.
+    """
+    needed = plan.guide if plan.boundary is not None else plan.guide[:1]
+    prompts = [plan.prompt] if all(g == 1 for g in needed) else [plan.prompt, plan.negative]
+    if cache is None:
+        return _encode_prompts(prompts, networks, run)
+    keys = {prompt: prompt_key(networks.checkpoint, prompt, networks.options.dtype) for prompt in prompts}
+    found = {prompt: cache.get(key) for prompt, key in keys.items()}
+    missing = [prompt for prompt, rows in found.items() if rows is None]
+    for prompt, rows in zip(missing, _encode_prompts(missing, networks, run) if missing else [], strict=True):
+        found[prompt] = rows
+        try:
+            cache.put(keys[prompt], rows)
+        except OSError as error:  # the clip does not depend on it
+            run.note(f"The encoded prompt could not be kept ({error.strerror or error}).")
+    run.facts["prompts_from_cache"] = len(prompts) - len(missing)
+    return [rows.to(networks.device) for prompt in prompts if (rows := found[prompt]) is not None]
+
+
+def _encode_prompts(prompts: Sequence[str], networks: Networks, run: Run) -> list[Tensor]:
+    checkpoint = networks.checkpoint
+    tokenizer = PromptTokenizer(checkpoint.open_tokenizer(), checkpoint.config.text_len)
+    ids = [tokenizer(prompt) for prompt in prompts]
+    if networks.options.offload != "none":
+        return networks.stream_text(ids, run.check_cancel)
+    encoder = networks.text_encoder()
+    with run.watching(encoder):
+        rows = [encoder(torch.tensor([tokens], device=networks.device))[0].float() for tokens in ids]
+    networks.release()
+    return rows
+
+
+def condition(plan: Plan, networks: Networks, run: Run) -> Conditioning:
+    """The pictures in the form the transformer was trained to read them."""
+    if plan.first is None and not networks.checkpoint.channel_conditioned:
+        return Conditioning()
+    clip = _clip_features(plan, networks, run)
+    if not networks.checkpoint.channel_conditioned:
+        assert plan.first is not None
+        return Conditioning(held=_encode(plan.first[:, None], networks, run))
+    return Conditioning(channels=_channels(plan, networks, run), clip=clip)
+
+
+def _channels(plan: Plan, networks: Networks, run: Run) -> Tensor:
+    """Mask and condition video: the pictures in their places, mid grey between them, as latents."""
+    shape = plan.latent_shape
+    if plan.first is None:  # trained with mask and condition left empty for text alone
+        return torch.zeros(1, 4 + shape[0], *shape[1:], device=networks.device)
+    video = torch.zeros(3, plan.frames, plan.size[1], plan.size[0])
+    mask = torch.zeros(plan.frames)
+    video[:, 0], mask[0] = plan.first, 1
+    if plan.last is not None:
+        video[:, -1], mask[-1] = plan.last, 1
+    # A latent frame stands for four pixel frames, the first one for a single frame that is counted four times.
+    mask = torch.cat([mask[:1].repeat(4), mask[1:]]).reshape(shape[1], 4).T
+    mask = mask[:, :, None, None].expand(4, *shape[1:])
+    return torch.cat([mask.to(networks.device), _encode(video, networks, run)])[None]
+
+
+def _encode(frames: Tensor, networks: Networks, run: Run) -> Tensor:
+    """[3, T, H, W] in -1..1 to normalised latents [z, t, h, w]."""
+    vae = networks.vae()
+    with run.watching(vae):
+        latents = vae.encode(frames[None].to(networks.device))[0]
+    networks.release()
+    return latents
+
+
+def _clip_features(plan: Plan, networks: Networks, run: Run) -> Tensor | None:
+    """[1, n, c]: the features of the first picture, and those of the last one behind them where the model has both."""
+    if not plan.clip_pictures:
+        return None
+    clip = networks.clip()
+    pixels = torch.stack([clip.prepare(picture) for picture in plan.clip_pictures]).to(networks.device)
+    with run.watching(clip):
+        return clip(pixels).flatten(0, 1)[None]

@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Matrix products by the quicker of the two libraries that PyTorch carries for the CPU.
+
+`F.linear` in float32 goes to MKL, which runs at half speed on processors that are not Intel's; oneDNN's `linear`
+reaches the processor's peak on both and applies the tanh form of GELU on the way out. It has no gradients, so training
+takes PyTorch's own path, as do other devices, `torch.compile` and builds without oneDNN.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+@lru_cache(maxsize=1)
+def _onednn_dtypes() -> frozenset[torch.dtype]:
+    """What this processor's oneDNN multiplies at full speed."""
+    if not torch.backends.mkldnn.is_available() or not hasattr(torch.ops.mkldnn, "_linear_pointwise"):
+        return frozenset()
+    fast = {torch.float32}
+    if torch.ops.mkldnn._is_mkldnn_bf16_supported():
+        fast.add(torch.bfloat16)
+    return frozenset(fast)
+
+
+def onednn(x: Tensor) -> bool:
+    """Whether products with x may go to oneDNN directly: on the CPU, without gradients, autocast or compilation."""
+    return (
+        x.device.type == "cpu"
+        and not torch.compiler.is_compiling()
+        and not torch.is_grad_enabled()
+        and not torch.is_autocast_enabled("cpu")
+        and x.dtype in _onednn_dtypes()
+    )
+
+
+def product(x: Tensor, weight: Tensor, bias: Tensor | None = None, gelu: bool = False) -> Tensor:
+    """x [...,n] times weight [m,n] transposed, plus bias [m], then GELU (tanh form) if wanted: [...,m]."""
+    if onednn(x) and x.dtype == weight.dtype:
+        return torch.ops.mkldnn._linear_pointwise(x, weight, bias, "gelu" if gelu else "none", [], "tanh")
+    y = F.linear(x, weight, bias)
+    return F.gelu(y, approximate="tanh") if gelu else y
+
+
+def linear(layer: nn.Linear, x: Tensor, gelu: bool = False) -> Tensor:
+    """The layer applied to x, in the layer's dtype."""
+    return product(x, layer.weight, layer.bias, gelu)
+
+
+def float_linear(layer: nn.Linear, x: Tensor, rows: int = 4096) -> Tensor:
+    """The layer computed in float32 whatever its dtype; at most `rows` rows of its weights are converted at a time."""
+    x = x.float()
+    if layer.weight.dtype == torch.float32:
+        return linear(layer, x)
+    parts = zip(layer.weight.split(rows), layer.bias.split(rows), strict=True)
+    return torch.cat([product(x, weight.float(), bias.float()) for weight, bias in parts], dim=-1)

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Weights stored as 8-bit floats with scales beside them, as ComfyUI's files have them.
+
+Two dialects: `X.scale_weight` with one marker tensor `scaled_fp8` for the file, and `X.weight_scale` with a
+description `X.comfy_quant` per layer. Scales of activations (`input_scale`, `scale_input`) serve 8-bit products, which
+are not computed here; weights are multiplied out when read.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from .headers import Stored
+from .request import CheckpointError
+from .storage import Container
+
+FP8 = ("F8_E4M3", "F8_E5M2")
+_SCALES = (".scale_weight", ".weight_scale")
+_UNUSED = (".scale_input", ".input_scale")
+_FORMATS = ("float8_e4m3fn", "float8_e5m2")
+_TOKENIZER = "spiece_model"
+
+
+def companions(containers: Mapping[str, Container], label: str) -> tuple[dict[str, str], set[str]]:
+    """From the name of a scaled weight to that of its scale, and every name that is no weight.
+
+    `containers` maps each stored name to its file. Raises CheckpointError for a scale without a weight and for formats
+    that are no plain 8-bit floats.
+    """
+    scales: dict[str, str] = {}
+    others: set[str] = set()
+    for name, container in containers.items():
+        ending = next((ending for ending in (*_SCALES, *_UNUSED, ".comfy_quant") if name.endswith(ending)), None)
+        if name == _TOKENIZER or name.rpartition(".")[2] == "scaled_fp8":
+            others.add(name)
+        elif ending is not None:
+            weight = name.removesuffix(ending) + ".weight"
+            if weight not in containers:
+                raise CheckpointError(f"{label} holds {name} without {weight}; download it again.")
+            others.add(name)
+            if ending in _SCALES:
+                scales[weight] = name
+            elif ending == ".comfy_quant":
+                _check_format(container, name)
+    for weight, scale in scales.items():
+        _check_scale(containers[weight].stored[weight], containers[scale].stored[scale], scale, label)
+    return scales, others
+
+
+def _check_format(container: Container, name: str) -> None:
+    try:
+        described = json.loads(container.read(name).numpy().tobytes())["format"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise CheckpointError(f"{container.path}: the tensor {name} is damaged; download it again.") from error
+    if described not in _FORMATS:
+        raise CheckpointError(
+            f"{container.path}: {name.removesuffix('.comfy_quant')} is stored as {described}, which is not supported; "
+            f"use {' or '.join(_FORMATS)}, fp16, bf16 or GGUF."
+        )
+
+
+def _check_scale(weight: Stored, scale: Stored, name: str, label: str) -> None:
+    """One factor for the tensor, or one for each of its rows."""
+    count = torch.Size(scale.shape).numel()
+    if count not in (1, weight.shape[0] if weight.shape else 1):
+        raise CheckpointError(
+            f"{label}: the tensor {name} has shape {list(scale.shape)}, but one factor, or one for each of the "
+            f"{weight.shape[0]} rows, is needed."
+        )
+
+
+def multiplied_out(weight: Tensor, scale: Tensor | None) -> Tensor:
+    """The numbers that an 8-bit `weight` stands for: float32 with a scale, else bfloat16, which holds them exactly."""
+    if scale is None:
+        return weight.to(torch.bfloat16)
+    factor = scale.float().reshape(-1)
+    if factor.numel() > 1:
+        factor = factor.view(-1, *[1] * (weight.dim() - 1))
+    return weight.float().mul_(factor)

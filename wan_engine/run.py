@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One generation as its watchers see it: events, timing, notes for the report, and the way to stop it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from torch import nn
+
+from .request import Cancelled
+
+OnEvent = Callable[[dict], None]
+
+
+class Run:
+    """Collects what the report tells: `steps`, `seconds` per stage, `notes` in words, `facts` by name."""
+
+    def __init__(
+        self, on_event: OnEvent = lambda event: None, should_cancel: Callable[[], bool] = lambda: False
+    ) -> None:
+        self._on_event = on_event
+        self._should_cancel = should_cancel
+        self.steps: list[dict[str, Any]] = []
+        self.seconds: dict[str, float] = {}
+        self.notes: list[str] = []
+        self.facts: dict[str, Any] = {}
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        self.check_cancel()
+        self.tell("stage", stage=name)
+        began = time.perf_counter()
+        yield
+        self.seconds[name] = round(time.perf_counter() - began, 3)
+
+    def step(self, step: int, steps: int, expert: str, timestep: float, sigma: float, seconds: float) -> None:
+        facts = {"step": step, "expert": expert, "timestep": timestep, "seconds": round(seconds, 3)}
+        self.steps.append({**facts, "sigma": sigma})
+        self.tell("step", steps=steps, **facts)
+
+    def resumed(self, steps: list[dict[str, Any]]) -> None:
+        """An earlier run had done these steps."""
+        self.steps = list(steps)
+        self.facts["resumed_from_step"] = len(steps)
+        self.tell("resume", step=len(steps))
+
+    def retried(self, step: int, expert: str) -> None:
+        """A step gave values that are no numbers and is computed again in a safer setting."""
+        self.facts.setdefault("retried_steps", []).append(step)
+        words = f"Step {step} gave values that are no numbers and was computed again in float32 with plain attention."
+        self.notes.append(words)
+        self.tell("retry", step=step, expert=expert, message=words)
+
+    def note(self, words: str) -> None:
+        """Something the user should know that is no error: an event now, a warning in the report."""
+        self.notes.append(words)
+        self.tell("note", message=words)
+
+    def tell(self, event: str, **facts: Any) -> None:
+        self._on_event({"event": event, **facts})
+
+    def check_cancel(self, *_: object) -> None:
+        """Raises Cancelled when the user wants to stop; takes any arguments, so that it can be a callback."""
+        if self._should_cancel():
+            raise Cancelled("The generation was cancelled.")
+
+    @contextmanager
+    def watching(self, network: nn.Module) -> Iterator[None]:
+        """Ask before every layer of `network` whether to stop: a whole forward can take minutes."""
+        hooks = [layer.register_forward_pre_hook(self.check_cancel) for layer in network.modules()]
+        try:
+            yield
+        finally:
+            for hook in hooks:
+                hook.remove()
