@@ -35,7 +35,7 @@ def stored_properties(owner: bpy.types.ID, name: str) -> dict[str, Any]:
         blocks.append(owner.bl_system_properties_get())
     for block in blocks:
         group = block.get(name) if block is not None else None
-        if hasattr(group, "items"):
+        if group is not None and hasattr(group, "items"):
             found.update(group.items())
     return found
 

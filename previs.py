@@ -19,7 +19,7 @@ from . import conditioning, sequencer
 from .bridge.client import EngineClient, Message, error_of
 from .bridge.environment import find_engine, inspect_engine
 from .bridge.jobs import JobError, JobFolder
-from .prompting import StructuredPrompt, TemplateError, build_prompt, joined, parse_template
+from .prompting import DEFAULT_TEMPLATE, StructuredPrompt, TemplateError, build_prompt, joined, parse_template
 from .scene.brief import Brief, SceneError, Shot
 from .scene.reader import read_brief
 from .wan_engine import models
@@ -45,7 +45,7 @@ class Settings:
     """What the user chose. `model` is "nano" or a checkpoint folder; None means the model's own default.
 
     `description`, `style` and `negative` are the user's words about the whole scene, `shot_words` those about single
-    shots, by their names; `template` "" is the default order of a prompt's parts.
+    shots, by their names; `template` orders a prompt's parts.
 
     `size` is (width, height); for image modes only its area counts. `output` None puts job folders beside the .blend.
     `engine_python` and `user_dir` tell where the engine's environment is.
@@ -60,7 +60,7 @@ class Settings:
     description: str = ""
     style: str = ""
     negative: str = ""
-    template: str = ""
+    template: str = DEFAULT_TEMPLATE
     shot_words: Mapping[str, ShotWords] = field(default_factory=dict)
     output: Path | None = None
     engine_python: str | None = None

@@ -9,13 +9,46 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from wan_engine import kernels
+from wan_engine import attention, kernels
+
+from .weights import DIM, FFN, TEXT
+
+TOKENS = 1280
+
+# Operations, our way of doing them, and theirs.
+Piece = tuple[int, Callable[[], Tensor], Callable[[], Tensor]]
+
+
+@dataclass(frozen=True)
+class Row:
+    """Figures of one part, (ours, theirs): seconds (NaN where not timed) and peak bytes; what of the machine's peak
+    we reach, None where that is not counted; relative L2 difference of the results.
+    """
+
+    title: str
+    dtype: torch.dtype
+    seconds: tuple[float, float]
+    bytes: tuple[int, int]
+    difference: float
+    reached: float | None
+
+
+@dataclass(frozen=True)
+class Share:
+    """GFLOP/s of one piece of a transformer pass, as we do it and as Diffusers does."""
+
+    title: str
+    dtype: torch.dtype
+    ours: float
+    theirs: float
+    peak: float
 
 
 def by_turns(parts: Mapping[str, Callable[[], object]], rounds: int, warm: bool = True) -> dict[str, float]:
@@ -85,3 +118,40 @@ def convolution_peak() -> float:
         out: Tensor = parts["plain"]()
         best = max(best, 2 * out.numel() * channels * 27 / min(by_turns(parts, 4).values()) / 1e9)
     return best
+
+
+def shares(peaks: Mapping[str, float]) -> list[Share]:
+    """The pieces of a transformer pass at the benchmark's size, against the peak of their dtype."""
+    found = []
+    for dtype in (torch.float32, torch.bfloat16):
+        for title, (flop, ours, theirs) in {**_products(dtype), **_attentions(dtype)}.items():
+            seconds = by_turns({"ours": ours, "theirs": theirs}, 8)
+            speeds = [flop / seconds[side] / 1e9 for side in ("ours", "theirs")]
+            found.append(Share(title, dtype, speeds[0], speeds[1], peaks[str(dtype)]))
+    return found
+
+
+def _products(dtype: torch.dtype) -> dict[str, Piece]:
+    def pair(rows: int, columns: int, gelu: bool = False) -> Piece:
+        x, weight = torch.randn(TOKENS, columns).to(dtype), torch.randn(rows, columns).to(dtype)
+
+        def theirs() -> Tensor:
+            y = F.linear(x, weight)
+            return F.gelu(y, approximate="tanh") if gelu else y
+
+        return 2 * TOKENS * rows * columns, lambda: kernels.product(x, weight, gelu=gelu), theirs
+
+    return {
+        "projection": pair(DIM, DIM),
+        "feed-forward in, with GELU": pair(FFN, DIM, gelu=True),
+        "feed-forward out": pair(DIM, FFN),
+    }
+
+
+def _attentions(dtype: torch.dtype) -> dict[str, Piece]:
+    def pair(keys: int, width: int) -> Piece:
+        q, k = (torch.randn(1, n, DIM // width, width).to(dtype) for n in (TOKENS, keys))
+        return 4 * TOKENS * keys * DIM, lambda: attention.auto(q, k, k), lambda: attention.sdpa(q, k, k)
+
+    pieces = {"self attention": TOKENS, "cross attention": TEXT}
+    return {f"{title}, heads of {width}": pair(keys, width) for title, keys in pieces.items() for width in (64, 128)}

@@ -92,6 +92,10 @@ PARTS: dict[str, Part] = {
     "text_fp32": _text(torch.float32),
     "text_bf16": _text(torch.bfloat16),
     "load": Part(
-        "float32 shards to the first step", torch.bfloat16, sides.whole(sides.our_load), sides.whole(sides.their_load), 0.03
+        "float32 shards to the first step",
+        torch.bfloat16,
+        sides.whole(sides.our_load),
+        sides.whole(sides.their_load),
+        0.03,
     ),
 }

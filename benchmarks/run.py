@@ -14,25 +14,15 @@ import argparse
 import json
 import math
 import tempfile
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from . import cached, measure, report, weights
+from .measure import Row
 from .parts import PARTS, Part
-
-
-@dataclass(frozen=True)
-class Row:
-    """Figures of one part, [ours, theirs]: seconds (NaN where not timed) and peak bytes; what of the peak we reach."""
-
-    part: Part
-    seconds: tuple[float, float]
-    bytes: tuple[int, int]
-    difference: float
-    reached: float | None
 
 
 def measured(name: str, folder: Path, peaks: dict[str, float], threads: int) -> Row:
@@ -54,10 +44,12 @@ def measured(name: str, folder: Path, peaks: dict[str, float], threads: int) -> 
             raise SystemExit(f"{part.title}: the two sides differ by {difference:.2g}; the comparison would be void")
         reached = _reached(name, part, seconds[0], work["theirs"], peaks)
     peak = tuple(measure.peak_memory(name, side, folder, threads) for side in ("ours", "theirs"))
-    return Row(part, seconds, (peak[0], peak[1]), difference, reached)
+    return Row(part.title, part.dtype, seconds, (peak[0], peak[1]), difference, reached)
 
 
-def _reached(name: str, part: Part, seconds: float, theirs, peaks: dict[str, float]) -> float | None:
+def _reached(
+    name: str, part: Part, seconds: float, theirs: Callable[[], object], peaks: dict[str, float]
+) -> float | None:
     """Our share of the machine's peak: of matrix products for the transformer, of convolutions for the VAE."""
     if part.gflop:
         return part.gflop / seconds / peaks[str(part.dtype)]
@@ -97,7 +89,8 @@ def main() -> None:
         for name in names:
             rows.append(measured(name, folder, peaks, args.threads))
             print(report.line(rows[-1]), flush=True)
-        table = report.text(rows, report.shares(peaks), None if args.only else cached.rows(), args.threads)
+        shares = [] if args.only else measure.shares(peaks)
+        table = report.text(rows, shares, [] if args.only else cached.rows(), args.threads)
     print(table)
     if args.out is not None:
         args.out.write_text(table, encoding="utf-8")

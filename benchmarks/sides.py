@@ -11,19 +11,19 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 import torch
-from diffusers import AutoencoderKLWan, FlowMatchEulerDiscreteScheduler, WanTransformer3DModel
+from diffusers import AutoencoderKLWan, WanTransformer3DModel
+from diffusers.models.transformers.transformer_wan import WanRotaryPosEmbed
+from safetensors import safe_open
 from torch import Tensor
 from transformers import UMT5EncoderModel
 
-from wan_engine.solvers import Euler
-from wan_engine.stepcache import StepCache
 from wan_engine.t5 import T5Config, encode_streamed
 from wan_engine.transformer import TransformerConfig, WanTransformer
 from wan_engine.vae import LATENT_STATISTICS, WanVAE, load_vae
 from wan_engine.weights import WeightFile
 
+from . import loops
 from .weights import HEADS, TEXT, TEXT_DIM, VOCABULARY
 
 Work = Callable[[], Tensor]
@@ -31,7 +31,6 @@ Side = Callable[[Path], Work]
 
 LATENT = (5, 32, 32)  # 1,280 tokens
 PIXELS = 128  # side of the autoencoders' frames
-SHIFT, BOUNDARY, GUIDE = 5.0, 0.875, {"high": 4.0, "low": 3.0}
 
 
 def drawn(*shape: int, seed: int = 1) -> Tensor:
@@ -54,7 +53,22 @@ def our_transformer(folder: Path, dtype: torch.dtype, heads: int = HEADS) -> Wan
 
 
 def their_transformer(folder: Path, dtype: torch.dtype) -> WanTransformer3DModel:
-    return WanTransformer3DModel.from_pretrained(folder, torch_dtype=dtype).eval()
+    """Without a copy to spare: what `from_pretrained` does where the package accelerate is installed.
+
+    Without it, `from_pretrained` reads this network in float32 only.
+    """
+    with torch.device("meta"):
+        network = WanTransformer3DModel.from_config(WanTransformer3DModel.load_config(folder))
+    state = {}
+    for file in sorted(folder.glob("*.safetensors")):
+        with safe_open(file, framework="pt") as stored:
+            for name in stored.keys():  # noqa: SIM118 - no mapping
+                words = name.split(".")
+                kept = any(module in words for module in WanTransformer3DModel._keep_in_fp32_modules)
+                state[name] = stored.get_tensor(name).to(torch.float32 if kept else dtype, copy=True)
+    network.load_state_dict(state, assign=True)
+    network.rope = WanRotaryPosEmbed(network.config.attention_head_dim, network.config.patch_size, 1024)
+    return network.eval().requires_grad_(False)
 
 
 # -- one forward pass, the text embedded anew as on the first step of a prompt
@@ -72,41 +86,20 @@ def their_forward(dtype: torch.dtype, folder: Path) -> Work:
     return lambda: network(x, t, text, return_dict=False)[0].float()
 
 
-# -- sampling with two experts and guidance, from files to latents; Euler, whose schedule both have alike
+# -- sampling, from files to latents
 
 
-def our_sampling(
-    dtype: torch.dtype, steps: int, folder: Path, latent: tuple[int, ...] = (16, *LATENT), cache: float = 0.0
-) -> Tensor:
-    """One expert in memory at a time; keys and values of the text once per prompt."""
-    texts = [drawn(TEXT, TEXT_DIM, seed=seed) for seed in (2, 3)]
-    solver = Euler(steps, SHIFT)
-    x, name = drawn(*latent), ""
-    for k, t in enumerate(solver.timesteps):
-        if name != (name := "high" if t >= BOUNDARY * 1000 else "low"):
-            network = None  # let go of the other expert first
-            network = our_transformer(folder / name, dtype)
-            contexts = [network.embed_text([text]) for text in texts]
-            caches = [StepCache(cache, k) if cache else None for _ in texts]
-        passes = zip(contexts, caches, strict=True)
-        cond, uncond = (network(x[None], t[None], context, cache=known)[0] for context, known in passes)
-        x = solver.step(uncond + GUIDE[name] * (cond - uncond), x)
-    return x
+def sampling(steps: int) -> loops.Sampling:
+    return loops.Sampling(steps, [drawn(TEXT, TEXT_DIM, seed=seed) for seed in (2, 3)], drawn(16, *LATENT))
 
 
-def their_sampling(dtype: torch.dtype, steps: int, folder: Path, latent: tuple[int, ...] = (16, *LATENT)) -> Tensor:
-    """The loop of WanPipeline: both transformers in memory, one call per pass, its own scheduler."""
+def our_sampling(dtype: torch.dtype, steps: int, folder: Path) -> Tensor:
+    return loops.ours(sampling(steps), lambda name: our_transformer(folder / name, dtype))[0]
+
+
+def their_sampling(dtype: torch.dtype, steps: int, folder: Path) -> Tensor:
     experts = {name: their_transformer(folder / name, dtype) for name in ("high", "low")}
-    texts = [drawn(TEXT, TEXT_DIM, seed=seed)[None].to(dtype) for seed in (2, 3)]
-    scheduler = FlowMatchEulerDiscreteScheduler(shift=SHIFT)
-    scheduler.set_timesteps(sigmas=np.linspace(1, 0, steps + 1)[:-1])
-    x = drawn(*latent)[None]
-    for t in scheduler.timesteps:
-        name = "high" if t >= BOUNDARY * 1000 else "low"
-        inputs = x.to(dtype)
-        cond, uncond = (experts[name](inputs, t.expand(1), text, return_dict=False)[0] for text in texts)
-        x = scheduler.step(uncond + GUIDE[name] * (cond - uncond), t, x, return_dict=False)[0]
-    return x[0]
+    return loops.theirs(sampling(steps), experts, dtype)
 
 
 # -- the autoencoders; frames end as 8-bit pictures, and the last frame, which depends on all others, is compared
@@ -183,7 +176,7 @@ def their_text(dtype: torch.dtype, folder: Path) -> Tensor:
     return encoder(torch.tensor([token_ids()])).last_hidden_state[0].float()
 
 
-# -- load: float32 shards to the end of the first step in bfloat16
+# -- load: float32 shards to the end of the first step in bfloat16; theirs as the original does, read and then cast
 
 
 def our_load(folder: Path) -> Tensor:
@@ -192,7 +185,7 @@ def our_load(folder: Path) -> Tensor:
 
 
 def their_load(folder: Path) -> Tensor:
-    network = their_transformer(folder / "large", torch.bfloat16)
+    network = their_transformer(folder / "large", torch.float32).to(torch.bfloat16)
     x, text = drawn(1, 16, 1, 16, 16).bfloat16(), drawn(TEXT, TEXT_DIM)[None].bfloat16()
     return network(x, torch.tensor([500.0]), text, return_dict=False)[0].float()
 

@@ -121,6 +121,11 @@ class JobFolder:
         return self.path / "preview.png"
 
     @property
+    def resume(self) -> Path:
+        """The state after the last step, while the job runs and after an interruption; the next run goes on from it."""
+        return self.path / "resume.safetensors"
+
+    @property
     def clip(self) -> Path:
         return self.path / "clip.mp4"
 

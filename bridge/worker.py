@@ -81,15 +81,17 @@ class WarmEngine:
         """
         import_engine()
         from wan_engine import pipeline
+        from wan_engine.resume import files_of
 
-        key = (request.checkpoint, request.dtype, request.offload, _fingerprint(Path(request.checkpoint)))
+        files = [files_of(Path(place)) for place in (request.checkpoint, *(lora.path for lora in request.loras))]
+        key = (request.load_options, files)
         if self._pipeline is not None and key == self._key:
             print(f"still loaded: {request.checkpoint}", file=sys.stderr)
             return self._pipeline
         self._pipeline = self._key = None
         gc.collect()  # the old weights have to be gone before the new ones come
         print(f"loading {request.checkpoint} ({request.dtype}, offload {request.offload})", file=sys.stderr)
-        self._pipeline = pipeline.load(request.checkpoint, dtype=request.dtype, offload=request.offload)
+        self._pipeline = pipeline.load(**request.load_options)
         self._key = key
         return self._pipeline
 
@@ -184,8 +186,12 @@ class Worker:
     def _generate(self, task: Task) -> None:
         job = task.job
         request = GenerationRequest.from_json(job.read_request())
-        if request.report is None:
-            request = replace(request, report=job.report.name)
+        request = replace(
+            request,
+            report=request.report or job.report.name,
+            resume=request.resume or job.resume.name,
+            preview=request.preview or job.preview.name,
+        )
         job.mark_running()
 
         def on_event(event: dict[str, Any]) -> None:
@@ -323,16 +329,6 @@ def _point_output_at(descriptor: int) -> None:
 def _write_all(descriptor: int, data: bytes) -> None:
     while data:
         data = data[os.write(descriptor, data) :]
-
-
-def _fingerprint(folder: Path) -> tuple[tuple[str, int, int], ...]:
-    """Names, sizes and times of a checkpoint's files; empty when there are none."""
-    found = []
-    for path in sorted(folder.rglob("*")):
-        if path.is_file():
-            facts = path.stat()
-            found.append((str(path), facts.st_size, facts.st_mtime_ns))
-    return tuple(found)
 
 
 if __name__ == "__main__":

@@ -25,15 +25,17 @@ def compose(
     a part and a sentence that may fill a short text; `length` counts words, `finish` makes a
     sentence of words of the user's. Where the user's words are longer than a
     whole prompt should be, they come last: the model stops reading at some point, and the scene's facts go first."""
+    pieces = parse_template(prompt.template)
+    told = {piece.part for piece in pieces}
     woven = weave(prompt.user_text)
+    whole = "user" in told and not {"light", "camera"} <= told  # then some words would have no place
     own = {
         "style": (prompt.style,),
-        "user": woven.user,
-        "light": woven.light,
-        "camera": woven.camera,
+        "user": (prompt.user_text,) if whole else woven.user,
+        "light": () if whole else woven.light,
+        "camera": () if whole else woven.camera,
     }
     sentences, last = [], []
-    pieces = parse_template(prompt.template)
     for piece in pieces:
         if piece.text:
             sentences.append(Sentence(finish(piece.text)))
@@ -41,7 +43,6 @@ def compose(
         long = piece.part == "user" and sum(length(word.text) for word in words) > MOST
         (last if long else sentences).extend(words)
         sentences += parts.get(piece.part, ())
-    told = {piece.part for piece in pieces}
     return fit(sentences, [text for part, text in spare if part in told], length, last)
 
 

@@ -4,6 +4,7 @@ can learn them too."""
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from .compose import compose, told_by_user
@@ -123,6 +124,9 @@ POSITIONS = {
 SKIES = {"clear": "The sky is clear{}.", "overcast": "Clouds cover the sky.", "night": "The night sky is dark."}
 NUMBERS = ("no", "a", "two", "three", "four", "five")
 ANGLES = {"eye_level": "at eye level", "low": "from a low angle", "high": "from a high angle"}
+_PLURAL = re.compile(  # a noun that stands for several things, or that is counted already
+    r"[^sui]s$|^(?:two|three|four|five|six|several|some|many|few|a few|people)\b|\bpeople$", re.IGNORECASE
+)
 AMOUNTS = {"slightly": " slightly", "clearly": "", "far": " far", None: ""}
 
 
@@ -152,12 +156,14 @@ def _subjects(prompt: StructuredPrompt) -> str:
 def _counted(subject: SubjectWords) -> str:
     noun = subject.noun
     if subject.count == 1:
-        return _article(noun)
+        return noun if _PLURAL.search(noun) else _article(noun)
     number = NUMBERS[subject.count] if subject.count < len(NUMBERS) else "several"
     return f"{number} {_plural(noun)}"
 
 
 def _plural(noun: str) -> str:
+    if _PLURAL.search(noun):
+        return noun
     if noun.endswith(("s", "x", "ch", "sh", "z")):
         return noun + "es"
     if noun.endswith("y") and noun[-2:-1] not in tuple("aeiou"):

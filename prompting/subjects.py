@@ -9,11 +9,13 @@ import re
 from ..scene.brief import Subject, Vector3
 from .structured import Position, SubjectWords
 from .vocabulary import HUES
+from .weave import tidy
 
 MOST = 6
 SLOW, FAST = 0.7, 3.0  # metres per second
 SIDE = 1 / 6  # of the frame's width off the middle: the frame in thirds
 NOISE = frozenset({"geo", "mesh", "obj", "sm", "lod", "proxy", "grp", "ob", "l", "r"})
+NICKNAMES = {"suzanne": "monkey"}  # Blender's test model
 GREY = 0.12  # saturation up to which a colour has no hue
 
 
@@ -27,15 +29,15 @@ def subject_words(subjects: tuple[Subject, ...], most: int = MOST) -> tuple[Subj
 
 
 def noun(subject: Subject) -> str:
-    """English noun of a subject without article: its description if it has one, else its object name made readable
-    (`LampPost.002` is a lamp post, `geo_Cube` a cube)."""
-    text = subject.description or subject.name
-    text = re.sub(r"^(an?|the)\s+", "", text.strip(), flags=re.IGNORECASE)
-    text = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", text)
+    """English noun of a subject without article: its description if it has one, as it was written, else its object name
+    made readable (`LampPost.002` is a lamp post, `geo_Cube` a cube)."""
+    if told := tidy(subject.description or "").rstrip(" .,;。，"):
+        told = re.sub(r"^(an?|the)\s+", "", told, flags=re.IGNORECASE)
+        return told[:1].lower() + told[1:]
+    text = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", subject.name)
     words = [word.lower() for word in re.split(r"[\W\d_]+", text) if word]
-    if not subject.description:
-        words = [word for word in words if word not in NOISE]
-    return " ".join(words) or "object"
+    name = " ".join(word for word in words if word not in NOISE)
+    return NICKNAMES.get(name, name) or "object"
 
 
 def color_name(color: Vector3 | None) -> str | None:

@@ -24,6 +24,7 @@ _OPENS_WITH = {  # within the first three words of a sentence
     "camera": re.compile(r"(?:\W*\w+\W+){0,2}(?:camera|shot)\b|.{0,2}(?:镜头|机位)", re.IGNORECASE),
     "light": re.compile(r"(?:\W*\w+\W+){0,2}(?:\w*light\w*|sun|shadows?)\b|.{0,3}[光影阳]", re.IGNORECASE),
 }
+_THE_CAMERA = re.compile(r"(?:the |our )?camera\b|镜头", re.IGNORECASE)
 _PART_OF = {"move": "camera", "lens": "camera", "size": "camera", "angle": "camera", "light": "light"}
 
 
@@ -68,7 +69,7 @@ def weave(text: str) -> Woven:
 
 def _placed(sentence: str) -> list[tuple[str, str]]:
     """(part, words) of a sentence: whole, or with its short phrases about camera or light taken out."""
-    part = _part(sentence)
+    part = _part(sentence) or ("camera" if _THE_CAMERA.match(sentence) and not find_cues(sentence) else None)
     if part and _OPENS_WITH[part].match(sentence):
         return [(part, sentence)]
     phrases = _PHRASES.split(sentence.rstrip(".。"))

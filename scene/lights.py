@@ -9,10 +9,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .brief import Light, LightRole
+from .. import compat
+from .brief import Light, LightRole, Sector
 from .camera import CameraState
-from .geometry import Sector, sector, unit
-from .color import light_color
+from .color import light_color, luminance
+from .geometry import elevation_deg, sector, unit
 from .visibility import Lamp
 
 BEHIND: tuple[Sector, ...] = ("back", "back_left", "back_right")
@@ -20,7 +21,8 @@ BEHIND: tuple[Sector, ...] = ("back", "back_left", "back_right")
 
 @dataclass(frozen=True)
 class LampFacts:
-    """A light at the first frame where it shines: place in metres, unit `axis` from what it lights back to it."""
+    """A light at the first frame where it shines: place in metres, unit `axis` from what it lights back to it. `power`
+    is its energy with exposure and the luminance of its colour, `cone` the cosine of half a spot's angle."""
 
     key: str
     name: str
@@ -29,23 +31,30 @@ class LampFacts:
     color_temperature_k: float | None
     position: np.ndarray
     axis: np.ndarray
+    power: float
+    cone: float = -1.0
 
 
 def lamp_facts(lamp: Lamp, unit_scale: float) -> LampFacts | None:
     """None for a light that is off, does not render or stands nowhere."""
     matrix = np.array(lamp.matrix, dtype=float)
     length = float(np.linalg.norm(matrix[:3, 2]))
-    if not lamp.renders or lamp.light.energy == 0.0 or not np.isfinite(matrix).all() or length < 1e-12:
+    energy = float(lamp.light.energy)
+    if not lamp.renders or energy == 0.0 or not math.isfinite(energy):
         return None
-    _, kelvin = light_color(lamp.light)
+    if not np.isfinite(matrix).all() or length < 1e-12:
+        return None
+    tint, kelvin = light_color(lamp.light)
     return LampFacts(
         key=lamp.key,
         name=lamp.name,
         kind=lamp.light.type.lower(),
-        energy=float(lamp.light.energy),
+        energy=energy,
         color_temperature_k=kelvin,
         position=matrix[:3, 3] * unit_scale,
         axis=matrix[:3, 2] / length,
+        power=energy * 2.0 ** compat.light_exposure(lamp.light) * luminance(tint),
+        cone=math.cos(lamp.light.spot_size / 2.0) if lamp.light.type == "SPOT" else -1.0,
     )
 
 
@@ -59,19 +68,27 @@ def describe_lights(
     lights = []
     for index, lamp in enumerate(ranked):
         away = lamp.axis if lamp.kind == "sun" else lamp.position - target
-        side = sector(unit(away), camera.pose, below_horizon=True) if float(np.linalg.norm(away)) > 1e-6 else None
+        placed = float(np.linalg.norm(away)) > 1e-6
+        side = sector(unit(away), camera.pose, below_horizon=True) if placed else None
+        height = elevation_deg(away) if placed else None
         strongest = index == 0 and _irradiance(lamp, target) > (sun_strength or 0.0)
         role = "key" if strongest else _role(lamp, side, camera, depth)
-        lights.append(Light(lamp.name, lamp.kind, role, lamp.color_temperature_k, lamp.energy, side))
+        lights.append(Light(lamp.name, lamp.kind, role, lamp.color_temperature_k, lamp.energy, side, height))
     return tuple(lights)
 
 
 def _irradiance(lamp: LampFacts, target: np.ndarray) -> float:
-    """About how much light reaches the target, W/m2: a Sun light's energy as it is, others spread over a sphere."""
+    """About how much light reaches the target, W/m2: a Sun light's as it is, others spread over a sphere; a spot's only
+    inside its cone, an area light's before its face, by the cosine (Lambert)."""
     if lamp.kind == "sun":
-        return lamp.energy
-    distance = max(float(np.linalg.norm(lamp.position - target)), 0.1)
-    return lamp.energy / (4.0 * math.pi * distance * distance)
+        return lamp.power
+    way = lamp.position - target
+    distance = max(float(np.linalg.norm(way)), 0.1)
+    facing = float(lamp.axis @ way) / distance
+    share = float(facing >= lamp.cone) if lamp.kind == "spot" else 1.0
+    if lamp.kind == "area":
+        share = 4.0 * max(facing, 0.0)
+    return share * lamp.power / (4.0 * math.pi * distance * distance)
 
 
 def _role(lamp: LampFacts, side: Sector | None, camera: CameraState, depth: float) -> LightRole:

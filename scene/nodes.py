@@ -232,20 +232,23 @@ def _square(rows: np.ndarray) -> np.ndarray:
 
 
 def _rotate(node: Any, _: Any, at: At) -> np.ndarray | None:
-    vector, center = at("Vector"), at("Center")
-    if node.rotation_type == "EULER_XYZ":
-        turn = at("Rotation")
-        matrix = None if turn is None or np.any(turn[:, :3]) else Euler(turn[:, 3]).to_matrix()
-    else:
-        axis = _plain({"X_AXIS": (1, 0, 0), "Y_AXIS": (0, 1, 0), "Z_AXIS": (0, 0, 1)}.get(node.rotation_type, 0.0))
-        axis = at("Axis") if node.rotation_type == "AXIS_ANGLE" else axis
-        angle = at("Angle")
-        known = angle is not None and axis is not None and not np.any(angle[:, :3]) and not np.any(axis[:, :3])
-        matrix = Matrix.Rotation(angle[0, 3], 3, axis[:, 3]) if known and np.any(axis[:, 3]) else None
+    vector, center, matrix = at("Vector"), at("Center"), _turn(node, at)
     if vector is None or center is None or matrix is None:
         return None
-    turn = np.array(matrix.transposed() if node.invert else matrix)
-    return _linear(turn) @ _square(vector - center) + center
+    return _linear(matrix.transposed() if node.invert else matrix) @ _square(vector - center) + center
+
+
+def _turn(node: Any, at: At) -> Matrix | None:
+    """The matrix of a Vector Rotate node; None where its angles vary."""
+    if node.rotation_type == "EULER_XYZ":
+        euler = at("Rotation")
+        return Euler(euler[:, 3]).to_matrix() if euler is not None and not np.any(euler[:, :3]) else None
+    axes = {"X_AXIS": (1.0, 0.0, 0.0), "Y_AXIS": (0.0, 1.0, 0.0), "Z_AXIS": (0.0, 0.0, 1.0)}
+    axis = at("Axis") if node.rotation_type == "AXIS_ANGLE" else _plain(axes[node.rotation_type])
+    angle = at("Angle")
+    if axis is None or angle is None or np.any(axis[:, :3]) or np.any(angle[:, :3]) or not np.any(axis[:, 3]):
+        return None
+    return Matrix.Rotation(angle[0, 3], 3, axis[:, 3])
 
 
 def _arithmetic(node: Any, _: Any, at: At) -> np.ndarray | None:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .brief import Extent, ShadowChange, ShadowFall, Shadows, StartEnd
+from .brief import Extent, ShadowChange, ShadowFall, Shadows, ShadowSlide, StartEnd
 from .geometry import TOP_ELEVATION, Pose, azimuth_deg, elevation_deg
 
 FALLS: tuple[ShadowFall, ...] = (
@@ -49,7 +49,8 @@ def cast_shadows(directions: Sequence[np.ndarray], poses: tuple[Pose, Pose]) -> 
     falls = [shadow_fall(direction, pose) for direction, pose in zip(ends, poses, strict=True)]
     ratios = [None if tip is None else float(np.linalg.norm(tip)) for tip in tips]
     azimuths = np.unwrap([azimuth_deg(direction) for direction in directions], period=360.0)
-    slide = change = None
+    slide: ShadowSlide | None = None
+    change: ShadowChange | None = None
     if tips[0] is not None and tips[1] is not None:
         across = float((tips[1] - tips[0]) @ poses[0].right[:2])
         slide = None if abs(across) < SEEN_SLIDE else "right" if across > 0.0 else "left"

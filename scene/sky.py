@@ -24,9 +24,7 @@ class SkySun:
     disc_off: bool
 
 
-def sky_sun_of(
-    scene: bpy.types.Scene, layer: bpy.types.ViewLayer, depsgraph: bpy.types.Depsgraph
-) -> SkySun | None:
+def sky_sun_of(scene: bpy.types.Scene, layer: bpy.types.ViewLayer, depsgraph: bpy.types.Depsgraph) -> SkySun | None:
     """The sun of the strongest Sky Texture that the world's active output shows to what it lights, else to the camera.
     None where there is none or its nodes show its sun nowhere."""
     world = compat.world_of(scene, layer)

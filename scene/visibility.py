@@ -58,15 +58,23 @@ def lamps(objects: list[bpy.types.Object], depsgraph: bpy.types.Depsgraph, insta
     for instance in depsgraph.object_instances:
         if not instance.is_instance or instance.object.type != "LIGHT":
             continue
-        owner = instance.parent.original
-        item = instance.object.original
-        if owner not in allowed or all(collection.hide_render for collection in item.users_collection):
+        owner, item = instance.parent.original, instance.object.original
+        if owner not in allowed:
             continue
-        renders = not (instance.parent.hide_render or instance.object.hide_render)
-        key = f"{owner.name}/{item.name}/{tuple(instance.persistent_id)}"
+        key = f"{owner.name_full}/{item.name_full}/{tuple(instance.persistent_id)}"
+        renders = not instance.parent.hide_render and _hands_on(owner, instance.object)
         yield Lamp(key, item, instance.object.data, instance.matrix_world.copy(), renders, almanac)
+
+
+def _hands_on(owner: bpy.types.Object, item: bpy.types.Object) -> bool:
+    """Whether an instance of an evaluated object renders: geometry nodes place also a hidden one, a collection not."""
+    if owner.instance_type == "NONE":
+        return True
+    return not item.hide_render and not all(collection.hide_render for collection in item.original.users_collection)
 
 
 def has_instanced_lights(depsgraph: bpy.types.Depsgraph) -> bool:
     """Whether any instance is a light, so that most scenes need not walk their instances at every frame."""
+    if not bpy.data.lights:
+        return False
     return any(instance.is_instance and instance.object.type == "LIGHT" for instance in depsgraph.object_instances)

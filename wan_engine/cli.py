@@ -81,6 +81,10 @@ def _parser() -> argparse.ArgumentParser:
     inspect = commands.add_parser("inspect", help="tell what a checkpoint is", description="Tell what a checkpoint is.")
     inspect.set_defaults(run=_inspect)
     inspect.add_argument("--checkpoint", required=True, help="folder in the published layout")
+    inspect.add_argument("--size", type=_size, help="WxH to plan memory for")
+    inspect.add_argument("--frames", type=int, help="frames to plan memory for")
+    inspect.add_argument("--dtype", choices=DTYPES, help="number format to plan memory for")
+    inspect.add_argument("--offload", choices=OFFLOADS, help="offload setting to plan memory for")
     download = commands.add_parser("download", help="fetch a checkpoint", description="Fetch a published checkpoint.")
     download.set_defaults(run=_download)
     download.add_argument("model", help="such as Wan2.2-TI2V-5B")
@@ -187,7 +191,14 @@ def _inspect(options: argparse.Namespace) -> int:
     from .inspection import describe
 
     try:
-        print(describe(Path(options.checkpoint)), flush=True)
+        told = describe(
+            Path(options.checkpoint),
+            size=options.size,
+            frames=options.frames,
+            dtype=options.dtype,
+            offload=options.offload,
+        )
+        print(told, flush=True)
     except BrokenPipeError:  # the reader, such as `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0

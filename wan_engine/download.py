@@ -23,10 +23,15 @@ from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-import httpx2
 from filelock import FileLock, Timeout
 from huggingface_hub import HfApi, constants, hf_hub_url
-from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, RepositoryNotFoundError, RevisionNotFoundError
+from huggingface_hub.errors import (
+    GatedRepoError,
+    HfHubHTTPError,
+    HTTPError,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+)
 from huggingface_hub.file_download import http_get
 from huggingface_hub.hf_api import RepoFile
 from huggingface_hub.utils import build_hf_headers
@@ -374,7 +379,7 @@ class _Download:
             raise GenerationError(
                 f"The hub at {hub} failed at {what} (status {status}); try again later, it goes on from here."
             ) from error
-        except httpx2.HTTPError as error:
+        except HTTPError as error:
             raise GenerationError(
                 f"The connection to the hub at {hub} broke at {what} ({error or type(error).__name__}). "
                 "Look at the network, and start again: it goes on from here."

@@ -5,22 +5,36 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import torch
+
 from .checkpoint import Checkpoint, open_checkpoint
+from .memory import nearest_that_fits, plan_memory
+from .sizes import Size
 
-_BYTES = {"float32": 4, "bfloat16": 2}
 
+def describe(
+    folder: Path,
+    size: Size | None = None,
+    frames: int | None = None,
+    dtype: str | None = None,
+    offload: str | None = None,
+) -> str:
+    """Model, task, layout, sizes, parameters and memory plan, from headers alone; raises CheckpointError like loading.
 
-def describe(folder: Path) -> str:
-    """Model, task, layout, sizes, parameters and memory plan; raises CheckpointError like loading does."""
+    The plan is for `size` (width, height), `frames`, `dtype` and `offload`, None for the model's default size and
+    length, float32 and none; when it does not fit this machine, the nearest settings that do follow.
+    """
     checkpoint = open_checkpoint(folder)
     checkpoint.verify()
-    vae = checkpoint.load_vae("cpu")
+    vae = checkpoint.outline_vae()
+    plan = _memory_lines(checkpoint, size, frames, dtype or "float32", offload or "none")
     return "\n".join(
         f"{name + ':':<13}{value}" if name else value
         for name, value in [
             *_model_lines(checkpoint),
             *_network_lines(checkpoint, vae.stride),
-            *_memory_lines(checkpoint),
+            _parameters(checkpoint),
+            ("", plan),
         ]
     )
 
@@ -36,7 +50,7 @@ def _model_lines(checkpoint: Checkpoint) -> list[tuple[str, str]]:
     return [
         ("model", model.title),
         ("task", task),
-        ("layout", f"original folder, {experts}"),
+        ("layout", f"{checkpoint.layout}, {experts}"),
         ("sizes", ", ".join(f"{width}x{height}" for width, height in model.sizes)),
         ("frames", f"{', '.join(map(str, model.frame_counts))} at {model.fps:g} fps"),
         (
@@ -56,28 +70,36 @@ def _network_lines(checkpoint: Checkpoint, stride: tuple[int, int, int]) -> list
     return [("transformer", transformer), ("autoencoder", vae), ("text", f"{config.text_dim} channels")]
 
 
-def _memory_lines(checkpoint: Checkpoint) -> list[tuple[str, str]]:
-    parts = {f"expert {name}": file.parameters for name, file in checkpoint.experts.items()}
-    parts |= {"text encoder": checkpoint.text_encoder.parameters, "autoencoder": checkpoint.vae.parameters}
-    lines = [("parameters", ", ".join(f"{name} {_short(count)}" for name, count in parts.items()))]
-    expert = max(file.parameters for file in checkpoint.experts.values())
-    text, vae = checkpoint.text_encoder.parameters, checkpoint.vae.parameters
-    for dtype, size in _BYTES.items():
-        kept = _gigabytes((expert + text) * size + vae * 4)
-        least = _gigabytes(max(expert * size, text * size, vae * 4))
-        lines.append(
-            ("memory", f"estimate for weights in {dtype}: {kept} with --offload none, {least} with --offload expert")
-        )
-    lines.append(("", "             (one expert at a time; latents, activations and frames come on top)"))
-    return lines
+def _parameters(checkpoint: Checkpoint) -> tuple[str, str]:
+    files = {f"expert {name}": file for name, file in checkpoint.experts.items()}
+    files |= {"text encoder": checkpoint.text_encoder, "autoencoder": checkpoint.vae}
+    if checkpoint.clip is not None:
+        files["image encoder"] = checkpoint.clip
+    told = (f"{name} {_short(file.parameters)} ({_short(file.bytes)}B on disk)" for name, file in files.items())
+    return "parameters", ", ".join(told)
+
+
+def _memory_lines(checkpoint: Checkpoint, size: Size | None, frames: int | None, dtype: str, offload: str) -> str:
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    guided = any(guide != 1 for guide in checkpoint.model.guide)
+    plan = plan_memory(
+        checkpoint,
+        size=size or checkpoint.model.sizes[0],
+        frames=frames or checkpoint.model.frame_counts[0],
+        dtype=dtype,
+        offload=offload,
+        guided=guided,
+        device=device,
+    )
+    if plan.fits:
+        return plan.text()
+    nearest = nearest_that_fits(checkpoint, plan, guided=guided)
+    told = "nothing smaller fits either" if nearest is None else f"nearest that fits:\n{nearest.text()}"
+    return f"{plan.text()}\n{told}"
 
 
 def _short(count: int) -> str:
-    for unit, size in (("B", 1e9), ("M", 1e6), ("k", 1e3)):
+    for unit, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
         if count >= size:
             return f"{count / size:.2f} {unit}"
     return str(count)
-
-
-def _gigabytes(count: int) -> str:
-    return f"{count / 1e9:.1f} GB" if count >= 5e8 else f"{count / 1e6:.1f} MB"

@@ -26,6 +26,7 @@ from .checkpoint import Checkpoint, open_checkpoint
 from .conditioning import condition, encode_texts
 from .denoise import Denoiser
 from .lora import lora_patch
+from .memory import available_memory, nearest_that_fits, plan_memory, refusal
 from .networks import LoadOptions, Networks
 from .plan import Plan, make_plan
 from .preview import fit_latent_rgb, write_preview
@@ -62,9 +63,10 @@ class Pipeline:
         _check_places(request, folder)
         first = distributed.rank() == 0
         run = Run(on_event if first else lambda event: None, should_cancel)
-        with self._memory_errors_in_words(), torch.inference_mode():
+        with self._memory_errors_in_words(run), torch.inference_mode():
             with run.stage("load"):
                 plan = self._plan(request, folder)
+                self._check_memory(request, plan, run)
                 resume = self._resume_file(request, plan, folder)
             with run.stage("encode_text"):
                 texts = distributed.from_first(lambda: self._encode_texts(request, plan, folder, run))
@@ -91,6 +93,31 @@ class Pipeline:
         settled = request.with_preset()
         settled = replace(settled, solver=settled.solver or self.checkpoint.model.solver)
         return make_plan(settled, self.checkpoint, self.checkpoint.outline_vae().stride, folder)
+
+    def _check_memory(self, request: GenerationRequest, plan: Plan, run: Run) -> None:
+        """Refuse what will not fit, with the plan and the nearest settings that do. Weights held already count as free.
+
+        Several processes share the weights, which no plan covers.
+        """
+        if distributed.active():
+            return
+        options, guided = self.networks.options, any(guide != 1 for guide in plan.guide)
+        memory = plan_memory(
+            self.checkpoint,
+            size=plan.size,
+            frames=plan.frames,
+            dtype=options.dtype,
+            offload=options.offload,
+            guided=guided,
+            vae_tiles=request.vae_tiles,
+            device=self.device,
+            available=available_memory(self.device) + self.networks.held_bytes,
+        )
+        run.memory = memory.text()
+        run.facts["memory"] = {"planned_peak": memory.peak, "available": memory.available}
+        if not memory.fits:
+            nearest = nearest_that_fits(self.checkpoint, memory, guided=guided)
+            raise GenerationError(f"{refusal(memory, nearest)}\n{run.memory}")
 
     def _encode_texts(self, request: GenerationRequest, plan: Plan, folder: Path, run: Run) -> list[Tensor]:
         cache = None if request.prompt_cache is None else PromptCache(folder / request.prompt_cache)
@@ -139,8 +166,8 @@ class Pipeline:
         return np.concatenate(chunks)
 
     @contextmanager
-    def _memory_errors_in_words(self) -> Iterator[None]:
-        """Out of memory: let go of everything, then say what to do."""
+    def _memory_errors_in_words(self, run: Run) -> Iterator[None]:
+        """Out of memory: let go of everything, then say what was planned and what to do."""
         try:
             yield
         except (MemoryError, RuntimeError) as error:
@@ -149,7 +176,8 @@ class Pipeline:
             traceback.clear_frames(error.__traceback__)  # they hold what filled the memory
             self.networks.free()
             raise GenerationError(
-                "There is not enough memory; use a smaller size, fewer frames or --dtype bfloat16."
+                "The memory did not suffice; use a smaller size, fewer frames, --dtype bfloat16 or --offload block.\n"
+                + run.memory
             ) from error
 
     def _report(self, request: GenerationRequest, plan: Plan, run: Run, clip: dict[str, Any]) -> dict[str, Any]:

@@ -49,11 +49,11 @@ def fit_latent_rgb(vae: WanVAE) -> LatentRgb:
     """The map of this autoencoder; fitted once per set of weights, by encoding five frames of 16x16 latents."""
     key = _fingerprint(vae)
     if key not in _maps:
-        _maps[key] = _fit(vae)
+        with torch.inference_mode(False), torch.no_grad():  # the map is to serve with gradients too
+            _maps[key] = _fit(vae)
     return _maps[key]
 
 
-@torch.no_grad()
 def _fit(vae: WanVAE) -> LatentRgb:
     device = next(vae.parameters()).device
     side = CELLS * vae.stride[1]

@@ -45,9 +45,7 @@ def stream_blocks(
 class _Slots:
     """Reads blocks: the one that is wanted now, and the one after it in a thread."""
 
-    def __init__(
-        self, file: WeightFile, dtype: torch.dtype, device: str | torch.device, patch: Patch | None
-    ) -> None:
+    def __init__(self, file: WeightFile, dtype: torch.dtype, device: str | torch.device, patch: Patch | None) -> None:
         self._file, self._dtype, self._device, self._patch = file, dtype, device, patch
         self._names: dict[int, list[str]] = {}
         for name in file.shapes:

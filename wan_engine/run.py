@@ -16,7 +16,10 @@ OnEvent = Callable[[dict], None]
 
 
 class Run:
-    """Collects what the report tells: `steps`, `seconds` per stage, `notes` in words, `facts` by name."""
+    """Collects what the report tells: `steps`, `seconds` per stage, `notes` in words, `facts` by name.
+
+    `memory` is the memory plan as text, once there is one.
+    """
 
     def __init__(
         self, on_event: OnEvent = lambda event: None, should_cancel: Callable[[], bool] = lambda: False
@@ -27,6 +30,7 @@ class Run:
         self.seconds: dict[str, float] = {}
         self.notes: list[str] = []
         self.facts: dict[str, Any] = {}
+        self.memory = ""
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Tensors as files hold them: safetensors, `.pth` and GGUF, each read tensor by tensor.
 
-Bytes are read, not mapped: a mapped file counts as resident memory as its pages are touched, so that casting a
-float32 file to bfloat16 would hold both. Only old `.pth` files (no zip archive) must be read whole.
+What is cast is read, not mapped: a mapped file counts as resident memory as its pages are touched, so that casting a
+float32 file to bfloat16 would hold both. What stays as it is may be mapped, which copies nothing. Only old `.pth`
+files (no zip archive) must be read whole.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from .headers import Stored, kind_of, read_header
 from .request import CheckpointError
 
-_DTYPES = {
+DTYPES = {
     "F64": torch.float64,
     "F32": torch.float32,
     "F16": torch.float16,
@@ -39,7 +40,7 @@ _DTYPES = {
     "U8": torch.uint8,
     "BOOL": torch.bool,
 }
-_WORDS = {dtype: word for word, dtype in _DTYPES.items()}
+_WORDS = {dtype: word for word, dtype in DTYPES.items()}
 _BROKEN_PICKLE = (RuntimeError, EOFError, OSError, ValueError, KeyError, IndexError, pickle.UnpicklingError)
 _WRAPPERS = ("state_dict", "model_state_dict", "model", "module")
 _ZIP_END = 22  # bytes of the record that ends an archive without comment, as torch writes them
@@ -47,8 +48,25 @@ _LARGE = 256 * 1024  # bytes from which on a tensor gets pages of its own
 _BLOCK_ROWS = 256  # rows of a quantised tensor that are unpacked at a time
 
 
+class Scratch:
+    """Memory that each tensor is read into in turn, for tensors that are cast or moved at once: new pages for every
+    tensor would take longer than reading it.
+    """
+
+    def __init__(self) -> None:
+        self._data = torch.empty(0, dtype=torch.uint8)
+
+    def take(self, count: int) -> Tensor:
+        """[count] uint8, the same memory every time."""
+        if count > len(self._data):
+            self._data = torch.empty(0, dtype=torch.uint8)  # let go of the smaller one first
+            self._data = _empty(count)
+        return self._data[:count]
+
+
 class Container(Protocol):
-    """One opened file. `stored` holds every tensor's dtype and shape; data is read on demand, on the CPU.
+    """One opened file. `stored` holds every tensor's dtype and shape; data is read on demand, on the CPU, into memory
+    of its own or into `scratch`, where it stays until the next tensor.
 
     `unpacks` tells that dtypes of the file's own are turned into float32 by reading.
     """
@@ -57,7 +75,10 @@ class Container(Protocol):
     stored: Mapping[str, Stored]
     unpacks: bool
 
-    def read(self, name: str) -> Tensor: ...
+    def read(self, name: str, scratch: Scratch | None = None) -> Tensor: ...
+
+    def map(self, name: str) -> Tensor:
+        """The tensor without a copy where the file allows it; writing to it does not reach the file."""
 
     def rows(self, name: str, index: Tensor) -> Tensor: ...
 
@@ -84,21 +105,39 @@ class RawFile:
     def __init__(self, path: Path, stored: Mapping[str, Stored]) -> None:
         self.path = path
         self.stored = stored
+        self._map: mmap.mmap | None = None  # one for all tensors: each holds a file descriptor
 
-    def read(self, name: str) -> Tensor:
+    def map(self, name: str) -> Tensor:
+        entry = self.stored[name]
+        if not entry.bytes or entry.offset % DTYPES[entry.dtype].itemsize:
+            return self.read(name)
+        if self._map is None:
+            with _reading(self.path) as file:
+                self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
+        if entry.offset + entry.bytes > len(self._map):
+            raise CheckpointError(f"{self.path} is truncated; download it again.")
+        data = torch.frombuffer(self._map, dtype=torch.uint8, count=entry.bytes, offset=entry.offset)
+        return data.view(DTYPES[entry.dtype]).reshape(entry.shape)
+
+    def read(self, name: str, scratch: Scratch | None = None) -> Tensor:
         entry = self.stored[name]
         with _reading(self.path) as file:
-            return _bytes(file, self.path, entry.offset, entry.bytes).view(_DTYPES[entry.dtype]).reshape(entry.shape)
+            data = _bytes(file, self.path, entry.offset, entry.bytes, scratch)
+        return data.view(DTYPES[entry.dtype]).reshape(entry.shape)
 
     def rows(self, name: str, index: Tensor) -> Tensor:
         entry = self.stored[name]
         width = entry.bytes // max(entry.shape[0], 1)
         with _reading(self.path) as file:
             parts = [_bytes(file, self.path, entry.offset + int(row) * width, width) for row in index]
-        return torch.cat([torch.empty(0, dtype=torch.uint8), *parts]).view(_DTYPES[entry.dtype]).reshape(len(index), *entry.shape[1:])
+        return (
+            torch.cat([torch.empty(0, dtype=torch.uint8), *parts])
+            .view(DTYPES[entry.dtype])
+            .reshape(len(index), *entry.shape[1:])
+        )
 
     def close(self) -> None:
-        """Nothing is kept open between reads."""
+        self._map = None  # mapped tensors keep it
 
 
 class OldPickle:
@@ -109,13 +148,16 @@ class OldPickle:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._state: Mapping[str, Tensor] | None = _load_pickle(path)
-        self.stored = {name: _described(tensor, 0) for name, tensor in self._state.items()}
+        self.stored: Mapping[str, Stored] = {name: _described(tensor, 0) for name, tensor in self._state.items()}
         self.close()
 
-    def read(self, name: str) -> Tensor:
+    def read(self, name: str, scratch: Scratch | None = None) -> Tensor:
         if self._state is None:
             self._state = _load_pickle(self.path)
         return self._state[name].detach()
+
+    def map(self, name: str) -> Tensor:
+        return self.read(name)
 
     def rows(self, name: str, index: Tensor) -> Tensor:
         return self.read(name)[index]
@@ -131,13 +173,16 @@ class StridedFile(RawFile):
         super().__init__(path, stored)
         self._views = views
 
-    def read(self, name: str) -> Tensor:
+    def read(self, name: str, scratch: Scratch | None = None) -> Tensor:
         if name not in self._views:
-            return super().read(name)
+            return super().read(name, scratch)
         view, start = self._views[name]
         with _reading(self.path) as file:
             whole = _bytes(file, self.path, start, view.untyped_storage().nbytes()).view(view.dtype)
         return whole.as_strided(view.shape, view.stride(), view.storage_offset()).contiguous()
+
+    def map(self, name: str) -> Tensor:
+        return self.read(name) if name in self._views else super().map(name)
 
     def rows(self, name: str, index: Tensor) -> Tensor:
         return self.read(name)[index] if name in self._views else super().rows(name, index)
@@ -154,14 +199,14 @@ class GGUFFile:
         self.path = path
         size = path.stat().st_size
         self._types: dict[str, gguf.GGMLQuantizationType] = {}
-        self.stored: dict[str, Stored] = {}
+        stored: dict[str, Stored] = {}
         try:
             reader = gguf.GGUFReader(path)
             for tensor in reader.tensors:
                 shape = tuple(int(side) for side in reversed(tensor.shape))
                 original = reader.get_field(f"comfy.gguf.orig_shape.{tensor.name}")
                 self._types[tensor.name] = tensor.tensor_type
-                self.stored[tensor.name] = Stored(
+                stored[tensor.name] = Stored(
                     tensor.tensor_type.name,
                     shape if original is None else tuple(int(side) for side in original.contents()),
                     int(tensor.data_offset),
@@ -172,12 +217,16 @@ class GGUFFile:
             raise CheckpointError(
                 f"{path} is a damaged or truncated GGUF file ({reason}); download it again."
             ) from error
-        if any(entry.offset + entry.bytes > size for entry in self.stored.values()):
+        if any(entry.offset + entry.bytes > size for entry in stored.values()):
             raise CheckpointError(f"{path} is truncated; download it again.")
+        self.stored: Mapping[str, Stored] = stored
 
-    def read(self, name: str) -> Tensor:
+    def read(self, name: str, scratch: Scratch | None = None) -> Tensor:
         entry = self.stored[name]
-        return self._unpack(name, entry.offset, entry.bytes, entry.shape)
+        return self._unpack(name, entry.offset, entry.bytes, entry.shape, scratch)
+
+    def map(self, name: str) -> Tensor:
+        return self.read(name)
 
     def rows(self, name: str, index: Tensor) -> Tensor:
         entry = self.stored[name]
@@ -185,15 +234,17 @@ class GGUFFile:
         parts = [self._unpack(name, entry.offset + int(row) * width, width, (1, *entry.shape[1:])) for row in index]
         return torch.cat(parts) if parts else self._unpack(name, entry.offset, 0, (0, *entry.shape[1:]))
 
-    def _unpack(self, name: str, offset: int, count: int, shape: tuple[int, ...]) -> Tensor:
+    def _unpack(
+        self, name: str, offset: int, count: int, shape: tuple[int, ...], scratch: Scratch | None = None
+    ) -> Tensor:
         import gguf
 
         kind = self._types[name]
         with _reading(self.path) as file:
-            if kind.name in _DTYPES:
-                return _bytes(file, self.path, offset, count).view(_DTYPES[kind.name]).reshape(shape)
+            if kind.name in DTYPES:
+                return _bytes(file, self.path, offset, count, scratch).view(DTYPES[kind.name]).reshape(shape)
             per_block, block_bytes = gguf.GGML_QUANT_SIZES[kind]
-            values = _empty(4 * math.prod(shape)).view(torch.float32)
+            values = (scratch.take if scratch else _empty)(4 * math.prod(shape)).view(torch.float32)
             step = _BLOCK_ROWS * 4096 // per_block * block_bytes
             done = 0
             for start in range(0, count, step):
@@ -220,9 +271,9 @@ def _reading(path: Path) -> AbstractContextManager[BinaryIO]:
         raise CheckpointError(f"{path} cannot be read ({error.strerror}); download it again.") from error
 
 
-def _bytes(file: BinaryIO, path: Path, offset: int, count: int) -> Tensor:
+def _bytes(file: BinaryIO, path: Path, offset: int, count: int, scratch: Scratch | None = None) -> Tensor:
     """`count` bytes from `offset` on, [count] uint8; raises CheckpointError when the file ends before."""
-    data = _empty(count)
+    data = (scratch.take if scratch else _empty)(count)
     rest = memoryview(data.numpy())
     file.seek(offset)
     while rest:
@@ -248,7 +299,7 @@ def _open_zip(path: Path) -> Container:
         raise CheckpointError(f"{path} is truncated; download it again.")
     with path.open("rb") as file:
         file.seek(-_ZIP_END, os.SEEK_END)
-        if not file.read(4) == b"PK\x05\x06":
+        if file.read(4) != b"PK\x05\x06":
             raise CheckpointError(f"{path} is longer than its directory says; download it again.")
     with FakeTensorMode():  # torch then notes each storage's place in the file instead of reading it
         state = _load_pickle(path)

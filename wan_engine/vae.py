@@ -75,6 +75,7 @@ class Past:
         b, c, n, h, w = like.shape
         size = b * (reach + n) * h * w * c
         if self._scratch.numel() < size or self._scratch.dtype != like.dtype or self._scratch.device != like.device:
+            self._scratch = like.new_empty(0)  # let go of the old memory first
             self._scratch = like.new_empty(size)
         room = self._scratch[:size].view(b, reach + n, h, w, c).permute(0, 4, 1, 2, 3)
         if layer in self._before:

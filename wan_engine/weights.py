@@ -19,7 +19,7 @@ from .headers import read_json
 from .names import Recipe, published
 from .quantized import FP8, companions, multiplied_out
 from .request import CheckpointError
-from .storage import Container, open_container
+from .storage import DTYPES, Container, Scratch, open_container
 
 Shapes = dict[str, tuple[int, ...]]
 Patch = Callable[[str, Tensor], Tensor]
@@ -138,19 +138,32 @@ class WeightFile:
         memory than the network in its final dtype and one tensor of the file.
         """
         network = self.outline(build)
-        state = {name: self._final(name, dtype, device, patch) for name in self.shapes}
+        scratch = Scratch()
+        state = {name: self._final(name, dtype, torch.device(device), patch, scratch) for name in self.shapes}
         self._close()
         network.load_state_dict(state, assign=True)
         return network.eval().requires_grad_(False)
 
-    def _final(self, name: str, dtype: torch.dtype, device: str | torch.device, patch: Patch | None) -> Tensor:
-        tensor = self.read(name)
+    def _final(
+        self, name: str, dtype: torch.dtype, device: torch.device, patch: Patch | None, scratch: Scratch
+    ) -> Tensor:
+        recipe = self._recipes[name]
+        first = recipe.parts[0]
+        container = self._containers[first]
+        passing = False
+        if len(recipe.parts) > 1:
+            tensor = self.read(name)
+        elif DTYPES.get(container.stored[first].dtype) == dtype and device.type == "cpu":
+            tensor = container.map(first).reshape(recipe.shape)  # becomes the parameter itself
+        else:
+            passing = True
+            tensor = self._stored(first, scratch).reshape(recipe.shape)
         if patch is not None:
             tensor = patch(name, tensor)
-        return tensor.to(device=device, dtype=dtype)
+        return tensor.to(device=device, dtype=dtype, copy=passing)
 
-    def _stored(self, name: str) -> Tensor:
-        return self._multiplied(name, self._containers[name].read(name), self._scale(name))
+    def _stored(self, name: str, scratch: Scratch | None = None) -> Tensor:
+        return self._multiplied(name, self._containers[name].read(name, scratch), self._scale(name))
 
     def _scale(self, name: str) -> Tensor | None:
         scale = self._scales.get(name)

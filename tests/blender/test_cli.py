@@ -211,3 +211,29 @@ def test_real_production_files_go_through_brief_and_dry_run(file, tmp_path):
     done = run(file, "render", "--dry-run", "--model", TINY, "--size", "96x64", "--output", tmp_path)
     assert done.returncode == 0, done.stderr
     assert (Path(done.stdout.splitlines()[-1]) / "conditioning" / "first.png").exists()
+
+
+def test_the_files_own_words_and_those_of_the_command_line(tmp_path):
+    import wan_previs
+
+    def make(scene):
+        add_camera(scene)
+        wan_previs.register()
+        state = scene.wan_previs
+        state.style, state.description = "noir", "an old cloister"
+        words = state.words.add()
+        words.name, words.description, words.negative = "Camera", "slow push in", "people"
+
+    path = save(tmp_path / "a.blend", make)
+    wan_previs.unregister()
+    done = run(path, "prompt", "--json")
+    prompt = json.loads(done.stdout)["Camera"]
+    assert prompt["user_text"] == "an old cloister. slow push in" and prompt["negative"] == "people"
+    assert prompt["text"]["en"].startswith("Noir. ")
+    assert prompt["warnings"][0]["message"] == "'slow push in' but the camera stands still in shot Camera"
+    assert any("slow push in" in line for line in words_of(done))
+    told = run(path, "prompt", "--style", "", "--template", "{style}{user}", "--description", "pigeons").stdout
+    assert told.startswith("Pigeons. slow push in.")
+    assert run(path, "prompt", "--template", "{lihgt}").returncode == 2
+    missing = run(path, "prompt", "--template", "no such preset")
+    assert missing.returncode == 2 and "no such preset" in missing.stderr

@@ -271,3 +271,17 @@ def test_every_word_of_the_brief_has_words_in_both_languages():
     assert set(get_args(facts.ShotSize)) | set(get_args(facts.Composition)) <= set(vocabulary.TERMS)
     for table in (vocabulary.TIME_TERMS, vocabulary.SECTOR_TERMS, vocabulary.ANGLE_TERMS, vocabulary.LENS_TERMS):
         assert set(table.values()) <= set(vocabulary.TERMS)
+
+
+@pytest.mark.parametrize(
+    ("description", "told"),
+    [
+        ("A rusty fishing boat, half sunk.", "The scene shows a rusty fishing boat, half sunk in the middle."),
+        ("two old men", "The scene shows two old men in the middle."),
+        ("Olive trees", "The scene shows olive trees in the middle."),
+        ("喷泉", "The scene shows a 喷泉 in the middle."),
+    ],
+)
+def test_a_description_is_told_as_it_was_written(description, told):
+    thing = Subject("Cube", description, (0.4, 0.1, 0.6, 0.5), 8.0, None)
+    assert told in prompt_of(make_shot(subjects=(thing,))).text()

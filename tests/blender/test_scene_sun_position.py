@@ -17,7 +17,7 @@ GOLDEN = {
 }  # fmt: skip
 
 # Geometric azimuth and elevation. The first is the published example of NREL's Solar Position Algorithm (Reda and
-# Andreas, NREL/TP-560-34302, table A5.1, uncertainty 0.0003 degrees); the others come from PyEphem 4 (XEphem's VSOP 87).
+# Andreas, NREL/TP-560-34302, table A5.1, uncertainty 0.0003 degrees); the others come from PyEphem 4 (VSOP 87).
 EPHEMERIS = [
     (GOLDEN, 194.340241, 39.872046),
     ({"latitude": -33.8688, "longitude": 151.2093, "year": 2024, "month": 12, "day": 22, "time": 9.0, "UTC_zone": 10.0,
@@ -141,9 +141,8 @@ def test_a_keyed_hour(blank_scene):
 
 def key_stored_hour(scene, hours):
     """As the add-on's animation is stored: a curve whose path no property answers to."""
-    holder = {frame: hour for frame, hour in hours.items()}
     scene["hour"] = 0.0
-    for frame, hour in holder.items():
+    for frame, hour in hours.items():
         scene["hour"] = hour
         scene.keyframe_insert('["hour"]', frame=frame)
     from wan_previs import compat

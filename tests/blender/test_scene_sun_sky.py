@@ -232,7 +232,7 @@ def test_mix_color_and_muted_background(blank_scene):
     mix.data_type = "RGBA"
     colours = [item for item in mix.inputs if item.enabled and item.type == "RGBA"]
     tree.links.new(sky.outputs[0], colours[1])
-    tree.links.new([item for item in mix.outputs if item.enabled][0], tree.nodes["Background"].inputs["Color"])
+    tree.links.new(next(item for item in mix.outputs if item.enabled), tree.nodes["Background"].inputs["Color"])
     mix.inputs[0].default_value = 0.0
     assert sun_of(blank_scene) is None
     mix.inputs[0].default_value = 0.4

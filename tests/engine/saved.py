@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The same tiny weights saved in every layout that people have: Diffusers folders by Diffusers itself, the rest here."""
+"""The same tiny weights saved in every layout that people have; Diffusers folders by Diffusers itself."""
 
 from __future__ import annotations
 

@@ -178,6 +178,16 @@ def test_wrong_tensors_are_named(copied, tmp_path, capsys):
     assert not (tmp_path / "clip.mp4").exists()
 
 
+def test_an_expert_that_is_not_used_is_read_no_further_than_its_header(copied):
+    folder = copied(I2V)
+    checkpoint = open_checkpoint(folder)
+    checkpoint.verify()
+    shutil.rmtree(folder / "low_noise_model")
+    assert checkpoint.load_transformer("high", torch.bfloat16, "cpu").dtype == torch.bfloat16
+    with pytest.raises(CheckpointError, match="low_noise_model"):
+        checkpoint.load_transformer("low", torch.bfloat16, "cpu")
+
+
 def test_parts_that_do_not_belong_together(copied):
     folder = copied(T2V)
     text_encoder = "models_t5_umt5-xxl-enc-bf16.pth"
@@ -211,6 +221,7 @@ def test_inspect_tells_the_facts(capsys):
         "81 at 16 fps",
         "dim 48",
         "36 in",
-        "estimate",
+        "original folder, F32",
+        "peak",
     ):
         assert words in told

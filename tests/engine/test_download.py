@@ -20,6 +20,7 @@ import golden
 import pytest
 
 from wan_engine import download
+from wan_engine.cli import main
 from wan_engine.download import MODELS, RECORD, fetch
 from wan_engine.request import CheckpointError, GenerationError, UsageError
 
@@ -350,6 +351,19 @@ def test_offline_takes_what_is_there(hub, tmp_path, request, monkeypatch):
     (tmp_path / SHARD).write_bytes(b"short")
     with pytest.raises(UsageError, match=SHARD):
         fetch(MODEL, tmp_path)
+
+
+def test_the_command_line(hub, tmp_path, capsys):
+    assert main(["download", MODEL, "--to", str(tmp_path / "folder")]) == 0
+    told = capsys.readouterr()
+    assert told.out.strip() == str(tmp_path / "folder")
+    assert "100 %" in told.err
+    assert whole(tmp_path / "folder", hub)
+    assert main(["download", MODEL, "--to", str(tmp_path / "other"), "--offline"]) == 2
+    assert "offline switch" in capsys.readouterr().err
+    hub.status["/api/"] = (401, "")
+    assert main(["download", MODEL, "--to", str(tmp_path / "other")]) == 4
+    assert "login" in capsys.readouterr().err
 
 
 def test_killed_and_started_again(hub, tmp_path):

@@ -7,7 +7,9 @@ import json
 import shutil
 import subprocess
 import sys
+import weakref
 from collections import OrderedDict
+from dataclasses import replace
 from pathlib import Path
 
 import av
@@ -18,11 +20,12 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
+from wan_engine import t5, transformer, vae
 from wan_engine.cli import main
 from wan_engine.conditioning import condition
 from wan_engine.pipeline import load
 from wan_engine.plan import make_plan
-from wan_engine.request import Cancelled, CheckpointError, GenerationError, GenerationRequest, UsageError
+from wan_engine.request import Cancelled, CheckpointError, GenerationError, GenerationRequest, Lora, UsageError
 from wan_engine.run import Run
 from wan_engine.transformer import TransformerConfig, WanTransformer
 
@@ -51,15 +54,16 @@ def command(checkpoint: str, out: Path, *more: str) -> list[str]:
 def test_first_and_last_picture_enter_mask_and_condition(tmp_path):
     first, last = picture(tmp_path / "a.png"), picture(tmp_path / "b.png", (128, 128), 2)
     pipeline = load(golden.path(I2V))
-    vae = pipeline.checkpoint.load_vae("cpu")
-    plan = make_plan(request(I2V, image=str(first), last_image=str(last)), pipeline.checkpoint, vae.stride, tmp_path)
+    autoencoder = pipeline.networks.vae()
+    asked = request(I2V, image=str(first), last_image=str(last))
+    plan = make_plan(asked, pipeline.checkpoint, autoencoder.stride, tmp_path)
     assert plan.size == (64, 32)
     got = condition(plan, pipeline.networks, Run()).channels[0]
     assert got.shape == (20, 3, 4, 8)
     assert torch.equal(got[:4, :, 0, 0], torch.tensor([[1.0, 0, 0], [1, 0, 0], [1, 0, 0], [1, 0, 1]]))
     clip = torch.zeros(1, 3, 9, 32, 64)
     clip[0, :, 0], clip[0, :, -1] = plan.first, plan.last
-    golden.assert_close(got[4:], vae.encode(clip)[0], 1e-6, 0)
+    golden.assert_close(got[4:], autoencoder.encode(clip)[0], 1e-6, 0)
 
 
 def test_last_picture_changes_the_clip(tmp_path):
@@ -163,9 +167,14 @@ def test_checkpoints_as_users_have_them(tmp_path):
     assert difference.mean() < 3
 
 
-def test_not_enough_memory_is_told(tmp_path):
-    with pytest.raises(GenerationError, match="memory"):
-        load(golden.path(T2V)).generate(request(T2V, size=(8_000_000, 8_000_000)), tmp_path)
+def test_what_does_not_fit_is_refused_with_the_plan_before_anything_is_loaded(tmp_path):
+    pipeline = load(golden.path(T2V))
+    with pytest.raises(GenerationError, match="nearest settings that fit") as caught:
+        pipeline.generate(request(T2V, size=(64_000, 64_000)), tmp_path)
+    assert "memory plan for --size 64000x64000" in str(caught.value) and "peak" in str(caught.value)
+    assert pipeline.networks.held_bytes == 0
+    report = pipeline.generate(request(T2V, size=(64, 48)), tmp_path)
+    assert 0 < report["memory"]["planned_peak"] < report["memory"]["available"]
 
 
 def test_clip_gets_the_length_and_rate_of_the_shot(tmp_path):
@@ -206,6 +215,54 @@ def test_cancel_leaves_no_clip(tmp_path, moment):
     assert [(file.name, file.read_bytes()) for file in tmp_path.iterdir()] == [("clip.mp4", b"an earlier take")]
 
 
+class Stop:
+    """Cancels from the moment on at which a layer of some kind has run."""
+
+    def __init__(self) -> None:
+        self.asked = False
+        self.layers = 0
+
+    def layer(self, *_) -> None:
+        self.asked = True
+        self.layers += 1
+
+
+def _empty(module: torch.nn.Module) -> bool:
+    """Whether it only rehearses, without weights, for the memory plan."""
+    return next(module.parameters()).is_meta
+
+
+def cancelled_in(network: torch.nn.Module, pipeline, asked: GenerationRequest, folder: Path) -> int:
+    """How many modules like `network` still run once the first has and cancelling is asked for."""
+    stop = Stop()
+    hook = torch.nn.modules.module.register_module_forward_hook(
+        lambda module, *_: stop.layer() if isinstance(module, network) and not _empty(module) else None
+    )
+    try:
+        with pytest.raises(Cancelled):
+            pipeline.generate(asked, folder, should_cancel=lambda: stop.asked)
+    finally:
+        hook.remove()
+    return stop.layers
+
+
+@pytest.mark.parametrize(
+    ("offload", "network", "blocks"),
+    [
+        ("none", transformer.Block, 1),
+        ("block", transformer.Block, 1),
+        ("none", t5.Block, 1),
+        ("expert", t5.Block, 2),  # both prompts take a layer before the next one is read
+        ("none", vae.ResidualBlock, 1),
+    ],
+)
+def test_cancel_comes_before_the_next_block(offload, network, blocks, tmp_path):
+    """Also within the autoencoder and the text encoder: no further block runs, and nothing is left half written."""
+    pipeline = load(golden.path(T2V), offload=offload)
+    assert cancelled_in(network, pipeline, request(T2V, size=(64, 48)), tmp_path) == blocks
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_guidance_of_one_needs_no_negative_prompt(tmp_path):
     pipeline = load(golden.path(T2V))
     for negative in ("blurry", "sharp"):
@@ -213,6 +270,119 @@ def test_guidance_of_one_needs_no_negative_prompt(tmp_path):
         pipeline.generate(asked, tmp_path)
     one, two = (load_file(tmp_path / f"{name}.safetensors")["latents"] for name in ("blurry", "sharp"))
     assert torch.equal(one, two)
+
+
+@pytest.fixture
+def overflowing(tmp_path) -> Path:
+    """A checkpoint whose feed-forward goes beyond the range of float16, and back into it."""
+    folder = shutil.copytree(golden.path(T2V), tmp_path / "overflowing")
+    for shard in folder.glob("*_noise_model/*.safetensors"):
+        state = load_file(shard)
+        for name, factor in (("ffn.0.weight", 2.0**15), ("ffn.0.bias", 2.0**15), ("ffn.2.weight", 2.0**-14)):
+            key = f"blocks.0.{name}"
+            if key in state:
+                state[key] = state[key] * factor
+        save_file(state, shard)
+    return folder
+
+
+@pytest.mark.parametrize("offload", ["none", "block"])
+def test_a_step_without_numbers_is_computed_again_in_a_safer_setting(offload, overflowing, tmp_path):
+    """float16 overflows, bfloat16 does not: what is retried must come out as good as what need not be."""
+    latents, reports = [], []
+    for dtype in ("bfloat16", "float16"):
+        events = []
+        asked = request(T2V, size=(64, 48), dtype=dtype, latents=f"{dtype}.safetensors")
+        asked = replace(asked, checkpoint=str(overflowing))
+        pipeline = load(overflowing, dtype=dtype, offload=offload)
+        reports.append(pipeline.generate(asked, tmp_path, on_event=events.append))
+        latents.append(load_file(tmp_path / f"{dtype}.safetensors")["latents"])
+    assert "retried_steps" not in reports[0] and reports[1]["retried_steps"] == [1, 2]
+    assert [event["step"] for event in events if event["event"] == "retry"] == [1, 2]
+    assert any("float32" in warning for warning in reports[1]["warnings"])
+    assert (latents[0] - latents[1]).square().mean().sqrt() < 0.1 * latents[0].std()
+    again = pipeline.generate(asked, tmp_path)  # the network is what it was before
+    assert again["retried_steps"] == [1, 2]
+    assert torch.equal(load_file(tmp_path / "float16.safetensors")["latents"], latents[1])
+
+
+def test_running_out_of_memory_lets_go_of_everything(tmp_path, monkeypatch):
+    pipeline = load(golden.path(T2V))
+    pipeline.generate(request(T2V, size=(64, 48)), tmp_path)
+    assert pipeline.networks.held_bytes > 0
+    kept = []
+
+    def decode(latents, tile=0):
+        kept.append(weakref.ref(latents))
+        return torch.empty(2**60)
+
+    monkeypatch.setattr(pipeline.networks.vae(), "decode_stream", decode)
+    with pytest.raises(GenerationError, match="memory plan for --size 64x48"):
+        pipeline.generate(request(T2V, size=(64, 48)), tmp_path)
+    assert pipeline.networks.held_bytes == 0 and kept[0]() is None
+
+
+def test_loras_and_step_cache_reach_the_loop(tmp_path):
+    """A LoRA of strength 0 changes nothing, one with a difference changes the clip; caching tells what it left out."""
+    name = "blocks.0.self_attn.q"
+    shapes = load(golden.path(T2V)).checkpoint.experts["high"].shapes
+    save_file({f"diffusion_model.{name}.diff": torch.randn(shapes[f"{name}.weight"])}, tmp_path / "style.safetensors")
+    latents = {}
+    for strength in (None, 0.0, 1.0):
+        loras = () if strength is None else (Lora(str(tmp_path / "style.safetensors"), strength, "high"),)
+        asked = request(T2V, size=(64, 48), latents="l.safetensors", loras=loras)
+        load(**asked.load_options).generate(asked, tmp_path)
+        latents[strength] = load_file(tmp_path / "l.safetensors")["latents"]
+    assert torch.equal(latents[None], latents[0.0]) and not torch.equal(latents[None], latents[1.0])
+    report = load(golden.path(T2V)).generate(request(T2V, size=(64, 48), steps=30, step_cache=1.0), tmp_path)
+    skipped = report["step_cache"]["skipped"]
+    assert set(skipped) == {"conditional", "unconditional"} and all(skipped.values())
+    assert report["step_cache"]["measured_error"] > 0
+    assert all(1 <= step <= 30 for steps in skipped.values() for step in steps)
+
+
+def test_every_way_of_offloading_gives_the_same_latents(tmp_path):
+    latents = []
+    for offload in ("none", "expert", "block"):
+        asked = request(T2V, size=(64, 48), offload=offload, latents="l.safetensors", steps=4)
+        report = load(**asked.load_options).generate(asked, tmp_path)
+        latents.append(load_file(tmp_path / "l.safetensors")["latents"])
+        assert report.get("read_ahead") == (None if offload == "block" else "low")
+    assert torch.equal(latents[0], latents[1]) and torch.equal(latents[0], latents[2])
+
+
+def test_a_prompt_is_encoded_once(tmp_path):
+    asked = request(T2V, size=(64, 48), prompt_cache="prompts", latents="l.safetensors")
+    first = load(golden.path(T2V)).generate(asked, tmp_path)
+    latents = load_file(tmp_path / "l.safetensors")["latents"]
+    pipeline = load(golden.path(T2V))
+    encoded = []
+    pipeline.networks.text_encoder = lambda: encoded.append(1)
+    second = pipeline.generate(asked, tmp_path)
+    assert (first["prompts_from_cache"], second["prompts_from_cache"], encoded) == (0, 2, [])
+    assert torch.equal(load_file(tmp_path / "l.safetensors")["latents"], latents)
+
+
+def test_the_lightning_preset(tmp_path):
+    report = load(golden.path(T2V)).generate(request(T2V, size=(64, 48), steps=None, preset="lightning"), tmp_path)
+    told = [(step["expert"], round(step["timestep"], 1)) for step in report["steps"]]
+    assert told == [("high", 1000.0), ("high", 937.5), ("low", 833.3), ("low", 625.0)]
+    assert (report["solver"], report["guide"], report["shift"]) == ("euler", [1.0, 1.0], 5.0)
+
+
+def test_unknown_attention_is_told_before_the_work():
+    with pytest.raises(UsageError, match="sdpa"):
+        load(golden.path(T2V), attention="magic")
+
+
+@pytest.mark.skipif(shutil.which("c++") is None, reason="torch compiles with a C++ compiler")
+def test_compiled_blocks_give_the_same_clip(tmp_path):
+    latents = []
+    for compiled in (False, True):
+        asked = request(T2V, frames=5, compile=compiled, latents="l.safetensors", guide=(1.0, 1.0), steps=1)
+        load(**asked.load_options).generate(asked, tmp_path)
+        latents.append(load_file(tmp_path / "l.safetensors")["latents"])
+    golden.assert_close(latents[0], latents[1], 1e-4, 1e-4)
 
 
 def test_values_that_are_no_numbers_end_the_generation(tmp_path):
@@ -268,6 +438,19 @@ def test_bad_usage_is_told_in_words(more, status, words, tmp_path, capsys):
     assert words in told
     assert len(told) < 300
     assert list(tmp_path.iterdir()) == []
+
+
+def test_downloading_what_is_not_published_is_told(tmp_path, capsys):
+    assert main(["download", "Wan9", "--to", str(tmp_path / "models")]) == 2
+    assert "Wan2.2-TI2V-5B" in capsys.readouterr().err
+    assert main(["download", "Wan2.2-TI2V-5B", "--to", str(tmp_path), "--offline"]) == 2
+    assert "offline" in capsys.readouterr().err
+
+
+def test_inspect_plans_for_the_settings_it_is_given(capsys):
+    words = ["--size", "128x64", "--frames", "13", "--dtype", "bfloat16", "--offload", "block"]
+    assert main(["inspect", "--checkpoint", str(golden.path(T2V)), *words]) == 0
+    assert "--size 128x64 --frames 13 --dtype bfloat16 --offload block" in capsys.readouterr().out
 
 
 def test_places_are_looked_at_before_the_work(tmp_path):

@@ -14,6 +14,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from wan_engine.checkpoint import open_checkpoint
+from wan_engine.cli import main
 from wan_engine.outline import outline
 from wan_engine.request import CheckpointError
 from wan_engine.text import PromptTokenizer
@@ -247,9 +248,7 @@ def test_gguf_files(two, plain, kind, drop_axes, tmp_path):
     names = {"high": f"Wan2.2-T2V-A14B-HighNoise-{kind}.gguf", "low": f"Wan2.2-T2V-A14B-LowNoise-{kind}.gguf"}
     comfy = tmp_path / "gguf"
     comfy.mkdir()
-    numbers = {
-        name: saved.save_gguf(comfy / file, "wan", parts[name], kind, drop_axes) for name, file in names.items()
-    }
+    numbers = {name: saved.save_gguf(comfy / file, "wan", parts[name], kind, drop_axes) for name, file in names.items()}
     encoder = llama_names(text.state_dict())
     read = saved.save_gguf(comfy / f"umt5-xxl-encoder-{kind}.gguf", "t5encoder", encoder, kind)
     back = {llama: name for name, llama in zip(text_names_in_order(text), encoder, strict=True)}
@@ -379,3 +378,25 @@ def test_prefix_and_tied_copies(two, tmp_path):
     file = WeightFile.open(tmp_path / "m.safetensors", "text")
     assert torch.equal(file.read("token_embedding.weight"), state["shared.weight"])
     assert len(file.shapes) == len(load_file(tmp_path / "m.safetensors")) - 1
+
+
+@pytest.mark.parametrize("model", ["Wan2.2-T2V-A14B", "Wan2.1-I2V-14B"])
+def test_the_command_line_makes_the_original_clip_from_single_files(model, tmp_path, capsys):
+    folder = golden.path(f"fullstack/{model}/checkpoint")
+    case = golden.path(f"fullstack/{model}/cases/en")
+    checkpoint = open_checkpoint(folder)
+    parts = saved.states(checkpoint)
+    comfy = saved.save_comfy(tmp_path, parts, parts.pop("text"), subfolders=True, prefix="model.diffusion_model.")
+    shutil.copy(folder / "google/umt5-xxl/tokenizer.json", comfy / "text_encoders")
+    heads = {"transformer": {"num_heads": checkpoint.config.num_heads}, "clip": {"num_heads": 2}}
+    (comfy / "wan_previs.json").write_text(json.dumps({"schema": "wan_previs.checkpoint/1", **heads}))
+    asked = json.loads((case / "request.json").read_text(encoding="utf-8"))
+    size, guide = asked.get("size") or [asked["max_area"], 1], asked["guide_scale"]
+    words = ["--prompt", asked["prompt"], "--size", "x".join(map(str, size)), "--frames", str(asked["frame_num"])]
+    words += ["--steps", str(asked["sampling_steps"]), "--shift", str(asked["shift"]), "--seed", str(asked["seed"])]
+    words += ["--solver", asked["solver"], "--guide", ",".join(map(str, guide if isinstance(guide, list) else [guide]))]
+    words += ["--image", str(case / asked["image"])] if "image" in asked else []
+    words += ["--latents", str(tmp_path / "latents.safetensors"), "--out", str(tmp_path / "clip.mp4")]
+    assert main(["generate", "--checkpoint", str(comfy), *words]) == 0, capsys.readouterr().err
+    want = load_file(case / "expected.safetensors")["latents"]
+    golden.assert_close(load_file(tmp_path / "latents.safetensors")["latents"], want, 3e-4, 3e-4)

@@ -1,19 +1,61 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Requests: JSON round trip, and a refusal in words for every value that cannot work."""
 
+import json
 import subprocess
 import sys
 
 import golden
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from wan_engine.cli import _parser
 from wan_engine.request import (
+    DTYPES,
+    LORA_EXPERTS,
+    OFFLOADS,
+    PRESETS,
+    SOLVERS,
     Cancelled,
     CheckpointError,
     GenerationError,
     GenerationRequest,
+    Lora,
     UsageError,
     check_frames,
+)
+
+NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
+POSITIVE = st.floats(min_value=1e-6, max_value=1e6)
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]))
+FILES = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1)
+REQUESTS = st.builds(
+    GenerationRequest,
+    checkpoint=FILES,
+    prompt=TEXTS,
+    negative=st.none() | TEXTS,
+    image=FILES,
+    last_image=st.none() | FILES,
+    size=st.none() | st.tuples(st.integers(1, 10_000), st.integers(1, 10_000)),
+    frames=st.none() | st.integers(0, 100).map(lambda n: 4 * n + 1),
+    steps=st.none() | st.integers(1, 1000),
+    shift=st.none() | POSITIVE,
+    guide=st.none() | st.tuples(NUMBERS, NUMBERS),
+    boundary=st.none() | st.floats(0, 1),
+    solver=st.none() | st.sampled_from(SOLVERS),
+    seed=st.integers(0, 2**64 - 1),
+    preset=st.none() | st.sampled_from(sorted(PRESETS)),
+    loras=st.lists(st.builds(Lora, FILES, NUMBERS, st.sampled_from(LORA_EXPERTS))).map(tuple),
+    dtype=st.sampled_from(DTYPES),
+    offload=st.sampled_from(OFFLOADS),
+    compile=st.booleans(),
+    step_cache=st.floats(0, 1),
+    vae_tiles=st.just(0) | st.integers(2, 64).map(lambda n: 32 * n),
+    fps=st.none() | POSITIVE,
+    resume=st.none() | FILES,
+    preview=st.none() | FILES,
+    prompt_cache=st.none() | FILES,
 )
 
 
@@ -23,6 +65,45 @@ def test_json_round_trip():
     assert data["schema"] == "wan_previs.request/1"
     assert data["size"] == [192, 128]
     assert GenerationRequest.from_json(data) == request
+
+
+@given(REQUESTS)
+def test_any_request_survives_json(request):
+    request.validate()
+    assert GenerationRequest.from_json(json.loads(json.dumps(request.to_json()))) == request
+
+
+def test_a_preset_fills_what_is_not_stated():
+    request = GenerationRequest("a14b", "a cube", preset="lightning").with_preset()
+    assert (request.steps, request.shift, request.guide, request.solver) == (4, 5.0, (1.0, 1.0), "euler")
+    request = GenerationRequest("a14b", "a cube", preset="lightning", steps=8, solver="unipc").with_preset()
+    assert (request.steps, request.shift, request.solver) == (8, 5.0, "unipc")
+    plain = GenerationRequest("a14b", "a cube")
+    assert plain.with_preset() is plain
+
+
+def test_load_options_are_arguments_of_load():
+    request = GenerationRequest("nano", "", loras=(Lora("a"),), dtype="bfloat16", compile=True, step_cache=0.2)
+    options = {"checkpoint": "nano", "dtype": "bfloat16", "offload": "none", "loras": (Lora("a"),)}
+    assert request.load_options == {**options, "attention": "auto", "compile": True}
+
+
+@pytest.mark.parametrize(
+    ("text", "lora"),
+    [
+        ("a.safetensors", Lora("a.safetensors")),
+        ("a.safetensors:0.5", Lora("a.safetensors", 0.5)),
+        ("a.safetensors:high", Lora("a.safetensors", 1.0, "high")),
+        ("a.safetensors:-1:low", Lora("a.safetensors", -1.0, "low")),
+        ("a.safetensors:1:both", Lora("a.safetensors", 1.0, "both")),
+        (r"C:\loras\a.safetensors", Lora(r"C:\loras\a.safetensors")),
+        (r"C:\loras\a.safetensors:2e-1:low", Lora(r"C:\loras\a.safetensors", 0.2, "low")),
+        ("odd:name.safetensors", Lora("odd:name.safetensors")),
+    ],
+)
+def test_loras_on_the_command_line(text, lora):
+    words = ["generate", "--checkpoint", "c", "--prompt", "p", "--out", "o", "--lora", text, "--lora", "second"]
+    assert _parser().parse_args(words).loras == [lora, Lora("second")]
 
 
 def test_exit_statuses():
@@ -49,6 +130,20 @@ def test_exit_statuses():
         ({"boundary": 900}, "boundary"),
         ({"solver": "magic"}, "unipc, dpm\\+\\+, euler"),
         ({"dtype": "int8"}, "bfloat16"),
+        ({"preset": "thunder"}, "lightning"),
+        ({"loras": "a.safetensors"}, "loras"),
+        ({"loras": [{"strength": 1.0}]}, "path"),
+        ({"loras": [{"path": "a", "weight": 1.0}]}, "strength"),
+        ({"loras": [{"path": ""}]}, "loras"),
+        ({"loras": [{"path": "a", "expert": "dense"}]}, "both, high, low"),
+        ({"loras": [{"path": "a", "strength": float("nan")}]}, "finite strength"),
+        ({"attention": ""}, "attention"),
+        ({"compile": 1}, "compile"),
+        ({"step_cache": -0.1}, "step_cache"),
+        ({"vae_tiles": 100}, "multiple of 32"),
+        ({"vae_tiles": 32}, "64"),
+        ({"resume": ""}, "resume"),
+        ({"prompt_cache": 1}, "prompt_cache"),
         ({"offload": "disk"}, "offload"),
         ({"prompt": None}, "prompt"),
         ({"image": ""}, "image"),

@@ -10,7 +10,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 BLENDER = {"bpy", "bpy_extras", "mathutils", "gpu", "blf", "addon_utils", "_cycles"}
-ENGINE = {"torch", "safetensors", "einops", "cv2", "huggingface_hub", "tokenizers", "ftfy", "av", "PIL"}
+ENGINE = {"torch", "safetensors", "einops", "cv2", "huggingface_hub", "tokenizers", "ftfy", "av", "PIL", "gguf"}
+ENGINE |= {"filelock", "matplotlib"}
 REQUEST = {"wan_engine.request"}
 TORCH_FREE = {"wan_engine", "wan_engine.request", "wan_engine.outline", "wan_engine.sizes", "wan_engine.models"}
 LOWER_ROOMS = {"scene", "prompting", "conditioning", "sequencer", "bridge", *TORCH_FREE}
@@ -27,7 +28,7 @@ RULES: dict[str, tuple[set[str], set[str]]] = {
     "preferences.py": ({"previs", "bridge"}, BLENDER),
     "previs.py": (LOWER_ROOMS, BLENDER),
     "compat.py": (set(), BLENDER),
-    "scene": ({"scene", "compat"}, BLENDER | {"numpy"}),
+    "scene": ({"scene", "compat"}, BLENDER | {"numpy", "astral"}),
     "scene/brief.py": ({"scene"}, set()),
     "prompting": ({"prompting", "scene.brief"}, set()),
     "conditioning": ({"conditioning", "scene.brief", "compat"}, BLENDER),

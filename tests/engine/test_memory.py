@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The memory plan, beside what the work really takes, and what is proposed when it does not fit."""
+
+import dataclasses
+import gc
+import weakref
+from pathlib import Path
+
+import pytest
+import torch
+from peaks import growth
+
+from wan_engine import machine
+from wan_engine.checkpoint import open_checkpoint
+from wan_engine.memory import MemoryPlan, Stage, nearest_that_fits, plan_memory, refusal
+
+NANO = Path(__file__).parents[2] / "checkpoints" / "nano"
+
+
+@pytest.fixture(scope="module")
+def checkpoint():
+    return open_checkpoint(NANO)
+
+
+def plan(checkpoint, **changes):
+    settings = {"size": (640, 384), "frames": 33, "dtype": "float32", "offload": "none", "guided": True}
+    return plan_memory(checkpoint, **{**settings, **changes})
+
+
+def stage(plan, name):
+    return next(part for part in plan.parts if part.name == name)
+
+
+MEASURED = """
+from pathlib import Path
+from wan_engine.checkpoint import open_checkpoint
+from wan_engine.residence import stream_blocks
+from wan_engine.transformer import WanTransformer
+
+checkpoint = open_checkpoint(Path(sys.argv[1]))
+build = lambda: WanTransformer(checkpoint.config)
+file = checkpoint.experts["low"]
+
+def sample(network):
+    config = checkpoint.config
+    contexts = [network.embed_text([torch.randn(20, config.text_dim)]) for _ in range(2)]
+    x = torch.randn(1, config.in_dim, 9, 24, 40)
+    for context in contexts:
+        network(x, torch.tensor([500.0]), context)
+
+def picture():
+    vae = checkpoint.load_vae("cpu")
+    vae.encode(torch.zeros(1, 3, 33, 384, 640))
+
+def decode(length, tile):
+    vae = checkpoint.load_vae("cpu")
+    for frame in vae.decode_stream(torch.randn(1, 48, length, 24, 40), tile):
+        del frame
+
+with torch.inference_mode():
+    vae = checkpoint.load_vae("cpu")
+    vae.encode(torch.zeros(1, 3, 5, 32, 32))
+    next(vae.decode_stream(torch.zeros(1, 48, 1, 2, 2)))
+    del vae
+    for work in (
+        lambda: sample(checkpoint.load_transformer("low", torch.float32, "cpu")),
+        lambda: sample(checkpoint.load_transformer("low", torch.bfloat16, "cpu")),
+        lambda: sample(stream_blocks(file, build, torch.float32, "cpu")),
+        picture,
+        lambda: decode(3, 0),
+        lambda: decode(9, 128),
+    ):
+        begin()
+        work()
+        end()
+"""
+
+
+def test_it_foretells_what_is_measured(checkpoint):
+    """Each stage alone, at 640x384 and 33 frames: 2,160 tokens."""
+    whole, half, block, picture, decode, tiles = growth(MEASURED, NANO)
+    expert = plan(checkpoint, offload="expert")
+    frames = 33 * 640 * 384 * 6  # finished pixels, which this measurement does not keep
+    foretold = {
+        "float32": (stage(expert, "transformer").total, whole),
+        "bfloat16": (stage(plan(checkpoint, offload="expert", dtype="bfloat16"), "transformer").total, half),
+        "block": (stage(plan(checkpoint, offload="block"), "transformer").total, block),
+        "picture": (stage(expert, "picture").total, picture),
+        "decoding": (stage(expert, "decoding").total - frames, decode),
+        "tiles": (stage(plan(checkpoint, offload="expert", vae_tiles=128), "decoding").total - frames, tiles),
+    }
+    ratios = {name: round(told / measured, 2) for name, (told, measured) in foretold.items()}
+    assert all(0.6 < ratio < 1.6 for ratio in ratios.values()), ratios
+    assert min(measured for _, measured in foretold.values()) > 10 * 2**20  # large enough to tell
+
+
+def test_longer_and_larger_clips_take_more_and_offloading_takes_less(checkpoint):
+    base = plan(checkpoint)
+    assert plan(checkpoint, size=(1280, 768)).peak > 2 * base.peak
+    assert stage(plan(checkpoint, frames=65), "transformer").activations > 1.5 * stage(base, "transformer").activations
+    peaks = [stage(plan(checkpoint, offload=offload), "transformer").weights for offload in ("none", "expert", "block")]
+    assert peaks == sorted(peaks, reverse=True)
+    assert len(set(peaks)) == 3
+    short, long = (stage(plan(checkpoint, frames=n, offload="expert"), "decoding") for n in (17, 81))
+    assert long.total - short.total == 64 * 640 * 384 * 6  # the frames alone: decoding itself streams
+
+
+def test_the_text_tells_every_stage_and_the_verdict(checkpoint):
+    text = plan(checkpoint, available=2**20).text()
+    for words in ("text encoder", "picture", "transformer", "decoding", "--size 640x384 --frames 33", "does not fit"):
+        assert words in text
+    assert "it fits" in plan(checkpoint, available=2**40).text()
+
+
+def test_what_is_dearest_to_the_picture_is_given_up_last(checkpoint):
+    wanted = plan(checkpoint)
+    assert nearest_that_fits(checkpoint, dataclasses.replace(wanted, available=wanted.peak), guided=True) is not None
+    last = wanted
+    seen = []
+    for _ in range(40):
+        tight = dataclasses.replace(wanted, available=last.peak - 1)
+        found = nearest_that_fits(checkpoint, tight, guided=True)
+        if found is None:
+            break
+        assert found.peak <= tight.available
+        seen.append((found.frames, found.size, found.vae_tiles, found.dtype, found.offload))
+        last = found
+    assert seen[0][4] == "expert"
+    assert seen[0][:4] == (33, (640, 384), 0, "float32")
+    assert any(tiles for _, _, tiles, _, _ in seen)
+    assert seen[-1][0] < 33
+    order = [frames for frames, *_ in seen]
+    assert order == sorted(order, reverse=True)
+
+
+def test_a_refusal_says_what_to_do():
+    part = (Stage("decoding", 2**30, 2**33),)
+    big = MemoryPlan(part, (1280, 720), 81, "float32", "none", 0, "cpu", 2**32)
+    small = dataclasses.replace(big, parts=(Stage("decoding", 2**30, 2**31),), vae_tiles=256, offload="expert")
+    words = refusal(big, small)
+    assert "9.0 GiB" in words
+    assert "4.0 GiB are free" in words
+    assert "--size 1280x720 --frames 81 --dtype float32 --offload expert --vae-tiles 256 (about 3.0 GiB)" in words
+    assert "smaller model" in refusal(big, None)
+
+
+def test_limits_of_containers_and_processes_count(tmp_path):
+    membership = tmp_path / "cgroup"
+    membership.write_text("0::/outer/inner\n")
+    for name, limit, used, cached in (("outer", "1000", "400", "100"), ("outer/inner", "max", "300", "0")):
+        group = tmp_path / "fs" / name
+        group.mkdir(parents=True)
+        (group / "memory.max").write_text(limit + "\n")
+        (group / "memory.current").write_text(used + "\n")
+        (group / "memory.stat").write_text(f"anon 5\ninactive_file {cached}\n")
+    assert list(machine._control_groups(membership, tmp_path / "fs")) == [700]
+    assert 2**20 < machine.available_memory("cpu") <= machine._physical()
+
+
+def test_nothing_of_a_network_is_left_once_it_is_let_go_of(checkpoint):
+    """Weights are freed with the last reference; neither files nor tables of the engine keep any."""
+    expert = checkpoint.load_transformer("low", torch.float32, "cpu")
+    vae, encoder = checkpoint.load_vae("cpu"), checkpoint.load_text_encoder(torch.float32, "cpu")
+    config = checkpoint.config
+    with torch.inference_mode():
+        context = expert.embed_text([encoder(torch.tensor([[1, 2, 3]]))[0]])
+        expert(torch.zeros(1, config.in_dim, 2, 4, 4), torch.tensor([10.0]), context)
+        vae.decode(vae.encode(torch.zeros(1, 3, 5, 32, 32)))
+    kept = [weakref.ref(p) for network in (expert, vae, encoder) for p in network.parameters()]
+    del expert, vae, encoder, context
+    gc.collect()
+    assert [ref() for ref in kept if ref() is not None] == []
