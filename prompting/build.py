@@ -10,7 +10,7 @@ from .chinese import length
 from .contradictions import contradictions
 from .light import lamp_lights, sun_light
 from .structured import Amount, Camera, CameraMove, Contradiction, LampLight, StructuredPrompt, SunLight, Surroundings
-from .subjects import color_name, subject_words
+from .subjects import color_name, glowing, subject_words
 from .template import DEFAULT, parse_template
 from .vocabulary import ANGLE_TERMS, LENS_TERMS, SECTOR_TERMS, TERM_ORDER, TIME_TERMS
 from .weave import joined, tidy
@@ -44,6 +44,7 @@ def build_prompt(
         camera=camera,
         subjects=subject_words(shot.subjects),
         surroundings=surroundings,
+        glows=glowing(environment.emitters),
         negative_text=tidy(negative) or None,
         style=style,
         template=" ".join(template.split()) or DEFAULT,

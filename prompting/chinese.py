@@ -12,7 +12,7 @@ from .vocabulary import ADJECTIVES, COLORS, NOUNS, TERMS
 from .weave import ended
 
 if TYPE_CHECKING:
-    from .structured import LampLight, StructuredPrompt, SubjectWords, SunChange, SunMoment
+    from .structured import Glow, LampLight, StructuredPrompt, SubjectWords, SunChange, SunMoment
 
 TIMES = {
     "night": "夜晚",
@@ -137,7 +137,11 @@ def write(prompt: StructuredPrompt) -> str:
         "terms": [Sentence("，".join(TERMS[term][1] for term in prompt.terms) + "。" if prompt.terms else "")],
         "subject": [Sentence(_subjects(prompt), 1)],
         "action": [Sentence(_motion(subject), 2) for subject in prompt.subjects],
-        "light": [*map(Sentence, _sun(prompt)), *(Sentence(_lamp(lamp), 4) for lamp in prompt.lamps)],
+        "light": [
+            *map(Sentence, _sun(prompt)),
+            *(Sentence(_lamp(lamp), 4) for lamp in prompt.lamps),
+            *(Sentence(_glow(glow), 4) for glow in prompt.glows),
+        ],
         "camera": [Sentence(_camera(prompt))],
         "setting": [Sentence(text, 3) for text in _surroundings(prompt)],
     }
@@ -246,6 +250,11 @@ def _lamp(lamp: LampLight) -> str:
         return f"{side or '场景里'}亮着{name}。"
     source = f"{FROM[lamp.sector]}，" if lamp.sector else ""
     return f"{name}{source}{ROLES.get(lamp.role or '', '照亮场景')}。"
+
+
+def _glow(glow: Glow) -> str:
+    color = LIGHT_COLORS[glow.color]
+    return f"画面{POSITIONS[glow.position]}的{noun(glow.noun)[0]}发出{color}{'的' if color else ''}光。"
 
 
 def _camera(prompt: StructuredPrompt) -> str:

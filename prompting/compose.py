@@ -35,7 +35,8 @@ def compose(
         "light": () if whole else woven.light,
         "camera": () if whole else woven.camera,
     }
-    sentences, last = [], []
+    sentences: list[Sentence] = []
+    last: list[Sentence] = []
     for piece in pieces:
         if piece.text:
             sentences.append(Sentence(finish(piece.text)))

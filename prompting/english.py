@@ -13,7 +13,7 @@ from .vocabulary import TERMS
 from .weave import ended
 
 if TYPE_CHECKING:
-    from .structured import LampLight, StructuredPrompt, SubjectWords, SunChange, SunMoment
+    from .structured import Glow, LampLight, StructuredPrompt, SubjectWords, SunChange, SunMoment
 
 FROM = {
     "front": "the front, behind the camera",
@@ -136,7 +136,11 @@ def write(prompt: StructuredPrompt) -> str:
         "terms": [Sentence(_capital(", ".join(TERMS[term][0] for term in prompt.terms)) + "." if prompt.terms else "")],
         "subject": [Sentence(_subjects(prompt), 1)],
         "action": [Sentence(_motion(subject), 2) for subject in prompt.subjects],
-        "light": [*map(Sentence, _sun(prompt)), *(Sentence(_lamp(lamp), 4) for lamp in prompt.lamps)],
+        "light": [
+            *map(Sentence, _sun(prompt)),
+            *(Sentence(_lamp(lamp), 4) for lamp in prompt.lamps),
+            *(Sentence(_glow(glow), 4) for glow in prompt.glows),
+        ],
         "camera": [Sentence(_camera(prompt))],
         "setting": [Sentence(text, 3) for text in _surroundings(prompt)],
     }
@@ -245,6 +249,11 @@ def _lamp(lamp: LampLight) -> str:
         return f"{article} {color}{LAMPS[lamp.kind]} glows in the scene{side}."
     source = f" from {FROM[lamp.sector]}" if lamp.sector else ""
     return f"{article} {color}{LAMPS[lamp.kind]} {ROLES.get(lamp.role or '', 'lights the scene')}{source}."
+
+
+def _glow(glow: Glow) -> str:
+    color = f" {glow.color}" if glow.color else ""
+    return f"The {glow.noun} glows{color}{POSITIONS[glow.position]}."
 
 
 def _camera(prompt: StructuredPrompt) -> str:

@@ -28,8 +28,8 @@ def fit(
     chosen[end:end] = [Sentence(text) for text in _needed(spare, LEAST - _total(chosen, length), length)]
     while _total(chosen, length) > MOST and any(sentence.rank for sentence in chosen):
         highest = max(sentence.rank for sentence in chosen)
-        last = max(i for i, sentence in enumerate(chosen) if sentence.rank == highest)
-        del chosen[last]
+        drop = max(i for i, sentence in enumerate(chosen) if sentence.rank == highest)
+        del chosen[drop]
     return [sentence.text for sentence in chosen]
 
 

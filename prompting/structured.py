@@ -95,6 +95,15 @@ class LampLight:
 
 
 @dataclass(frozen=True)
+class Glow:
+    """A thing in the picture that shines by itself."""
+
+    noun: str
+    position: Position | None
+    color: LightColor | None
+
+
+@dataclass(frozen=True)
 class CameraMove:
     """One camera move; `amount` is None where size means nothing."""
 
@@ -161,6 +170,7 @@ class StructuredPrompt:
     subjects: tuple[SubjectWords, ...]
     surroundings: Surroundings
     negative_text: str | None = None
+    glows: tuple[Glow, ...] = ()
     style: str = ""
     template: str = template.DEFAULT
     warnings: tuple[Contradiction, ...] = ()

@@ -6,8 +6,9 @@ from __future__ import annotations
 import colorsys
 import re
 
-from ..scene.brief import Subject, Vector3
-from .structured import Position, SubjectWords
+from ..scene.brief import Emitter, Subject, Vector3
+from .light import light_color
+from .structured import Glow, Position, SubjectWords
 from .vocabulary import HUES
 from .weave import tidy
 
@@ -26,6 +27,16 @@ def subject_words(subjects: tuple[Subject, ...], most: int = MOST) -> tuple[Subj
         moving = subject.motion is not None and subject.motion.kind != "static"
         groups.setdefault((noun(subject), index if moving else -1), []).append(subject)
     return tuple(_words(name, members) for (name, _), members in list(groups.items())[:most])
+
+
+def glowing(emitters: tuple[Emitter, ...], most: int = 2) -> tuple[Glow, ...]:
+    """The largest things that shine by themselves; of one name only the first."""
+    found: dict[str, Glow] = {}
+    for emitter in emitters:
+        seen = Subject(emitter.name, None, emitter.screen_box, 0.0)
+        glow = Glow(noun(seen), _third(seen), light_color(emitter.color_temperature_k))
+        found.setdefault(glow.noun, glow)
+    return tuple(found.values())[:most]
 
 
 def noun(subject: Subject) -> str:

@@ -285,3 +285,10 @@ def test_every_word_of_the_brief_has_words_in_both_languages():
 def test_a_description_is_told_as_it_was_written(description, told):
     thing = Subject("Cube", description, (0.4, 0.1, 0.6, 0.5), 8.0, None)
     assert told in prompt_of(make_shot(subjects=(thing,))).text()
+
+
+def test_things_that_shine_are_told():
+    sign = facts.Emitter("Neon_Sign.002", (0.0, 0.5, 0.2, 0.7), 2700.0, 5.0)
+    prompt = prompt_of(make_shot(environment=Environment(emitters=(sign, sign))))
+    assert prompt.text().count("The neon sign glows orange on the left.") == 1
+    assert "画面左边的neon sign发出橙色的光。" in prompt.text("zh")
