@@ -11,7 +11,6 @@ import platform
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -90,9 +89,7 @@ class Pipeline:
         return report
 
     def _plan(self, request: GenerationRequest, folder: Path) -> Plan:
-        settled = request.with_preset()
-        settled = replace(settled, solver=settled.solver or self.checkpoint.model.solver)
-        return make_plan(settled, self.checkpoint, self.checkpoint.outline_vae().stride, folder)
+        return make_plan(request, self.checkpoint, self.checkpoint.outline_vae().stride, folder)
 
     def _check_memory(self, request: GenerationRequest, plan: Plan, run: Run) -> None:
         """Refuse what will not fit, with the plan and the nearest settings that do. Weights held already count as free.
