@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Files that appear complete or not at all."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import av
+
+from .request import GenerationError
+
+
+def write_whole(path: Path, write: Callable[[Path], object]) -> None:
+    """Let `write` fill a temporary file beside `path`, then put it in place at once.
+
+    Raises GenerationError in words when the disk is full or the folder cannot be written; nothing partial stays.
+    """
+    unfinished = _beside(path)
+    with _disk_errors_in_words(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            write(unfinished)
+            with unfinished.open("rb+") as file:
+                os.fsync(file.fileno())
+            unfinished.replace(path)
+        finally:
+            unfinished.unlink(missing_ok=True)
+
+
+def write_whole_sequence(folder: Path, pattern: str, write: Callable[[Path], object]) -> None:
+    """Let `write` fill a temporary folder beside `folder`; then its files take the place of those in `folder` that
+    match `pattern`. Whatever else lies in `folder` stays. Raises GenerationError as `write_whole` does.
+    """
+    unfinished = _beside(folder)
+    with _disk_errors_in_words(folder):
+        try:
+            unfinished.mkdir(parents=True)
+            write(unfinished)
+            folder.mkdir(exist_ok=True)
+            for old in folder.glob(pattern):
+                old.unlink()
+            for new in unfinished.iterdir():
+                new.replace(folder / new.name)
+        finally:
+            shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _beside(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{os.getpid()}.partial")
+
+
+@contextmanager
+def _disk_errors_in_words(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, av.FFmpegError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise GenerationError(
+            f"{path} cannot be written ({reason}); free some disk space or choose another place."
+        ) from error
