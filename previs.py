@@ -12,23 +12,31 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import bpy
 
 from . import conditioning, sequencer
+from .bridge import history
 from .bridge.client import EngineClient, Message, error_of
 from .bridge.environment import find_engine, inspect_engine
 from .bridge.jobs import JobError, JobFolder
+from .bridge.progress import SHARES, Progress
+from .bridge.tool import EngineTool
 from .prompting import DEFAULT_TEMPLATE, StructuredPrompt, TemplateError, build_prompt, joined, parse_template
 from .scene.brief import Brief, SceneError, Shot
 from .scene.reader import read_brief
 from .wan_engine import models
 from .wan_engine.outline import Outline, outline, read_own_facts
-from .wan_engine.request import Cancelled, CheckpointError, GenerationRequest, UsageError, WanError
+from .wan_engine.request import Cancelled, CheckpointError, GenerationRequest, Lora, UsageError, WanError
 
 ADDON_DIR = Path(__file__).resolve().parent
 NANO = ADDON_DIR / "checkpoints" / "nano"
 MODES = ("first_last", "first", "text")
+RAW = "raw"  # the folder of a job's frames as the model made them, before any finishing
+OVERVIEW = "overview.png"
+CORRECTIONS = ("deflicker", "color")
+Take = sequencer.Take
 OurError = (SceneError, WanError, JobError, sequencer.SequencerError)
 
 
@@ -56,7 +64,14 @@ class Settings:
     size: tuple[int, int] | None = None
     steps: int | None = None
     seed: int = 0
+    preset: str | None = None
+    loras: tuple[Lora, ...] = ()
     dtype: str = "float32"
+    offload: str = "none"
+    step_cache: float = 0.0
+    vae_tiles: int = 0
+    guide_light: str = "gentle"
+    light_truth: str = "brief"
     description: str = ""
     style: str = ""
     negative: str = ""
@@ -165,25 +180,100 @@ def request_of(brief: Brief, shot: Shot, settings: Settings, model: Outline) -> 
         size=settings.size or (None if settings.mode == "text" else model.area),
         steps=settings.steps,
         seed=settings.seed,
+        preset=settings.preset,
+        loras=settings.loras,
         dtype=settings.dtype,
+        offload=settings.offload,
+        step_cache=settings.step_cache,
+        vae_tiles=settings.vae_tiles,
         clip_frames=shot.frame_count,
         clip_fps=brief.fps,
+        frames_out=RAW,
         report="report.json",
     )
     request.validate()
     return request
 
 
-def import_take(scene: bpy.types.Scene, shot: Shot, job: JobFolder) -> bpy.types.Strip:
-    """Puts a finished job's clip on the shot's frames as its next take. Raises SequencerError."""
-    request = job.read_request()
+def import_take(scene: bpy.types.Scene, shot: str, frames: range, job: JobFolder) -> Take:
+    """Puts a finished job's clip on the shot's frames as its next take. Raises SequencerError, JobError."""
+    request, report = job.read_request(), history.read_report(job)
     provenance = {
         "prompt": request["prompt"], "seed": request["seed"], "model": request["checkpoint"],
-        "job_folder": str(job.path),
+        "job_folder": str(job.path), **_verdict(report, frames.start),
     }  # fmt: skip
-    strip = sequencer.add_take(scene, shot.name, shot.frame_start, shot.frame_end, job.clip, provenance)
+    strip = sequencer.add_take(scene, shot, frames.start, frames.stop - 1, clip_of(job), provenance)
     sequencer.show(scene)
-    return strip
+    return sequencer.read_take(strip)
+
+
+def clip_of(job: JobFolder) -> Path:
+    """A finished job's clip; a folder where that is a sequence of pictures."""
+    return job.path / str(history.read_report(job).get("clip", {}).get("path", job.clip.name))
+
+
+def _verdict(report: dict[str, Any], frame_start: int) -> dict[str, str | int]:
+    """What the report says of the light, as a take keeps it: `verdict`, `verdict_frame` (of the scene) and a sentence
+    in `verdict_words`; {} when nothing was measured.
+    """
+    verdict = (report.get("light") or {}).get("verdict")
+    if not isinstance(verdict, dict) or not verdict.get("word"):
+        return {}
+    facts: dict[str, str | int] = {"verdict": str(verdict["word"]), "verdict_words": str(verdict.get("sentence") or "")}
+    if isinstance(verdict.get("frame"), int):
+        facts["verdict_frame"] = frame_start + verdict["frame"]
+    return facts
+
+
+def takes_of(scene: bpy.types.Scene, shot_name: str) -> list[Take]:
+    """The takes of a shot, first to last."""
+    return [sequencer.read_take(strip) for strip in sequencer.takes(scene, shot_name)]
+
+
+def show_take(scene: bpy.types.Scene, name: str) -> None:
+    """Makes a take the one that is seen. Raises SequencerError."""
+    sequencer.show_take(scene, name)
+    sequencer.show(scene)
+
+
+def delete_take(scene: bpy.types.Scene, name: str) -> None:
+    """Removes a take, and with the last strip of its clip the whole job folder. Raises SequencerError, JobError."""
+    take = sequencer.read_take(sequencer.find_take(scene, name))
+    if take.folder and not sequencer.others_use(name, take.folder):
+        history.remove(JobFolder(take.folder))
+    sequencer.remove_take(scene, name)
+
+
+def report_picture(scene: bpy.types.Scene, name: str) -> Path:
+    """The page about a take's light. Raises SequencerError, or JobError when there is none."""
+    take = sequencer.read_take(sequencer.find_take(scene, name))
+    picture = Path(take.folder) / "report.png"
+    if picture.is_file():
+        return picture
+    if not take.folder or not Path(take.folder).is_dir():
+        raise JobError(f"The job folder of {name} is gone, and its report with it. The strip stays.")
+    reason = next(
+        (words for words in history.read_report(JobFolder(take.folder)).get("warnings", []) if "report" in words), ""
+    )
+    raise JobError(f"{name} has no report picture. {reason or 'Generate the shot again to get one.'}")
+
+
+def overview_task(made: Sequence[Take], out: Path) -> dict[str, Any]:
+    """What `wan_engine.sheet` is to draw."""
+    shots = []
+    for take in made:
+        job = JobFolder(take.folder)
+        light = history.read_report(job).get("light") or {}
+        shots.append({"name": take.name, "clip": str(clip_of(job)), "verdict": take.verdict, "light": light})
+    return {"title": Path(bpy.data.filepath).stem or "Previs", "out": str(out), "shots": shots}
+
+
+def unfinished(settings: Settings, shot_name: str, frames: int) -> history.Unfinished | None:
+    """The shot's work that was cut short and can go on."""
+    try:
+        return history.unfinished(jobs_root(settings), shot_name, frames)
+    except SceneError:
+        return None
 
 
 def check(settings: Settings) -> list[Finding]:
@@ -237,87 +327,38 @@ def close_engine() -> None:
         _client = None
 
 
-STAGES = {
-    "load": "Loading the model", "encode_text": "Reading the prompt", "encode_image": "Reading the frames",
-    "denoise": "Generating", "decode": "Decoding", "finish": "Writing the clip",
-}  # fmt: skip
-# How much of a shot's time each part takes, about; only the progress bar depends on it.
-SHARES = {
-    "frames": 0.1,
-    "load": 0.1,
-    "encode_text": 0.12,
-    "encode_image": 0.14,
-    "denoise": 0.15,
-    "decode": 0.9,
-    "finish": 0.95,
-}
+class Work:
+    """Something that takes long, done in small pieces by `step`; a face draws its `progress`."""
 
-
-@dataclass
-class Progress:
-    """What a face draws of a running generation."""
-
-    status: str = "Waiting"
-    share: float = 0.0  # of the running shot, 0..1
-
-
-@dataclass
-class Generation:
-    """The queue: shots one after the other through one warm engine, a small piece of work per `step`.
-
-    Raises SceneError or CheckpointError when made, before anything is done, if it cannot be started. A shot that
-    fails does not stop the others; a missing engine or checkpoint does. `exit_status` is that of the first failure.
-    """
-
-    scene: bpy.types.Scene
-    settings: Settings
-    names: Sequence[str] | None = None
-    index: int = -1
-    progress: Progress = field(default_factory=Progress)
-    errors: list[str] = field(default_factory=list)
-    takes: list[str] = field(default_factory=list)
-    clips: list[Path] = field(default_factory=list)
-    exit_status: int = 0
-
-    def __post_init__(self) -> None:
-        self._scene_uid, self._scene_name = self.scene.session_uid, self.scene.name
-        self.brief, warnings = read_shots(self.scene, self.names)
-        self.warnings = [*warnings, *contradictions_of(self.brief, self.settings)]
-        outline(self.settings.checkpoint)
-        jobs_root(self.settings)
-        self._client = engine_client(self.settings)
-        self._job: JobFolder | None = None
+    def __init__(self, scene: bpy.types.Scene, settings: Settings) -> None:
+        self.settings = settings
+        self._scene_uid, self._scene_name = scene.session_uid, scene.name
+        self.progress = Progress()
+        self.errors: list[str] = []
+        self.exit_status = 0
         self._cancelled = False
         self._work = self._run_all()
 
-    @property
-    def shots(self) -> list[str]:
-        """Names of all shots of this generation."""
-        return [shot.name for shot in self.brief.shots]
+    def _run_all(self) -> Iterator[bool]:
+        """Yields False after every piece of work."""
+        raise NotImplementedError
 
     @property
     def status(self) -> str:
         """Short words for what happens now."""
         return self.progress.status
 
-    @property
-    def fraction(self) -> float:
-        """Progress over all shots, 0..1."""
-        count = max(1, len(self.brief.shots))
-        return min(1.0, (max(0, self.index) + self.progress.share) / count)
-
     def step(self) -> bool:
         """One piece of work; True when all is over."""
         return next(self._work, True)
 
     def cancel(self) -> None:
-        """Drops the queue and asks the running job to end; `step` on until it says True."""
+        """Asks for the end; `step` on until it says True."""
         if not self._cancelled:
             self._cancelled = True
             self._fail(Cancelled("Cancelled."))
-            self._client.cancel()
 
-    def run(self, on_change: Callable[[Generation], None] = lambda generation: None, pause: float = 0.05) -> None:
+    def run(self, on_change: Callable[[Any], None] = lambda work: None, pause: float = 0.05) -> None:
         """Steps to the end, for scripts. Ctrl-C cancels; a second one ends the engine at once."""
         finished = False
         while not finished:
@@ -335,16 +376,76 @@ class Generation:
         self.errors.append(str(error))
         self.exit_status = self.exit_status or getattr(error, "exit_status", 5)
 
-    def _tell(self, status: str, share: float) -> None:
-        self.progress = Progress(status, share)
+    def _live_scene(self) -> bpy.types.Scene:
+        """The scene by its session-wide number: an undo step replaces the object that we were given."""
+        scene = next((s for s in bpy.data.scenes if s.session_uid == self._scene_uid), None)
+        if scene is None:
+            raise SceneError(f'The scene "{self._scene_name}" is gone; the clip stays in its job folder.')
+        return scene
+
+    def _run_tool(self, tool: EngineTool) -> Iterator[bool]:
+        """Waits for one of the engine's programs. Raises the WanError it ends in, or Cancelled."""
+        while not tool.poll():
+            if self._cancelled:
+                tool.stop()
+                raise Cancelled("Cancelled.")
+            self.progress.status = tool.words or self.progress.status
+            yield False
+
+
+class Generation(Work):
+    """The queue: shots one after the other through one warm engine.
+
+    Raises SceneError or CheckpointError when made, before anything is done, if it cannot be started. A shot that
+    fails does not stop the others; a missing engine or checkpoint does. `exit_status` is that of the first failure.
+    With `resume` a shot whose last job was cut short goes on in its folder instead of being made anew. A generation of
+    several takes ends with `overview`, one picture of them all.
+    """
+
+    def __init__(
+        self, scene: bpy.types.Scene, settings: Settings, names: Sequence[str] | None = None, resume: bool = False
+    ) -> None:
+        super().__init__(scene, settings)
+        self.index = -1
+        self.made: list[Take] = []
+        self.clips: list[Path] = []
+        self.overview: Path | None = None
+        self.brief, warnings = read_shots(scene, names)
+        self.warnings = [*warnings, *contradictions_of(self.brief, settings)]
+        outline(settings.checkpoint)
+        jobs_root(settings)
+        self._client = engine_client(settings)
+        self._resume = resume
+
+    @property
+    def shots(self) -> list[str]:
+        """Names of all shots of this generation."""
+        return [shot.name for shot in self.brief.shots]
+
+    @property
+    def takes(self) -> list[str]:
+        """Names of the takes made so far."""
+        return [take.name for take in self.made]
+
+    @property
+    def fraction(self) -> float:
+        """Progress over all shots, 0..1."""
+        count = max(1, len(self.brief.shots))
+        return min(1.0, (max(0, self.index) + self.progress.share) / count)
+
+    def cancel(self) -> None:
+        """Drops the queue and asks the running job to end; `step` on until it says True."""
+        if not self._cancelled:
+            self._client.cancel()
+        super().cancel()
 
     def _run_all(self) -> Iterator[bool]:
-        """Yields False after every piece of work."""
         for index, shot in enumerate(self.brief.shots):
             if self._cancelled:
                 return
             self.index = index
-            self._tell("Rendering frames", 0.0)
+            self.progress.begin()
+            self.progress.tell("Rendering frames", 0.0)
             yield False
             try:
                 yield from self._run_shot(shot)
@@ -354,11 +455,15 @@ class Generation:
             except OurError as error:
                 if not isinstance(error, Cancelled) or not self._cancelled:
                     self._fail(error)
-        self._tell("Done" if not self.errors else "Stopped", 1.0)
+        if len(self.made) > 1 and not self._cancelled:
+            yield from self._draw_overview()
+        self.progress.tell("Done" if not self.errors else "Stopped", 1.0)
 
     def _run_shot(self, shot: Shot) -> Iterator[bool]:
-        job = prepare(self._live_scene(), self.brief, shot, self.settings)
-        self._tell("Starting the engine", SHARES["frames"])
+        scene = self._live_scene()
+        cut_short = unfinished(self.settings, shot.name, shot.frame_count) if self._resume else None
+        job = cut_short.job if cut_short else prepare(scene, self.brief, shot, self.settings)
+        self.progress.tell("Starting the engine", SHARES["frames"])
         yield False
         if self._cancelled:
             job.mark_ended("cancelled", "Cancelled.", Cancelled.exit_status)
@@ -367,30 +472,67 @@ class Generation:
         ended: Message | None = None
         while ended is None:
             for message in self._client.poll():
-                self._follow(message)
+                self.progress.follow(message)
                 ended = message if message.ends_job else ended
             yield False
         if ended.kind != "done":
             raise error_of(ended)
-        self._tell("Importing the clip", 0.99)
-        self.clips.append(job.clip)
-        self.takes.append(import_take(self._live_scene(), shot, job).name)
+        self.progress.tell("Importing the clip", 0.99)
+        self.clips.append(clip_of(job))
+        frames = range(shot.frame_start, shot.frame_end + 1)
+        self.made.append(import_take(self._live_scene(), shot.name, frames, job))
         yield False
 
-    def _follow(self, message: Message) -> None:
-        event = message.event
-        if message.kind == "starting":
-            self._tell("Starting the engine", SHARES["frames"])
-        elif event.get("event") == "stage":
-            self._tell(STAGES.get(event["stage"], event["stage"]), SHARES.get(event["stage"], self.progress.share))
-        elif event.get("event") == "step":
-            done = event["step"] / event["steps"]
-            span = SHARES["decode"] - SHARES["denoise"]
-            self._tell(f"Step {event['step']} of {event['steps']}", SHARES["denoise"] + span * done)
+    def _draw_overview(self) -> Iterator[bool]:
+        """One picture of all takes. That it cannot be drawn costs no take."""
+        self.progress.tell("Drawing the overview", 1.0)
+        try:
+            place = jobs_root(self.settings) / OVERVIEW
+            task = overview_task(self.made, place)
+            yield from self._run_tool(EngineTool(_engine(self.settings).python, ADDON_DIR, "wan_engine.sheet", task))
+            self.overview = place
+        except WanError as error:
+            if not self._cancelled:
+                self.progress.note(f"The takes are made, but the overview is not: {error}")
 
-    def _live_scene(self) -> bpy.types.Scene:
-        """The scene by its session-wide number: an undo step replaces the object that we were given."""
-        scene = next((s for s in bpy.data.scenes if s.session_uid == self._scene_uid), None)
-        if scene is None:
-            raise SceneError(f'The scene "{self._scene_name}" is gone; the clip stays in its job folder.')
-        return scene
+
+class Repair(Work):
+    """A take's light mended, as a new take: flicker and jumps taken out, colours matched, from the frames that the model
+    made; the take itself stays as it is.
+
+    Raises SequencerError, JobError or CheckpointError when made, before anything is done, if that cannot be.
+    """
+
+    def __init__(self, scene: bpy.types.Scene, settings: Settings, name: str) -> None:
+        super().__init__(scene, settings)
+        self._take = sequencer.read_take(sequencer.find_take(scene, name))
+        self._source = JobFolder(self._take.folder)
+        self._python = _engine(settings).python
+        self.made: Take | None = None
+        if not self._take.folder or not (self._source.path / RAW).is_dir():
+            raise JobError(
+                f"The frames that {name} was made from are gone, so it cannot be repaired. Generate it again."
+            )
+        self._request = GenerationRequest.from_json(self._source.read_request())
+
+    def _run_all(self) -> Iterator[bool]:
+        self.progress.tell("Repairing the light", 0.1)
+        yield False
+        try:
+            job = JobFolder.create(self._source.path.parent, self._take.shot)
+            job.write_request(self._request)
+            yield from self._mend(job)
+        except OurError as error:
+            if not self._cancelled:
+                self._fail(error)
+
+    def _mend(self, job: JobFolder) -> Iterator[bool]:
+        task = {"source": str(self._source.path), "job": str(job.path), "correct": list(CORRECTIONS)}
+        try:
+            yield from self._run_tool(EngineTool(self._python, ADDON_DIR, "wan_engine.repair", task))
+        except WanError as error:
+            job.mark_ended("cancelled" if self._cancelled else "failed", str(error), error.exit_status)
+            raise
+        job.mark_ended("done", "", 0)
+        frames = range(self._take.start, self._take.start + self._take.frames)
+        self.made = import_take(self._live_scene(), self._take.shot, frames, job)

@@ -39,6 +39,30 @@ SIZES = (
 PRECISIONS = (
     ("float32", "Full", "Exact, and needs the most memory"),
     ("bfloat16", "Half", "Half the memory; best for large models"),
+    ("float16", "Half, for Older GPUs", "Half the memory, for graphics cards that do not know the other half"),
+)
+GUIDES = (
+    ("off", "Off", "The model alone decides how the light goes"),
+    ("gentle", "Gentle", "While the clip is made, its light is led along the scene's"),
+    ("strict", "Strict", "The light is held to the scene's, also where the model would rather not"),
+)
+TRUTHS = (
+    ("brief", "Scene's Facts", "Sun, lamps and sky tell how the light changes; costs nothing"),
+    ("render", "Small Renders", "A few tiny renders of the shot tell how bright it is; takes some seconds"),
+)
+OFFLOADS = (
+    ("none", "Keep All", "The whole model stays in memory: fastest"),
+    ("expert", "One Expert", "Only the part of the model that works is in memory"),
+    ("block", "Block by Block", "The least memory, and the slowest"),
+)
+PRESETS = (
+    ("NONE", "None", "Sampled as the model was published"),
+    ("lightning", "Lightning", "Four steps, for models or LoRAs that were distilled for that"),
+)
+EXPERTS = (
+    ("both", "Both", "For both experts, and for models with one transformer"),
+    ("high", "High Noise", "For the expert that lays out the picture"),
+    ("low", "Low Noise", "For the expert that works out the details"),
 )
 
 
@@ -62,6 +86,8 @@ class WanPrevisShot(bpy.types.PropertyGroup):
     sun_compass: StringProperty(name="Sun azimuth")
     sun_side: StringProperty(name="Light from")
     prompt: StringProperty(name="Prompt")
+    frame_count: IntProperty(name="Length in frames")
+    unfinished: StringProperty(name="Where interrupted work can go on")
     contradictions: CollectionProperty(type=WanPrevisLine)
 
 
@@ -107,6 +133,16 @@ class WanPrevisThing(bpy.types.PropertyGroup):
         name="Description",
         description="What this is, in the prompt's words, such as: a rusty fishing boat. Empty: its name tells",
     )
+
+
+class WanPrevisLora(bpy.types.PropertyGroup):
+    """A LoRA file that changes the model."""
+
+    path: StringProperty(name="LoRA", description="A LoRA file for the model", subtype="FILE_PATH")
+    strength: FloatProperty(
+        name="Strength", description="How strongly it counts", default=1.0, soft_min=0.0, soft_max=2
+    )
+    expert: EnumProperty(name="Expert", description="Which part of the model it changes", items=EXPERTS)
 
 
 class WanPrevisScene(bpy.types.PropertyGroup):
@@ -163,6 +199,28 @@ class WanPrevisScene(bpy.types.PropertyGroup):
         max=1000,
     )
     seed: IntProperty(name="Seed", description="Another number gives another take of the same shot", min=0)
+    guide_light: EnumProperty(
+        name="Light",
+        description="How firmly the clip's light is held to the scene's",
+        items=GUIDES,
+        default="gentle",
+    )
+    light_truth: EnumProperty(name="Expected Light", description="What tells how the light should go", items=TRUTHS)
+    preset: EnumProperty(name="Preset", description="How the model is sampled", items=PRESETS)
+    offload: EnumProperty(name="Memory", description="How much of the model stays in memory", items=OFFLOADS)
+    step_cache: FloatProperty(
+        name="Step Cache",
+        description="Reuse what was computed while it changes less than this, such as 0.05. Faster, not exact. 0 is off",
+        min=0.0,
+        max=1.0,
+        soft_max=0.3,
+    )
+    vae_tiles: EnumProperty(
+        name="Decode Tiles",
+        description="Decode the picture in tiles of this many pixels: less memory, not exact",
+        items=[("0", "Off", "The picture is decoded whole"), *((n, n, f"Tiles of {n} pixels") for n in ("512", "256"))],
+    )
+    loras: CollectionProperty(type=WanPrevisLora)
     output: StringProperty(
         name="Output",
         description='Where clips go. Empty: a folder named "previs" beside the .blend file',
@@ -181,6 +239,24 @@ class WanPrevisScene(bpy.types.PropertyGroup):
     def words_of(self, shot: str) -> WanPrevisWords | None:
         """The user's words about the shot of that name."""
         return next((words for words in self.words if words.name == shot), None)
+
+    def tuning(self) -> dict[str, Any]:
+        """How a model of the user's own is run, as fields of `previs.Settings`; the model that comes with us needs none
+        of it.
+        """
+        if self.model != "CUSTOM":
+            return {}
+        loras = (
+            previs.Lora(bpy.path.abspath(lora.path), lora.strength, lora.expert) for lora in self.loras if lora.path
+        )
+        return {
+            "preset": None if self.preset == "NONE" else self.preset,
+            "loras": tuple(loras),
+            "dtype": self.precision,
+            "offload": self.offload,
+            "step_cache": self.step_cache,
+            "vae_tiles": int(self.vae_tiles),
+        }
 
     def wording(self) -> dict[str, Any]:
         """The user's words, as fields of `previs.Settings`."""
@@ -202,8 +278,12 @@ class WanPrevisSession(bpy.types.PropertyGroup):
     title: StringProperty(name="What is being done")
     status: StringProperty(name="The running step")
     fraction: FloatProperty(min=0.0, max=1.0)
+    left: StringProperty(name="The time it will still take")
+    picture: IntProperty(name="Icon of the clip as it looks by now", description="0 while there is none")
+    notes: CollectionProperty(type=WanPrevisLine)
     result: StringProperty(name="What the last work has made")
     folder: StringProperty(name="Where the last clip is")
+    overview: StringProperty(name="The picture of the last takes")
     errors: CollectionProperty(type=WanPrevisLine)
     findings: CollectionProperty(type=WanPrevisLine)
 
@@ -211,12 +291,21 @@ class WanPrevisSession(bpy.types.PropertyGroup):
         """New work starts; what the last one said is forgotten."""
         self.running, self.cancelling = True, False
         self.title, self.status, self.fraction, self.result = title, "Starting", 0.0, ""
+        self.left, self.picture, self.overview = "", 0, ""
         self.errors.clear()
+        self.notes.clear()
+
+    def tell_notes(self, notes: list[str]) -> None:
+        """What went on that is no error."""
+        self.notes.clear()
+        for note in notes:
+            self.notes.add().text = note
 
     def end(self, errors: list[str], result: str = "") -> None:
         """The work is over."""
         self.running = self.cancelling = False
         self.status, self.fraction, self.result = "", 0.0, result
+        self.left, self.picture = "", 0
         self.errors.clear()
         for error in errors:
             self.errors.add().text = error
@@ -239,7 +328,15 @@ def outdated(scene: bpy.types.Scene) -> bool:
     return scene.wan_previs.read_from != read_source(scene)
 
 
-CLASSES = (WanPrevisLine, WanPrevisShot, WanPrevisWords, WanPrevisThing, WanPrevisScene, WanPrevisSession)
+CLASSES = (
+    WanPrevisLine,
+    WanPrevisShot,
+    WanPrevisWords,
+    WanPrevisThing,
+    WanPrevisLora,
+    WanPrevisScene,
+    WanPrevisSession,
+)
 
 
 def attach() -> None:

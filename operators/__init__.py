@@ -6,7 +6,9 @@ from .handlers import add_handlers, remove_handlers
 from .prompts import CLASSES as PROMPTS
 from .setup import CLASSES as SETUP
 from .shots import CLASSES as SHOTS
+from .takes import CLASSES as TAKES
+from .tuning import CLASSES as TUNING
 
 __all__ = ["CLASSES", "add_handlers", "remove_handlers"]
 
-CLASSES = (*SHOTS, *PROMPTS, *GENERATE, *SETUP)
+CLASSES = (*SHOTS, *PROMPTS, *TUNING, *GENERATE, *TAKES, *SETUP)

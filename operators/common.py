@@ -20,14 +20,15 @@ def settings_of(context: bpy.types.Context) -> previs.Settings:
     """What the user chose, in the scene and in the preferences."""
     chosen: WanPrevisScene = context.scene.wan_previs
     engine_python, user_dir = engine_places(context)
-    own = chosen.model == "CUSTOM"
     return previs.Settings(
-        model=chosen.checkpoint if own else "nano",
+        model=chosen.checkpoint if chosen.model == "CUSTOM" else "nano",
         mode=chosen.mode.lower(),
         size=(chosen.width, chosen.height) if chosen.size == "CUSTOM" else None,
         steps=chosen.steps or None,
         seed=chosen.seed,
-        dtype=chosen.precision if own else "float32",
+        guide_light=chosen.guide_light,
+        light_truth=chosen.light_truth,
+        **chosen.tuning(),
         **chosen.wording(),
         output=Path(bpy.path.abspath(chosen.output)) if chosen.output else None,
         engine_python=engine_python,
@@ -45,6 +46,7 @@ def show_shots(scene: bpy.types.Scene, brief: previs.Brief, warnings: list[str],
     for shot, prompt in zip(brief.shots, prompts, strict=True):
         row = state.shots.add()
         fill_row(row, shot, brief.fps, prompt.text("en"))
+        row.frame_count = shot.frame_count
         for warning in prompt.warnings:
             row.contradictions.add().text = warning.message
     state.active_shot = max(0, state.shots.find(active))
@@ -52,6 +54,14 @@ def show_shots(scene: bpy.types.Scene, brief: previs.Brief, warnings: list[str],
     for warning in warnings:
         state.warnings.add().text = warning
     state.read_from = read_source(scene)
+    look_for_unfinished(scene, settings)
+
+
+def look_for_unfinished(scene: bpy.types.Scene, settings: previs.Settings) -> None:
+    """Puts into the rows which shots' work was cut short and can go on."""
+    for row in scene.wan_previs.shots:
+        found = previs.unfinished(settings, row.name, row.frame_count)
+        row.unfinished = found.words if found else ""
 
 
 def session_of(context: bpy.types.Context) -> WanPrevisSession:

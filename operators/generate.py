@@ -10,14 +10,19 @@ import bpy
 from bpy.props import StringProperty
 
 from .. import previs
-from .common import Work, redraw, session_of, settings_of, show_shots
+from ..bridge.progress import duration_in_words
+from .common import Work, look_for_unfinished, redraw, session_of, settings_of, show_shots
+from .picture import LivePicture
 
 
 class Generate(Work):
-    """Both ways of generating; they differ in `wanted`."""
+    """All ways of generating; they differ in `wanted` and in whether interrupted work goes on."""
 
     bl_options: ClassVar[set[str]] = {"UNDO"}
+    resume = False
     _generation: previs.Generation
+    _picture: LivePicture | None = None
+    _pictures = 0
 
     def wanted(self, context: bpy.types.Context) -> Sequence[str] | None:
         """Names of the shots to make, None for all."""
@@ -39,12 +44,13 @@ class Generate(Work):
         try:
             brief, warnings = previs.read_shots(scene)
             show_shots(scene, brief, warnings, settings)
-            self._generation = previs.Generation(scene, settings, self.wanted(context))
+            self._generation = previs.Generation(scene, settings, self.wanted(context), self.resume)
         except previs.OurError as error:
             session.end([str(error)])
             self.report({"ERROR"}, str(error))
             return False
         session.begin("")
+        self._picture, self._pictures = LivePicture(), 0
         self._mirror(context)
         return True
 
@@ -61,8 +67,11 @@ class Generate(Work):
 
     def finish(self, context: bpy.types.Context) -> set[str]:
         generation, session = self._generation, session_of(context)
-        result = "Made " + ", ".join(generation.takes) if generation.takes else ""
-        session.end(generation.errors, result)
+        result = "Made " + ", ".join(_told(take) for take in generation.made)
+        session.end(generation.errors, result if generation.made else "")
+        self._drop_picture()
+        session.overview = str(generation.overview or "")
+        look_for_unfinished(context.scene, settings_of(context))
         if generation.clips:
             session.folder = str(generation.clips[-1].parent)
         redraw(context)
@@ -73,12 +82,34 @@ class Generate(Work):
             self.report({"INFO"}, result)
         return {"FINISHED"} if generation.takes else {"CANCELLED"}
 
+    def cancel(self, context: bpy.types.Context) -> None:
+        super().cancel(context)
+        self._drop_picture()
+
     def _mirror(self, context: bpy.types.Context) -> None:
         generation, session = self._generation, session_of(context)
+        progress = generation.progress
         index, count = max(0, generation.index), len(generation.shots)
         session.title = generation.shots[index] + (f" ({index + 1} of {count})" if count > 1 else "")
         session.status = "Cancelling" if session.cancelling else generation.status
         session.fraction = generation.fraction
+        session.left = "" if progress.left is None else f"about {duration_in_words(progress.left)} left"
+        if len(session.notes) != len(progress.notes):
+            session.tell_notes(progress.notes)
+        if progress.picture is None:
+            session.picture = 0
+        elif self._picture is not None and self._pictures != progress.pictures and not bpy.app.background:
+            width, height = generation.brief.resolution
+            session.picture, self._pictures = self._picture.show(progress.picture, width / height), progress.pictures
+
+    def _drop_picture(self) -> None:
+        if self._picture is not None:
+            self._picture.close()
+            self._picture = None
+
+
+def _told(take: previs.Take) -> str:
+    return f"{take.name}: the light {take.verdict}" if take.verdict else take.name
 
 
 class WANPREVIS_OT_generate(Generate, bpy.types.Operator):
@@ -105,6 +136,19 @@ class WANPREVIS_OT_generate_all(Generate, bpy.types.Operator):
         return None
 
 
+class WANPREVIS_OT_resume(Generate, bpy.types.Operator):
+    """Go on with the clip of this shot where it was interrupted"""
+
+    bl_idname = "wan_previs.resume"
+    bl_label = "Continue Shot"
+    resume = True
+
+    shot: StringProperty(name="Shot", description="Name of the shot; empty for the active one", options={"SKIP_SAVE"})
+
+    def wanted(self, context: bpy.types.Context) -> Sequence[str]:
+        return [self.shot or context.scene.wan_previs.active.name]
+
+
 class WANPREVIS_OT_cancel(bpy.types.Operator):
     """Stop what is being made; finished clips stay"""
 
@@ -127,4 +171,4 @@ class WANPREVIS_OT_cancel(bpy.types.Operator):
         return {"FINISHED"}
 
 
-CLASSES = (WANPREVIS_OT_generate, WANPREVIS_OT_generate_all, WANPREVIS_OT_cancel)
+CLASSES = (WANPREVIS_OT_generate, WANPREVIS_OT_generate_all, WANPREVIS_OT_resume, WANPREVIS_OT_cancel)

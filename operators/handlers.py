@@ -7,6 +7,7 @@ import bpy
 from bpy.app.handlers import persistent
 
 from .. import previs
+from .common import look_for_unfinished, settings_of
 
 
 @persistent
@@ -17,9 +18,10 @@ def _before_load(*_: object) -> None:
 
 @persistent
 def _after_load(*_: object) -> None:
-    """A file saved while work was running holds the session of that moment."""
+    """A file saved while work was running holds the session of that moment. What was cut short then can go on now."""
     for manager in bpy.data.window_managers:
         manager.wan_previs.end([])
+    look_for_unfinished(bpy.context.scene, settings_of(bpy.context))
 
 
 def add_handlers() -> None:

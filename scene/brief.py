@@ -179,13 +179,15 @@ class Motion:
 @dataclass(frozen=True)
 class Subject:
     """Something seen. `screen_box` is (x0, y0, x1, y1) in 0..1, y up, clipped to the frame; `distance_m` goes along the
-    view axis to the subject's centre. Both at the shot's first frame where it is visible."""
+    view axis to the subject's centre. Both at the shot's first frame where it is visible. `count`: how many equal
+    things are told as one (a row of trees), in the box around them all."""
 
     name: str
     description: str | None
     screen_box: tuple[float, float, float, float]
     distance_m: float
     motion: Motion | None = None
+    count: int = 1
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import bpy
 import numpy as np
+from mathutils import Matrix, Vector
 
 from .brief import CameraSample, LensClass, Matrix16, SceneError
 from .geometry import Pose, angle_between_deg
@@ -62,19 +64,38 @@ class CameraState:
 def read_camera(camera: bpy.types.Object, depsgraph: bpy.types.Depsgraph, unit: float) -> CameraState:
     """The camera as evaluated; `unit` is metres per Blender unit. Raises SceneError for a matrix that is no place."""
     evaluated = camera.evaluated_get(depsgraph)
-    scene, data = depsgraph.scene, evaluated.data
-    rows = [value for row in evaluated.matrix_world for value in row]
+    focus = evaluated.data.dof.focus_object
+    place = focus_place(focus.evaluated_get(depsgraph), evaluated.data.dof) if focus is not None else None
+    return camera_state(camera.name, evaluated.matrix_world, evaluated.data, place, depsgraph.scene, unit)
+
+
+def focus_place(target: bpy.types.Object, dof: bpy.types.CameraDOFSettings) -> Vector:
+    """World point of an evaluated focus object, or of the bone of it that is in focus."""
+    bone = target.pose.bones.get(dof.focus_subtarget) if target.pose and dof.focus_subtarget else None
+    place = target.matrix_world if bone is None else target.matrix_world @ bone.matrix
+    return place.translation
+
+
+def camera_state(
+    name: str, matrix: Matrix, data: Any, focus: Vector | None, scene: bpy.types.Scene, unit: float
+) -> CameraState:
+    """A camera by its world matrix, its data (or what stands for them at a frame) and the point in focus, in Blender
+    units; None without a focus object. Raises SceneError for a matrix that is no place."""
+    rows = [value for row in matrix for value in row]
     axes = np.asarray(rows).reshape(4, 4)[:3, 1:3]
     if not np.isfinite(rows).all() or np.linalg.norm(np.cross(axes[:, 0], axes[:, 1])) < 1e-12:
         raise SceneError(
-            f"Camera {camera.name!r} has no valid place at frame {scene.frame_current} (its matrix is not a number or "
+            f"Camera {name!r} has no valid place at frame {scene.frame_current} (its matrix is not a number or "
             "flat). Clear its transforms and check its parents, constraints and drivers."
         )
     for index in (3, 7, 11):
         rows[index] *= unit
     pose = Pose.from_matrix(rows)
     width, height, offset = _extent(scene.render, data, unit)
-    focus, fstop = _focus(evaluated, depsgraph, pose, unit)
+    focused = data.dof.use_dof
+    distance = data.dof.focus_distance * unit
+    if focus is not None:
+        distance = abs(float((np.array(focus) * unit - pose.position) @ pose.forward))
     return CameraState(
         matrix=tuple(rows),
         pose=pose,
@@ -86,13 +107,13 @@ def read_camera(camera: bpy.types.Object, depsgraph: bpy.types.Depsgraph, unit: 
         width=width,
         height=height,
         clip_start=data.clip_start * unit,
-        focus_distance_m=focus,
-        fstop=fstop,
+        focus_distance_m=distance if focused and math.isfinite(distance) else None,
+        fstop=data.dof.aperture_fstop if focused else None,
     )
 
 
 def _extent(
-    render: bpy.types.RenderSettings, data: bpy.types.Camera, unit: float
+    render: bpy.types.RenderSettings, data: Any, unit: float
 ) -> tuple[float, float, tuple[float, float]]:
     """Width, height and shift of the picture. The sensor fit says which side the sensor's size and shift refer to;
     with AUTO that is the longer side, by the sensor's width."""
@@ -104,24 +125,6 @@ def _extent(
     width = side if by_width else side * across / down
     height = side * down / across if by_width else side
     return width, height, (data.shift_x * side / width, data.shift_y * side / height)
-
-
-def _focus(
-    evaluated: bpy.types.Object, depsgraph: bpy.types.Depsgraph, pose: Pose, unit: float
-) -> tuple[float | None, float | None]:
-    """Focus distance along the view axis and f-stop; None, None for a camera without depth of field."""
-    dof = evaluated.data.dof
-    if not dof.use_dof:
-        return None, None
-    if dof.focus_object is None:
-        return dof.focus_distance * unit, dof.aperture_fstop
-    target = dof.focus_object.evaluated_get(depsgraph)
-    place = target.matrix_world
-    bone = target.pose.bones.get(dof.focus_subtarget) if target.pose and dof.focus_subtarget else None
-    if bone is not None:
-        place = place @ bone.matrix
-    point = np.array(place.translation) * unit
-    return abs(float((point - pose.position) @ pose.forward)), dof.aperture_fstop
 
 
 def camera_error(a: CameraState, b: CameraState, middle: CameraState, t: float) -> float:

@@ -136,13 +136,19 @@ def _handheld(path: Path, fps: float) -> Found | None:
 
 
 def _smooth(curve: np.ndarray, reach: int) -> np.ndarray:
-    """Local straight-line fit over `reach` frames to each side."""
-    result = np.empty_like(curve)
-    for index in range(len(curve)):
-        low, high = max(0, index - reach), min(len(curve), index + reach + 1)
-        _, level = np.polyfit(np.arange(low, high) - index, curve[low:high], 1)
-        result[index] = level
-    return result
+    """Local straight-line fit over `reach` frames to each side (least squares, from running sums)."""
+    index = np.arange(len(curve), dtype=float)
+    low, high = np.maximum(index - reach, 0).astype(int), np.minimum(index + reach + 1, len(curve)).astype(int)
+
+    def total(values: np.ndarray) -> np.ndarray:
+        sums = np.concatenate([[0.0], np.cumsum(values)])
+        return sums[high] - sums[low]
+
+    count = (high - low).astype(float)
+    centre, level = total(index) / count, total(curve) / count
+    spread = total(index * index) / count - centre * centre
+    slope = (total(index * curve) / count - centre * level) / np.maximum(spread, 1e-12)
+    return level + slope * (index - centre)
 
 
 # Tracking

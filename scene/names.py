@@ -5,25 +5,46 @@ from __future__ import annotations
 
 import colorsys
 import re
-from collections.abc import Sequence
+import unicodedata
+from collections.abc import Iterable, Sequence
 
 # Parts of names that say how a thing was made, not what it is.
-NOISE = {"sm", "geo", "mesh", "obj", "lod", "low", "high", "hi", "lo", "grp", "root", "lod0", "lod1", "lod2", "mdl"}
+NOISE = {
+    "sm", "sk", "geo", "mesh", "msh", "obj", "ob", "lod", "low", "high", "hi", "lo", "grp", "root", "mdl", "chr", "ch",
+    "prp", "prop", "rig", "armature", "metarig", "ctrl", "proxy", "lowpoly", "highpoly", "asset", "copy", "final", "lp",
+    "hp", "poly", "retopo", "res",
+}  # fmt: skip
 GROUND = {
     "ground", "floor", "terrain", "landscape", "backdrop", "background", "cyclorama", "cyc", "sky", "skydome", "dome",
-    "ceiling", "ocean", "sea", "lawn", "pavement", "horizon", "environment", "env",
+    "ceiling", "ocean", "sea", "lawn", "pavement", "horizon", "environment", "env", "track", "road", "street", "grass",
+    "sidewalk", "skybox", "地面", "地板", "背景", "天空",
+}  # fmt: skip
+# Names that Blender or an importer gives, which say nothing about what a thing is.
+DEFAULT = {
+    "cube", "sphere", "uv sphere", "icosphere", "ico sphere", "plane", "cylinder", "cone", "torus", "circle", "grid",
+    "curve", "bezier curve", "bezier circle", "nurbs path", "nurbs curve", "empty", "null", "mesh", "object", "armature",
+    "rig", "metarig", "skeleton", "root", "collection", "group", "model", "geometry", "instance", "node", "default",
+    "scene", "rootnode", "scene collection",
 }  # fmt: skip
 HUES = ((15, "red"), (42, "orange"), (68, "yellow"), (165, "green"), (195, "cyan"), (258, "blue"), (292, "purple"),
         (335, "pink"), (361, "red"))  # fmt: skip
 
 
 def clean_name(name: str) -> str:
-    """What an object's name says: "Chair.003" -> "chair", "SM_OldTree_02" -> "old tree". The name itself in lower
-    case when nothing else is left."""
-    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", re.sub(r"\.\d+$", "", name))
-    words = [re.sub(r"\d+$", "", word) for word in re.split(r"[\s_\-.]+", spaced.lower())]
-    kept = [word for word in words if word and word not in NOISE]
-    return " ".join(kept) or name.lower()
+    """What an object's name says: "Chair.003" -> "chair", "SM_OldTree_LOD0" -> "old tree". The name itself in lower
+    case when nothing else is left; scripts without words and cases are kept as they are."""
+    whole = unicodedata.normalize("NFC", name).strip()
+    bare = re.sub(r"(\.\d+)+$", "", whole)
+    spaced = re.sub(r"(?<=[a-z\d])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", " ", bare)
+    words = [re.sub(r"\d+$", "", word) for word in re.split(r"[\s_\-.:|/]+", spaced.lower())]
+    kept = [word for word in words if word and word not in NOISE and word != "v"]
+    return " ".join(kept) or bare.lower() or whole.lower()
+
+
+def best_name(names: Iterable[str]) -> str:
+    """The first of the names, cleaned, that says what a thing is; the first one when none does."""
+    cleaned = [clean_name(name) for name in names]
+    return next((name for name in cleaned if name not in DEFAULT and not name.isdigit()), cleaned[0])
 
 
 def is_ground_name(cleaned: str) -> bool:

@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import bpy
-import numpy as np
 
 from .. import compat
 from . import sampling
@@ -16,102 +15,162 @@ from .camera import CameraState, camera_error, read_camera
 from .cast import Cast
 from .environment import read_environment
 from .framing import camera_angle, composition, shot_size
+from .groups import groups_of
+from .keyed import frames_are_plain, never_moves
 from .lights import LampFacts, describe_lights, lamp_facts
 from .moves import classify
 from .path import take_apart
 from .shots import Cut, read_cuts
+from .solids import Solids
+from .subjects import Scanner
 from .sun import SunState, build_sun, lamp_sun, sky_sun, sun_error
-from .visibility import has_instanced_lights, lamps, rendered_objects
+from .tracks import PlainCamera, PlainSuns
+from .visibility import Lamp, has_instanced_lights, lamps, rendered_objects
 
 Evaluate = Callable[[int], bpy.types.Depsgraph]
+MOST_LIGHT_FRAMES = 6
 
 
 @dataclass(frozen=True)
 class FrameFacts:
-    """What one evaluation of a frame gave: the camera, suns by key ("" is the sky's), centres of the subjects."""
+    """What is known of a frame: the camera, and suns by key ("" is the sky's)."""
 
     camera: CameraState
     suns: dict[str, SunState]
-    centres: dict[str, np.ndarray]
+
+
+@dataclass
+class Reading:
+    """What all shots of a scene share while they are read; `unit` is metres per Blender unit."""
+
+    scene: bpy.types.Scene
+    at: Evaluate
+    warnings: list[str]
+
+    def __post_init__(self) -> None:
+        self.unit = metres_per_unit(self.scene)
+        self.fps = self.scene.render.fps / self.scene.render.fps_base
+        self.layer = sampling.render_layer(self.scene)
+        self.objects = rendered_objects(self.layer)
+        self.lights = [item for item in self.objects if item.type == "LIGHT"]
+        self.scanner = Scanner(Solids(self.scene, self.objects), groups_of(self.scene, self.objects), self.unit)
+        self.world = compat.world_of(self.scene, self.layer)
+
+    def warn(self, text: str) -> None:
+        if text not in self.warnings:
+            self.warnings.append(text)
 
 
 @dataclass
 class ShotReader:
-    """Reads one shot. Its track is refined frame by frame as far as camera and suns need it."""
+    """Reads one shot. Its track is refined frame by frame as far as camera and suns need it; the scene is evaluated at
+    those frames only where more than keyframes moves them."""
 
-    scene: bpy.types.Scene
+    reading: Reading
     cut: Cut
-    at: Evaluate
-    unit: float
-    warnings: list[str]
     facts: dict[int, FrameFacts] = field(default_factory=dict)
     lights: dict[str, LampFacts] = field(default_factory=dict)
+    lamps: dict[str, Lamp] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.layer = sampling.render_layer(self.scene)
-        self.objects = rendered_objects(self.layer)
-        self.cast = Cast(self.scene, self.objects, self.unit)
+        self.cast = Cast(self.reading.scanner, self.reading.at, self.camera)
         self.instanced = False
 
     def read(self) -> Shot:
-        first, last = self.cut.frame_start, self.cut.frame_end
-        self.instanced = has_instanced_lights(self.at(first))
-        self.cast.find(first, last, self.at, self.camera)
-        frames = sampling.refine(first, last, sampling.plan(self.owners()), self.evaluate, self.error)
+        reading, first, last = self.reading, self.cut.frame_start, self.cut.frame_end
+        self.instanced = has_instanced_lights(reading.at(first))
+        self.cast.find(first, last)
+        frames = self.track(first, last)
         cameras = [(frame, facts.camera) for frame, facts in frames.items()]
         start = cameras[0][1]
         sun_key = self.sun_key(frames)
         sun = self.sun(frames, sun_key)
-        depsgraph = self.at(first)
+        depsgraph = reading.at(first)
+        for name in sorted(reading.scanner.solids.invalid):
+            reading.warn(f"Object {name!r} has no valid place (its transforms are not numbers); it was left out.")
         return Shot(
             name=self.cut.name,
             frame_start=first,
             frame_end=last,
             camera=self.cut.camera.name,
             sun=sun,
-            camera_path=self.camera_path(cameras, frames),
+            camera_path=self.camera_path(cameras),
             lights=describe_lights(
                 [lamp for key, lamp in self.lights.items() if key != sun_key],
                 start,
                 self.cast.target(start),
                 sun.samples[0].strength if sun is not None and sun.source == "sun_light" else None,
             ),
-            subjects=self.cast.subjects(frames, self.scene.render.fps / self.scene.render.fps_base),
-            environment=read_environment(self.scene, self.layer, depsgraph, start, sun, self.unit),
+            subjects=self.cast.subjects(reading.fps),
+            environment=read_environment(reading.scene, reading.layer, depsgraph, start, sun, reading.unit),
         )
 
+    def track(self, first: int, last: int) -> dict[int, FrameFacts]:
+        """Camera and suns at enough frames, and with them the subjects' places."""
+        how = sampling.plan(self.owners())
+        looked = sorted({first, last, *self.light_frames(first, last)})
+        for frame in looked:
+            self.evaluate(frame)
+        plain = self.plain_track(looked)
+        frames = sampling.refine(first, last, how, plain or self.evaluate, self.error)
+        self.cast.follow(list(frames), free=plain is not None)
+        return frames
+
     def owners(self) -> list[bpy.types.ID | None]:
-        """What the track of camera, suns and subjects depends on."""
-        owners = [self.cut.camera, self.cut.camera.data.dof.focus_object, compat.world_of(self.scene, self.layer)]
-        owners += [item for item in self.objects if item.type == "LIGHT"]
-        owners += [item for seen in self.cast.seen for item in seen.group.members]
+        """What the track of camera and suns depends on."""
+        reading, camera = self.reading, self.cut.camera
+        owners = [camera, camera.data.dof.focus_object, reading.world, *reading.lights]
         if self.instanced:
-            owners += [item for item in self.objects if item.instance_type != "NONE"]
+            owners += [item for item in reading.objects if item.instance_type != "NONE"]
         return owners
 
+    def light_frames(self, first: int, last: int) -> list[int]:
+        """Some frames at which lights are keyed: one that is switched on within the shot is seen there."""
+        keyed = sampling.plan([owner for item in self.reading.lights for owner in (item, item.data)]).keyed
+        inside = sorted(frame for frame in keyed if first <= frame <= last)
+        return inside[:: max(1, len(inside) // MOST_LIGHT_FRAMES)]
+
+    def plain_track(self, looked: list[int]) -> Callable[[int], FrameFacts] | None:
+        """The same facts from curves alone; None where the scene must be evaluated, and where the two disagree."""
+        scene, unit = self.reading.scene, self.reading.unit
+        if self.instanced or not frames_are_plain(scene) or not never_moves([self.reading.world]):
+            return None
+        camera = PlainCamera.of(self.cut.camera)
+        suns = PlainSuns.of([lamp for lamp in self.lamps.values() if lamp.light.type == "SUN"], scene)
+        if camera is None or suns is None:
+            return None
+        sky = {key: state for key, state in self.facts[looked[0]].suns.items() if key == ""}
+
+        def facts(frame: int) -> FrameFacts:
+            return FrameFacts(camera.state(frame, scene, unit), {**suns.states(frame), **sky})
+
+        agree = all(self.error(known, known, facts(frame), 0.0) < 0.2 for frame, known in self.facts.items())
+        return facts if agree else None
+
     def camera(self, depsgraph: bpy.types.Depsgraph) -> CameraState:
-        return read_camera(self.cut.camera, depsgraph, self.unit)
+        return read_camera(self.cut.camera, depsgraph, self.reading.unit)
 
     def evaluate(self, frame: int) -> FrameFacts:
         if frame not in self.facts:
-            depsgraph = self.at(frame)
-            self.facts[frame] = FrameFacts(self.camera(depsgraph), self.suns(depsgraph), self.cast.centres(depsgraph))
+            depsgraph = self.reading.at(frame)
+            self.facts[frame] = FrameFacts(self.camera(depsgraph), self.suns(depsgraph))
         return self.facts[frame]
 
     def suns(self, depsgraph: bpy.types.Depsgraph) -> dict[str, SunState]:
         """Every sun at the evaluated frame; keeps the other lights that shine for later."""
-        found = {}
-        for lamp in lamps(self.objects, depsgraph, self.instanced):
-            if lamp.key not in self.lights and (facts := lamp_facts(lamp, self.unit)) is not None:
+        reading, found = self.reading, {}
+        for lamp in lamps(reading.objects, depsgraph, self.instanced):
+            if lamp.key not in self.lights and (facts := lamp_facts(lamp, reading.unit)) is not None:
                 self.lights[lamp.key] = facts
             if lamp.light.type != "SUN":
                 continue
             state = lamp_sun(lamp)
             if state is None:
-                self.warn(f"Sun light {lamp.name!r} has no valid direction; it was left out.")
+                reading.warn(f"Sun light {lamp.name!r} has no valid direction; it was left out.")
             else:
                 found[lamp.key] = state
-        sky = sky_sun(self.scene, self.layer, depsgraph)
+                self.lamps[lamp.key] = lamp
+        sky = sky_sun(reading.scene, reading.layer, depsgraph)
         return found if sky is None else {**found, "": sky}
 
     def error(self, a: FrameFacts, b: FrameFacts, middle: FrameFacts, t: float) -> float:
@@ -133,10 +192,10 @@ class ShotReader:
         track = [(frame, facts.suns[key]) for frame, facts in frames.items() if key in facts.suns]
         if len(track) < len(frames):
             return None
-        ends = (self.facts[self.cut.frame_start].camera.pose, self.facts[self.cut.frame_end].camera.pose)
+        ends = (frames[self.cut.frame_start].camera.pose, frames[self.cut.frame_end].camera.pose)
         return build_sun(track, ends, 0.0)
 
-    def camera_path(self, cameras: list[tuple[int, CameraState]], frames: dict[int, FrameFacts]) -> CameraPath:
+    def camera_path(self, cameras: list[tuple[int, CameraState]]) -> CameraPath:
         start = cameras[0][1]
         path = take_apart(
             [frame for frame, _ in cameras],
@@ -148,18 +207,12 @@ class ShotReader:
         opening = self.cast.opening
         return CameraPath(
             samples=tuple(state.sample(frame) for frame, state in sampling.thin(cameras, camera_error)),
-            moves=classify(
-                path, self.scene.render.fps / self.scene.render.fps_base, self.cast.tracks(frames, path.frames)
-            ),
+            moves=classify(path, self.reading.fps, self.cast.tracks(path.frames)),
             shot_size=shot_size(opening[0].whole[3] - opening[0].whole[1]) if opening else None,
             angle=camera_angle(start.pose, self.cast.height_above(start)),
             lens_class=start.lens_class,
             composition=composition([item.box for item in opening]),
         )
-
-    def warn(self, text: str) -> None:
-        if text not in self.warnings:
-            self.warnings.append(text)
 
 
 def read_brief(scene: bpy.types.Scene, shots: Sequence[str] | None = None) -> tuple[Brief, list[str]]:
@@ -175,7 +228,8 @@ def read_brief(scene: bpy.types.Scene, shots: Sequence[str] | None = None) -> tu
                 raise unknown_shot(name, [cut.name for cut in cuts])
         cuts = [cut for cut in cuts if cut.name in shots]
     with sampling.frames_of(scene) as at:
-        read = tuple(ShotReader(scene, cut, at, metres_per_unit(scene), warnings).read() for cut in cuts)
+        reading = Reading(scene, at, warnings)
+        read = tuple(ShotReader(reading, cut).read() for cut in cuts)
     render = scene.render
     brief = Brief(
         blend_file=bpy.data.filepath,

@@ -40,9 +40,13 @@ def frames_of(scene: bpy.types.Scene) -> Iterator[Callable[[int], bpy.types.Deps
     camera (which markers switch) are as before."""
     frame, subframe, camera = scene.frame_current, scene.frame_subframe, scene.camera
     layer = render_layer(scene)
+    now: int | None = None
 
     def at(target: int) -> bpy.types.Depsgraph:
-        scene.frame_set(target)
+        nonlocal now
+        if target != now:
+            scene.frame_set(target)
+            now = target
         return layer.depsgraph
 
     try:

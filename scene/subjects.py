@@ -1,37 +1,27 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the camera sees: groups of objects, where they stand in the picture, and what they do."""
+"""What the camera sees: which groups of objects stand in the picture, how large, how sharp and how hidden."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import bpy
 import numpy as np
-from mathutils import Vector
 
 from .camera import CameraState
-from .names import clean_name, color_word, is_ground_name
+from .groups import Group
+from .names import is_ground_name
+from .solids import SolidFrame, Solids
 
-SOLID = {"MESH", "CURVE", "SURFACE", "META", "FONT", "CURVES", "POINTCLOUD", "VOLUME"}
 LEAST_AREA = 0.0005  # of the picture
 LEAST_SIDE = 0.01  # of its width and height
 LEAST_UNHIDDEN = 0.1  # of a thing's points
-MOST_POINTS = 20000
-MOST_PROBED = 40  # groups, the largest, whose hiding is looked into
+MOST_MEASURED = 80  # groups, the largest by their boxes, that are measured point by point
+MOST_PROBED = 40  # of them, whose hiding is looked into
+MOST_BODIES = 200  # in a group, beyond which their boxes stand for them
 PROBE_POINTS = 24
-
-
-@dataclass(frozen=True)
-class Group:
-    """Objects that make one thing: `head` gives the name, `members` the shape (or it instances a collection)."""
-
-    head: bpy.types.Object
-    members: tuple[bpy.types.Object, ...]
-
-    @property
-    def key(self) -> str:
-        return self.head.name
+FAR = 1e4  # metres within which the middle of the picture is looked for
 
 
 @dataclass(frozen=True)
@@ -40,13 +30,16 @@ class Seen:
     `seen`: the part that nothing hides, `blur` its unsharpness in picture widths, `corners` its extent in metres."""
 
     group: Group
-    name: str
     whole: tuple[float, float, float, float]
     box: tuple[float, float, float, float]
     distance: float
     seen: float
     blur: float
     corners: np.ndarray
+
+    @property
+    def name(self) -> str:
+        return self.group.name
 
     @property
     def area(self) -> float:
@@ -75,163 +68,121 @@ class Seen:
         return self.area * (1.0 - 0.75 * off) * (1.0 if self.blur < 0.02 else 0.1) * (1.0 if self.seen >= 0.5 else 0.1)
 
 
-def groups_of(objects: Iterable[bpy.types.Object]) -> list[Group]:
-    """Objects with a shape, parts put together with the solid thing or armature they hang on."""
-    members: dict[bpy.types.Object, list[bpy.types.Object]] = {}
-    for item in objects:
-        if item.type in SOLID or (item.type == "EMPTY" and item.instance_collection is not None):
-            members.setdefault(_head(item), []).append(item)
-    return [Group(head, tuple(parts)) for head, parts in members.items()]
-
-
-def _head(item: bpy.types.Object) -> bpy.types.Object:
-    """The topmost parent that is a thing itself. Ground and empties gather what does not belong together."""
-    head = item
-    while head.parent is not None and (head.parent.type in SOLID or head.parent.type == "ARMATURE"):
-        if is_ground_name(clean_name(head.parent.name)):
-            break
-        head = head.parent
-    return head
-
-
 class Scanner:
-    """Looks through a camera at the evaluated frame of a scene."""
+    """Looks through a camera at evaluated frames of a scene."""
 
-    def __init__(self, scene: bpy.types.Scene, groups: list[Group], unit: float) -> None:
-        self.scene, self.groups, self.unit = scene, groups, unit
-        self.owner = {member: group for group in groups for member in group.members}
+    def __init__(self, solids: Solids, groups: list[Group], unit: float) -> None:
+        self.solids, self.groups, self.unit = solids, groups, unit
+        self.owner = {member: index for index, group in enumerate(groups) for member in group.members}
+        self.number = {group.key: index for index, group in enumerate(groups)}
 
     def look(self, depsgraph: bpy.types.Depsgraph, camera: CameraState) -> list[Seen]:
         """Everything in the picture that is no ground or backdrop, the main subject first, then by size."""
-        instances = self._instances(depsgraph)
-        boxes = [self._measure(group, instances.get(group.key, []), depsgraph, camera) for group in self.groups]
-        largest = sorted((item for item in boxes if item is not None), key=lambda item: -item[0].area)[:MOST_PROBED]
-        found = []
-        for item, points in largest:
-            hidden_by_itself = {shape for shape, _ in instances.get(item.group.key, [])}
-            seen = self._unhidden(item.group, hidden_by_itself, points, depsgraph, camera)
-            if seen >= LEAST_UNHIDDEN:
-                found.append(replace(item, seen=seen))
+        view = View(self, self.solids.frame(depsgraph, self.unit), camera)
+        boxes = [view.measure(index) for index in view.largest(MOST_MEASURED)]
+        largest = sorted((item for item in boxes if item is not None), key=lambda pair: -pair[0].area)[:MOST_PROBED]
+        probed = [replace(item, seen=view.unhidden(item, points)) for item, points in largest]
+        found = [item for item in probed if item.seen >= LEAST_UNHIDDEN]
         things = [item for item in found if not _is_backdrop(item, found, camera)]
         return sorted(things, key=lambda item: (-item.weight, item.group.key))
 
-    def _instances(self, depsgraph: bpy.types.Depsgraph) -> dict[str, list[tuple[bpy.types.Object, np.ndarray]]]:
-        """Shapes that collection instances put into the scene, by the instancing object's name."""
-        found: dict[str, list[tuple[bpy.types.Object, np.ndarray]]] = {}
-        if not any(member.type == "EMPTY" for group in self.groups for member in group.members):
-            return found
-        for instance in depsgraph.object_instances:
-            if instance.is_instance and instance.object.type in SOLID and not instance.object.hide_render:
-                matrix = np.array(instance.matrix_world)
-                owner = self.owner.get(instance.parent.original)
-                if owner is not None:
-                    found.setdefault(owner.key, []).append((instance.object.original, matrix))
-        return found
-
-    def points(self, group: Group, depsgraph: bpy.types.Depsgraph, instances: list) -> np.ndarray | None:
-        """World points [N, 3] in metres of a group; None when it has none or they are not numbers."""
-        parts = []
-        for member in group.members:
-            evaluated = member.evaluated_get(depsgraph)
-            if member.type in SOLID and not evaluated.hide_render and evaluated.visible_camera:
-                parts.append(_placed(local_points(evaluated), np.array(evaluated.matrix_world)))
-        for item, matrix in instances:
-            parts.append(_placed(local_points(item.evaluated_get(depsgraph)), matrix))
-        points = np.concatenate(parts) * self.unit if parts else np.empty((0, 3))
-        return points if len(points) and np.isfinite(points).all() else None
-
-    def _measure(
-        self, group: Group, instances: list, depsgraph: bpy.types.Depsgraph, camera: CameraState
-    ) -> tuple[Seen, np.ndarray] | None:
-        """A group as if nothing hid it, and its points; None when it is not in the picture."""
-        points = self.points(group, depsgraph, instances)
-        if points is None:
+    def find(self, group: Group, depsgraph: bpy.types.Depsgraph, camera: CameraState) -> Seen | None:
+        """One group as it is seen, None when it is not."""
+        view = View(self, self.solids.frame(depsgraph, self.unit), camera)
+        measured = view.measure(self.number[group.key])
+        if measured is None:
             return None
-        whole = _picture_box(points, camera)
+        item = replace(measured[0], seen=view.unhidden(*measured))
+        return item if item.seen >= LEAST_UNHIDDEN else None
+
+    def middle(self, depsgraph: bpy.types.Depsgraph, camera: CameraState) -> np.ndarray | None:
+        """World point in metres that the middle of the picture shows, None in the open."""
+        frame = self.solids.frame(depsgraph, self.unit)
+        return frame.first_hit(camera.pose.position, camera.pose.forward, FAR)
+
+
+class View:
+    """A frame's solids in the picture of a camera: `boxes` [N, 4] around each (x0, y0, x1, y1), `depths` [N, 2]."""
+
+    def __init__(self, scanner: Scanner, frame: SolidFrame, camera: CameraState) -> None:
+        self.scanner, self.frame, self.camera = scanner, frame, camera
+        self.near = max(camera.clip_start, 1e-4)
+        points = camera.project(frame.corners.reshape(-1, 3)).reshape(-1, 8, 3)
+        self.depths = np.stack([points[..., 2].min(axis=1), points[..., 2].max(axis=1)], axis=1)
+        low, high = points[..., :2].min(axis=1), points[..., :2].max(axis=1)
+        crossing = self.depths[:, 0] <= self.near
+        low[crossing], high[crossing] = -9.0, 9.0
+        self.boxes = np.concatenate([low, high], axis=1)
+        self.shown = (self.depths[:, 1] > self.near) & (low < 1.0).all(axis=1) & (high > 0.0).all(axis=1)
+        self.bodies: dict[int, list[int]] = {}
+        for index, body in enumerate(frame.bodies):
+            group = scanner.owner.get(body.owner)
+            if group is not None:
+                self.bodies.setdefault(group, []).append(index)
+
+    def largest(self, most: int) -> list[int]:
+        """Groups that may be in the picture, largest first."""
+        areas = {}
+        for group, indices in self.bodies.items():
+            if not self.shown[indices].any():
+                continue
+            low = self.boxes[indices, :2].min(axis=0).clip(0.0, 1.0)
+            high = self.boxes[indices, 2:].max(axis=0).clip(0.0, 1.0)
+            if (high - low).min() >= LEAST_SIDE:
+                areas[group] = float((high - low).prod())
+        return sorted(areas, key=lambda group: (-areas[group], self.scanner.groups[group].key))[:most]
+
+    def measure(self, index: int) -> tuple[Seen, np.ndarray] | None:
+        """A group as if nothing hid it, and its points in metres; None when it is not in the picture."""
+        bodies = self.bodies.get(index, [])
+        few = len(bodies) <= MOST_BODIES
+        points = self.frame.points(bodies) if few else self.frame.corners[bodies].reshape(-1, 3)
+        if not len(points) or not np.isfinite(points).all():
+            return None
+        whole = _picture_box(points, self.camera, self.near)
         if whole is None:
             return None
         x0, y0, x1, y1 = (min(max(value, 0.0), 1.0) for value in whole)
         if min(x1 - x0, y1 - y0) < LEAST_SIDE or (x1 - x0) * (y1 - y0) < LEAST_AREA:
             return None
-        low, high = points.min(axis=0), points.max(axis=0)
-        distance = float(((low + high) / 2.0 - camera.pose.position) @ camera.pose.forward)
-        seen = Seen(
-            group=group,
-            name=clean_name(group.head.name),
-            whole=whole,
-            box=(x0, y0, x1, y1),
-            distance=distance,
-            seen=1.0,
-            blur=_blur(camera, distance),
-            corners=np.stack([low, high]),
-        )
-        return seen, points
+        corners = np.stack([points.min(axis=0), points.max(axis=0)])
+        depth = (points - self.camera.pose.position) @ self.camera.pose.forward
+        if len(bodies) == 1:
+            depth = (self.frame.corners[bodies[0]] - self.camera.pose.position) @ self.camera.pose.forward
+        distance = float(depth.min() + depth.max()) / 2.0
+        group, blur = self.scanner.groups[index], _blur(self.camera, distance)
+        return Seen(group, whole, (x0, y0, x1, y1), distance, 1.0, blur, corners), points
 
-    def _unhidden(
-        self,
-        group: Group,
-        instanced: set,
-        points: np.ndarray,
-        depsgraph: bpy.types.Depsgraph,
-        camera: CameraState,
-    ) -> float:
-        """Part of the points inside the picture that rays from the camera reach, or that the group itself hides."""
-        x, y, depth = camera.project(points).T
-        inside = (depth > camera.clip_start) & (x > 0.0) & (x < 1.0) & (y > 0.0) & (y < 1.0)
+    def unhidden(self, item: Seen, points: np.ndarray) -> float:
+        """Part of the points inside the picture that lines from the camera reach, or that the group itself hides."""
+        x, y, depth = self.camera.project(points).T
+        inside = (depth > self.near) & (x > 0.0) & (x < 1.0) & (y > 0.0) & (y < 1.0)
         chosen = points[inside]
         if not len(chosen):  # larger than the picture: its middle fills it
             return 1.0
         chosen = chosen[np.linspace(0, len(chosen) - 1, min(PROBE_POINTS, len(chosen))).astype(int)]
         chosen = chosen + (points.mean(axis=0) - chosen) * 0.1
-        own = {*group.members, *instanced}
-        reached = sum(self._reaches(point, own, depsgraph, camera) for point in chosen)
-        return reached / len(chosen)
+        pose = self.camera.pose
+        origins = np.broadcast_to(pose.position, chosen.shape)
+        if self.camera.kind == "ORTHO":
+            origins = chosen - np.outer((chosen - pose.position) @ pose.forward, pose.forward)
+        return float(self.frame.reached(origins, chosen, self._before(item, float(depth[inside].max()))).mean())
 
-    def _reaches(self, point: np.ndarray, own: set, depsgraph: bpy.types.Depsgraph, camera: CameraState) -> bool:
-        origin, ray = camera.pose.position, point - camera.pose.position
-        if camera.kind == "ORTHO":
-            ray = camera.pose.forward * float(ray @ camera.pose.forward)
-            origin = point - ray
-        length = float(np.linalg.norm(ray))
-        way = Vector(ray / length)
-        start, left = Vector(origin / self.unit), length / self.unit * 0.999
-        for _ in range(4):
-            hit, place, _, _, item, _ = self.scene.ray_cast(depsgraph, start, way, distance=left)
-            if not hit or item.original in own:
-                return True
-            if not item.hide_render and item.visible_camera:
-                return False
-            left -= (place - start).length + 1e-4
-            start = place + way * 1e-4
-            if left <= 0.0:
-                return True
-        return False
+    def _before(self, item: Seen, depth: float) -> np.ndarray:
+        """Bodies of other groups that may hide this one."""
+        x0, y0, x1, y1 = item.box
+        over = (self.boxes[:, :2] < (x1, y1)).all(axis=1) & (self.boxes[:, 2:] > (x0, y0)).all(axis=1)
+        over &= (self.depths[:, 0] < depth) & self.shown
+        own = self.scanner.number[item.group.key]
+        over[self.bodies[own]] = False
+        return self.frame.occluders(np.flatnonzero(over))
 
 
-def local_points(evaluated: bpy.types.Object) -> np.ndarray:
-    """Points [N, 3] of an evaluated object in its own space: vertices, or the corners of its box."""
-    mesh = evaluated.data if evaluated.type == "MESH" else None
-    if mesh is None or not len(mesh.vertices):
-        if evaluated.type == "MESH":
-            return np.empty((0, 3))
-        return np.array([corner[:] for corner in evaluated.bound_box])
-    flat = np.empty(3 * len(mesh.vertices), dtype=np.float32)
-    mesh.vertices.foreach_get("co", flat)
-    points = flat.reshape(-1, 3).astype(float)
-    if len(points) <= MOST_POINTS:
-        return points
-    ends = np.concatenate([points.argmin(axis=0), points.argmax(axis=0)])
-    return np.concatenate([points[:: len(points) // MOST_POINTS + 1], points[ends]])
-
-
-def _placed(points: np.ndarray, matrix: np.ndarray) -> np.ndarray:
-    return points @ matrix[:3, :3].T + matrix[:3, 3]
-
-
-def _picture_box(points: np.ndarray, camera: CameraState) -> tuple[float, float, float, float] | None:
+def _picture_box(
+    points: np.ndarray, camera: CameraState, near: float
+) -> tuple[float, float, float, float] | None:
     """Box (x0, y0, x1, y1) of the points in front of the camera, None without any. Where the rest reaches behind the
     camera, lines to it are followed up to the near plane, beyond the edges of the picture."""
-    near = max(camera.clip_start, 1e-4)
     projected = camera.project(points)
     ahead = projected[:, 2] > near
     if not ahead.any():
@@ -257,7 +208,7 @@ def _blur(camera: CameraState, distance: float) -> float:
     return circle / (camera.width * lens)
 
 
-def _is_backdrop(item: Seen, found: list[Seen], camera: CameraState) -> bool:
+def _is_backdrop(item: Seen, found: Sequence[Seen], camera: CameraState) -> bool:
     """Ground, walls behind the rest, and what surrounds the camera."""
     if is_ground_name(item.name):
         return True
@@ -274,29 +225,3 @@ def _is_backdrop(item: Seen, found: list[Seen], camera: CameraState) -> bool:
         return True
     large = item.box[3] - item.box[1] > 0.85 or (bool(others) and wide > 4.0 * float(np.median(others)))
     return across and large and any(o.distance < item.distance and o.area < 0.8 * item.area for o in found)
-
-
-def describe(group: Group) -> str | None:
-    """What is known of a thing beyond its name: its custom property "description", else its colour with its name."""
-    stated = group.head.get("description")
-    if isinstance(stated, str) and stated.strip():
-        return stated.strip()
-    words = {word for member in group.members for word in _material_words(member)}
-    if len(words) != 1:
-        return None
-    word = words.pop()
-    return f"{word} {clean_name(group.head.name)}" if word else None
-
-
-def _material_words(item: bpy.types.Object) -> list[str | None]:
-    """Colour words of an object's materials, None for one that has no plain colour."""
-    words: list[str | None] = []
-    for slot in item.material_slots:
-        material = slot.material
-        if material is None:
-            continue
-        nodes = material.node_tree.nodes if material.node_tree else ()
-        bases = [n.inputs[0] for n in nodes if n.bl_idname in ("ShaderNodeBsdfPrincipled", "ShaderNodeBsdfDiffuse")]
-        plain = len(bases) == 1 and not bases[0].is_linked
-        words.append(color_word(bases[0].default_value[:]) if plain else None)
-    return words

@@ -1,6 +1,18 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Generated clips as takes in the Video Sequencer; the only room that knows its API in each Blender version."""
 
+from .handling import Take, find_take, others_use, read_take, remove_take, show_take
 from .takes import SequencerError, add_take, show, takes
 
-__all__ = ["SequencerError", "add_take", "show", "takes"]
+__all__ = [
+    "SequencerError",
+    "Take",
+    "add_take",
+    "find_take",
+    "others_use",
+    "read_take",
+    "remove_take",
+    "show",
+    "show_take",
+    "takes",
+]

@@ -19,6 +19,7 @@ SCHEMA = "wan_previs.take/1"
 _MARK = "wan_previs"  # the custom property that makes a strip a take
 _NAME_BYTES = 60  # Blender cuts a strip's name after this many bytes
 _CHANNELS = 128
+PICTURES = (".png", ".exr")
 # A clip shows what the view transform made of the scene. Read back through it, the take is not transformed again.
 _SHOWN_THROUGH = {
     "AgX": "AgX Base sRGB",
@@ -46,6 +47,8 @@ def add_take(
 ) -> Strip:
     """Put `clip` on the frames `frame_start` to `frame_end` (both inclusive) of `scene` as the shot's next take.
 
+    The clip is a movie, or a folder with a sequence of pictures.
+
     The strip is named "SHOT take N" (N is one more than the shot's highest take in the scene; an overlong shot name is
     shortened). It lies on the lowest channel above all strips in that range, so that it is the picture seen; locked and
     muted channels are passed over. When nothing is free above, it takes the highest free channel below. The clip is
@@ -59,7 +62,8 @@ def add_take(
     Raises SequencerError, with the scene unchanged, when the clip is missing, is no readable video or has another
     number of frames than the shot, when the scene is linked from a library or when no channel is free.
     """
-    if not clip.is_file():
+    files = _files(clip)
+    if not files:
         raise SequencerError(f'The clip "{clip}" is not there. Generate the shot "{shot_name}" again.')
     if scene.library is not None:
         raise SequencerError(f'The scene "{scene.name}" is linked from another file. Open that file to add a take.')
@@ -68,7 +72,7 @@ def add_take(
     try:
         channel = _free_channel(editor, frame_start, frame_end)
         take = _next_take(editor, scene, shot_name)
-        strip = _new_movie(editor, _take_name(shot_name, take), clip, channel, frame_start)
+        strip = _new_strip(editor, _take_name(shot_name, take), files, channel, frame_start)
         try:
             _check_clip(strip, clip, shot_name, frame_end - frame_start + 1)
         except SequencerError:
@@ -89,13 +93,7 @@ def add_take(
 
 def takes(scene: bpy.types.Scene, shot_name: str) -> list[Strip]:
     """The takes of a shot in `scene`, first to last; also those that were put into a meta strip."""
-    if scene.sequence_editor is None:
-        return []
-    found = [
-        strip
-        for strip in _all_strips(scene.sequence_editor)
-        if strip.get(_MARK) == SCHEMA and strip.get("shot") == shot_name
-    ]
+    found = [strip for strip in all_strips(scene) if strip.get(_MARK) == SCHEMA and strip.get("shot") == shot_name]
     return sorted(found, key=lambda strip: strip["take"])
 
 
@@ -108,7 +106,7 @@ def show(scene: bpy.types.Scene) -> None:
 
 def _next_take(editor: bpy.types.SequenceEditor, scene: bpy.types.Scene, shot_name: str) -> int:
     take = 1 + max((strip["take"] for strip in takes(scene, shot_name)), default=0)
-    names = {strip.name for strip in _all_strips(editor)}
+    names = {strip.name for strip in all_strips(scene)}
     while _take_name(shot_name, take) in names:  # someone named a strip like that by hand
         take += 1
     return take
@@ -122,9 +120,7 @@ def _take_name(shot_name: str, take: int) -> str:
 
 def _free_channel(editor: bpy.types.SequenceEditor, frame_start: int, frame_end: int) -> int:
     taken = {
-        strip.channel
-        for strip in _strips(editor)
-        if _first_frame(strip) <= frame_end and _end_frame(strip) > frame_start
+        strip.channel for strip in _strips(editor) if first_frame(strip) <= frame_end and end_frame(strip) > frame_start
     }
     top = max(taken, default=0)
     free = [
@@ -139,8 +135,21 @@ def _free_channel(editor: bpy.types.SequenceEditor, frame_start: int, frame_end:
     return next((channel for channel in free if channel > top), free[-1])
 
 
-def _new_movie(editor: bpy.types.SequenceEditor, name: str, clip: Path, channel: int, frame_start: int) -> Strip:
-    return _strips(editor).new_movie(name=name, filepath=_stored_path(clip), channel=channel, frame_start=frame_start)
+def _files(clip: Path) -> list[Path]:
+    """A movie, or the pictures of a sequence in their order; empty when there is nothing."""
+    if clip.is_file():
+        return [clip]
+    return sorted(path for path in clip.glob("frame_*") if path.is_file()) if clip.is_dir() else []
+
+
+def _new_strip(editor: bpy.types.SequenceEditor, name: str, files: list[Path], channel: int, frame_start: int) -> Strip:
+    place = {"name": name, "filepath": _stored_path(files[0]), "channel": channel, "frame_start": frame_start}
+    if files[0].suffix not in PICTURES:
+        return _strips(editor).new_movie(**place)
+    strip = _strips(editor).new_image(**place)
+    for file in files[1:]:
+        strip.elements.append(file.name)
+    return strip
 
 
 def _stored_path(clip: Path) -> str:
@@ -154,7 +163,7 @@ def _stored_path(clip: Path) -> str:
 def _check_clip(strip: Strip, clip: Path, shot_name: str, frames: int) -> None:
     if not strip.elements or not strip.elements[0].orig_width:
         raise SequencerError(f'Blender cannot read "{clip}" as a video. Generate the shot "{shot_name}" again.')
-    length = _content_frames(strip)
+    length = content_frames(strip)
     if length != frames:
         raise SequencerError(
             f'The clip "{clip}" has {length} frames but the shot "{shot_name}" has {frames}. '
@@ -170,7 +179,11 @@ def _fit(scene: bpy.types.Scene, strip: bpy.types.MovieStrip) -> None:
 
 
 def _undo_view_transform(scene: bpy.types.Scene, strip: bpy.types.MovieStrip) -> None:
-    """Give the strip the colour space that the scene's view transform turns into the clip's own colours again."""
+    """Give the strip the colour space that the scene's view transform turns into the clip's own colours again. Pictures
+    in linear light are no such colours: they stay what Blender takes them for.
+    """
+    if strip.elements[0].filename.endswith(".exr"):
+        return
     space = _SHOWN_THROUGH.get(scene.view_settings.view_transform)
     known = strip.colorspace_settings.bl_rna.properties["name"].enum_items
     if space is not None and space in known:
@@ -185,21 +198,36 @@ def _strips(editor: bpy.types.SequenceEditor) -> Any:
     return editor.strips if hasattr(editor, "strips") else editor.sequences
 
 
-def _all_strips(editor: bpy.types.SequenceEditor) -> Iterable[Strip]:
-    """The strips of the timeline and those inside meta strips."""
+def all_strips(scene: bpy.types.Scene) -> Iterable[Strip]:
+    """The strips of a scene's timeline and those inside meta strips."""
+    editor = scene.sequence_editor
+    if editor is None:
+        return []
     return editor.strips_all if hasattr(editor, "strips_all") else editor.sequences_all
 
 
-def _first_frame(strip: Strip) -> int:
+def holder_of(scene: bpy.types.Scene, strip: Strip) -> Any:
+    """The collection that holds a strip: its meta strip's, or the timeline's."""
+    return _strips(strip.parent_meta() or scene.sequence_editor)
+
+
+def file_of(strip: Strip) -> Path:
+    """The strip's movie, or the first picture of its sequence; an empty path for a strip without a file."""
+    if hasattr(strip, "directory"):
+        return Path(bpy.path.abspath(strip.directory)) / (strip.elements[0].filename if strip.elements else "")
+    return Path(bpy.path.abspath(getattr(strip, "filepath", "")))
+
+
+def first_frame(strip: Strip) -> int:
     """Before 5.1 the handles have other names."""
     return int(strip.left_handle if hasattr(strip, "left_handle") else strip.frame_final_start)
 
 
-def _end_frame(strip: Strip) -> int:
+def end_frame(strip: Strip) -> int:
     """The frame after the last one."""
     return int(strip.right_handle if hasattr(strip, "right_handle") else strip.frame_final_end)
 
 
-def _content_frames(strip: Strip) -> int:
+def content_frames(strip: Strip) -> int:
     """How many frames the file has."""
     return int(strip.content_duration if hasattr(strip, "content_duration") else strip.frame_duration)

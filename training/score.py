@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Scores the checkpoint on unseen scenes, beside what needs no model: a cross-fade, and a frozen frame.
 
-    python -m training.score DATA CHECKPOINT [--count N]     # DATA/held_out/clips and /prompts must be there
+    python -m training.score DATA CHECKPOINT [--count N] [--guides off,gentle,strict]
 
-`training.generator` makes the held-out clips, with seeds from 900000 on. Prints PSNR, and the error of the luminance
-curve: the mean absolute difference, in 0..1, of the frames' mean luminance.
+DATA/held_out/clips and /prompts must be there; `training.generator` makes them, with seeds from 900000 on. Prints PSNR,
+and the error of the luminance curve: the mean absolute difference, in 0..1, of the frames' mean luminance.
+
+Guided runs are given the true clip's luminance as the curve of a render; where DATA/held_out/light/SEED.json holds the
+curve that the scene's brief predicts, they are made with that one as well.
 """
 
 from __future__ import annotations
@@ -12,68 +15,87 @@ from __future__ import annotations
 import argparse
 import json
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
 import numpy as np
 import torch
 
-from wan_engine.pipeline import load
-from wan_engine.request import GenerationRequest
+from wan_engine.pipeline import Pipeline, load
+from wan_engine.request import GUIDES, GenerationRequest, LightCurve
 
 from .dataset import read_clip
 from .plans import FRAMES
 
 LUMA = np.array([0.299, 0.587, 0.114])
+PICTURES = {"first+last": ("first.png", "last.png"), "first": ("first.png", None), "text": (None, None)}
 
 
 def psnr(a: np.ndarray, b: np.ndarray) -> float:
     return float(10 * np.log10(255**2 / np.mean((a - b) ** 2)))
 
 
+def luminance_curve(frames: np.ndarray) -> np.ndarray:
+    """Mean luminance of frames [T,H,W,3] in 0..255, [T] in 0..1."""
+    return (frames @ LUMA).mean(axis=(1, 2)) / 255
+
+
 def curve_error(a: np.ndarray, b: np.ndarray) -> float:
-    curves = [(x @ LUMA).mean(axis=(1, 2)) / 255 for x in (a, b)]
-    return float(np.abs(curves[0] - curves[1]).mean())
+    return float(np.abs(luminance_curve(a) - luminance_curve(b)).mean())
 
 
-def generated(pipeline, checkpoint: Path, frames: np.ndarray, prompt: str, last: bool) -> np.ndarray:
-    """What the engine makes of the clip's first (and last) frame, [FRAMES,H,W,3] in 0..255."""
+def curves_of(truth: np.ndarray, brief: Path) -> dict[str, LightCurve]:
+    """What a guided run may be given, by its source: the true clip's curve, and the brief's where there is one."""
+    times = tuple(np.linspace(0, 1, len(truth)).tolist())
+    curves = {"render": LightCurve("render", times, tuple(luminance_curve(truth).tolist()))}
+    if brief.exists():
+        curves["brief"] = LightCurve.from_json(json.loads(brief.read_text(encoding="utf-8")))
+    return curves
+
+
+def generated(pipeline: Pipeline, request: GenerationRequest, frames: np.ndarray) -> np.ndarray:
+    """What the engine makes of the request, whose pictures are the clip's first and last frame; [T,H,W,3] in 0..255."""
     with tempfile.TemporaryDirectory() as folder:
         for name, frame in (("first", frames[0]), ("last", frames[-1])):
             cv2.imwrite(f"{folder}/{name}.png", np.ascontiguousarray(frame[..., ::-1]).astype(np.uint8))
-        request = GenerationRequest(
-            checkpoint=str(checkpoint), prompt=prompt, image="first.png", last_image="last.png" if last else None,
-            frames_out="frames", seed=1,
-        )  # fmt: skip
         pipeline.generate(request, Path(folder))
         files = sorted((Path(folder) / "frames").glob("*.png"))
         return np.stack([cv2.imread(str(f))[..., ::-1] for f in files]).astype(float)
 
 
-def score(data: Path, checkpoint: Path, count: int, sheet: Path | None) -> None:
-    torch.set_num_threads(2)
+def made_of(
+    pipeline: Pipeline, truth: np.ndarray, prompt: str, curves: dict[str, LightCurve], guides: list[str]
+) -> Iterator[tuple[str, np.ndarray]]:
+    """Name and frames of every clip to score: by pictures, guide and curve."""
+    checkpoint = str(pipeline.checkpoint.folder)
+    for mode, (first, last) in PICTURES.items():
+        request = {"checkpoint": checkpoint, "prompt": prompt, "image": first, "last_image": last, "seed": 1}
+        for guide in guides:
+            for source, curve in curves.items() if guide != "off" else [("", None)]:
+                asked = GenerationRequest(**request, frames_out="frames", light=curve, guide_light=guide)
+                yield f"{mode}: {guide} {source}".rstrip(), generated(pipeline, asked, truth)
+
+
+def score(data: Path, checkpoint: Path, count: int, guides: list[str], sheet: Path | None) -> None:
     pipeline = load(checkpoint)
     rows: dict[str, list[tuple[float, float]]] = {}
     pictures = []
     for folder in sorted((data / "held_out" / "clips").iterdir())[:count]:
         prompts = json.loads((data / "held_out" / "prompts" / f"{folder.name}.json").read_text(encoding="utf-8"))
-        prompt = prompts["mirror=0 reverse=0"]
         truth = ((read_clip(folder)[0].permute(1, 2, 3, 0).numpy() + 1) * 127.5).round()
         share = np.linspace(0, 1, FRAMES)[:, None, None, None]
-        made = {
-            "first+last: model": generated(pipeline, checkpoint, truth, prompt, last=True),
-            "first+last: cross-fade": truth[:1] * (1 - share) + truth[-1:] * share,
-            "first: model": generated(pipeline, checkpoint, truth, prompt, last=False),
-            "first: frozen": np.repeat(truth[:1], FRAMES, axis=0),
-        }
+        curves = curves_of(truth, data / "held_out" / "light" / f"{folder.name}.json")
+        made = dict(made_of(pipeline, truth, prompts["mirror=0 reverse=0"], curves, guides))
+        made["first+last: cross-fade"] = truth[:1] * (1 - share) + truth[-1:] * share
+        made["first: frozen"] = np.repeat(truth[:1], FRAMES, axis=0)
         for name, frames in made.items():
             rows.setdefault(name, []).append((psnr(frames[1:], truth[1:]), curve_error(frames, truth)))
-        pick = [0, 4, 8, 12, 16]
-        for frames in (truth, made["first+last: model"], made["first: model"]):
-            pictures.append(np.hstack([frames[i] for i in pick]))
+        for frames in (truth, *(made[f"{mode}: {guides[0]}"] for mode in PICTURES if guides[0] == "off")):
+            pictures.append(np.hstack([frames[i] for i in (0, 4, 8, 12, 16)]))
     for name, values in rows.items():
         mean = np.mean(values, axis=0)
-        print(f"{name:24} PSNR {mean[0]:5.2f} dB   luminance curve error {mean[1]:.4f}")
+        print(f"{name:26} PSNR {mean[0]:5.2f} dB   luminance curve error {mean[1]:.4f}")
     if sheet is not None:
         cv2.imwrite(str(sheet), np.vstack(pictures)[..., ::-1])
 
@@ -83,9 +105,14 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument("--count", type=int, default=24)
-    parser.add_argument("--sheet", type=Path, help="draw truth, first+last and first-only under each other")
+    parser.add_argument(
+        "--guides", default="off", help=f"how the light is guided, several by commas: {', '.join(GUIDES)}"
+    )
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--sheet", type=Path, help="draw truth, first+last, first-only and text under each other")
     args = parser.parse_args()
-    score(args.data, args.checkpoint, args.count, args.sheet)
+    torch.set_num_threads(args.threads)
+    score(args.data, args.checkpoint, args.count, args.guides.split(","), args.sheet)
 
 
 if __name__ == "__main__":

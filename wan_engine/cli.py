@@ -4,12 +4,25 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
 from pathlib import Path
 from typing import NoReturn
 
-from .request import DTYPES, LORA_EXPERTS, OFFLOADS, PRESETS, SOLVERS, GenerationRequest, Lora, UsageError, WanError
+from .request import (
+    DTYPES,
+    GUIDES,
+    LORA_EXPERTS,
+    OFFLOADS,
+    PRESETS,
+    SOLVERS,
+    GenerationRequest,
+    LightCurve,
+    Lora,
+    UsageError,
+    WanError,
+)
 
 _CANCELLED = 130
 
@@ -68,6 +81,12 @@ def _parser() -> argparse.ArgumentParser:
     generate.add_argument("--offload", default="none", help=", ".join(OFFLOADS))
     generate.add_argument("--attention", default="auto", help="attention backend")
     generate.add_argument("--compile", action="store_true", help="let torch compile the transformer's blocks")
+    generate.add_argument(
+        "--light", type=_light, metavar="LIGHT.json", help="the light that the scene predicts: source, times, luminance"
+    )
+    generate.add_argument(
+        "--guide-light", metavar="STRENGTH", help=f"hold the clip to it: {', '.join(GUIDES)}; gentle when left out"
+    )
     generate.add_argument(
         "--step-cache",
         type=float,
@@ -137,6 +156,15 @@ def _lora(text: str) -> Lora:
     if not path:
         raise argparse.ArgumentTypeError(f"{text!r} names no file; write it like style.safetensors:0.8:high")
     return Lora(path, strength, expert)
+
+
+def _light(path: str) -> LightCurve:
+    try:
+        return LightCurve.from_json(json.loads(Path(path).read_text(encoding="utf-8")))
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror or error}.") from error
+    except ValueError as error:
+        raise UsageError(f"{path} is no light curve: it does not hold JSON.") from error
 
 
 def _is_number(text: str) -> bool:

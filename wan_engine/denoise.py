@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from . import distributed
 from .conditioning import Conditioning
+from .light_control import LightController
 from .networks import Networks
 from .plan import Plan, noise
 from .request import GenerationError
@@ -29,7 +30,8 @@ _AHEAD = 2  # steps before the switch at which the second expert begins to be re
 
 
 class Denoiser:
-    """One sampling. `on_clean(step, latents)` gets each step's prediction of the clean latents [z, t, h, w]."""
+    """One sampling. `on_clean(step, latents)` gets each step's prediction of the clean latents [z, t, h, w]; `light`
+    steers that prediction before the solver sees it."""
 
     def __init__(
         self,
@@ -41,6 +43,7 @@ class Denoiser:
         resume: ResumeFile,
         step_cache: float = 0.0,
         on_clean: OnClean = lambda step, latents: None,
+        light: LightController | None = None,
     ) -> None:
         self._plan = plan
         self._networks = networks
@@ -50,6 +53,7 @@ class Denoiser:
         self._resume = resume
         self._threshold = step_cache
         self._on_clean = on_clean
+        self._light = light
         self._solver: Solver = make_solver(plan.solver, plan.steps, plan.shift)
         self._guided: _Guided | None = None
 
@@ -66,6 +70,8 @@ class Denoiser:
             t, sigma = solver.timesteps[k], solver.sigmas[k]
             expert = plan.expert(float(t))
             velocity = self._velocity(k, expert, x, t)
+            if self._light is not None:
+                velocity = self._light.steered_velocity(velocity, x, sigma)
             self._on_clean(k + 1, conditioning.impose(x - sigma * velocity))
             x = conditioning.impose(solver.step(velocity, x))
             if not torch.isfinite(x).all():

@@ -19,7 +19,7 @@ No codec writes audio.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import partial
 from itertools import chain
@@ -53,7 +53,7 @@ class Codec:
     sequence: bool = False
     container: str = ""
     grid: tuple[int, int] = (1, 1)
-    options: Mapping[str, str] = MappingProxyType({})
+    options: Mapping[str, str] = field(default_factory=dict)
 
 
 CODECS: Mapping[str, Codec] = MappingProxyType(

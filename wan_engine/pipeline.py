@@ -24,6 +24,8 @@ from . import distributed, video
 from .checkpoint import Checkpoint, open_checkpoint
 from .conditioning import condition, encode_texts
 from .denoise import Denoiser
+from .light_control import LightController, mean_rgb
+from .light_map import LightMap, fit_light_map
 from .lora import lora_patch
 from .memory import available_memory, nearest_that_fits, plan_memory, refusal
 from .networks import LoadOptions, Networks
@@ -44,6 +46,7 @@ class Pipeline:
         self.checkpoint = checkpoint
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
         self.networks = Networks(checkpoint, options, self.device)
+        self._light_map: LightMap | None = None
 
     def generate(
         self,
@@ -73,8 +76,14 @@ class Pipeline:
                 conditioning = distributed.from_first(lambda: condition(plan, self.networks, run))
             with run.stage("denoise"):
                 on_clean = self._on_clean(request, folder, run)
-                denoiser = Denoiser(plan, self.networks, texts, conditioning, run, resume, request.step_cache, on_clean)
+                light = self._light_controller(request, plan)
+                denoiser = Denoiser(
+                    plan, self.networks, texts, conditioning, run, resume, request.step_cache, on_clean, light
+                )
                 latents, sigmas = denoiser.sample()
+                if request.light is not None:
+                    guide = {"strength": "off"} if light is None else light.facts()
+                    run.facts["light"] = {"expected": request.to_json()["light"], "guide": guide}
             if not first:
                 return self._report(request, plan, run, {})
             with run.stage("decode"):
@@ -131,6 +140,7 @@ class Pipeline:
             "compile": options.compile,
             "step_cache": request.step_cache,
             "device": self.device,
+            "light": (request.light, request.light_strength),
         }
         return ResumeFile(folder / request.resume, fingerprint(plan, self.checkpoint.folder, settings))
 
@@ -147,6 +157,16 @@ class Pipeline:
             run.tell("preview", step=step, path=path)
 
         return draw
+
+    def _light_controller(self, request: GenerationRequest, plan: Plan) -> LightController | None:
+        """What holds the clip's light to the scene's; None where it is not guided."""
+        if request.light is None or request.light_strength == "off":
+            return None
+        if self._light_map is None:
+            self._light_map = distributed.from_first(lambda: fit_light_map(self.networks.vae()))
+            self.networks.release()
+        ends = (None if picture is None else mean_rgb(picture) for picture in (plan.first, plan.last))
+        return LightController(request.light, request.light_strength, self._light_map, *ends)
 
     def _decode(self, latents: Tensor, tile: int, run: Run) -> np.ndarray:
         """uint8 [T, H, W, 3], decoded a few frames at a time."""

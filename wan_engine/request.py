@@ -7,6 +7,7 @@ import dataclasses
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from types import MappingProxyType
 from typing import Any
 
@@ -15,6 +16,8 @@ SOLVERS = ("unipc", "dpm++", "euler")
 DTYPES = ("float32", "bfloat16", "float16")
 OFFLOADS = ("none", "expert", "block")
 LORA_EXPERTS = ("both", "high", "low")
+LIGHT_SOURCES = ("brief", "render")
+GUIDES = ("off", "gentle", "strict")
 # What a distilled model is sampled with; whatever the request states itself goes before it.
 PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {"lightning": {"steps": 4, "shift": 5.0, "guide": (1.0, 1.0), "solver": "euler"}}
@@ -62,6 +65,58 @@ class Lora:
 
 
 @dataclass(frozen=True)
+class LightCurve:
+    """The light that the scene predicts for the shot, at `times` that rise from 0 to 1; linear between them.
+
+    `luminance` is the display-referred mean luminance of the frame: of a small render, 0..1 (`source` "render"), or
+    worked out from the brief, relative to the first frame, so that it begins with 1 ("brief"). `temperature_k` is the
+    light's colour temperature at the same times. `jumps` are the times at which the scene itself changes light at once.
+    """
+
+    source: str
+    times: tuple[float, ...]
+    luminance: tuple[float, ...]
+    temperature_k: tuple[float, ...] | None = None
+    jumps: tuple[float, ...] = ()
+
+    @classmethod
+    def from_json(cls, data: object) -> LightCurve:
+        """The curve in `data`; raises UsageError that names what is wrong with it."""
+        known = {field.name for field in dataclasses.fields(cls)}
+        needed = {"source", "times", "luminance"}
+        if not isinstance(data, Mapping) or not needed <= set(data) or not set(data) <= known:
+            raise UsageError(
+                f"A light curve is an object with {', '.join(sorted(needed))} and may hold temperature_k and jumps."
+            )
+        curve = cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in data.items()})
+        curve.validate()
+        return curve
+
+    def validate(self) -> None:
+        """Raises UsageError for the first thing that makes no curve."""
+        for accepts, wording in (
+            (self.source in LIGHT_SOURCES, f"its source is one of {', '.join(LIGHT_SOURCES)}"),
+            (_numbers(self.times, 0, 1) and len(self.times) >= 2, "it has at least two times, numbers from 0 to 1"),
+            (_numbers(self.luminance, 0, math.inf), "its luminance holds numbers from 0 up"),
+            (self.temperature_k is None or _numbers(self.temperature_k, 500, 100000), "temperature_k holds kelvin"),
+            (_numbers(self.jumps, 0, 1), "its jumps are numbers from 0 to 1"),
+        ):
+            if not accepts:
+                raise UsageError(f"The light curve is wrong: {wording}.")
+        times = self.times
+        if times[0] != 0 or times[-1] != 1 or any(b <= a for a, b in pairwise(times)):
+            raise UsageError("The light curve is wrong: its times rise from 0 to 1.")
+        if any(len(track) != len(times) for track in (self.luminance, self.temperature_k) if track is not None):
+            raise UsageError("The light curve is wrong: every time has one luminance (and one temperature_k).")
+        if self.source == "render" and max(self.luminance) > 1:
+            raise UsageError("The light curve is wrong: the luminance of a render is at most 1.")
+        if self.source == "brief" and abs(self.luminance[0] - 1) > 1e-6:
+            raise UsageError(
+                "The light curve is wrong: the luminance of a brief is relative to the first frame and begins with 1."
+            )
+
+
+@dataclass(frozen=True)
 class GenerationRequest:
     """One clip to make. None means the default of the preset, or else of the checkpoint's model.
 
@@ -73,6 +128,8 @@ class GenerationRequest:
     `vae_tiles` is the side in pixels of the tiles that are decoded one by one (0 = none; tiling is not exact).
     `resume` is a file that holds the state after every step while the generation runs; `preview` a PNG that is
     rewritten after every step; `prompt_cache` a folder in which encoded prompts are kept.
+    `light` is the light that the scene predicts, `guide_light` how firmly the clip is held to it while it is denoised
+    (off, gentle, strict; gentle by default where there is a curve).
     Paths other than `checkpoint` and those of `loras` may be relative to the folder the generation runs in.
     """
 
@@ -107,6 +164,13 @@ class GenerationRequest:
     resume: str | None = None
     preview: str | None = None
     prompt_cache: str | None = None
+    light: LightCurve | None = None
+    guide_light: str | None = None
+
+    @property
+    def light_strength(self) -> str:
+        """How firmly the light is guided: what was asked for, else gentle with a light curve and off without."""
+        return self.guide_light or ("off" if self.light is None else "gentle")
 
     @property
     def load_options(self) -> dict[str, Any]:
@@ -124,8 +188,7 @@ class GenerationRequest:
     def to_json(self) -> dict[str, Any]:
         """Plain data for `request.json`."""
         fields = dataclasses.asdict(self)
-        pairs = {name: list(value) if isinstance(value, tuple) else value for name, value in fields.items()}
-        return {"schema": SCHEMA, **pairs}
+        return {"schema": SCHEMA, **_plain(fields)}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> GenerationRequest:
@@ -144,6 +207,8 @@ class GenerationRequest:
                 values[key] = tuple(values[key])
         if isinstance(values.get("loras"), list):
             values["loras"] = tuple(_lora_from_json(item) for item in values["loras"])
+        if values.get("light") is not None:
+            values["light"] = LightCurve.from_json(values["light"])
         request = cls(**values)
         request.validate()
         return request
@@ -161,6 +226,19 @@ class GenerationRequest:
             raise UsageError("A last picture needs a first picture too; give image.")
         if (self.clip_frames is None) != (self.clip_fps is None):
             raise UsageError("clip_frames and clip_fps belong together; give both or neither.")
+        if self.light is not None:
+            self.light.validate()
+        elif self.light_strength != "off":
+            raise UsageError(
+                "The light can be guided only toward a light curve; give light, or set guide_light to off."
+            )
+
+
+def _plain(value: Any) -> Any:
+    """Tuples as lists, also inside."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, tuple) else value
 
 
 def _lora_from_json(data: object) -> Lora:
@@ -185,6 +263,10 @@ def _is_int(value: object) -> bool:
 
 def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _numbers(value: object, low: float, high: float) -> bool:
+    return isinstance(value, tuple) and all(_is_number(item) and low <= item <= high for item in value)
 
 
 def _count(value: Any) -> bool:
@@ -254,5 +336,7 @@ _CHECKS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "resume": (_path, "a file name"),
     "preview": (_path, "a file name"),
     "prompt_cache": (_path, "a folder"),
+    "light": (lambda value: isinstance(value, LightCurve), "a light curve"),
+    "guide_light": _one_of(GUIDES),
 }
 _OPTIONAL = {field.name for field in dataclasses.fields(GenerationRequest) if field.default is None}

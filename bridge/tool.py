@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One of the engine's small programs, run to its end beside Blender: a JSON task in, lines of words out."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from ..wan_engine.request import Cancelled, CheckpointError, GenerationError, UsageError, WanError
+from . import process
+
+_ERRORS: dict[int, type[WanError]] = {
+    error.exit_status: error for error in (UsageError, CheckpointError, GenerationError, Cancelled)
+}
+
+
+class EngineTool:
+    """`python -m MODULE` of the engine's environment with `task` as JSON on its stdin.
+
+    Every line it prints is its progress; the last one is its result, or its error when it ends with another status
+    than 0. Nothing here blocks. Raises CheckpointError when it cannot be started.
+    """
+
+    def __init__(self, python: Path, addon_dir: Path, module: str, task: dict[str, Any]) -> None:
+        self._said = b""
+        environment = process.scrubbed_environment(os.environ, PYTHONPATH=str(addon_dir))
+        try:
+            self._child = process.spawn([str(python), "-m", module], addon_dir, environment, subprocess.STDOUT)
+        except OSError as error:
+            raise CheckpointError(
+                f"The engine's Python {python} cannot be started ({error.strerror or error}). Set up the engine, or "
+                "choose another Python, in the add-on's preferences."
+            ) from error
+        if self._child.stdin is not None:
+            with contextlib.suppress(OSError):  # it has ended already; `poll` tells why
+                self._child.stdin.write(json.dumps(task).encode("ascii"))
+                self._child.stdin.close()
+
+    @property
+    def words(self) -> str:
+        """The last whole line it has printed."""
+        lines = [line.strip() for line in self._said.decode("utf-8", "replace").splitlines() if line.strip()]
+        return lines[-1] if lines else ""
+
+    def poll(self) -> bool:
+        """Whether it has ended well; `words` is its result then. Raises the WanError that it ended in."""
+        code = self._child.poll()
+        while self._child.stdout and not self._child.stdout.closed and (data := self._read()):
+            self._said += data
+        if code is None:
+            return False
+        process.close_pipes(self._child)
+        if code != 0:
+            raise _ERRORS.get(code, GenerationError)(self.words or f"The engine was {process.exit_in_words(code)}.")
+        return True
+
+    def stop(self) -> None:
+        """End it now."""
+        process.kill(self._child)
+        process.close_pipes(self._child)
+
+    def _read(self) -> bytes:
+        return process.read_available(self._child.stdout) if self._child.stdout else b""

@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What one does with finished takes: look at one and its report, repair its light, delete it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import ClassVar
+
+import bpy
+from bpy.props import StringProperty
+
+from .. import previs
+from .common import Work, redraw, session_of, settings_of
+
+REPORT_IMAGE = ".Previs Report"  # a leading dot keeps it out of Blender's lists
+
+
+class TakeOperator:
+    """`take` is the name of a take's strip."""
+
+    bl_options: ClassVar[set[str]] = {"INTERNAL"}
+    take: StringProperty(name="Take", description="Name of the take's strip", options={"SKIP_SAVE"})
+
+    def act(self, context: bpy.types.Context) -> None:
+        """Do it. Raises one of `previs.OurError`."""
+        raise NotImplementedError
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        try:
+            self.act(context)
+        except previs.OurError as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        redraw(context)
+        return {"FINISHED"}
+
+
+class WANPREVIS_OT_show_take(TakeOperator, bpy.types.Operator):
+    """Make this the take that is seen in the Sequencer"""
+
+    bl_idname = "wan_previs.show_take"
+    bl_label = "Show Take"
+    bl_options: ClassVar[set[str]] = {"UNDO"}
+
+    def act(self, context: bpy.types.Context) -> None:
+        previs.show_take(context.scene, self.take)
+
+
+class WANPREVIS_OT_open_report(TakeOperator, bpy.types.Operator):
+    """Open the page that shows how the light of this take goes, beside how the scene's light goes"""
+
+    bl_idname = "wan_previs.open_report"
+    bl_label = "Open Report"
+
+    def act(self, context: bpy.types.Context) -> None:
+        open_picture(context, previs.report_picture(context.scene, self.take))
+
+
+class WANPREVIS_OT_open_overview(bpy.types.Operator):
+    """Open the picture of all takes that were made together"""
+
+    bl_idname = "wan_previs.open_overview"
+    bl_label = "Open Overview"
+    bl_options: ClassVar[set[str]] = {"INTERNAL"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return bool(session_of(context).overview)
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        path = Path(session_of(context).overview)
+        if not path.is_file():
+            self.report({"ERROR"}, f"The overview {path} is not there any more.")
+            return {"CANCELLED"}
+        open_picture(context, path)
+        return {"FINISHED"}
+
+
+class WANPREVIS_OT_delete_take(TakeOperator, bpy.types.Operator):
+    """Delete this take: its strip, and its clip, report and frames on disk"""
+
+    bl_idname = "wan_previs.delete_take"
+    bl_label = "Delete Take"
+    bl_options: ClassVar[set[str]] = {"UNDO"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        if session_of(context).running:
+            cls.poll_message_set("Wait for the running work, or cancel it")
+            return False
+        return True
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        return context.window_manager.invoke_confirm(
+            self,
+            event,
+            title=f"Delete {self.take}?",
+            message="Its clip, report and frames are deleted on disk, which Undo cannot bring back.",
+            confirm_text="Delete",
+            icon="WARNING",
+        )
+
+    def act(self, context: bpy.types.Context) -> None:
+        previs.delete_take(context.scene, self.take)
+
+
+class WANPREVIS_OT_repair_take(Work, bpy.types.Operator):
+    """Take flicker, jumps and colour drift out of this take's frames, as a new take. This one stays as it is"""
+
+    bl_idname = "wan_previs.repair_take"
+    bl_label = "Repair Light"
+    bl_options: ClassVar[set[str]] = {"UNDO"}
+
+    take: StringProperty(name="Take", description="Name of the take's strip", options={"SKIP_SAVE"})
+    _repair: previs.Repair
+
+    def start(self, context: bpy.types.Context) -> bool:
+        session = session_of(context)
+        try:
+            self._repair = previs.Repair(context.scene, settings_of(context), self.take)
+        except previs.OurError as error:
+            session.end([str(error)])
+            self.report({"ERROR"}, str(error))
+            return False
+        session.begin(f"Repairing {self.take}")
+        return True
+
+    def step(self, context: bpy.types.Context) -> bool:
+        over, session = self._repair.step(), session_of(context)
+        session.status = "Cancelling" if session.cancelling else self._repair.status
+        session.fraction = self._repair.progress.share
+        return over
+
+    def run(self, context: bpy.types.Context) -> None:
+        self._repair.run()
+
+    def stop(self) -> None:
+        self._repair.cancel()
+
+    def finish(self, context: bpy.types.Context) -> set[str]:
+        repair, session = self._repair, session_of(context)
+        result = f"Made {repair.made.name} of {self.take}" if repair.made else ""
+        session.end(repair.errors, result)
+        redraw(context)
+        if repair.errors:
+            self.report({"ERROR"}, "\n".join(repair.errors))
+            return {"CANCELLED"}
+        self.report({"INFO"}, result)
+        return {"FINISHED"}
+
+
+def open_picture(context: bpy.types.Context, path: Path) -> None:
+    """Show a picture file in a window of its own; without windows there is nothing to show it in."""
+    image = bpy.data.images.get(REPORT_IMAGE)
+    if image is None:
+        image = bpy.data.images.load(str(path))
+        image.name = REPORT_IMAGE
+    else:
+        image.filepath = str(path)
+        image.reload()
+    if bpy.app.background:
+        return
+    area = _picture_area(context)
+    area.spaces.active.image = image
+    area.spaces.active.show_region_header = False
+    region = next(region for region in area.regions if region.type == "WINDOW")
+    with context.temp_override(window=_window_of(context, area), area=area, region=region):
+        bpy.ops.image.view_all(fit_view=True)
+
+
+def _picture_area(context: bpy.types.Context) -> bpy.types.Area:
+    """The area that shows a report already, else that of a new window."""
+    windows = context.window_manager.windows
+    for window in windows:
+        for area in window.screen.areas:
+            shown = getattr(area.spaces.active, "image", None)
+            if area.type == "IMAGE_EDITOR" and shown is not None and shown.name == REPORT_IMAGE:
+                return area
+    bpy.ops.wm.window_new()
+    area = windows[-1].screen.areas[0]
+    area.type = "IMAGE_EDITOR"
+    return area
+
+
+def _window_of(context: bpy.types.Context, area: bpy.types.Area) -> bpy.types.Window:
+    return next(window for window in context.window_manager.windows if area in window.screen.areas[:])
+
+
+CLASSES = (
+    WANPREVIS_OT_show_take,
+    WANPREVIS_OT_open_report,
+    WANPREVIS_OT_open_overview,
+    WANPREVIS_OT_repair_take,
+    WANPREVIS_OT_delete_take,
+)

@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What one does with takes: look at them, pick one to be seen, throw one away. A take goes by its strip's name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import bpy
+
+from .takes import (
+    SCHEMA,
+    SequencerError,
+    Strip,
+    all_strips,
+    content_frames,
+    end_frame,
+    file_of,
+    first_frame,
+    holder_of,
+    takes,
+)
+
+
+@dataclass(frozen=True)
+class Take:
+    """A take as its strip tells it. `verdict` is "holds", "drifts" or "jumps", "" where nothing was measured; `frame`
+    the scene's frame that it is about. The clip has `frames` of them, the first one on the scene's frame `start`. `folder` is the job folder, "" when unknown; `missing` when the clip is gone.
+    """
+
+    name: str
+    shot: str
+    number: int
+    created: str
+    start: int
+    frames: int
+    seen: bool
+    missing: bool
+    folder: str
+    word: str = ""
+    frame: int | None = None
+    sentence: str = ""
+
+    @property
+    def verdict(self) -> str:
+        """The verdict in a few words: "jumps at frame 31"."""
+        return f"{self.word} at frame {self.frame}" if self.word == "jumps" and self.frame is not None else self.word
+
+
+def read_take(strip: Strip) -> Take:
+    """The take that a strip is. What a user has changed about the custom properties is taken as it is, or left out."""
+    frame = strip.get("verdict_frame")
+    return Take(
+        name=strip.name,
+        shot=str(strip.get("shot", "")),
+        number=int(strip.get("take", 0)),
+        created=str(strip.get("created", "")),
+        start=round(strip.frame_start),
+        frames=content_frames(strip),
+        seen=not strip.mute,
+        missing=not file_of(strip).exists(),
+        folder=str(strip.get("job_folder", "")),
+        word=str(strip.get("verdict", "")),
+        frame=frame if isinstance(frame, int) else None,
+        sentence=str(strip.get("verdict_words", "")),
+    )
+
+
+def find_take(scene: bpy.types.Scene, name: str) -> Strip:
+    """The strip of a take. Raises SequencerError when there is none."""
+    for strip in all_strips(scene):
+        if strip.name == name and strip.get("wan_previs") == SCHEMA:
+            return strip
+    raise SequencerError(f'There is no take "{name}" in the scene "{scene.name}" any more.')
+
+
+def show_take(scene: bpy.types.Scene, name: str) -> None:
+    """Of its shot's takes only this one is seen and selected; the current frame moves into it when it is elsewhere.
+
+    Raises SequencerError when there is no such take, or its clip is gone.
+    """
+    chosen = find_take(scene, name)
+    if not file_of(chosen).exists():
+        raise SequencerError(f'The clip of {name}, "{file_of(chosen)}", is not there. Put it back, or delete the take.')
+    for strip in takes(scene, chosen["shot"]):
+        strip.mute = strip != chosen
+    for strip in all_strips(scene):
+        strip.select = strip == chosen
+    scene.sequence_editor.active_strip = chosen
+    if not first_frame(chosen) <= scene.frame_current < end_frame(chosen):
+        scene.frame_set(first_frame(chosen))
+
+
+def remove_take(scene: bpy.types.Scene, name: str) -> None:
+    """Remove the strip of a take; where it was the one seen, the shot's latest other take is. Raises SequencerError."""
+    strip = find_take(scene, name)
+    shot, seen = strip["shot"], not strip.mute
+    holder_of(scene, strip).remove(strip)
+    rest = takes(scene, shot)
+    if rest and seen and all(other.mute for other in rest):
+        rest[-1].mute = False
+
+
+def others_use(name: str, folder: str) -> bool:
+    """Whether a strip of any scene of this file, but the one of that name, lives from the same job folder."""
+    using = [
+        strip.name
+        for scene in bpy.data.scenes
+        for strip in all_strips(scene)
+        if strip.get("job_folder") == folder or Path(folder) in file_of(strip).parents
+    ]
+    return using.count(name) > 1 or any(other != name for other in using)

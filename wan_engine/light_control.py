@@ -1,0 +1,216 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Keeps a clip's light to the scene's while it is denoised, without a pass through the transformer.
+
+Every step predicts the clean latents. Their mean luminance and colour, read through a linear map (`light_map.py`), are
+moved part of the way to the expected ones by an offset that is smooth over the frame; the solver then goes on from
+there, and the model redraws the rest to suit. In terms of the velocity v = (x - clean) / sigma that every solver takes,
+the steered one is v - (steered - clean) / sigma.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from .light_map import LightMap
+from .request import LightCurve
+
+LUMA = (0.299, 0.587, 0.114)
+DISPLAY_GAMMA = 2.2
+_CELLS = 4  # along a side of the frame: how fine the offset's own structure is
+_DARK = 0.02  # luminances below cannot tell a ratio or a colour
+_FLOOR = 0.05  # share of the offset that black and white get
+
+
+@dataclass(frozen=True)
+class Strength:
+    """`gain` is the share of the missing light that one step makes up for, `limit` the most it may move the mean
+    luminance (or a channel against it). Below the noise level `fade` the gain falls to 0 with it: there the model no
+    longer redraws what is changed. `color` is the colour's share of the gain."""
+
+    gain: float
+    limit: float
+    fade: float
+    color: float
+
+
+STRENGTHS: Mapping[str, Strength] = MappingProxyType(
+    {"gentle": Strength(0.5, 0.1, 0.3, 0.5), "strict": Strength(1.0, 0.3, 0.0, 1.0)}
+)
+
+
+class LightController:
+    """Steers one clip. `first` and `last` are the mean RGB [3] (0..1) of the pictures it is held to, None without one;
+    the latent frames that they stand in are never moved.
+
+    Luminance: with a first picture the curve is taken relative to it, and with a last one bent, evenly over the time in
+    the logarithm, to end on it. Without pictures a rendered curve is met as it stands; one that only tells ratios is
+    laid through what the model itself predicts. Colour goes by the curve's temperatures in the same way.
+    """
+
+    def __init__(
+        self,
+        curve: LightCurve,
+        strength: str,
+        light_map: LightMap,
+        first: Tensor | None = None,
+        last: Tensor | None = None,
+    ) -> None:
+        self._curve = curve
+        self._strength = STRENGTHS[strength]
+        self._name = strength
+        self._map = light_map
+        self._ends = (first, last)
+        self._largest = 0.0
+        self._steps = 0
+
+    def steer(self, clean: Tensor, sigma: float) -> Tensor:
+        """The predicted clean latents [z, t, h, w] of the step at noise level `sigma`, moved toward the curve."""
+        steered = self._strength
+        rgb = self._map.rgb(clean)
+        mean = rgb.mean((2, 3)).T
+        luminance, chroma = self._wanted(mean)
+        lack = luminance - _luma(mean)
+        tint = _chroma(mean)
+        change = lack.clamp(-steered.limit, steered.limit)[:, None] * tint
+        if chroma is not None:
+            lack_of_color = _luma(mean).clamp_min(0)[:, None] * (chroma - tint)
+            change = change + steered.color * lack_of_color.clamp(-steered.limit, steered.limit)
+        gain = steered.gain * min(1.0, float(sigma) / steered.fade if steered.fade else 1.0)
+        change = gain * change * self._free(len(change)).to(change)[:, None]
+        self._largest, self._steps = max(self._largest, float(_luma(change).abs().max())), self._steps + 1
+        return clean + self._map.change(change).T[:, :, None, None] * _shape(rgb)
+
+    def steered_velocity(self, velocity: Tensor, x: Tensor, sigma: Tensor) -> Tensor:
+        """The velocity at `x` that leads to the steered clean latents."""
+        clean = x - sigma * velocity
+        return velocity - (self.steer(clean, float(sigma)) - clean) / sigma
+
+    def facts(self) -> dict[str, object]:
+        """For the report: the strength, the steps it worked in and the largest move of a frame's mean luminance."""
+        return {"strength": self._name, "steps": self._steps, "largest_change": round(self._largest, 4)}
+
+    def _free(self, count: int) -> Tensor:
+        """1 for the latent frames that may be moved."""
+        free = torch.ones(count)
+        for picture, frame in zip(self._ends, (0, -1), strict=True):
+            if picture is not None:
+                free[frame] = 0
+        return free
+
+    def _wanted(self, mean: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Mean luminance [t] and chroma [t, 3] (RGB over luminance) per latent frame, for a prediction with these mean
+        RGB [t, 3]; no chroma when the curve has no temperatures."""
+        frames = (len(mean) - 1) * 4 + 1
+        luminance = expected_luminance(
+            self._curve, frames, *(None if end is None else _luma(end) for end in self._ends)
+        )
+        wanted = per_latent_frame(luminance).to(mean)
+        if self._ends[0] is None and self._curve.source == "brief":
+            level = (wanted * _luma(mean)).sum() / (wanted * wanted).sum().clamp_min(1e-6)
+            wanted = wanted * level.clamp_min(0)
+        chroma = expected_chroma(self._curve, frames, *(None if end is None else _chroma(end) for end in self._ends))
+        if chroma is None:
+            return wanted.clamp(0, 1), None
+        chroma = per_latent_frame(chroma).to(mean)
+        if self._ends[0] is None:
+            chroma = chroma * (_chroma(mean) / chroma).clamp(0.1, 10).log().mean(0).exp()
+        return wanted.clamp(0, 1), chroma / _luma(chroma)[:, None]
+
+
+def expected_luminance(
+    curve: LightCurve, frames: int, first: Tensor | None = None, last: Tensor | None = None
+) -> Tensor:
+    """Display-referred mean luminance [frames] of a clip whose first and last frame have these, when they are known.
+
+    Without a first one: the curve as it stands, a ratio when its source is the brief.
+    """
+    time = np.linspace(0, 1, frames)
+    wanted = torch.from_numpy(np.interp(time, curve.times, curve.luminance)).float()
+    if first is not None and float(wanted[0]) >= _DARK:
+        wanted = wanted * (float(first) / float(wanted[0]))
+    if last is not None:
+        wanted = wanted * _ratio(last, wanted[-1]) ** torch.from_numpy(time).float()
+    return wanted
+
+
+def expected_chroma(
+    curve: LightCurve, frames: int, first: Tensor | None = None, last: Tensor | None = None
+) -> Tensor | None:
+    """RGB over luminance [frames, 3] by the curve's temperatures, beginning and ending on these chromas [3] when they
+    are known; else relative to the first frame. None for a curve without temperatures."""
+    if curve.temperature_k is None:
+        return None
+    time = np.linspace(0, 1, frames)
+    kelvin = np.interp(time, curve.times, curve.temperature_k)
+    white = torch.from_numpy(white_of(kelvin) ** (1 / DISPLAY_GAMMA)).float()
+    wanted = white / white[0] * (torch.ones(3) if first is None else first.cpu().float())
+    if last is not None:
+        share = torch.from_numpy(time).float()[:, None]
+        wanted = wanted * _ratio(last, wanted[-1] / _luma(wanted[-1])) ** share
+    return wanted / _luma(wanted)[:, None]
+
+
+def white_of(kelvin: np.ndarray) -> np.ndarray:
+    """Linear Rec.709 [n, 3] of a black body, luminance 1, for 1667 to 25000 K (clamped).
+
+    Planckian locus in CIE xy by the cubic spline of Kim et al., US patent 7024034, then XYZ to RGB by Rec.709.
+    """
+    t = np.clip(kelvin, 1667, 25000).astype(float)
+    u = 1000 / t
+    low = -0.2661239 * u**3 - 0.2343589 * u**2 + 0.8776956 * u + 0.179910
+    x = np.where(t < 4000, low, -3.0258469 * u**3 + 2.1070379 * u**2 + 0.2226347 * u + 0.240390)
+    y = np.select(
+        [t < 2222, t < 4000],
+        [
+            -1.1063814 * x**3 - 1.34811020 * x**2 + 2.18555832 * x - 0.20219683,
+            -0.9549476 * x**3 - 1.37418593 * x**2 + 2.09137015 * x - 0.16748867,
+        ],
+        3.0817580 * x**3 - 5.87338670 * x**2 + 3.75112997 * x - 0.37001483,
+    )
+    xyz = np.stack([x / y, np.ones_like(x), (1 - x - y) / y], -1)
+    to_rgb = [[3.2406, -1.5372, -0.4986], [-0.9689, 1.8758, 0.0415], [0.0557, -0.2040, 1.0570]]
+    return np.clip(xyz @ np.array(to_rgb).T, 0.02, None)
+
+
+def per_latent_frame(values: Tensor) -> Tensor:
+    """[4n + 1, ...] -> [n + 1, ...]: the first frame, then the means of four."""
+    return torch.cat([values[:1], values[1:].unflatten(0, (-1, 4)).mean(1)]) if len(values) > 1 else values
+
+
+def mean_rgb(picture: Tensor) -> Tensor:
+    """[3, H, W] in -1..1 -> mean RGB [3] in 0..1."""
+    return (picture.float().mean((1, 2)) + 1) / 2
+
+
+def _luma(rgb: Tensor) -> Tensor:
+    """[..., 3] -> [...]."""
+    return rgb @ rgb.new_tensor(LUMA)
+
+
+def _chroma(rgb: Tensor) -> Tensor:
+    """RGB over luminance [..., 3]; grey where it is too dark to tell. Its luminance is 1."""
+    safe = rgb.clamp_min(0) + _DARK
+    return safe / _luma(safe)[..., None]
+
+
+def _ratio(wanted: Tensor, has: Tensor) -> Tensor:
+    """How much brighter the last frame is than the curve says, in reason; 1 where it is too dark to tell."""
+    tells = (wanted.cpu() >= _DARK) & (has >= _DARK)
+    return torch.where(tells, (wanted.cpu() / has.clamp_min(_DARK)).clamp(0.1, 10), torch.ones(()))
+
+
+def _shape(rgb: Tensor) -> Tensor:
+    """How the offset lies over the frame, [t, h, w] of mean 1: most in the mid tones, for more or less light scales a
+    picture rather than lifting its shadows, and film-like tone curves hold the highlights. Even on black."""
+    luminance = torch.einsum("c,cthw->thw", rgb.new_tensor(LUMA), rgb).clamp(0, 1)
+    mid = luminance * (1 - luminance) + _FLOOR
+    cells = F.adaptive_avg_pool2d(mid[:, None], [min(_CELLS, side) for side in mid.shape[1:]])
+    smooth = F.interpolate(cells, size=mid.shape[1:], mode="bilinear")[:, 0]
+    return smooth / smooth.mean((1, 2), keepdim=True)

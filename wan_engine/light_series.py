@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Curves over the frames of a clip: their slow part, their abrupt steps, and the expected light as a curve."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+_BESIDE = 3  # frames on either side that tell how fast the light changes anyway
+_WIDTHS = (1, 2, 3, 4)  # frames that a step may take: a video autoencoder spreads it over its four
+_GROWTH = 2.5  # how much faster than a frame later (earlier) light may change at the clip's first (last) frame
+_SLACK = 0.6  # share by which light that changes anyway may change unevenly
+_SIGMAS = 4.0  # a step must stand out from the clip's own flicker by this many standard deviations
+_SMOOTH = 6.0  # frames, standard deviation of the smoothing window: a quarter of a second at 24 frames per second
+
+
+class ExpectedLight(Protocol):
+    """The light that the scene predicts, see `LightCurve` of the request: `times` rise from 0 to 1 over the shot;
+    `luminance` is absolute (display-referred, 0..1) for the source "render" and relative to the first frame for
+    "brief"; `jumps` are the times at which the scene itself changes light abruptly."""
+
+    @property
+    def source(self) -> str: ...
+    @property
+    def times(self) -> Sequence[float]: ...
+    @property
+    def luminance(self) -> Sequence[float]: ...
+    @property
+    def temperature_k(self) -> Sequence[float] | None: ...
+    @property
+    def jumps(self) -> Sequence[float]: ...
+
+
+@dataclass(frozen=True)
+class Step:
+    """An abrupt change: first frame that shows it, frames it takes, and its size beyond the slow change around it."""
+
+    frame: int
+    width: int
+    size: float
+
+
+def expected_luminance(expected: ExpectedLight, count: int) -> np.ndarray:
+    """The expected curve at each of `count` frames [count]; between its times it is linear."""
+    return np.interp(np.linspace(0, 1, count), expected.times, expected.luminance)
+
+
+def expected_temperature(expected: ExpectedLight, count: int) -> np.ndarray | None:
+    """The expected colour temperature in kelvin at each frame [count], linear in mired, or None."""
+    if expected.temperature_k is None:
+        return None
+    return 1e6 / np.interp(np.linspace(0, 1, count), expected.times, 1e6 / np.asarray(expected.temperature_k))
+
+
+def meant_frames(expected: ExpectedLight | None, count: int) -> list[int]:
+    """Frames at which the scene itself changes light abruptly: as stated, and where its curve steps between samples.
+
+    A curve that is sampled as finely as the clip shows its own steps; a coarse one is a ramp and has none.
+    """
+    if expected is None or count < 2:
+        return []
+    frames = {round(time * (count - 1)) for time in expected.jumps}
+    curve = expected_luminance(expected, count)
+    relative = np.diff(curve) / np.maximum((curve[1:] + curve[:-1]) / 2, 0.05)
+    frames |= {step.frame + k for step in find_steps(relative, 0.04) for k in range(step.width)}
+    return sorted(frames)
+
+
+def slow_part(curve: np.ndarray, breaks: Sequence[int] = (), sigma: float = _SMOOTH) -> np.ndarray:
+    """The slow part of a curve [T, ...]: local quadratic regression with a Gaussian window (Cleveland 1979).
+
+    Nothing is smoothed across `breaks` (a break at N parts frames N-1 and N). A constant, a line and a parabola come
+    back as they are; so does a part too short to smooth (under five frames).
+    """
+    result = np.array(curve, np.float64)
+    edges = [0, *sorted({b for b in breaks if 0 < b < len(curve)}), len(curve)]
+    for first, last in zip(edges, edges[1:], strict=False):
+        if last - first >= 5:
+            part = result[first:last]
+            smooth = _smoother(last - first, sigma) @ part.reshape(last - first, -1)
+            result[first:last] = smooth.reshape(part.shape)
+    return result
+
+
+def _smoother(count: int, sigma: float) -> np.ndarray:
+    """The matrix [count, count] that takes a curve to its local quadratic regression."""
+    rows = []
+    for middle in range(count):
+        offset = (np.arange(count) - middle) / sigma
+        weight = np.exp(-0.5 * offset**2)
+        design = np.stack([np.ones(count), offset, offset**2], 1)
+        weighted = design * weight[:, None]
+        rows.append(np.linalg.solve(design.T @ weighted, weighted.T)[0])
+    return np.stack(rows)
+
+
+def excess(changes: np.ndarray, width: int) -> np.ndarray:
+    """How far the change over `width` frames lies outside what the frames around it predict [T-width, ...].
+
+    `changes` [T-1, ...]: frame t against t-1. The prediction is the range between the typical change before and after
+    (medians of three), some slack allowed, so that light that changes ever faster is no step. At either end of the clip, where one side is
+    missing, the change may be up to 2.5 times its neighbour; a step over several frames is not looked for there.
+    """
+    count = len(changes) - width + 1
+    result = np.zeros((max(0, count), *changes.shape[1:]))
+    for t in range(count):
+        before = changes[max(0, t - _BESIDE) : t][::-1]
+        after = changes[t + width : t + width + _BESIDE]
+        if width > 1 and min(len(before), len(after)) < 2:
+            continue
+        sides = [np.median(side, axis=0) for side in (before, after) if len(side)]
+        if min(len(before), len(after)) == 0:
+            nearest = [side[0] for side in (before, after) if len(side)]
+            sides += [_GROWTH * side for side in nearest] or [np.zeros(changes.shape[1:])]
+        low, high = np.min(sides, axis=0), np.max(sides, axis=0)
+        slack = _SLACK * np.maximum(np.abs(low), np.abs(high))
+        low, high = width * (low - slack), width * (high + slack)
+        total = changes[t : t + width].sum(axis=0)
+        result[t] = np.maximum(total - high, 0) + np.minimum(total - low, 0)
+    return result
+
+
+def unrest(changes: np.ndarray) -> np.ndarray:
+    """Standard deviation of the changes around their own slow course [...], robust against a few steps.
+
+    The largest quarter of the departures is left out; 1.65 makes up for it under a normal distribution.
+    """
+    if len(changes) < 3:
+        return np.zeros(changes.shape[1:])
+    padded = np.concatenate([changes[:3][::-1], changes, changes[-3:][::-1]])
+    around = np.stack([np.median(padded[t : t + 7], axis=0) for t in range(len(changes))])
+    departures = np.sort((changes - around) ** 2, axis=0)[: max(1, len(changes) * 3 // 4)]
+    return 1.65 * np.sqrt(departures.mean(axis=0))
+
+
+def find_steps(changes: np.ndarray, smallest: float) -> list[Step]:
+    """The abrupt steps in `changes` [T-1] of at least `smallest`, strongest first chosen, in order of time.
+
+    `frame` is the first frame that differs. A step over several frames counts as one.
+    """
+    bound = max(smallest, _SIGMAS * float(unrest(changes)))
+    found: list[tuple[float, Step]] = []
+    for width in _WIDTHS:
+        for t, size in enumerate(excess(changes, width)):
+            if abs(size) > bound:
+                found.append((abs(size) / width**0.5, Step(t + 1, width, float(size))))
+    chosen: list[Step] = []
+    for _, step in sorted(found, key=lambda pair: -pair[0]):
+        if all(step.frame + step.width <= s.frame or s.frame + s.width <= step.frame for s in chosen):
+            chosen.append(step)
+    return sorted(chosen, key=lambda step: step.frame)

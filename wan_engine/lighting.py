@@ -1,0 +1,395 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Does the light hold? The light of a finished clip in numbers, and one word about it.
+
+Frames are counted from 0. Display luminance is Y = 0.299 R + 0.587 G + 0.114 B of display values in 0..1; a relative
+change is a change of it over its level, so 0.1 is about a third of a stop.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+
+from .light_color import blackbody_rgb, color_temperature, luminance, mired
+from .light_direction import LightDirection, light_direction
+from .light_loss import LightConsistencyLoss
+from .light_motion import Changes, compare_frames, reduced
+from .light_series import (
+    ExpectedLight,
+    Step,
+    excess,
+    expected_luminance,
+    expected_temperature,
+    find_steps,
+    meant_frames,
+    slow_part,
+    unrest,
+)
+from .request import UsageError
+
+__all__ = [
+    "Jump",
+    "LightConsistencyLoss",
+    "LightMeasures",
+    "Verdict",
+    "as_rgb",
+    "measure",
+    "verdict",
+]
+
+# A whole-frame step of 5 % of display luminance (a sixth of a stop) within a few frames is plainly seen; what the flow
+# leaves of motion and noise in rendered clips stays under 3 %.
+SMALLEST_JUMP = 0.05
+# Part of the picture: a lamp that goes off takes a quarter of the light where it shone; a shadow's moving edge takes
+# that from fewer cells.
+_SMALLEST_LOCAL_JUMP, _SMALLEST_LOCAL_AREA = 0.25, 0.1
+# Correlation of structure along the flow: pairs within one shot stay above 0.56, pairs across a cut below 0.40.
+_ANOTHER_PICTURE = 0.48
+# Flicker is seen from about 1 % at its most visible rates (some 10 Hz); the bend of a fast slow change looks like this
+# much of it.
+_FLICKER, _FLICKER_OF_SLOW = 0.008, 0.025
+_FLICKER_SMOOTHING = 4.0  # frames; what repeats within some 8 frames counts as flicker
+_SLOW_CHANGE = 0.10  # relative, over the clip, when nothing says that light should change
+_CURVE_ERROR = 0.10  # mean, relative to the expected level; a clip with its light frozen through a dusk has 0.25 and more
+_TEMPERATURE_DRIFT = 50.0  # mired: about a quarter correction filter
+_NEAR = 2  # frames by which a meant jump may come early or late, at least
+_NEAR_SHARE = 0.04
+_DARK = 0.05  # level under which a relative change is taken of this level: near black everything is relative
+
+
+@dataclass(frozen=True)
+class Jump:
+    """An abrupt change of light. `frame`: the first that shows it; `size`: relative change of display luminance beyond
+    the slow change around it; `kind`: "step", or "flash" when the light comes back within four frames; `box`: where,
+    [x0, y0, x1, y1] in 0..1 with y up; `meant`: the scene itself changes light here."""
+
+    frame: int
+    size: float
+    box: tuple[float, float, float, float]
+    kind: str
+    meant: bool
+
+
+@dataclass(frozen=True)
+class LightMeasures:
+    """The light of a clip of T frames.
+
+    luminance: "mean", "p05", "p50", "p95" of display luminance per frame (with whatever the camera sees).
+    light: motion-compensated course of the light, relative to frame 0, per frame; a cut leaves it where it was.
+    change: motion-compensated change of display luminance against the frame before, per frame (0 at frame 0).
+    temperature_k: colour temperature per frame, None where the picture has none; temperature_drift_mired: largest
+    motion-compensated departure from frame 0, positive = warmer. flicker: root mean square of the course around its
+    slow part, relative; flicker_energy: its square. slow_change: range of the slow part, relative.
+    cuts: first frames of another picture. directions: of some frames. expected, expected_temperature_k: the scene's
+    curve at each frame in the unit of `luminance` (source "render") or of `light` ("brief"); curve_error: mean distance
+    from it over its mean level.
+    """
+
+    frames: int
+    fps: float
+    luminance: dict[str, tuple[float, ...]]
+    light: tuple[float, ...]
+    change: tuple[float, ...]
+    temperature_k: tuple[float | None, ...]
+    temperature_drift_mired: float
+    jumps: tuple[Jump, ...]
+    cuts: tuple[int, ...]
+    flicker: float
+    flicker_energy: float
+    slow_change: float
+    directions: tuple[LightDirection, ...]
+    expected: tuple[float, ...] | None
+    expected_temperature_k: tuple[float, ...] | None
+    curve_error: float | None
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data for the report."""
+        return dataclasses.asdict(self)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """`word`: "holds", "drifts" or "jumps"; `frame`: the frame of the largest jump, else None."""
+
+    word: str
+    frame: int | None
+    sentence: str
+
+    def __str__(self) -> str:
+        return self.word if self.frame is None else f"{self.word} at frame {self.frame}"
+
+
+def as_rgb(frames: np.ndarray) -> np.ndarray:
+    """Frames as uint8 [T, H, W, 3]: alpha is composited over black, grey repeated, 16 bit and floats 0..1 rounded.
+
+    Raises UsageError for anything that is no clip.
+    """
+    array = np.asarray(frames)
+    if array.ndim != 4 or array.shape[-1] not in (1, 3, 4) or 0 in array.shape:
+        raise UsageError(f"A clip must be frames of pixels [T, H, W, 3], but this one is {list(array.shape)}.")
+    if array.dtype == np.uint16:
+        array = (array / 257).round().astype(np.uint8)
+    elif array.dtype.kind == "f":
+        array = (np.nan_to_num(array).clip(0, 1) * 255).round().astype(np.uint8)
+    elif array.dtype != np.uint8:
+        raise UsageError(f"A clip's pixels must be 8 or 16 bit or floats, but these are {array.dtype}.")
+    if array.shape[-1] == 4:
+        return (array[..., :3] * (array[..., 3:] / np.float32(255))).round().astype(np.uint8)
+    return np.repeat(array, 3, axis=-1) if array.shape[-1] == 1 else array
+
+
+def measure(frames: np.ndarray, fps: float, expected: ExpectedLight | None = None) -> LightMeasures:
+    """The light of `frames` (uint8 [T, H, W, 3], or what `as_rgb` takes) at `fps`, against the scene's curve if given.
+
+    Raises UsageError when the frames are no clip.
+    """
+    pictures = reduced(as_rgb(frames))
+    count = len(pictures)
+    y = luminance(pictures).reshape(count, -1)
+    levels = {name: np.percentile(y, q, axis=1) for name, q in (("p05", 5), ("p50", 50), ("p95", 95))}
+    changes = compare_frames(pictures)
+    cuts = find_cuts(changes)
+    relative = relative_changes(changes, cuts, y.mean(1))
+    jumps = _jumps(changes, relative, cuts, expected, count)
+    course = np.concatenate([[0.0], np.cumsum(relative)])
+    flicker, slow = _flicker_and_slow(relative, cuts, [j for j in jumps if j.size])
+    curve = None if expected is None else expected_luminance(expected, count)
+    kelvin = None if expected is None else expected_temperature(expected, count)
+    measured = y.mean(1) if expected is not None and expected.source == "render" else np.exp(course)
+    return LightMeasures(
+        frames=count,
+        fps=float(fps),
+        luminance={"mean": _floats(y.mean(1)), **{name: _floats(level) for name, level in levels.items()}},
+        light=_floats(np.exp(course)),
+        change=_floats(np.concatenate([[0.0], _compensated_change(changes, cuts)])),
+        temperature_k=tuple(_rounded(color_temperature(picture), 0) for picture in pictures),
+        temperature_drift_mired=_temperature_drift(changes, cuts, kelvin),
+        jumps=tuple(jumps),
+        cuts=tuple(cuts),
+        flicker=round(flicker, 5),
+        flicker_energy=float(f"{flicker**2:.4g}"),
+        slow_change=round(slow, 4),
+        directions=tuple(light_direction(pictures[k], k) for k in _sampled(count)),
+        expected=None if curve is None else _floats(curve),
+        expected_temperature_k=None if kelvin is None else _floats(kelvin, 0),
+        curve_error=None if curve is None else round(float(np.abs(measured - curve).mean() / max(curve.mean(), 0.1)), 4),
+    )
+
+
+def verdict(measures: LightMeasures) -> Verdict:
+    """One word about the light, and a sentence that says why.
+
+    Jumps that the scene means do not count, nor does a cut: it is told, and the light judged on both sides of it. A slow
+    change counts only against the expected curve, or where none was given; then the scene is taken for steadily lit.
+    """
+    faults = [jump for jump in measures.jumps if not jump.meant]
+    if faults:
+        worst = max(faults, key=lambda jump: abs(jump.size))
+        return Verdict("jumps", worst.frame, _jump_sentence(worst, len(faults), measures.fps) + _cut_sentence(measures))
+    reason = _drift_reason(measures)
+    if reason:
+        return Verdict("drifts", None, reason + _cut_sentence(measures))
+    if measures.frames == 1:
+        return Verdict("holds", None, "One frame: there is nothing to change.")
+    against = "as the scene predicts" if measures.expected is not None else "steadily"
+    return Verdict("holds", None, f"The light holds: it goes {against}." + _cut_sentence(measures))
+
+
+def find_cuts(changes: Changes) -> list[int]:
+    """First frames of another picture. A clip that is nothing but change (noise) has none: it cannot be compared."""
+    cuts = [int(t) + 1 for t in np.flatnonzero(changes.alike < _ANOTHER_PICTURE)]
+    return cuts if len(cuts) <= max(3, len(changes.alike) // 4) else []
+
+
+def relative_changes(changes: Changes, cuts: list[int], means: np.ndarray) -> np.ndarray:
+    """Motion-compensated change of display luminance over its level, whole frame, t against t-1 [T-1]; 0 at a cut.
+
+    Where hardly anything can be followed the plain means [T] tell.
+    """
+    weight = changes.weight.sum((1, 2))
+    level = np.maximum((changes.weight * changes.level).sum((1, 2)) / np.maximum(weight, 1e-6), _DARK)
+    followed = (changes.weight * changes.change).sum((1, 2)) / np.maximum(weight, 1e-6) / level
+    plain = np.diff(means) / np.maximum((means[1:] + means[:-1]) / 2, _DARK)
+    lost = (weight < 0.1 * changes.weight[0].size) if len(weight) else np.zeros(0, bool)
+    if len(weight) and not cuts and (changes.alike < _ANOTHER_PICTURE).any():
+        lost |= changes.alike < _ANOTHER_PICTURE
+    relative = np.where(lost, plain, followed).astype(np.float64)
+    relative[[cut - 1 for cut in cuts]] = 0
+    return relative
+
+
+def frame_gains(changes: Changes, cuts: list[int]) -> np.ndarray:
+    """Motion-compensated logarithmic gain of linear light per channel, whole frame, t against t-1 [T-1, 3]; 0 at a cut
+    and where nothing can be compared (black frames)."""
+    weight = changes.gain_weight[..., None]
+    gains = (weight * changes.gain).sum((1, 2)) / np.maximum(weight.sum((1, 2)), 1e-6)
+    gains[[cut - 1 for cut in cuts]] = 0
+    return gains.astype(np.float64)
+
+
+def _compensated_change(changes: Changes, cuts: list[int]) -> np.ndarray:
+    weight = np.maximum(changes.weight.sum((1, 2)), 1e-6)
+    change = (changes.weight * changes.change).sum((1, 2)) / weight
+    change[[cut - 1 for cut in cuts]] = 0
+    return change
+
+
+def _jumps(
+    changes: Changes, relative: np.ndarray, cuts: list[int], expected: ExpectedLight | None, count: int
+) -> list[Jump]:
+    cells = changes.change / np.maximum(changes.level, _DARK) * (changes.weight > 0.3)
+    cells[[cut - 1 for cut in cuts]] = 0
+    meant = meant_frames(expected, count)
+    near = max(_NEAR, round(_NEAR_SHARE * count))
+    found = []
+    for step, flash in _with_flashes(find_steps(relative, SMALLEST_JUMP)):
+        box = _box(cells, step)
+        found.append((step, box, flash))
+    known = {step.frame + k for step, _, _ in found for k in range(-1, step.width + 2)}
+    found += [(step, box, False) for step, box in _local_steps(cells) if step.frame not in known]
+    return [
+        Jump(
+            step.frame,
+            round(step.size, 4),
+            box,
+            "flash" if flash else "step",
+            any(step.frame - near <= frame <= step.frame + step.width - 1 + near for frame in meant),
+        )
+        for step, box, flash in sorted(found, key=lambda item: item[0].frame)
+    ]
+
+
+def _with_flashes(steps: list[Step]) -> list[tuple[Step, bool]]:
+    """Two steps that undo each other within four frames are one flash."""
+    result: list[tuple[Step, bool]] = []
+    k = 0
+    while k < len(steps):
+        pair = steps[k : k + 2]
+        undone = (
+            len(pair) == 2
+            and pair[1].frame - pair[0].frame <= 4
+            and abs(pair[0].size + pair[1].size) < 0.4 * abs(pair[0].size)
+        )
+        result.append((pair[0], undone))
+        k += 2 if undone else 1
+    return result
+
+
+def _local_steps(cells: np.ndarray) -> list[tuple[Step, tuple[float, float, float, float]]]:
+    """Steps of a part of the picture: cells side by side that change together within a frame."""
+    beyond = excess(cells, 1)
+    bound = np.maximum(_SMALLEST_LOCAL_JUMP, 5 * unrest(cells)) if len(cells) else 0
+    result = []
+    for t, frame in enumerate(beyond):
+        for sign in (1, -1):
+            labels_count, labels = cv2.connectedComponents((sign * frame > bound).astype(np.uint8), connectivity=4)
+            for label in range(1, labels_count):
+                mask = labels == label
+                if mask.mean() >= _SMALLEST_LOCAL_AREA:
+                    result.append((Step(t + 1, 1, float(np.median(frame[mask]))), _box_of(mask)))
+    by_frame = {}
+    for step, box in sorted(result, key=lambda item: abs(item[0].size)):
+        by_frame[step.frame] = (step, box)
+    return list(by_frame.values())
+
+
+def _box(cells: np.ndarray, step: Step) -> tuple[float, float, float, float]:
+    """The cells that take part in a step of the whole: those that change at least half as much as the typical one."""
+    first = step.frame - 1
+    total = cells[first : first + step.width].sum(0) * np.sign(step.size)
+    strong = np.median(total[total > abs(step.size) / 2]) if (total > abs(step.size) / 2).any() else 0.0
+    return _box_of(total > strong / 2)
+
+
+def _box_of(mask: np.ndarray) -> tuple[float, float, float, float]:
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    if len(rows) == 0:
+        return 0.0, 0.0, 1.0, 1.0
+    height, width = mask.shape
+    box = columns[0] / width, 1 - (rows[-1] + 1) / height, (columns[-1] + 1) / width, 1 - rows[0] / height
+    x0, y0, x1, y1 = (round(float(edge), 3) for edge in box)
+    return x0, y0, x1, y1
+
+
+def without_steps(relative: np.ndarray) -> np.ndarray:
+    """The changes [T-1] with their abrupt steps taken out; what changes slowly beneath them stays."""
+    calm = np.array(relative, np.float64)
+    for step in find_steps(calm, SMALLEST_JUMP):
+        calm[step.frame - 1 : step.frame - 1 + step.width] -= step.size / step.width
+    return calm
+
+
+def _flicker_and_slow(relative: np.ndarray, cuts: list[int], jumps: list[Jump]) -> tuple[float, float]:
+    course = np.concatenate([[0.0], np.cumsum(without_steps(relative) if jumps else relative)])
+    slow = slow_part(course, cuts, _FLICKER_SMOOTHING)
+    fast = course - slow
+    if len(fast) > 8:
+        fast = fast[2:-2]  # the regression leans at the ends
+    return float(np.sqrt(np.mean(fast**2))), float(np.ptp(slow_part(course, cuts)))
+
+
+def _temperature_drift(changes: Changes, cuts: list[int], expected_kelvin: np.ndarray | None) -> float:
+    """Largest departure from frame 0 in mired, positive = warmer, less what is expected.
+
+    Read off the compensated red-to-blue ratio; a black body near daylight gives what one mired makes of it.
+    """
+    gains = frame_gains(changes, cuts)
+    course = np.concatenate([[0.0], np.cumsum(gains[:, 0] - gains[:, 2])]) / _log_ratio_per_mired()
+    if expected_kelvin is not None:
+        course = course - (1e6 / expected_kelvin - 1e6 / expected_kelvin[0])
+    return round(float(course[np.abs(course).argmax()]), 1)
+
+
+def _log_ratio_per_mired() -> float:
+    warm, cool = blackbody_rgb(4000), blackbody_rgb(8000)
+    return float(np.log(warm[0] / warm[2]) - np.log(cool[0] / cool[2])) / (mired(4000) - mired(8000))
+
+
+def flicker_bound(slow_change: float) -> float:
+    """The flicker that a clip may have whose light changes slowly by this much."""
+    return _FLICKER + _FLICKER_OF_SLOW * slow_change
+
+
+def _drift_reason(measures: LightMeasures) -> str:
+    if measures.flicker > flicker_bound(measures.slow_change):
+        return f"The light flickers by {100 * measures.flicker:.1f} % around its own slow course."
+    if measures.curve_error is not None and measures.curve_error > _CURVE_ERROR:
+        return f"The light leaves the scene's curve by {100 * measures.curve_error:.0f} % on average."
+    if measures.expected is None and measures.slow_change > _SLOW_CHANGE:
+        way = "brighter" if measures.light[-1] > measures.light[0] else "darker"
+        return f"The light slowly gets {way}, by {100 * measures.slow_change:.0f} %, and nothing says that it should."
+    if abs(measures.temperature_drift_mired) > _TEMPERATURE_DRIFT:
+        way = "warmer" if measures.temperature_drift_mired > 0 else "cooler"
+        return f"The light gets {way} by {abs(measures.temperature_drift_mired):.0f} mired."
+    return ""
+
+
+def _jump_sentence(jump: Jump, count: int, fps: float) -> str:
+    what = "flashes" if jump.kind == "flash" else "jumps"
+    way = "up" if jump.size > 0 else "down"
+    at = f"at frame {jump.frame} ({jump.frame / fps:.2f} s)" if fps > 0 else f"at frame {jump.frame}"
+    more = f" and at {count - 1} more place{'s' if count > 2 else ''}" if count > 1 else ""
+    return f"The light {what} {way} by {100 * abs(jump.size):.0f} % {at}{more}."
+
+
+def _cut_sentence(measures: LightMeasures) -> str:
+    if not measures.cuts:
+        return ""
+    where = ", ".join(str(cut) for cut in measures.cuts)
+    return f" The picture cuts at frame {where}: another picture, so its light is judged on each side by itself."
+
+
+def _sampled(count: int) -> list[int]:
+    return sorted({round(k) for k in np.linspace(0, count - 1, min(count, 9))})
+
+
+def _floats(values: np.ndarray, digits: int = 5) -> tuple[float, ...]:
+    return tuple(round(float(value), digits) for value in values)
+
+
+def _rounded(value: float | None, digits: int) -> float | None:
+    return None if value is None else round(value, digits)
