@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import re
 import sys
 from pathlib import Path
@@ -17,6 +18,7 @@ from typing import Any, TextIO
 import bpy
 
 from . import previs, properties
+from .bridge.progress import duration_in_words
 from .operators.prompts import read_preset
 from .preferences import engine_places
 
@@ -44,16 +46,51 @@ def parser() -> argparse.ArgumentParser:
         command.add_argument("--negative", help="what to avoid besides the model's own; default: the file's")
     for command in (render, check):
         command.add_argument("--model", default="nano", help="'nano' or a checkpoint folder")
+    _add_making(render)
+    return top
+
+
+def _add_making(render: argparse.ArgumentParser) -> None:
+    """The options about how clips are made."""
     render.add_argument("--mode", choices=previs.MODES, default="first_last", help="what the clip is held to")
     render.add_argument("--size", type=_size, metavar="WxH")
     render.add_argument("--steps", type=int, metavar="N")
     render.add_argument("--seed", type=int, default=0, metavar="N")
     render.add_argument(
+        "--light-guide",
+        choices=previs.CHOICES["guide_light"],
+        default="gentle",
+        help="how firmly the light is held to the scene's",
+    )
+    render.add_argument(
+        "--expected-light", choices=previs.CHOICES["light_truth"], default="brief",
+        help="what tells how the light should go: the scene's facts, or small renders of it",
+    )  # fmt: skip
+    render.add_argument("--preset", choices=previs.CHOICES["preset"], help="how a distilled model is sampled")
+    render.add_argument(
+        "--lora", type=_lora, action="append", default=[], metavar="PATH[:STRENGTH][:high|low]",
+        help="a file that changes the model; may be given again",
+    )  # fmt: skip
+    render.add_argument(
+        "--dtype", choices=previs.CHOICES["dtype"], default="float32", help="how exactly the model calculates"
+    )
+    render.add_argument(
+        "--offload", choices=previs.CHOICES["offload"], default="none", help="what is kept out of memory"
+    )
+    render.add_argument(
+        "--step-cache", type=float, default=0.0, metavar="CHANGE", help="reuse what changes less than this; not exact"
+    )
+    render.add_argument("--vae-tiles", type=int, default=0, metavar="PIXELS", help="decode in tiles; not exact")
+    render.add_argument(
         "--output", type=Path, metavar="DIR", help="where job folders go; default: 'previs' beside the file"
     )
     render.add_argument("--save", type=Path, metavar="FILE.blend", help="save the scene with its new strips here")
-    render.add_argument("--dry-run", action="store_true", help="stop before the engine; leave request and frames")
-    return top
+    end = render.add_mutually_exclusive_group()
+    end.add_argument("--dry-run", action="store_true", help="stop before the engine; leave request and frames")
+    end.add_argument(
+        "--resume", action="store_true",
+        help="go on with a shot's last job where it was interrupted, as it was asked for then",
+    )  # fmt: skip
 
 
 def _size(text: str) -> tuple[int, int]:
@@ -61,6 +98,13 @@ def _size(text: str) -> tuple[int, int]:
     if match is None:
         raise argparse.ArgumentTypeError(f"'{text}' is no size; write it as 832x480")
     return int(match[1]), int(match[2])
+
+
+def _lora(text: str) -> previs.Lora:
+    match = re.fullmatch(r"(?P<path>.+?)(:(?P<strength>-?\d*\.?\d+))?(:(?P<expert>high|low|both))?", text)
+    if match is None:
+        raise argparse.ArgumentTypeError("a LoRA needs a file; write it as style.safetensors:0.8:high")
+    return previs.Lora(os.path.abspath(match["path"]), float(match["strength"] or 1.0), match["expert"] or "both")
 
 
 def main(argv: list[str], out: TextIO | None = None) -> int:
@@ -140,6 +184,9 @@ def _settings(args: argparse.Namespace) -> previs.Settings:
     engine_python, user_dir = engine_places(bpy.context)
     return previs.Settings(
         model=args.model, mode=args.mode, size=args.size, steps=args.steps, seed=args.seed,
+        preset=args.preset, loras=tuple(args.lora), dtype=args.dtype, offload=args.offload,
+        step_cache=args.step_cache, vae_tiles=args.vae_tiles,
+        guide_light=args.light_guide, light_truth=args.expected_light,
         output=args.output, engine_python=engine_python, user_dir=user_dir, **_wording(args),
     )  # fmt: skip
 
@@ -148,7 +195,7 @@ def _render(args: argparse.Namespace) -> int:
     settings = _settings(args)
     if args.dry_run:
         return _dry_run(args, settings)
-    generation = previs.Generation(_scene(), settings, args.shot)
+    generation = previs.Generation(_scene(), settings, args.shot, args.resume)
     _warn(generation.warnings)
     try:
         generation.run(_Terminal().show)
@@ -158,6 +205,13 @@ def _render(args: argparse.Namespace) -> int:
         print(clip, file=args.stream)
     if args.save is not None and generation.clips:
         bpy.ops.wm.save_as_mainfile(filepath=str(args.save.resolve()), copy=True)
+    for note in generation.progress.notes:
+        _complain(f"note: {note}")
+    for take in generation.made:
+        if take.verdict:
+            _complain(f"{take.name}: {take.verdict}. {take.sentence}".rstrip())
+    if generation.overview is not None:
+        _complain(f"overview: {generation.overview}")
     for error in generation.errors:
         _complain(error)
     return generation.exit_status
@@ -180,7 +234,10 @@ class _Terminal:
     def show(self, generation: previs.Generation) -> None:
         name = generation.shots[generation.index] if generation.index >= 0 else ""
         done = int(generation.fraction * 30)
-        line = f"[{'#' * done}{'.' * (30 - done)}] {generation.fraction:4.0%}  {name}: {generation.status}"
+        left = generation.progress.left
+        time_left = f", about {duration_in_words(left)} left" if left is not None and sys.stderr.isatty() else ""
+        bar = f"[{'#' * done}{'.' * (30 - done)}] {generation.fraction:4.0%}"
+        line = f"{bar}  {name}: {generation.status}{time_left}"
         if line == self.last:
             return
         self.last = line

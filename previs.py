@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +23,26 @@ from .bridge.environment import find_engine, inspect_engine
 from .bridge.jobs import JobError, JobFolder
 from .bridge.progress import SHARES, Progress
 from .bridge.tool import EngineTool
+from .conditioning import light_curve
 from .prompting import DEFAULT_TEMPLATE, StructuredPrompt, TemplateError, build_prompt, joined, parse_template
 from .scene.brief import Brief, SceneError, Shot
 from .scene.reader import read_brief
 from .wan_engine import models
 from .wan_engine.outline import Outline, outline, read_own_facts
-from .wan_engine.request import Cancelled, CheckpointError, GenerationRequest, Lora, UsageError, WanError
+from .wan_engine.request import (
+    DTYPES,
+    GUIDES,
+    LIGHT_SOURCES,
+    OFFLOADS,
+    PRESETS,
+    Cancelled,
+    CheckpointError,
+    GenerationRequest,
+    LightCurve,
+    Lora,
+    UsageError,
+    WanError,
+)
 
 ADDON_DIR = Path(__file__).resolve().parent
 NANO = ADDON_DIR / "checkpoints" / "nano"
@@ -36,6 +50,10 @@ MODES = ("first_last", "first", "text")
 RAW = "raw"  # the folder of a job's frames as the model made them, before any finishing
 OVERVIEW = "overview.png"
 CORRECTIONS = ("deflicker", "color")
+# What the engine lets one choose from.
+CHOICES = {
+    "guide_light": GUIDES, "light_truth": LIGHT_SOURCES, "preset": tuple(PRESETS), "dtype": DTYPES, "offload": OFFLOADS,
+}  # fmt: skip
 Take = sequencer.Take
 OurError = (SceneError, WanError, JobError, sequencer.SequencerError)
 
@@ -151,19 +169,31 @@ def jobs_root(settings: Settings) -> Path:
 
 
 def prepare(scene: bpy.types.Scene, brief: Brief, shot: Shot, settings: Settings) -> JobFolder:
-    """A job folder with the shot's conditioning frames and request, ready to run. Renders two frames in Blender."""
+    """A job folder with the shot's conditioning frames and request, ready to run. Renders some frames in Blender."""
     model = outline(settings.checkpoint)
     request = request_of(brief, shot, settings, model)
     job = JobFolder.create(jobs_root(settings), shot.name)
     try:
+        frames: dict[str, Path] = {}
         if settings.mode != "text":
             picture = model.picture_size(brief.resolution, settings.size)
-            conditioning.render_first_last(scene, shot, picture, job.conditioning, last=settings.mode == "first_last")
-        job.write_request(request)
+            last = settings.mode == "first_last"
+            frames = conditioning.render_first_last(scene, shot, picture, job.conditioning, last=last)
+        light = expected_light(scene, shot, settings, frames)
+        job.write_request(replace(request, light=light, guide_light=settings.guide_light))
     except BaseException as error:
         job.mark_ended("failed", str(error) or "Stopped.", getattr(error, "exit_status", 130))
         raise
     return job
+
+
+def expected_light(scene: bpy.types.Scene, shot: Shot, settings: Settings, frames: Mapping[str, Path]) -> LightCurve:
+    """How the shot's light should go. `frames` are the conditioning frames, "first" and "last". Raises SceneError."""
+    if settings.light_truth == "render":
+        curve = light_curve.render_light(scene, shot)
+    else:
+        curve = light_curve.predict_light(scene, shot, frames.get("first"), frames.get("last"))
+    return LightCurve.from_json(curve.to_json())
 
 
 def request_of(brief: Brief, shot: Shot, settings: Settings, model: Outline) -> GenerationRequest:
@@ -258,6 +288,16 @@ def report_picture(scene: bpy.types.Scene, name: str) -> Path:
     raise JobError(f"{name} has no report picture. {reason or 'Generate the shot again to get one.'}")
 
 
+def _sun_path(shot: Shot) -> list[dict[str, float]] | None:
+    """Where the sun stands over the shot, for the report's page; frames count from the shot's first."""
+    if shot.sun is None:
+        return None
+    return [
+        {"frame": s.frame - shot.frame_start, "azimuth_deg": s.azimuth_deg, "elevation_deg": s.elevation_deg}
+        for s in shot.sun.samples
+    ]
+
+
 def overview_task(made: Sequence[Take], out: Path) -> dict[str, Any]:
     """What `wan_engine.sheet` is to draw."""
     shots = []
@@ -337,6 +377,7 @@ class Work:
         self.errors: list[str] = []
         self.exit_status = 0
         self._cancelled = False
+        self._tool: EngineTool | None = None
         self._work = self._run_all()
 
     def _run_all(self) -> Iterator[bool]:
@@ -357,6 +398,8 @@ class Work:
         if not self._cancelled:
             self._cancelled = True
             self._fail(Cancelled("Cancelled."))
+        if self._tool is not None:
+            self._tool.stop()
 
     def run(self, on_change: Callable[[Any], None] = lambda work: None, pause: float = 0.05) -> None:
         """Steps to the end, for scripts. Ctrl-C cancels; a second one ends the engine at once."""
@@ -385,12 +428,16 @@ class Work:
 
     def _run_tool(self, tool: EngineTool) -> Iterator[bool]:
         """Waits for one of the engine's programs. Raises the WanError it ends in, or Cancelled."""
-        while not tool.poll():
+        self._tool = tool
+        try:
+            while not tool.poll():
+                yield False
+        except WanError as error:
             if self._cancelled:
-                tool.stop()
-                raise Cancelled("Cancelled.")
-            self.progress.status = tool.words or self.progress.status
-            yield False
+                raise Cancelled("Cancelled.") from error
+            raise
+        finally:
+            self._tool = None
 
 
 class Generation(Work):
@@ -477,11 +524,24 @@ class Generation(Work):
             yield False
         if ended.kind != "done":
             raise error_of(ended)
+        yield from self._review(shot, job)
         self.progress.tell("Importing the clip", 0.99)
         self.clips.append(clip_of(job))
         frames = range(shot.frame_start, shot.frame_end + 1)
         self.made.append(import_take(self._live_scene(), shot.name, frames, job))
         yield False
+
+    def _review(self, shot: Shot, job: JobFolder) -> Iterator[bool]:
+        """The clip's light measured, where the engine has not done so yet. That it cannot be measured costs no clip."""
+        if _verdict(history.read_report(job), 0):
+            return
+        self.progress.tell("Measuring the light", SHARES["measure"])
+        try:
+            task = {"job": str(job.path), "sun": _sun_path(shot)}
+            yield from self._run_tool(EngineTool(_engine(self.settings).python, ADDON_DIR, "wan_engine.review", task))
+        except WanError as error:
+            if not self._cancelled:
+                self.progress.note(f"The light of {shot.name} could not be measured: {error}")
 
     def _draw_overview(self) -> Iterator[bool]:
         """One picture of all takes. That it cannot be drawn costs no take."""
@@ -497,8 +557,8 @@ class Generation(Work):
 
 
 class Repair(Work):
-    """A take's light mended, as a new take: flicker and jumps taken out, colours matched, from the frames that the model
-    made; the take itself stays as it is.
+    """A take's light mended, as a new take: flicker and jumps taken out, colours matched. It starts from the frames
+    that the model made, and the take itself stays as it is.
 
     Raises SequencerError, JobError or CheckpointError when made, before anything is done, if that cannot be.
     """

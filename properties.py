@@ -210,7 +210,7 @@ class WanPrevisScene(bpy.types.PropertyGroup):
     offload: EnumProperty(name="Memory", description="How much of the model stays in memory", items=OFFLOADS)
     step_cache: FloatProperty(
         name="Step Cache",
-        description="Reuse what was computed while it changes less than this, such as 0.05. Faster, not exact. 0 is off",
+        description="Reuse what was computed while it changes less than this, such as 0.05: faster, not exact. 0: off",
         min=0.0,
         max=1.0,
         soft_max=0.3,

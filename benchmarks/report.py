@@ -54,9 +54,7 @@ def text(rows: Sequence[Row], shares: Sequence[Share], cached: Sequence[CachedRo
 
 
 def _shares(shares: Sequence[Share]) -> str:
-    head = (
-        "| piece | | ours, GFLOP/s | of peak | theirs, GFLOP/s | of peak |\n| --- | --- | ---: | ---: | ---: | ---: |"
-    )
+    head = "| piece | | ours, GFLOP/s | of peak | theirs, GFLOP/s | of peak |"
     lines = [
         f"| {s.title} | {_SHORT[s.dtype]} | {s.ours:.0f} | {s.ours / s.peak:.0%} | {s.theirs:.0f} | "
         f"{s.theirs / s.peak:.0%} |"
@@ -66,9 +64,7 @@ def _shares(shares: Sequence[Share]) -> str:
 
 
 def _cached(rows: Sequence[CachedRow]) -> str:
-    head = (
-        "| threshold | ours, s | Diffusers, s | time | left out | error |\n| --- | ---: | ---: | ---: | ---: | ---: |"
-    )
+    head = "| threshold | ours, s | Diffusers, s | time | left out | error |"
     lines = [
         f"| {r.threshold or 'off'} | {r.seconds:.3f} | {r.their_seconds:.3f} | **{r.seconds / r.their_seconds:.2f}** | "
         f"{r.skipped} of {r.passes} | {r.error:.1%} |"

@@ -21,8 +21,8 @@ _ERRORS: dict[int, type[WanError]] = {
 class EngineTool:
     """`python -m MODULE` of the engine's environment with `task` as JSON on its stdin.
 
-    Every line it prints is its progress; the last one is its result, or its error when it ends with another status
-    than 0. Nothing here blocks. Raises CheckpointError when it cannot be started.
+    The last line it prints is its result, or its error when it ends with another status than 0. Nothing here blocks.
+    Raises CheckpointError when it cannot be started.
     """
 
     def __init__(self, python: Path, addon_dir: Path, module: str, task: dict[str, Any]) -> None:

@@ -2,6 +2,7 @@
 """Pictures of a shot that the video model is conditioned on, rendered from the scene without leaving a trace in it."""
 
 from .frames import render_first_last
+from .light_curve import PredictedLight, predict_light, render_light
 from .preserve import preserved
 
-__all__ = ["preserved", "render_first_last"]
+__all__ = ["PredictedLight", "predict_light", "preserved", "render_first_last", "render_light"]

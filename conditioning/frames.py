@@ -7,7 +7,7 @@ import os
 import struct
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -46,9 +46,21 @@ def render_first_last(
 
     Raises SceneError when the camera is missing, the folder cannot be written or Blender cannot render.
     """
+    frames = {"first": shot.frame_start} | ({"last": shot.frame_end} if last else {})
+    return render_frames(scene, shot, size, folder, frames, samples)
+
+
+def render_frames(
+    scene: bpy.types.Scene,
+    shot: Shot,
+    size: tuple[int, int],
+    folder: Path,
+    frames: Mapping[str, int],
+    samples: int,
+) -> dict[str, Path]:
+    """Render `folder`/NAME.png for every name and frame in `frames`, as `render_first_last` does."""
     camera = _camera(scene, shot)
     _check_writable(folder)
-    frames = {"first": shot.frame_start} | ({"last": shot.frame_end} if last else {})
     with preserved(scene), bpy.context.temp_override(scene=scene):
         for marker in scene.timeline_markers:
             marker.camera = None  # a bound marker would switch the camera again when the render starts
@@ -98,15 +110,20 @@ def _set_picture(scene: bpy.types.Scene, size: tuple[int, int]) -> None:
     render.use_sequencer = render.use_compositing = False
     render.use_multiview = render.use_stamp = render.film_transparent = False
     render.use_single_layer = render.use_render_cache = False
+    set_png(image)
+    chosen = _view_layer(scene)
+    for layer in scene.view_layers:
+        layer.use = layer == chosen
+
+
+def set_png(image: bpy.types.ImageFormatSettings) -> None:
+    """RGB, 8 bit, shown through the scene's colour management."""
     if image.file_format != "PNG":  # setting it again would still reset the colour space of the output
         if hasattr(image, "media_type"):  # from 5.0 on it decides which file formats there are
             image.media_type = "IMAGE"
         image.file_format = "PNG"
     image.color_mode, image.color_depth = "RGB", "8"
     image.color_management = "FOLLOW_SCENE"
-    chosen = _view_layer(scene)
-    for layer in scene.view_layers:
-        layer.use = layer == chosen
 
 
 def _view_layer(scene: bpy.types.Scene) -> bpy.types.ViewLayer:

@@ -50,7 +50,7 @@ class Generate(Work):
             self.report({"ERROR"}, str(error))
             return False
         session.begin("")
-        self._picture, self._pictures = LivePicture(), 0
+        self._pictures = 0
         self._mirror(context)
         return True
 
@@ -82,10 +82,6 @@ class Generate(Work):
             self.report({"INFO"}, result)
         return {"FINISHED"} if generation.takes else {"CANCELLED"}
 
-    def cancel(self, context: bpy.types.Context) -> None:
-        super().cancel(context)
-        self._drop_picture()
-
     def _mirror(self, context: bpy.types.Context) -> None:
         generation, session = self._generation, session_of(context)
         progress = generation.progress
@@ -98,9 +94,14 @@ class Generate(Work):
             session.tell_notes(progress.notes)
         if progress.picture is None:
             session.picture = 0
-        elif self._picture is not None and self._pictures != progress.pictures and not bpy.app.background:
+        elif self._pictures != progress.pictures and not bpy.app.background:
+            self._picture = self._picture or LivePicture()
             width, height = generation.brief.resolution
             session.picture, self._pictures = self._picture.show(progress.picture, width / height), progress.pictures
+
+    def _drop_timer(self, context: bpy.types.Context) -> None:
+        Work._drop_timer(self, context)
+        self._drop_picture()
 
     def _drop_picture(self) -> None:
         if self._picture is not None:
@@ -109,7 +110,7 @@ class Generate(Work):
 
 
 def _told(take: previs.Take) -> str:
-    return f"{take.name}: the light {take.verdict}" if take.verdict else take.name
+    return f"{take.name} (light {take.verdict})" if take.verdict else take.name
 
 
 class WANPREVIS_OT_generate(Generate, bpy.types.Operator):

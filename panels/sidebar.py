@@ -11,6 +11,9 @@ from .. import previs
 from ..bridge.environment import EnvironmentMissing, find_engine
 from ..preferences import engine_places
 from ..properties import WanPrevisShot, outdated
+from .progress import draw_ended, draw_running
+from .settings import AdvancedPanel, SettingsPanel
+from .takes import TakesPanel
 from .wrapping import label
 
 FACTS = (
@@ -61,11 +64,16 @@ class ShotsPanel:
                 label(layout, context, "The scene has changed. Read the shots again.", icon="INFO")
         for warning in state.warnings:
             label(layout, context, warning.text, icon="INFO")
+        if context.window_manager.wan_previs.running:
+            draw_running(layout, context)
+            return
         column = layout.column(align=True)
         column.scale_y = 1.3
+        if state.active is not None and state.active.unfinished:
+            column.operator("wan_previs.resume", text=state.active.unfinished, icon="FRAME_NEXT")
         column.operator("wan_previs.generate", icon="PLAY")
         column.operator("wan_previs.generate_all", icon="SEQUENCE")
-        _draw_session(layout, context)
+        draw_ended(layout, context)
 
 
 class FactsPanel:
@@ -173,34 +181,6 @@ class WANPREVIS_PT_collection(_ThingPanel, bpy.types.Panel):
     thing = "collection"
 
 
-class SettingsPanel:
-    """How clips are made."""
-
-    bl_region_type = "UI"
-    bl_category = "Previs"
-    bl_label = "Settings"
-    bl_options: ClassVar[set[str]] = {"DEFAULT_CLOSED"}
-
-    def draw(self, context: bpy.types.Context) -> None:
-        layout, state = self.layout, context.scene.wan_previs
-        layout.use_property_split = True
-        layout.use_property_decorate = False
-        column = layout.column()
-        column.prop(state, "model")
-        if state.model == "CUSTOM":
-            column.prop(state, "checkpoint", text="Folder")
-            column.prop(state, "precision")
-        column.prop(state, "mode")
-        column.prop(state, "size")
-        if state.size == "CUSTOM":
-            pixels = column.column(align=True)
-            pixels.prop(state, "width")
-            pixels.prop(state, "height")
-        column.prop(state, "steps")
-        column.prop(state, "seed")
-        column.prop(state, "output")
-
-
 def _draw_missing_engine(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     """The way on for who has just installed the extension."""
     chosen, folder = engine_places(context)
@@ -216,35 +196,23 @@ def _draw_missing_engine(layout: bpy.types.UILayout, context: bpy.types.Context)
         box.operator("preferences.addon_show", text="Preferences", icon="PREFERENCES").module = _root_package()
 
 
-def _draw_session(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
-    session = context.window_manager.wan_previs
-    if session.running:
-        column = layout.column()
-        label(column, context, session.title)
-        column.progress(text=session.status, factor=session.fraction)
-        column.operator("wan_previs.cancel", icon="CANCEL")
-        return
-    for error in session.errors:
-        label(layout.box(), context, error.text, icon="ERROR")
-    if session.result:
-        label(layout, context, session.result, icon="CHECKMARK")
-    if session.folder:
-        layout.operator("wan_previs.open_folder", icon="FILE_FOLDER")
-
-
 def _root_package() -> str:
     return __package__.rpartition(".")[0]
 
 
 def _for_space(space: str) -> list[type]:
     """The panels of one editor's sidebar."""
-    kinds = {"shots": ShotsPanel, "facts": FactsPanel, "prompt": PromptPanel, "wording": WordingPanel}
-    kinds |= {"settings": SettingsPanel}
+    kinds = {
+        "shots": ShotsPanel, "takes": TakesPanel, "facts": FactsPanel, "prompt": PromptPanel, "wording": WordingPanel,
+        "settings": SettingsPanel, "advanced": AdvancedPanel,
+    }  # fmt: skip
     editor = {"VIEW_3D": "view3d", "SEQUENCE_EDITOR": "sequencer"}[space]
     classes = []
     for order, (name, kind) in enumerate(kinds.items()):
         identifier = f"WANPREVIS_PT_{name}_{editor}"
         members = {"bl_idname": identifier, "bl_space_type": space, "bl_order": order, "__doc__": kind.__doc__}
+        if name == "advanced":
+            members["bl_parent_id"] = f"WANPREVIS_PT_settings_{editor}"
         classes.append(type(identifier, (kind, bpy.types.Panel), members))
     return classes
 

@@ -12,7 +12,7 @@ import numpy as np
 from mathutils import Matrix, Vector
 
 from .brief import CameraSample, LensClass, Matrix16, SceneError
-from .geometry import Pose, angle_between_deg
+from .geometry import Pose, angle_between_deg, cross
 
 ANGLE_TOLERANCE = 0.25
 LENGTH_TOLERANCE = 0.01
@@ -83,7 +83,7 @@ def camera_state(
     units; None without a focus object. Raises SceneError for a matrix that is no place."""
     rows = [value for row in matrix for value in row]
     axes = np.asarray(rows).reshape(4, 4)[:3, 1:3]
-    if not np.isfinite(rows).all() or np.linalg.norm(np.cross(axes[:, 0], axes[:, 1])) < 1e-12:
+    if not np.isfinite(rows).all() or math.hypot(*cross(axes[:, 0], axes[:, 1])) < 1e-12:
         raise SceneError(
             f"Camera {name!r} has no valid place at frame {scene.frame_current} (its matrix is not a number or "
             "flat). Clear its transforms and check its parents, constraints and drivers."
@@ -112,9 +112,7 @@ def camera_state(
     )
 
 
-def _extent(
-    render: bpy.types.RenderSettings, data: Any, unit: float
-) -> tuple[float, float, tuple[float, float]]:
+def _extent(render: bpy.types.RenderSettings, data: Any, unit: float) -> tuple[float, float, tuple[float, float]]:
     """Width, height and shift of the picture. The sensor fit says which side the sensor's size and shift refer to;
     with AUTO that is the longer side, by the sensor's width."""
     across = render.resolution_x * render.pixel_aspect_x
@@ -134,11 +132,10 @@ def camera_error(a: CameraState, b: CameraState, middle: CameraState, t: float) 
     def mix(x, y):
         return x + (y - x) * t
 
-    place = float(np.linalg.norm(mix(a.pose.position, b.pose.position) - middle.pose.position)) / LENGTH_TOLERANCE
-    worst = place
+    worst = math.hypot(*(mix(a.pose.position, b.pose.position) - middle.pose.position)) / LENGTH_TOLERANCE
     for axis in ("forward", "up"):
         line = mix(getattr(a.pose, axis), getattr(b.pose, axis))
-        length = float(np.linalg.norm(line))
+        length = math.hypot(*line)
         if length < 0.7:  # far apart: a straight mix means nothing yet
             return math.inf
         worst = max(worst, angle_between_deg(line / length, getattr(middle.pose, axis)) / ANGLE_TOLERANCE)
@@ -149,5 +146,5 @@ def camera_error(a: CameraState, b: CameraState, middle: CameraState, t: float) 
         else:
             step = LENGTH_TOLERANCE * max(z, 1.0) if name == "focus_distance_m" else 0.0025 * z
             worst = max(worst, abs(mix(x, y) - z) / max(step, 1e-6))
-    shift = mix(np.array(a.shift), np.array(b.shift)) - np.array(middle.shift)
-    return max(worst, float(np.abs(shift).max()) / 0.001)
+    shifts = (abs(mix(x, y) - z) for x, y, z in zip(a.shift, b.shift, middle.shift, strict=True))
+    return max(worst, max(shifts) / 0.001)

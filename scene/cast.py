@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 import bpy
@@ -118,7 +118,7 @@ class Cast:
             if match:
                 role.thing, role.frame, role.camera = match, middle, there
 
-    def _note(self, roles, frame: int, depsgraph: bpy.types.Depsgraph) -> None:
+    def _note(self, roles: Iterable[Role], frame: int, depsgraph: bpy.types.Depsgraph) -> None:
         """Keeps place, turn and shape of what may change, to see later what did."""
         for role in roles:
             if all(member in self.solids.still for member in role.group.members):
@@ -165,8 +165,8 @@ class Cast:
 
     def _plain_centre(self, group: Group) -> Callable[[int], np.ndarray] | None:
         """The centre as a function of the frame, where keyframes alone move a rigid group."""
-        plain = [PlainObject.of(member) for member in group.members]
-        if any(p is None for p in plain) or not self.solids.rigid(group.members):
+        plain = [found for member in group.members if (found := PlainObject.of(member)) is not None]
+        if len(plain) < len(group.members) or not self.solids.rigid(group.members):
             return None
         boxes = [self.solids.local_middle(member) for member in group.members]
 
@@ -223,7 +223,7 @@ class Cast:
             (angle_between_deg(_unit(a[:, i]), _unit(role.axes[0][:, i])) for a in role.axes for i in range(3)),
             default=0.0,
         )
-        return motion(centres, turn, _deforms(role.shapes), seconds, role.camera.pose)
+        return motion(centres, turn, _deforms(role.shapes), seconds, role.camera.pose, role.thing.extent)
 
 
 def _lead(group: Group) -> bpy.types.Object:

@@ -23,6 +23,7 @@ OVERHEAD = 70.0
 AERIAL_HEIGHT = 15.0
 STILL_SPEED = 0.02  # metres per second
 STILL_TRAVEL = 0.02  # metres over the shot
+LEAST_LEAVING = 0.3  # of its size, that something deforming goes before it is said to move
 STILL_TURN = 5.0  # degrees over the shot
 
 
@@ -69,12 +70,15 @@ def motion(
     deforms: bool,
     seconds: float,
     pose: Pose,
+    size: float = 0.0,
 ) -> Motion:
     """What a subject does: `centres` [N, 3] in metres over the shot, `turn_deg` how far it turns, `deforms` whether its
-    shape changes, `pose` the camera that says what left, up and toward are."""
+    shape changes, `pose` the camera that says what left, up and toward are, `size` its longest side in metres. The
+    middle of what deforms sways with its shape: only what leaves its place moves."""
     way = float(np.linalg.norm(np.diff(centres, axis=0), axis=1).sum())
     speed = way / seconds if seconds > 0.0 else 0.0
-    if way < STILL_TRAVEL or speed < STILL_SPEED:
+    stays = deforms and float(np.linalg.norm(centres - centres[0], axis=1).max()) < LEAST_LEAVING * size
+    if way < STILL_TRAVEL or speed < STILL_SPEED or stays:
         if deforms:
             return Motion("deforming", 0.0, None)
         return Motion("turning" if turn_deg >= STILL_TURN else "static", 0.0, None)

@@ -99,7 +99,9 @@ def _bearer(item: bpy.types.Object) -> bpy.types.Object:
 def _is_thing(parent: bpy.types.Object) -> bool:
     if parent.type == "EMPTY":
         data = parent.animation_data
-        return bool(len(parent.constraints)) or (data is not None and (data.action is not None or len(data.drivers) > 0))
+        return bool(len(parent.constraints)) or (
+            data is not None and (data.action is not None or len(data.drivers) > 0)
+        )
     return parent.type in SOLID or parent.type == "ARMATURE"
 
 

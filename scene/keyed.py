@@ -20,8 +20,8 @@ Curves = dict[tuple[str, int], Any]
 
 # Modifiers that keep the shape still when their settings are not animated and they look at no other object.
 STILL_MODIFIERS = {
-    "SUBSURF", "BEVEL", "SOLIDIFY", "ARRAY", "MIRROR", "EDGE_SPLIT", "TRIANGULATE", "DECIMATE", "REMESH", "WEIGHTED_NORMAL",
-    "MULTIRES", "SCREW", "WIREFRAME", "SKIN", "WELD", "SMOOTH", "UV_PROJECT", "NORMAL_EDIT", "CORRECTIVE_SMOOTH", "MASK",
+    "SUBSURF", "BEVEL", "SOLIDIFY", "ARRAY", "MIRROR", "EDGE_SPLIT", "TRIANGULATE", "DECIMATE", "REMESH", "MULTIRES",
+    "WEIGHTED_NORMAL", "SCREW", "WIREFRAME", "SKIN", "WELD", "SMOOTH", "UV_PROJECT", "NORMAL_EDIT", "CORRECTIVE_SMOOTH",
 }  # fmt: skip
 
 

@@ -55,7 +55,8 @@ def classify(path: Path, fps: float, targets: Sequence[np.ndarray] = ()) -> tupl
     found += _simple(path, distance, 3.0 if shake else 1.0)
     found = _dolly_zooms(path, found, targets)
     strongest = max((item.strength for item in found), default=0.0)
-    kept = [item for item in found if item.strength >= LEAST_SHARE * strongest]
+    # A shaking camera is told beside however large a move: it is a manner, not an amount.
+    kept = [item for item in found if item.strength >= LEAST_SHARE * strongest or item is shake]
     if not kept:
         return (Move("static", int(path.frames[0]), int(path.frames[-1])),)
     return tuple(item.move for item in sorted(kept, key=lambda item: -item.strength))
@@ -125,7 +126,8 @@ def _handheld(path: Path, fps: float) -> Found | None:
         rotates = name in ("pan", "tilt", "roll")
         changes = len(turning_points(rest, 0.05 if rotates else 0.002))
         extent = float(rest.max() - rest.min())
-        if changes >= max(4.0, 0.8 * seconds) and extent < (8.0 if rotates else 0.5):
+        # Keyed moves leave about one wobble a second behind, a hand more.
+        if changes >= max(5.0, 1.2 * seconds) and extent < (8.0 if rotates else 0.5):
             swaying += 1
             turn = max(turn, extent if rotates else 0.0)
     if swaying < 2:

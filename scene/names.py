@@ -22,9 +22,9 @@ GROUND = {
 # Names that Blender or an importer gives, which say nothing about what a thing is.
 DEFAULT = {
     "cube", "sphere", "uv sphere", "icosphere", "ico sphere", "plane", "cylinder", "cone", "torus", "circle", "grid",
-    "curve", "bezier curve", "bezier circle", "nurbs path", "nurbs curve", "empty", "null", "mesh", "object", "armature",
-    "rig", "metarig", "skeleton", "root", "collection", "group", "model", "geometry", "instance", "node", "default",
-    "scene", "rootnode", "scene collection",
+    "curve", "bezier curve", "bezier circle", "nurbs path", "nurbs curve", "empty", "null", "mesh", "object", "rig",
+    "armature", "metarig", "skeleton", "root", "collection", "group", "model", "geometry", "instance", "node",
+    "default", "scene", "rootnode", "scene collection",
 }  # fmt: skip
 HUES = ((15, "red"), (42, "orange"), (68, "yellow"), (165, "green"), (195, "cyan"), (258, "blue"), (292, "purple"),
         (335, "pink"), (361, "red"))  # fmt: skip

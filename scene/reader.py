@@ -228,6 +228,8 @@ def read_brief(scene: bpy.types.Scene, shots: Sequence[str] | None = None) -> tu
                 raise unknown_shot(name, [cut.name for cut in cuts])
         cuts = [cut for cut in cuts if cut.name in shots]
     with sampling.frames_of(scene) as at:
+        for cut in cuts[:1]:
+            at(cut.frame_start)  # a scene that was never shown has no layers before
         reading = Reading(scene, at, warnings)
         read = tuple(ShotReader(reading, cut).read() for cut in cuts)
     render = scene.render

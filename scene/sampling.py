@@ -34,6 +34,11 @@ def render_layer(scene: bpy.types.Scene) -> bpy.types.ViewLayer:
     return next((layer for layer in scene.view_layers if layer.use), scene.view_layers[0])
 
 
+def set_frame(scene: bpy.types.Scene, frame: int) -> None:
+    """Evaluates the scene at a frame: in a large scene, what reading it takes its time for."""
+    scene.frame_set(frame)
+
+
 @contextmanager
 def frames_of(scene: bpy.types.Scene) -> Iterator[Callable[[int], bpy.types.Depsgraph]]:
     """A function that evaluates the scene at a frame. On leaving, also by an error, the scene's frame, subframe and
@@ -45,7 +50,7 @@ def frames_of(scene: bpy.types.Scene) -> Iterator[Callable[[int], bpy.types.Deps
     def at(target: int) -> bpy.types.Depsgraph:
         nonlocal now
         if target != now:
-            scene.frame_set(target)
+            set_frame(scene, target)
             now = target
         return layer.depsgraph
 

@@ -7,6 +7,7 @@ and only the rest are asked (their search trees are Blender's and stay with the 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -204,7 +205,7 @@ class SolidFrame:
             return None
         start = inverse[:3, :3] @ (origin / self.unit) + inverse[:3, 3]
         along = inverse[:3, :3] @ (way / self.unit)
-        length = float(np.linalg.norm(along))
+        length = math.hypot(*along)
         if length < 1e-12:
             return None
         try:

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import statistics
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -18,7 +20,8 @@ LEAST_AREA = 0.0005  # of the picture
 LEAST_SIDE = 0.01  # of its width and height
 LEAST_UNHIDDEN = 0.1  # of a thing's points
 MOST_MEASURED = 80  # groups, the largest by their boxes, that are measured point by point
-MOST_PROBED = 40  # of them, whose hiding is looked into
+MOST_PROBED = 60  # of them, whose hiding is looked into
+MOST_ALIKE = 24  # of one name among the measured: more of them tell nothing new
 MOST_BODIES = 200  # in a group, beyond which their boxes stand for them
 PROBE_POINTS = 24
 FAR = 1e4  # metres within which the middle of the picture is looked for
@@ -83,7 +86,8 @@ class Scanner:
         largest = sorted((item for item in boxes if item is not None), key=lambda pair: -pair[0].area)[:MOST_PROBED]
         probed = [replace(item, seen=view.unhidden(item, points)) for item, points in largest]
         found = [item for item in probed if item.seen >= LEAST_UNHIDDEN]
-        things = [item for item in found if not _is_backdrop(item, found, camera)]
+        extents = {id(item): item.extent for item in found if not item.flat and not is_ground_name(item.name)}
+        things = [item for item in found if not _is_backdrop(item, found, extents, camera)]
         return sorted(things, key=lambda item: (-item.weight, item.group.key))
 
     def find(self, group: Group, depsgraph: bpy.types.Depsgraph, camera: CameraState) -> Seen | None:
@@ -122,15 +126,22 @@ class View:
 
     def largest(self, most: int) -> list[int]:
         """Groups that may be in the picture, largest first."""
+        shown = self.shown.tolist()
         areas = {}
         for group, indices in self.bodies.items():
-            if not self.shown[indices].any():
+            if not any(shown[index] for index in indices):
                 continue
             low = self.boxes[indices, :2].min(axis=0).clip(0.0, 1.0)
             high = self.boxes[indices, 2:].max(axis=0).clip(0.0, 1.0)
             if (high - low).min() >= LEAST_SIDE:
                 areas[group] = float((high - low).prod())
-        return sorted(areas, key=lambda group: (-areas[group], self.scanner.groups[group].key))[:most]
+        groups, alike = self.scanner.groups, Counter[str]()
+        chosen: list[int] = []
+        for group in sorted(areas, key=lambda group: (-areas[group], groups[group].key)):
+            alike[groups[group].name] += 1
+            if alike[groups[group].name] <= MOST_ALIKE and len(chosen) < most:
+                chosen.append(group)
+        return chosen
 
     def measure(self, index: int) -> tuple[Seen, np.ndarray] | None:
         """A group as if nothing hid it, and its points in metres; None when it is not in the picture."""
@@ -178,9 +189,7 @@ class View:
         return self.frame.occluders(np.flatnonzero(over))
 
 
-def _picture_box(
-    points: np.ndarray, camera: CameraState, near: float
-) -> tuple[float, float, float, float] | None:
+def _picture_box(points: np.ndarray, camera: CameraState, near: float) -> tuple[float, float, float, float] | None:
     """Box (x0, y0, x1, y1) of the points in front of the camera, None without any. Where the rest reaches behind the
     camera, lines to it are followed up to the near plane, beyond the edges of the picture."""
     projected = camera.project(points)
@@ -208,20 +217,21 @@ def _blur(camera: CameraState, distance: float) -> float:
     return circle / (camera.width * lens)
 
 
-def _is_backdrop(item: Seen, found: Sequence[Seen], camera: CameraState) -> bool:
-    """Ground, walls behind the rest, and what surrounds the camera."""
+def _is_backdrop(item: Seen, found: Sequence[Seen], extents: dict[int, float], camera: CameraState) -> bool:
+    """Ground, walls behind the rest, and what surrounds the camera. `extents`: longest sides of what is no ground."""
     if is_ground_name(item.name):
         return True
     low, high = item.corners
     size = high - low
     wide, tall = float(max(size[0], size[1])), float(size[2])
-    others = [o.extent for o in found if o is not item and not o.flat and not is_ground_name(o.name)]
-    if item.flat and (wide > 1.5 * float(np.median(others)) if others else wide >= 4.0):
+    others = [extent for key, extent in extents.items() if key != id(item)]
+    usual = statistics.median(others) if others else 0.0
+    if item.flat and (wide > 1.5 * usual if others else wide >= 4.0):
         return True
     position = camera.pose.position
     over = bool((position[:2] > low[:2]).all() and (position[:2] < high[:2]).all())
     across = item.whole[0] <= 0.02 and item.whole[2] >= 0.98
     if over and across and (tall < 0.3 * wide or bool(low[2] < position[2] < high[2])):
         return True
-    large = item.box[3] - item.box[1] > 0.85 or (bool(others) and wide > 4.0 * float(np.median(others)))
+    large = item.box[3] - item.box[1] > 0.85 or (bool(others) and wide > 4.0 * usual)
     return across and large and any(o.distance < item.distance and o.area < 0.8 * item.area for o in found)

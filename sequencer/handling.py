@@ -24,8 +24,11 @@ from .takes import (
 
 @dataclass(frozen=True)
 class Take:
-    """A take as its strip tells it. `verdict` is "holds", "drifts" or "jumps", "" where nothing was measured; `frame`
-    the scene's frame that it is about. The clip has `frames` of them, the first one on the scene's frame `start`. `folder` is the job folder, "" when unknown; `missing` when the clip is gone.
+    """A take as its strip tells it.
+
+    The clip has `frames` frames, the first one on the scene's frame `start`. `word` is "holds", "drifts" or "jumps", ""
+    where nothing was measured; `frame` the scene's frame that it is about. `folder` is the job folder, "" when unknown;
+    `missing` when the clip is gone.
     """
 
     name: str

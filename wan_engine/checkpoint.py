@@ -27,7 +27,7 @@ from .request import CheckpointError
 from .spiece import holds_tokenizer, read_tokenizer
 from .t5 import T5Config, T5Encoder
 from .transformer import TransformerConfig, WanTransformer
-from .vae import WanVAE, load_vae
+from .vae import WanVAE, kernel_last, load_vae
 from .weights import Patch, WeightFile
 
 _HEAD_WIDTH = 128  # channels per attention head in every published transformer
@@ -94,8 +94,8 @@ class Checkpoint:
 
     def load_vae(self, device: str) -> WanVAE:
         """The video autoencoder, always in float32."""
-        vae = _described(self.vae, lambda: load_vae({name: data.float() for name, data in self.vae.tensors()}))
-        return self._checked(vae).to(device).eval().requires_grad_(False)
+        self.outline_vae()
+        return self.vae.fill(lambda: WanVAE(self.vae.shapes), torch.float32, device, lambda _, data: kernel_last(data))
 
     def outline_vae(self) -> WanVAE:
         """The autoencoder on the meta device: its stride and channels, without its weights."""
@@ -245,6 +245,8 @@ def _overridden(model: Model, extra: Mapping[str, Any], folder: Path) -> Model:
     try:
         changes: dict[str, Any] = {key: str(extra[key]) for key in ("title", "negative") if key in extra}
         changes |= {key: float(extra[key]) for key in ("fps", "shift", "boundary") if key in extra}
+        if "shift" in extra:
+            changes["small_shift"] = None  # the stated one rules at every size
         if "steps" in extra:
             changes["steps"] = int(extra["steps"])
         if "guide" in extra:

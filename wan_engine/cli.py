@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import NoReturn
 
 from .request import (
+    CODECS,
     DTYPES,
     GUIDES,
     LORA_EXPERTS,
     OFFLOADS,
     PRESETS,
+    REPAIRS,
     SOLVERS,
     GenerationRequest,
     LightCurve,
@@ -97,6 +99,7 @@ def _parser() -> argparse.ArgumentParser:
     generate.add_argument(
         "--vae-tiles", type=int, default=0, metavar="PIXELS", help="decode in tiles of this side (not exact); 0 is off"
     )
+    _add_finishing(generate)
     inspect = commands.add_parser("inspect", help="tell what a checkpoint is", description="Tell what a checkpoint is.")
     inspect.set_defaults(run=_inspect)
     inspect.add_argument("--checkpoint", required=True, help="folder in the published layout")
@@ -112,13 +115,24 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _add_finishing(generate: argparse.ArgumentParser) -> None:
+    """What is done to the clip after the model has made it."""
+    generate.add_argument("--correct", type=_names, default=(), help=f"repair its light: {', '.join(REPAIRS)}")
+    generate.add_argument("--upscale", type=int, default=0, help="2 or 4 times as large; 0 is off")
+    generate.add_argument("--upscale-model", metavar="FILE", help="a learned upscaling model (needs spandrel)")
+    generate.add_argument(
+        "--refine", type=float, default=0.0, metavar="NOISE", help="redraw the enlarged clip from this noise level, 0.3"
+    )
+    generate.add_argument("--codec", default="h264", help=", ".join(CODECS))
+
+
 _TEXT_OPTIONS = {
     "checkpoint": "folder in the published layout",
     "prompt": "what the clip shows",
     "negative": "what it must not look like; the model's own when left out",
     "image": "picture the clip starts with",
     "last-image": "picture the clip ends with",
-    "out": "the MP4 to write",
+    "out": "the clip to write; its ending follows the codec",
     "latents": "also write the final latents (.safetensors)",
     "frames-out": "also write every decoded frame as PNG into this folder",
     "report": "also write what was done (.json)",
@@ -133,6 +147,10 @@ def _size(text: str) -> tuple[int, int]:
     if not (width.isdecimal() and height.isdecimal()):
         raise argparse.ArgumentTypeError(f"{text!r} is no size; write it like 832x480")
     return int(width), int(height)
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
 def _guide(text: str) -> tuple[float, float]:
@@ -183,10 +201,16 @@ def _generate(options: argparse.Namespace) -> int:
     from .pipeline import load
 
     with distributed.group():
-        report = load(**request.load_options).generate(request, on_event=_show)
+        told = set()
+
+        def show(event: dict) -> None:
+            told.add(event.get("message"))
+            _show(event)
+
+        report = load(**request.load_options).generate(request, on_event=show)
         if distributed.rank() != 0:
             return 0
-    for warning in report["warnings"]:
+    for warning in (words for words in report["warnings"] if words not in told):
         print(f"Note: {warning}", file=sys.stderr)
     clip = report["clip"]
     print(f"{clip['path']}: {clip['frames']} frames, {clip['size'][0]}x{clip['size'][1]}, {clip['fps']} fps")
@@ -199,6 +223,8 @@ def _show(event: dict) -> None:
         print(progress, file=sys.stderr, flush=True)
     elif event["event"] == "stage":
         print(event["stage"].replace("_", " "), file=sys.stderr, flush=True)
+    elif event["event"] in ("note", "retry"):
+        print(f"Note: {event['message']}", file=sys.stderr, flush=True)
     elif event["event"] == "resume":
         print(f"going on behind step {event['step']}", file=sys.stderr, flush=True)
     elif event["event"] == "download":

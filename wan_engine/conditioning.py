@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -89,7 +89,7 @@ def condition(plan: Plan, networks: Networks, run: Run) -> Conditioning:
     clip = _clip_features(plan, networks, run)
     if not networks.checkpoint.channel_conditioned:
         assert plan.first is not None
-        return Conditioning(held=_encode(plan.first[:, None], networks, run))
+        return Conditioning(held=encode_frames([plan.first[:, None]], networks, run))
     return Conditioning(channels=_channels(plan, networks, run), clip=clip)
 
 
@@ -98,22 +98,33 @@ def _channels(plan: Plan, networks: Networks, run: Run) -> Tensor:
     shape = plan.latent_shape
     if plan.first is None:  # trained with mask and condition left empty for text alone
         return torch.zeros(1, 4 + shape[0], *shape[1:], device=networks.device)
-    video = torch.zeros(3, plan.frames, plan.size[1], plan.size[0])
     mask = torch.zeros(plan.frames)
-    video[:, 0], mask[0] = plan.first, 1
+    mask[0] = 1
     if plan.last is not None:
-        video[:, -1], mask[-1] = plan.last, 1
+        mask[-1] = 1
     # A latent frame stands for four pixel frames, the first one for a single frame that is counted four times.
     mask = torch.cat([mask[:1].repeat(4), mask[1:]]).reshape(shape[1], 4).T
     mask = mask[:, :, None, None].expand(4, *shape[1:])
-    return torch.cat([mask.to(networks.device), _encode(video, networks, run)])[None]
+    return torch.cat([mask.to(networks.device), encode_frames(_between(plan), networks, run)])[None]
 
 
-def _encode(frames: Tensor, networks: Networks, run: Run) -> Tensor:
-    """[3, T, H, W] in -1..1 to normalised latents [z, t, h, w]."""
+def _between(plan: Plan) -> Iterator[Tensor]:
+    """The condition video frame by frame, [3, 1, H, W]: memory does not grow with the clip."""
+    assert plan.first is not None
+    grey = torch.zeros(3, 1, plan.size[1], plan.size[0])
+    yield plan.first[:, None]
+    for _ in range(plan.frames - (1 if plan.last is None else 2)):
+        yield grey
+    if plan.last is not None:
+        yield plan.last[:, None]
+
+
+def encode_frames(frames: Iterable[Tensor], networks: Networks, run: Run) -> Tensor:
+    """Portions [3, n, H, W] of a video, in -1..1, 4k+1 frames in all, to normalised latents [z, t, h, w]."""
     vae = networks.vae()
     with run.watching(vae):
-        latents = vae.encode(frames[None].to(networks.device))[0]
+        portions = (portion[None].to(networks.device) for portion in frames)
+        latents = torch.cat(list(vae.encode_stream(portions)), dim=2)[0]
     networks.release()
     return latents
 

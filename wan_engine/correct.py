@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Repairs of a finished clip's light: flicker and jumps evened out, colour held to the first frame and the scene.
 
-Frames are uint8 [T, H, W, 3], display-referred; the repairs are gains of linear light that vary slowly over the picture,
-so detail stays as it is. Frames that need nothing come back byte for byte.
+Frames are uint8 [T, H, W, 3], display-referred; the repairs are gains of linear light that vary slowly over the
+picture, so detail stays as it is. Frames that need nothing come back byte for byte.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ import cv2
 import numpy as np
 
 from .light_color import LINEAR_OF_BYTE, blackbody_rgb, luminance, to_display
+from .light_jumps import MEANT_NEAR, SMALLEST_JUMP
 from .light_motion import GRID, Changes, compare_frames, compare_two, reduced
 from .light_series import (
-    ExpectedLight,
     excess,
     expected_luminance,
     expected_temperature,
@@ -23,7 +23,8 @@ from .light_series import (
     meant_frames,
     slow_part,
 )
-from .lighting import SMALLEST_JUMP, as_rgb, find_cuts, flicker_bound, frame_gains, relative_changes
+from .lighting import as_rgb, find_cuts, flicker_bound, frame_gains, relative_changes
+from .request import LightCurve
 
 _LARGEST_EXPOSURE = np.log(4.0)  # two stops
 _LARGEST_COLOR = np.log(2.0)
@@ -32,11 +33,10 @@ _LOCAL_NOISE = 0.05  # what the flow leaves of moving things in one cell
 _GAMMA = 2.2  # a relative change of display values is about this much of the linear light's logarithm
 _LUMINANCE = np.array([0.2126, 0.7152, 0.0722])  # of linear Rec.709
 _COLOR_NOISE, _CURVE_NOISE = 0.015, 0.03
-_NEAR = 2
 _UNSEEN = 0.002  # a gain nearer to none than this changes no byte worth changing
 
 
-def deflicker(frames: np.ndarray, expected: ExpectedLight | None = None) -> np.ndarray:
+def deflicker(frames: np.ndarray, expected: LightCurve | None = None) -> np.ndarray:
     """The clip with its light's fast unrest taken out and its unmeant jumps undone; the slow course stays.
 
     The course of exposure along the motion is replaced by its slow part (local quadratic regression); jumps are taken
@@ -57,15 +57,13 @@ def deflicker(frames: np.ndarray, expected: ExpectedLight | None = None) -> np.n
     breaks = sorted({*breaks, *cuts})
     course, slow = _course(gains), slow_part(_course(calm), breaks)
     quick = _quick_part(expected, len(clip), breaks)
-    noise = 0.5 * _GAMMA * flicker_bound(float(np.ptp(slow)) / _GAMMA)
+    noise = 0.5 * _GAMMA * flicker_bound(1 - float(np.exp(-np.ptp(slow) / _GAMMA)))
     exposure = _quieted(slow + quick - course, noise).clip(-_LARGEST_EXPOSURE, _LARGEST_EXPOSURE)
     field = exposure[:, None, None] + _local_repair(changes, gains, breaks)
     return _with_gains(clip, np.repeat(field[..., None], 3, axis=-1))
 
 
-def match_color(
-    frames: np.ndarray, first: np.ndarray | None = None, expected: ExpectedLight | None = None
-) -> np.ndarray:
+def match_color(frames: np.ndarray, first: np.ndarray | None = None, expected: LightCurve | None = None) -> np.ndarray:
     """The clip with its colour held: to `first` (uint8 [h, w, 3], the picture the clip was made from) if it shows the
     same as frame 0, else to frame 0 itself, and along the scene's curve.
 
@@ -115,14 +113,14 @@ def _without_faults(gains: np.ndarray, relative: np.ndarray, meant: Sequence[int
     calm, breaks = gains.copy(), []
     for step in find_steps(relative, SMALLEST_JUMP):
         end = step.frame + step.width
-        if any(step.frame - _NEAR <= frame <= end - 1 + _NEAR for frame in meant):
+        if any(step.frame - MEANT_NEAR <= frame <= end - 1 + MEANT_NEAR for frame in meant):
             breaks += list(range(step.frame, end))
         else:
             calm[step.frame - 1 : end - 1] -= excess(gains, step.width)[step.frame - 1] / step.width
     return calm, breaks
 
 
-def _quick_part(expected: ExpectedLight | None, count: int, breaks: Sequence[int]) -> np.ndarray:
+def _quick_part(expected: LightCurve | None, count: int, breaks: Sequence[int]) -> np.ndarray:
     """What the scene's own curve does too fast to be slow, in the logarithm of linear light [T]."""
     if expected is None:
         return np.zeros(count)
@@ -140,7 +138,7 @@ def _local_repair(changes: Changes, gains: np.ndarray, breaks: Sequence[int]) ->
     return -_quieted(shared, _LOCAL_NOISE).clip(-_LARGEST_LOCAL, _LARGEST_LOCAL)
 
 
-def _expected_color(expected: ExpectedLight | None, count: int, cuts: Sequence[int]) -> np.ndarray:
+def _expected_color(expected: LightCurve | None, count: int, cuts: Sequence[int]) -> np.ndarray:
     """The scene's course of colour, logarithm of linear channels, luminance left out [T, 3]; 0 where it states none."""
     kelvin = None if expected is None else expected_temperature(expected, count)
     if kelvin is None:
@@ -150,7 +148,7 @@ def _expected_color(expected: ExpectedLight | None, count: int, cuts: Sequence[i
     return _restarted(course - course[0], cuts)
 
 
-def _brightness_error(expected: ExpectedLight, pictures: np.ndarray, brightness: np.ndarray) -> np.ndarray:
+def _brightness_error(expected: LightCurve, pictures: np.ndarray, brightness: np.ndarray) -> np.ndarray:
     """What is missing to the scene's luminance, logarithm of linear light [T]."""
     curve = np.log(np.maximum(expected_luminance(expected, len(pictures)), 0.02))
     if expected.source == "render":

@@ -7,7 +7,7 @@ import contextlib
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import torch
@@ -31,7 +31,9 @@ _AHEAD = 2  # steps before the switch at which the second expert begins to be re
 
 class Denoiser:
     """One sampling. `on_clean(step, latents)` gets each step's prediction of the clean latents [z, t, h, w]; `light`
-    steers that prediction before the solver sees it."""
+    steers that prediction before the solver sees it. `start` is (clean latents [z, t, h, w], sigma): they are noised to
+    that level and sampled from there on, instead of from pure noise.
+    """
 
     def __init__(
         self,
@@ -44,6 +46,7 @@ class Denoiser:
         step_cache: float = 0.0,
         on_clean: OnClean = lambda step, latents: None,
         light: LightController | None = None,
+        start: tuple[Tensor, float] | None = None,
     ) -> None:
         self._plan = plan
         self._networks = networks
@@ -54,7 +57,9 @@ class Denoiser:
         self._threshold = step_cache
         self._on_clean = on_clean
         self._light = light
-        self._solver: Solver = make_solver(plan.solver, plan.steps, plan.shift)
+        self._start = start
+        highest = 1.0 if start is None else start[1]
+        self._solver: Solver = make_solver(plan.solver, plan.steps, plan.shift, highest)
         self._guided: _Guided | None = None
 
     def sample(self) -> tuple[Tensor, Tensor]:
@@ -77,7 +82,7 @@ class Denoiser:
             if not torch.isfinite(x).all():
                 raise _no_numbers(k, plan.steps)
             run.step(k + 1, plan.steps, expert, float(t), float(sigma), time.perf_counter() - began)
-            self._resume.save(Saved(x, solver.state(), run.steps))
+            self._resume.save(Saved(x, solver.state(), run.steps, self._cache_states(), run.facts.get("step_cache")))
         self._close()
         self._networks.release()
         return x, solver.sigmas
@@ -88,14 +93,21 @@ class Denoiser:
         if words:
             self._run.note(words)
         if saved is None:
-            return self._conditioning.impose(noise(self._plan.seed, self._plan.latent_shape).to(self._networks.device))
+            return self._conditioning.impose(self._noisy())
         self._run.resumed(saved.steps)
-        if self._threshold and len(saved.steps) < self._plan.steps:
-            self._run.note(
-                "Step caching began anew after the interruption; without one the clip would differ slightly."
-            )
+        if saved.cached is not None:
+            self._run.facts["step_cache"] = saved.cached
+        self._restore_caches(saved)
         self._solver.restore(len(saved.steps), saved.solver)
         return saved.latents
+
+    def _noisy(self) -> Tensor:
+        """Pure noise, or the clean latents to start from with as much noise as the first sigma says."""
+        pure = noise(self._plan.seed, self._plan.latent_shape).to(self._networks.device)
+        if self._start is None:
+            return pure
+        sigma = self._solver.sigmas[0]
+        return (1 - sigma) * self._start[0] + sigma * pure
 
     def _velocity(self, k: int, expert: str, x: Tensor, t: Tensor) -> Tensor:
         """Guided prediction [z, t, h, w] of step k; once more in a safer setting when it holds no numbers."""
@@ -114,6 +126,22 @@ class Denoiser:
             raise _no_numbers(k, self._plan.steps)
         return velocity
 
+    def _cache_states(self) -> list[dict[str, Tensor]]:
+        caches = () if self._guided is None else self._guided.caches
+        return [cache.state() for cache in caches if cache is not None]
+
+    def _restore_caches(self, saved: Saved) -> None:
+        """What the step caches of the expert at work had learnt, for its next step if there is one."""
+        caches = [StepCache(self._threshold) for _ in saved.caches]
+        for cache, state in zip(caches, saved.caches, strict=True):
+            cache.restore(state, self._networks.device)
+        done = len(saved.steps)
+        expert = self._plan.expert(float(self._solver.timesteps[done])) if done < self._plan.steps else None
+        if caches and saved.steps[-1]["expert"] == expert:
+            self._guided = replace(self._open(done, expert, self._threshold), caches=caches)
+        else:
+            self._tell(caches)
+
     def _look_ahead(self, k: int, expert: str) -> None:
         """Shortly before the switch, have the other expert read while this one still works."""
         coming = {self._plan.expert(float(t)) for t in self._solver.timesteps[k + 1 : k + 1 + _AHEAD]}
@@ -130,13 +158,16 @@ class Denoiser:
 
     def _close(self) -> None:
         """Done with an expert: what its caches have done goes into the report."""
-        if self._guided is not None and self._threshold:
-            told = self._run.facts.setdefault("step_cache", {"skipped": {}, "measured_error": 0.0})
-            for branch, cache in zip(("conditional", "unconditional"), self._guided.caches, strict=False):
-                if cache is not None:
-                    told["skipped"].setdefault(branch, []).extend(cache.skipped)
-                    told["measured_error"] = max(told["measured_error"], cache.measured_error)
+        if self._guided is not None:
+            self._tell(self._guided.caches)
         self._guided = None
+
+    def _tell(self, caches: Sequence[StepCache | None]) -> None:
+        for branch, cache in zip(("conditional", "unconditional"), caches, strict=False):
+            if cache is not None:
+                told = self._run.facts.setdefault("step_cache", {"skipped": {}, "measured_error": 0.0})
+                told["skipped"].setdefault(branch, []).extend(cache.skipped)
+                told["measured_error"] = max(told["measured_error"], cache.measured_error)
 
 
 @dataclass(frozen=True)

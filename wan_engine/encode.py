@@ -142,7 +142,9 @@ def write_clip(frames: Iterable[np.ndarray], fps: float | Fraction, path: Path, 
     """
     chosen = check_codec(codec)
     if not chosen.sequence and path.suffix.lower() != chosen.ending:
-        raise UsageError(f"{chosen.title} is written to {chosen.ending} files; call the clip {place(path, codec).name}.")
+        raise UsageError(
+            f"{chosen.title} is written to {chosen.ending} files; call the clip {place(path, codec).name}."
+        )
     rate = exact_rate(fps)
     counted = _Counted(frames)
     if chosen.sequence:

@@ -47,7 +47,9 @@ def _read(path: Path) -> Footage:
             raise UsageError(f"{path} holds no video; give a movie file.")
         stream = container.streams.video[0]
         stream.thread_type = "AUTO"
-        frames, times, notes = [], [], dict.fromkeys(_format_notes(stream.codec_context.format))
+        frames: list[np.ndarray] = []
+        times: list[float] = []
+        notes = _format_notes(stream.codec_context.format)
         for frame in container.decode(stream):
             frames.append(_rgb(frame))
             times.append(len(times) if frame.time is None else frame.time)
@@ -62,8 +64,8 @@ def _read(path: Path) -> Footage:
         if mean > 0 and np.abs(durations - mean).max() > _UNEVEN * mean:
             rate = Fraction(1 / mean).limit_denominator(1001)
             moments = times[0] + np.arange(len(frames)) * mean
-            frames = [frames[k] for k in np.searchsorted(times, moments + mean / 2, "right") - 1]
-            notes[f"The frame rate varies; the frames were laid out evenly at {float(rate):.3g} per second."] = None
+            frames = [frames[k] for k in np.searchsorted(times, moments + 0.01 * mean, "right") - 1]
+            notes.append(f"The frame rate varies; the frames were laid out evenly at {float(rate):.3g} per second.")
     return Footage(np.stack(frames), exact_rate(float(rate)), tuple(notes))
 
 

@@ -4,12 +4,12 @@
 Frames are uint8 [H, W, 3], RGB, display-referred. Flow is OpenCV's DIS (arXiv 1603.03590) in both directions.
 
 For a time t between frames A (0) and B (1), a pixel's motion u is looked up where it comes from: u = flow_ab(x - t u),
-and once more from the other side, u = -flow_ba(x + (1 - t) u), each by a few fixed-point iterations. Of the two, the one
-counts more that is consistent: it leads to a fixed point, and the flows there and back cancel (Sundaram et al. 2010,
-"Dense point trajectories"). Where only one frame shows what is seen (occlusion), only that one is taken, and the light
-that it lacks follows the change of light around it. Where nothing fits, the frames are faded in place; a pair of which
-most does not fit (a cut, a motion too large), or whose difference no motion explains (grain, light alone), is faded as a
-whole, so that nothing tears or swims.
+and once more from the other side, u = -flow_ba(x + (1 - t) u), each by a few fixed-point iterations. Of the two, that
+one counts more that is consistent: it leads to a fixed point, and the flows there and back cancel (Sundaram et al.
+2010, "Dense point trajectories"). Where only one frame shows what is seen (occlusion), only that one is taken, and the
+light that it lacks follows the change of light around it. Where nothing fits, the frames are faded in place. A pair of
+which most does not fit (a cut, a motion too large), or whose difference no motion explains (grain, light alone), is
+faded as a whole, so that nothing tears or swims.
 
 Learned models are not offered: those in use are published as Python code with pickled weights per version, or as
 TorchScript, which runs whatever code its file holds.
@@ -98,8 +98,8 @@ class _FramePair:
         motion = flow
         for _ in range(_ITERATIONS):
             motion = _warp(flow, far * motion)
-        missed = ((_warp(flow, far * motion) - motion) ** 2).sum(-1)
-        settled = np.exp(-missed / (0.5 + 0.01 * (motion**2).sum(-1)))
+        missed = _squared(_warp(flow, far * motion) - motion)
+        settled = np.exp(-missed / (0.5 + 0.01 * _squared(motion)))
         both = _warp(trust, far * motion)
         weight_a = both * (1 - t) + (1 - both) * np.float32(from_a)
         light = self._blend(t, motion, weight_a[..., None])
@@ -113,7 +113,7 @@ class _FramePair:
 
 
 def _alike_grays(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The two as bytes of gray with the brighter one's light lowered to the other's, so that flow follows motion only."""
+    """The two as bytes of gray, the brighter one's light lowered to the other's, so that flow follows motion only."""
     mean_a, mean_b = a.mean() + 1e-4, b.mean() + 1e-4
     scaled = a * min(1.0, mean_b / mean_a), b * min(1.0, mean_a / mean_b)
     return tuple(cv2.cvtColor(from_linear(image), cv2.COLOR_RGB2GRAY) for image in scaled)
@@ -147,12 +147,17 @@ def _warp(image: np.ndarray, motion: np.ndarray) -> np.ndarray:
     )
 
 
+def _squared(motion: np.ndarray) -> np.ndarray:
+    """Squared lengths [H, W] of vectors [H, W, 2]."""
+    return motion[..., 0] ** 2 + motion[..., 1] ** 2
+
+
 def _agreement(forward: np.ndarray, backward: np.ndarray) -> np.ndarray:
     """1 where going there and back ends where it began, 0 where it does not, with a soft edge.
 
     The bound grows with the length of the motion, as in Sundaram et al. 2010.
     """
     back = _warp(backward, forward)
-    error = ((forward + back) ** 2).sum(-1)
-    bound = 0.01 * ((forward**2).sum(-1) + (back**2).sum(-1)) + 0.5
+    error = _squared(forward + back)
+    bound = 0.01 * (_squared(forward) + _squared(back)) + 0.5
     return cv2.GaussianBlur((error < bound).astype(np.float32), (5, 5), 0)

@@ -9,6 +9,7 @@ the steered one is v - (steered - clean) / sigma.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -18,6 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .light_color import blackbody_rgb
 from .light_map import LightMap
 from .request import LightCurve
 
@@ -52,6 +54,8 @@ class LightController:
     Luminance: with a first picture the curve is taken relative to it, and with a last one bent, evenly over the time in
     the logarithm, to end on it. Without pictures a rendered curve is met as it stands; one that only tells ratios is
     laid through what the model itself predicts. Colour goes by the curve's temperatures in the same way.
+
+    `calibrate` tells the controller what the map reads from pictures of this very content.
     """
 
     def __init__(
@@ -67,14 +71,21 @@ class LightController:
         self._name = strength
         self._map = light_map
         self._ends = (first, last)
+        self._bias = torch.zeros(3)
         self._largest = 0.0
         self._steps = 0
+
+    def calibrate(self, latents: Tensor, clip: Tensor) -> None:
+        """Learn the map's error, per latent frame and channel, from the latents [z, t, h, w] of a clip [3, T, H, W] in
+        -1..1 that looks about like the one to come (see `foretold`)."""
+        seen = self._map.rgb(latents.float()).mean((2, 3)).T
+        self._bias = seen - per_latent_frame((clip.mean((2, 3)).T + 1) / 2).to(seen)
 
     def steer(self, clean: Tensor, sigma: float) -> Tensor:
         """The predicted clean latents [z, t, h, w] of the step at noise level `sigma`, moved toward the curve."""
         steered = self._strength
         rgb = self._map.rgb(clean)
-        mean = rgb.mean((2, 3)).T
+        mean = rgb.mean((2, 3)).T - self._bias.to(rgb)
         luminance, chroma = self._wanted(mean)
         lack = luminance - _luma(mean)
         tint = _chroma(mean)
@@ -124,6 +135,17 @@ class LightController:
         return wanted.clamp(0, 1), chroma / _luma(chroma)[:, None]
 
 
+def foretold(curve: LightCurve, frames: int, first: Tensor, last: Tensor | None) -> Tensor:
+    """The clip one would guess from its pictures [3, H, W] in -1..1 and the curve, [3, frames, H, W] in -1..1: the
+    first picture, fading to the last one where there is one, as bright as expected."""
+    share = torch.linspace(0, 1, frames)[:, None, None]
+    still = (first[:, None] + 1) / 2
+    clip = still.repeat(1, frames, 1, 1) if last is None else still * (1 - share) + (last[:, None] + 1) / 2 * share
+    ends = (None if picture is None else _luma(mean_rgb(picture)) for picture in (first, last))
+    gain = expected_luminance(curve, frames, *ends) / _luma(clip.mean((2, 3)).T).clamp_min(_DARK)
+    return (clip * gain[:, None, None]).clamp(0, 1) * 2 - 1
+
+
 def expected_luminance(
     curve: LightCurve, frames: int, first: Tensor | None = None, last: Tensor | None = None
 ) -> Tensor:
@@ -135,9 +157,21 @@ def expected_luminance(
     wanted = torch.from_numpy(np.interp(time, curve.times, curve.luminance)).float()
     if first is not None and float(wanted[0]) >= _DARK:
         wanted = wanted * (float(first) / float(wanted[0]))
-    if last is not None:
-        wanted = wanted * _ratio(last, wanted[-1]) ** torch.from_numpy(time).float()
-    return wanted
+    return wanted if first is None or last is None else _ending_on(wanted, float(last) / max(float(first), _DARK))
+
+
+def _ending_on(wanted: Tensor, end: float) -> Tensor:
+    """The curve [frames] bent so that its last value is `end` times its first. Its logarithm is scaled, so that the
+    shape stays, but only as far as the change from end to end is the curve's largest; the rest grows evenly with time.
+    As it is where it is too dark for ratios."""
+    if float(wanted[0]) < _DARK or end <= 0:
+        return wanted
+    course = (wanted.clamp_min(_DARK) / wanted[0]).log()
+    foretold, true = float(course[-1]), math.log(max(end, 0.01))
+    telling = abs(foretold) / max(0.02, float(course.abs().max()))
+    scale = 1.0 + telling * (min(3.0, max(0.0, true / foretold)) - 1.0) if abs(foretold) > 1e-4 else 1.0
+    rest = (true - scale * foretold) * torch.linspace(0, 1, len(wanted))
+    return wanted[0] * (scale * course + rest).exp()
 
 
 def expected_chroma(
@@ -149,34 +183,13 @@ def expected_chroma(
         return None
     time = np.linspace(0, 1, frames)
     kelvin = np.interp(time, curve.times, curve.temperature_k)
-    white = torch.from_numpy(white_of(kelvin) ** (1 / DISPLAY_GAMMA)).float()
+    white = np.stack([blackbody_rgb(k) for k in kelvin]).clip(0.02) ** (1 / DISPLAY_GAMMA)
+    white = torch.from_numpy(white).float()
     wanted = white / white[0] * (torch.ones(3) if first is None else first.cpu().float())
     if last is not None:
         share = torch.from_numpy(time).float()[:, None]
         wanted = wanted * _ratio(last, wanted[-1] / _luma(wanted[-1])) ** share
     return wanted / _luma(wanted)[:, None]
-
-
-def white_of(kelvin: np.ndarray) -> np.ndarray:
-    """Linear Rec.709 [n, 3] of a black body, luminance 1, for 1667 to 25000 K (clamped).
-
-    Planckian locus in CIE xy by the cubic spline of Kim et al., US patent 7024034, then XYZ to RGB by Rec.709.
-    """
-    t = np.clip(kelvin, 1667, 25000).astype(float)
-    u = 1000 / t
-    low = -0.2661239 * u**3 - 0.2343589 * u**2 + 0.8776956 * u + 0.179910
-    x = np.where(t < 4000, low, -3.0258469 * u**3 + 2.1070379 * u**2 + 0.2226347 * u + 0.240390)
-    y = np.select(
-        [t < 2222, t < 4000],
-        [
-            -1.1063814 * x**3 - 1.34811020 * x**2 + 2.18555832 * x - 0.20219683,
-            -0.9549476 * x**3 - 1.37418593 * x**2 + 2.09137015 * x - 0.16748867,
-        ],
-        3.0817580 * x**3 - 5.87338670 * x**2 + 3.75112997 * x - 0.37001483,
-    )
-    xyz = np.stack([x / y, np.ones_like(x), (1 - x - y) / y], -1)
-    to_rgb = [[3.2406, -1.5372, -0.4986], [-0.9689, 1.8758, 0.0415], [0.0557, -0.2040, 1.0570]]
-    return np.clip(xyz @ np.array(to_rgb).T, 0.02, None)
 
 
 def per_latent_frame(values: Tensor) -> Tensor:

@@ -19,6 +19,7 @@ _EDGE = 0.12  # log luminance per pixel: more is an edge, not shading
 _SAME_SURFACE = 0.02  # chromaticity per pixel: more is paint, not light
 _LEAST = 0.03  # share of the picture that must show shading to tell at all
 _BLOCKS = (4, 6)
+_BY_CHANCE, _SURE = 0.6, 0.15  # agreement of votes without light (times their root count), and what a lit ball has more
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ def light_direction(picture: np.ndarray, frame: int = 0) -> LightDirection:
 
     Shading: on a surface of one colour luminance rises toward the light, so the mean direction of soft luminance
     gradients points there (tilt from gradients, Lee and Rosenfeld 1985). Each part of the picture has one vote, and the
-    confidence is how far the votes agree times how much of the picture has any shading. Shadows: long soft-coloured
+    confidence is how far the votes agree beyond chance times how much of the picture has any shading. Shadows: long soft-coloured
     edges along or across that direction raise the confidence, edges askew to it lower it.
     """
     if min(picture.shape[:2]) < 16:
@@ -45,6 +46,8 @@ def light_direction(picture: np.ndarray, frame: int = 0) -> LightDirection:
     total = smooth.sum(-1, keepdims=True) + np.float32(0.03)
     log = np.log(luminance(smooth) + np.float32(0.02))
     x, y = _gradient(log)
+    y = y - np.median(y, axis=1, keepdims=True)  # sky and ground: what a whole row shares is no light
+    x = x - np.median(x, axis=0, keepdims=True)
     strength = np.hypot(x, y)
     paint = sum(np.hypot(*_gradient(np.ascontiguousarray(part))) for part in np.moveaxis(smooth / total, -1, 0)[:2])
     lit = luminance(smooth) < 0.97
@@ -56,7 +59,8 @@ def light_direction(picture: np.ndarray, frame: int = 0) -> LightDirection:
     agreement = float(np.hypot(*mean) / np.hypot(votes[:, 0], votes[:, 1]).sum())
     spread = min(1.0, float(shaded.mean()) / 0.25) * min(1.0, len(votes) / 4)
     shadow = (strength >= _EDGE) & (paint < _SAME_SURFACE) & lit
-    confidence = agreement**2 * spread * _shadow_factor(x, y, shadow, mean)
+    sure = min(1.0, max(0.0, (agreement - _BY_CHANCE / len(votes) ** 0.5) / _SURE))
+    confidence = sure * spread * _shadow_factor(x, y, shadow, mean)
     azimuth = float(np.degrees(np.arctan2(mean[0], -mean[1]))) % 360
     return LightDirection(frame, azimuth if confidence >= 0.05 else None, round(min(1.0, confidence), 3))
 

@@ -28,9 +28,10 @@ _Compared = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, fl
 class Changes:
     """Frame t against frame t-1, for t = 1..T-1 (first index 0), cell by cell (5 rows from the top, 8 columns).
 
-    change: display luminance now minus before [T-1, 5, 8]; level: their mean [T-1, 5, 8]; gain: natural logarithm of the
-    linear light's gain per channel [T-1, 5, 8, 3]; weight, gain_weight: share of each cell that could be compared, for the
-    gain without clipped and black pixels [T-1, 5, 8]; alike: how much of the picture's structure is the same, about 0 for another picture, up to 1 [T-1].
+    change: display luminance now minus before [T-1, 5, 8]; level: their mean [T-1, 5, 8]; gain: natural logarithm of
+    the linear light's gain per channel [T-1, 5, 8, 3]; weight, gain_weight: share of each cell that could be compared,
+    for the gain without clipped and black pixels [T-1, 5, 8]; alike: how much of the picture's structure is the same,
+    about 0 for another picture, up to 1 [T-1].
     """
 
     change: np.ndarray
@@ -53,9 +54,7 @@ def reduced(frames: np.ndarray, long_side: int = _LONG_SIDE) -> np.ndarray:
 def compare_frames(pictures: np.ndarray) -> Changes:
     """The changes along a clip of reduced pictures, float32 [T, h, w, 3] in 0..1."""
     patterns = [_pattern(picture) for picture in pictures]
-    steps = [
-        _compare(pictures[t - 1], pictures[t], patterns[t - 1], patterns[t]) for t in range(1, len(pictures))
-    ]
+    steps = [_compare(pictures[t - 1], pictures[t], patterns[t - 1], patterns[t]) for t in range(1, len(pictures))]
     return _stacked(steps)
 
 
@@ -71,9 +70,7 @@ def _stacked(steps: Sequence[_Compared]) -> Changes:
     return Changes(*(np.stack(parts) for parts in zip(*steps, strict=True)))
 
 
-def _compare(
-    before: np.ndarray, now: np.ndarray, pattern_before: np.ndarray, pattern_now: np.ndarray
-) -> _Compared:
+def _compare(before: np.ndarray, now: np.ndarray, pattern_before: np.ndarray, pattern_now: np.ndarray) -> _Compared:
     followed, valid = before, np.ones(now.shape[:2], bool)
     if min(now.shape[:2]) >= _SMALLEST_FOR_FLOW:
         back, forth = _flow(pattern_now, pattern_before), _flow(pattern_before, pattern_now)

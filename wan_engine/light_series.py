@@ -5,9 +5,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from itertools import pairwise
 
 import numpy as np
+
+from .request import LightCurve
 
 _BESIDE = 3  # frames on either side that tell how fast the light changes anyway
 _WIDTHS = (1, 2, 3, 4)  # frames that a step may take: a video autoencoder spreads it over its four
@@ -15,23 +17,6 @@ _GROWTH = 2.5  # how much faster than a frame later (earlier) light may change a
 _SLACK = 0.6  # share by which light that changes anyway may change unevenly
 _SIGMAS = 4.0  # a step must stand out from the clip's own flicker by this many standard deviations
 _SMOOTH = 6.0  # frames, standard deviation of the smoothing window: a quarter of a second at 24 frames per second
-
-
-class ExpectedLight(Protocol):
-    """The light that the scene predicts, see `LightCurve` of the request: `times` rise from 0 to 1 over the shot;
-    `luminance` is absolute (display-referred, 0..1) for the source "render" and relative to the first frame for
-    "brief"; `jumps` are the times at which the scene itself changes light abruptly."""
-
-    @property
-    def source(self) -> str: ...
-    @property
-    def times(self) -> Sequence[float]: ...
-    @property
-    def luminance(self) -> Sequence[float]: ...
-    @property
-    def temperature_k(self) -> Sequence[float] | None: ...
-    @property
-    def jumps(self) -> Sequence[float]: ...
 
 
 @dataclass(frozen=True)
@@ -43,19 +28,19 @@ class Step:
     size: float
 
 
-def expected_luminance(expected: ExpectedLight, count: int) -> np.ndarray:
+def expected_luminance(expected: LightCurve, count: int) -> np.ndarray:
     """The expected curve at each of `count` frames [count]; between its times it is linear."""
     return np.interp(np.linspace(0, 1, count), expected.times, expected.luminance)
 
 
-def expected_temperature(expected: ExpectedLight, count: int) -> np.ndarray | None:
+def expected_temperature(expected: LightCurve, count: int) -> np.ndarray | None:
     """The expected colour temperature in kelvin at each frame [count], linear in mired, or None."""
     if expected.temperature_k is None:
         return None
     return 1e6 / np.interp(np.linspace(0, 1, count), expected.times, 1e6 / np.asarray(expected.temperature_k))
 
 
-def meant_frames(expected: ExpectedLight | None, count: int) -> list[int]:
+def meant_frames(expected: LightCurve | None, count: int) -> list[int]:
     """Frames at which the scene itself changes light abruptly: as stated, and where its curve steps between samples.
 
     A curve that is sampled as finely as the clip shows its own steps; a coarse one is a ramp and has none.
@@ -77,7 +62,7 @@ def slow_part(curve: np.ndarray, breaks: Sequence[int] = (), sigma: float = _SMO
     """
     result = np.array(curve, np.float64)
     edges = [0, *sorted({b for b in breaks if 0 < b < len(curve)}), len(curve)]
-    for first, last in zip(edges, edges[1:], strict=False):
+    for first, last in pairwise(edges):
         if last - first >= 5:
             part = result[first:last]
             smooth = _smoother(last - first, sigma) @ part.reshape(last - first, -1)
@@ -101,8 +86,9 @@ def excess(changes: np.ndarray, width: int) -> np.ndarray:
     """How far the change over `width` frames lies outside what the frames around it predict [T-width, ...].
 
     `changes` [T-1, ...]: frame t against t-1. The prediction is the range between the typical change before and after
-    (medians of three), some slack allowed, so that light that changes ever faster is no step. At either end of the clip, where one side is
-    missing, the change may be up to 2.5 times its neighbour; a step over several frames is not looked for there.
+    (medians of three), with some slack, so that light that changes ever faster is no step. At either end of the clip,
+    where one side is missing, the change may be up to 2.5 times its neighbour; a step over several frames is not looked
+    for there.
     """
     count = len(changes) - width + 1
     result = np.zeros((max(0, count), *changes.shape[1:]))
@@ -111,7 +97,7 @@ def excess(changes: np.ndarray, width: int) -> np.ndarray:
         after = changes[t + width : t + width + _BESIDE]
         if width > 1 and min(len(before), len(after)) < 2:
             continue
-        sides = [np.median(side, axis=0) for side in (before, after) if len(side)]
+        sides = [_typical(side) for side in (before, after) if len(side)]
         if min(len(before), len(after)) == 0:
             nearest = [side[0] for side in (before, after) if len(side)]
             sides += [_GROWTH * side for side in nearest] or [np.zeros(changes.shape[1:])]
@@ -121,6 +107,13 @@ def excess(changes: np.ndarray, width: int) -> np.ndarray:
         total = changes[t : t + width].sum(axis=0)
         result[t] = np.maximum(total - high, 0) + np.minimum(total - low, 0)
     return result
+
+
+def _typical(side: np.ndarray) -> np.ndarray:
+    """The median of three changes; of fewer the smallest, so that a flash near an end does not hide itself."""
+    if len(side) >= _BESIDE:
+        return np.median(side, axis=0)
+    return np.take_along_axis(side, np.abs(side).argmin(axis=0)[None], axis=0)[0]
 
 
 def unrest(changes: np.ndarray) -> np.ndarray:

@@ -11,25 +11,15 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
-import cv2
 import numpy as np
 
 from .light_color import blackbody_rgb, color_temperature, luminance, mired
 from .light_direction import LightDirection, light_direction
+from .light_jumps import DARK, MEANT_NEAR, SMALLEST_JUMP, Jump, find_jumps
 from .light_loss import LightConsistencyLoss
 from .light_motion import Changes, compare_frames, reduced
-from .light_series import (
-    ExpectedLight,
-    Step,
-    excess,
-    expected_luminance,
-    expected_temperature,
-    find_steps,
-    meant_frames,
-    slow_part,
-    unrest,
-)
-from .request import UsageError
+from .light_series import expected_luminance, expected_temperature, find_steps, slow_part
+from .request import LightCurve, UsageError
 
 __all__ = [
     "Jump",
@@ -41,37 +31,17 @@ __all__ = [
     "verdict",
 ]
 
-# A whole-frame step of 5 % of display luminance (a sixth of a stop) within a few frames is plainly seen; what the flow
-# leaves of motion and noise in rendered clips stays under 3 %.
-SMALLEST_JUMP = 0.05
-# Part of the picture: a lamp that goes off takes a quarter of the light where it shone; a shadow's moving edge takes
-# that from fewer cells.
-_SMALLEST_LOCAL_JUMP, _SMALLEST_LOCAL_AREA = 0.25, 0.1
 # Correlation of structure along the flow: pairs within one shot stay above 0.56, pairs across a cut below 0.40.
 _ANOTHER_PICTURE = 0.48
 # Flicker is seen from about 1 % at its most visible rates (some 10 Hz); the bend of a fast slow change looks like this
 # much of it.
-_FLICKER, _FLICKER_OF_SLOW = 0.008, 0.025
+_FLICKER, _FLICKER_OF_SLOW = 0.008, 0.05
 _FLICKER_SMOOTHING = 4.0  # frames; what repeats within some 8 frames counts as flicker
 _SLOW_CHANGE = 0.10  # relative, over the clip, when nothing says that light should change
-_CURVE_ERROR = 0.10  # mean, relative to the expected level; a clip with its light frozen through a dusk has 0.25 and more
+_CURVE_ERROR = (
+    0.10  # mean, relative to the expected level; a clip with its light frozen through a dusk has 0.25 and more
+)
 _TEMPERATURE_DRIFT = 50.0  # mired: about a quarter correction filter
-_NEAR = 2  # frames by which a meant jump may come early or late, at least
-_NEAR_SHARE = 0.04
-_DARK = 0.05  # level under which a relative change is taken of this level: near black everything is relative
-
-
-@dataclass(frozen=True)
-class Jump:
-    """An abrupt change of light. `frame`: the first that shows it; `size`: relative change of display luminance beyond
-    the slow change around it; `kind`: "step", or "flash" when the light comes back within four frames; `box`: where,
-    [x0, y0, x1, y1] in 0..1 with y up; `meant`: the scene itself changes light here."""
-
-    frame: int
-    size: float
-    box: tuple[float, float, float, float]
-    kind: str
-    meant: bool
 
 
 @dataclass(frozen=True)
@@ -82,11 +52,12 @@ class LightMeasures:
     light: motion-compensated course of the light, relative to frame 0, per frame; a cut leaves it where it was.
     change: motion-compensated change of display luminance against the frame before, per frame (0 at frame 0).
     temperature_k: colour temperature per frame, None where the picture has none; temperature_drift_mired: largest
-    motion-compensated departure from frame 0, positive = warmer. flicker: root mean square of the course around its
-    slow part, relative; flicker_energy: its square. slow_change: range of the slow part, relative.
-    cuts: first frames of another picture. directions: of some frames. expected, expected_temperature_k: the scene's
-    curve at each frame in the unit of `luminance` (source "render") or of `light` ("brief"); curve_error: mean distance
-    from it over its mean level.
+    motion-compensated departure from frame 0 (and from the expected one), positive = warmer.
+    flicker: root mean square of the course around its slow part, relative; flicker_energy: its square.
+    slow_change: how much darker the darkest of the slow part is than its brightest, 0..1.
+    cuts: first frames of another picture. directions: of some frames.
+    expected, expected_temperature_k: the scene's curve at each frame in the unit of `luminance` (source "render") or of
+    `light` ("brief"); curve_error: mean distance from it over its mean level.
     """
 
     frames: int
@@ -142,7 +113,7 @@ def as_rgb(frames: np.ndarray) -> np.ndarray:
     return np.repeat(array, 3, axis=-1) if array.shape[-1] == 1 else array
 
 
-def measure(frames: np.ndarray, fps: float, expected: ExpectedLight | None = None) -> LightMeasures:
+def measure(frames: np.ndarray, fps: float, expected: LightCurve | None = None) -> LightMeasures:
     """The light of `frames` (uint8 [T, H, W, 3], or what `as_rgb` takes) at `fps`, against the scene's curve if given.
 
     Raises UsageError when the frames are no clip.
@@ -154,12 +125,11 @@ def measure(frames: np.ndarray, fps: float, expected: ExpectedLight | None = Non
     changes = compare_frames(pictures)
     cuts = find_cuts(changes)
     relative = relative_changes(changes, cuts, y.mean(1))
-    jumps = _jumps(changes, relative, cuts, expected, count)
+    jumps = find_jumps(changes, relative, cuts, expected, count)
     course = np.concatenate([[0.0], np.cumsum(relative)])
     flicker, slow = _flicker_and_slow(relative, cuts, [j for j in jumps if j.size])
     curve = None if expected is None else expected_luminance(expected, count)
     kelvin = None if expected is None else expected_temperature(expected, count)
-    measured = y.mean(1) if expected is not None and expected.source == "render" else np.exp(course)
     return LightMeasures(
         frames=count,
         fps=float(fps),
@@ -176,14 +146,14 @@ def measure(frames: np.ndarray, fps: float, expected: ExpectedLight | None = Non
         directions=tuple(light_direction(pictures[k], k) for k in _sampled(count)),
         expected=None if curve is None else _floats(curve),
         expected_temperature_k=None if kelvin is None else _floats(kelvin, 0),
-        curve_error=None if curve is None else round(float(np.abs(measured - curve).mean() / max(curve.mean(), 0.1)), 4),
+        curve_error=None if expected is None else _curve_error(expected, y.mean(1), course, jumps),
     )
 
 
 def verdict(measures: LightMeasures) -> Verdict:
     """One word about the light, and a sentence that says why.
 
-    Jumps that the scene means do not count, nor does a cut: it is told, and the light judged on both sides of it. A slow
+    Jumps that the scene means do not count, nor does a cut: it is told, and the light judged on each side. A slow
     change counts only against the expected curve, or where none was given; then the scene is taken for steadily lit.
     """
     faults = [jump for jump in measures.jumps if not jump.meant]
@@ -210,14 +180,12 @@ def relative_changes(changes: Changes, cuts: list[int], means: np.ndarray) -> np
 
     Where hardly anything can be followed the plain means [T] tell.
     """
-    weight = changes.weight.sum((1, 2))
-    level = np.maximum((changes.weight * changes.level).sum((1, 2)) / np.maximum(weight, 1e-6), _DARK)
-    followed = (changes.weight * changes.change).sum((1, 2)) / np.maximum(weight, 1e-6) / level
-    plain = np.diff(means) / np.maximum((means[1:] + means[:-1]) / 2, _DARK)
-    lost = (weight < 0.1 * changes.weight[0].size) if len(weight) else np.zeros(0, bool)
-    if len(weight) and not cuts and (changes.alike < _ANOTHER_PICTURE).any():
+    followed = _over_cells(changes.change / np.maximum(changes.level, DARK), changes.weight)
+    plain = np.diff(means) / np.maximum((means[1:] + means[:-1]) / 2, DARK)
+    lost = changes.weight.mean((1, 2)) < 0.1
+    if not cuts:
         lost |= changes.alike < _ANOTHER_PICTURE
-    relative = np.where(lost, plain, followed).astype(np.float64)
+    relative = np.where(lost, plain, followed)
     relative[[cut - 1 for cut in cuts]] = 0
     return relative
 
@@ -225,94 +193,51 @@ def relative_changes(changes: Changes, cuts: list[int], means: np.ndarray) -> np
 def frame_gains(changes: Changes, cuts: list[int]) -> np.ndarray:
     """Motion-compensated logarithmic gain of linear light per channel, whole frame, t against t-1 [T-1, 3]; 0 at a cut
     and where nothing can be compared (black frames)."""
-    weight = changes.gain_weight[..., None]
-    gains = (weight * changes.gain).sum((1, 2)) / np.maximum(weight.sum((1, 2)), 1e-6)
+    gains = np.stack([_over_cells(changes.gain[..., c], changes.gain_weight) for c in range(3)], -1)
     gains[[cut - 1 for cut in cuts]] = 0
-    return gains.astype(np.float64)
+    return gains
 
 
-def _compensated_change(changes: Changes, cuts: list[int]) -> np.ndarray:
-    weight = np.maximum(changes.weight.sum((1, 2)), 1e-6)
-    change = (changes.weight * changes.change).sum((1, 2)) / weight
-    change[[cut - 1 for cut in cuts]] = 0
-    return change
+def _over_cells(values: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Weighted mean of the middle half of the cells, [T-1, 5, 8] -> [T-1]; 0 without weight.
 
-
-def _jumps(
-    changes: Changes, relative: np.ndarray, cuts: list[int], expected: ExpectedLight | None, count: int
-) -> list[Jump]:
-    cells = changes.change / np.maximum(changes.level, _DARK) * (changes.weight > 0.3)
-    cells[[cut - 1 for cut in cuts]] = 0
-    meant = meant_frames(expected, count)
-    near = max(_NEAR, round(_NEAR_SHARE * count))
-    found = []
-    for step, flash in _with_flashes(find_steps(relative, SMALLEST_JUMP)):
-        box = _box(cells, step)
-        found.append((step, box, flash))
-    known = {step.frame + k for step, _, _ in found for k in range(-1, step.width + 2)}
-    found += [(step, box, False) for step, box in _local_steps(cells) if step.frame not in known]
-    return [
-        Jump(
-            step.frame,
-            round(step.size, 4),
-            box,
-            "flash" if flash else "step",
-            any(step.frame - near <= frame <= step.frame + step.width - 1 + near for frame in meant),
-        )
-        for step, box, flash in sorted(found, key=lambda item: item[0].frame)
-    ]
-
-
-def _with_flashes(steps: list[Step]) -> list[tuple[Step, bool]]:
-    """Two steps that undo each other within four frames are one flash."""
-    result: list[tuple[Step, bool]] = []
-    k = 0
-    while k < len(steps):
-        pair = steps[k : k + 2]
-        undone = (
-            len(pair) == 2
-            and pair[1].frame - pair[0].frame <= 4
-            and abs(pair[0].size + pair[1].size) < 0.4 * abs(pair[0].size)
-        )
-        result.append((pair[0], undone))
-        k += 2 if undone else 1
+    The rest is left to the few cells in which the flow errs and to light that changes in a part of the picture only.
+    """
+    result = np.zeros(len(values))
+    for t, (cells, weights) in enumerate(zip(values, weight, strict=True)):
+        order = np.argsort(cells, axis=None)
+        value, share = cells.ravel()[order].astype(np.float64), weights.ravel()[order].astype(np.float64)
+        if share.sum() < 1e-3:
+            continue
+        upper = np.cumsum(share) / share.sum()
+        middle = np.clip(upper, 0.25, 0.75) - np.clip(upper - share / share.sum(), 0.25, 0.75)
+        result[t] = (value * middle).sum() / middle.sum()
     return result
 
 
-def _local_steps(cells: np.ndarray) -> list[tuple[Step, tuple[float, float, float, float]]]:
-    """Steps of a part of the picture: cells side by side that change together within a frame."""
-    beyond = excess(cells, 1)
-    bound = np.maximum(_SMALLEST_LOCAL_JUMP, 5 * unrest(cells)) if len(cells) else 0
-    result = []
-    for t, frame in enumerate(beyond):
-        for sign in (1, -1):
-            labels_count, labels = cv2.connectedComponents((sign * frame > bound).astype(np.uint8), connectivity=4)
-            for label in range(1, labels_count):
-                mask = labels == label
-                if mask.mean() >= _SMALLEST_LOCAL_AREA:
-                    result.append((Step(t + 1, 1, float(np.median(frame[mask]))), _box_of(mask)))
-    by_frame = {}
-    for step, box in sorted(result, key=lambda item: abs(item[0].size)):
-        by_frame[step.frame] = (step, box)
-    return list(by_frame.values())
+def _curve_error(expected: LightCurve, means: np.ndarray, course: np.ndarray, jumps: list[Jump]) -> float:
+    """Mean distance from the expected curve over its mean level.
+
+    A jump that the scene states but its curve does not draw (a lamp that blinks) is taken out of the course first.
+    """
+    curve = expected_luminance(expected, len(means))
+    if expected.source == "render":
+        measured = means
+    else:
+        calm = course.copy()
+        for jump in jumps:
+            around = curve[max(0, jump.frame - 1 - MEANT_NEAR) : jump.frame + 4 + MEANT_NEAR]
+            drawn = np.ptp(around) / max(around.mean(), DARK)
+            if jump.meant and jump.kind == "step" and drawn < abs(jump.size) / 2:
+                calm[jump.frame :] -= jump.size
+        measured = np.exp(calm)
+    return round(float(np.abs(measured - curve).mean() / max(curve.mean(), 0.1)), 4)
 
 
-def _box(cells: np.ndarray, step: Step) -> tuple[float, float, float, float]:
-    """The cells that take part in a step of the whole: those that change at least half as much as the typical one."""
-    first = step.frame - 1
-    total = cells[first : first + step.width].sum(0) * np.sign(step.size)
-    strong = np.median(total[total > abs(step.size) / 2]) if (total > abs(step.size) / 2).any() else 0.0
-    return _box_of(total > strong / 2)
-
-
-def _box_of(mask: np.ndarray) -> tuple[float, float, float, float]:
-    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-    if len(rows) == 0:
-        return 0.0, 0.0, 1.0, 1.0
-    height, width = mask.shape
-    box = columns[0] / width, 1 - (rows[-1] + 1) / height, (columns[-1] + 1) / width, 1 - rows[0] / height
-    x0, y0, x1, y1 = (round(float(edge), 3) for edge in box)
-    return x0, y0, x1, y1
+def _compensated_change(changes: Changes, cuts: list[int]) -> np.ndarray:
+    change = _over_cells(changes.change, changes.weight)
+    change[[cut - 1 for cut in cuts]] = 0
+    return change
 
 
 def without_steps(relative: np.ndarray) -> np.ndarray:
@@ -329,7 +254,7 @@ def _flicker_and_slow(relative: np.ndarray, cuts: list[int], jumps: list[Jump]) 
     fast = course - slow
     if len(fast) > 8:
         fast = fast[2:-2]  # the regression leans at the ends
-    return float(np.sqrt(np.mean(fast**2))), float(np.ptp(slow_part(course, cuts)))
+    return float(np.sqrt(np.mean(fast**2))), 1 - float(np.exp(-np.ptp(slow_part(course, cuts))))
 
 
 def _temperature_drift(changes: Changes, cuts: list[int], expected_kelvin: np.ndarray | None) -> float:
@@ -351,7 +276,7 @@ def _log_ratio_per_mired() -> float:
 
 def flicker_bound(slow_change: float) -> float:
     """The flicker that a clip may have whose light changes slowly by this much."""
-    return _FLICKER + _FLICKER_OF_SLOW * slow_change
+    return _FLICKER + _FLICKER_OF_SLOW * slow_change**2
 
 
 def _drift_reason(measures: LightMeasures) -> str:

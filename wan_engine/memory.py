@@ -2,27 +2,25 @@
 """The memory plan of a generation, from headers and shapes alone: what each stage will take, before anything is loaded.
 
 Weights are counted. The transformer's activations follow from its forward pass: attention is computed without the
-matrix of scores, so they grow with the number of tokens, not with its square. The autoencoder's are found by running
-it on tensors without data and counting what is alive. What Python and PyTorch take by themselves is left out.
+matrix of scores, so they grow with the number of tokens, not with its square. The autoencoder's are found by a
+rehearsal. What Python and PyTorch take by themselves is left out.
 """
 
 from __future__ import annotations
 
 import math
-import weakref
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import product
-from typing import Any
 
 import torch
-from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from .checkpoint import Checkpoint
 from .machine import available_memory
+from .rehearsal import decoder_peak, encoder_peak
 from .sizes import Size
-from .transformer import SPAN_BYTES, TransformerConfig
+from .transformer import SPAN_BYTES
 
 __all__ = ["MemoryPlan", "Stage", "available_memory", "nearest_that_fits", "plan_memory", "refusal"]
 
@@ -48,7 +46,10 @@ class Stage:
 
 @dataclass(frozen=True)
 class MemoryPlan:
-    """What the stages of a generation with these settings take; `available` is what can be had now, on `device`."""
+    """What the stages of a generation with these settings take; `available` is what can be had now, on `device`.
+
+    Where `processes` work on the clip together, this is the plan of one of them, `first` or another.
+    """
 
     parts: tuple[Stage, ...]
     size: Size
@@ -58,6 +59,8 @@ class MemoryPlan:
     vae_tiles: int
     device: str
     available: int
+    processes: int = 1
+    first: bool = True
 
     @property
     def peak(self) -> int:
@@ -97,163 +100,182 @@ def plan_memory(
     vae_tiles: int = 0,
     device: str = "cpu",
     available: int | None = None,
+    pictures: bool = True,
+    processes: int = 1,
+    first: bool = True,
 ) -> MemoryPlan:
     """The plan of one clip of `size` (width, height) pixels and `frames` frames.
 
-    `guided` tells that an unconditional pass is made too; `available` stands for the free memory that is otherwise
-    asked of the machine. One expert is counted: a second one is only read ahead where there is room for it.
+    `guided` tells that an unconditional pass is made too, `pictures` that there are any; `available` stands for the
+    free memory that is otherwise asked of the machine. One expert is counted: a second one is only read ahead where
+    there is room for it. Of several `processes` each holds its share of the blocks, and only the `first` encodes and
+    decodes.
     """
     name = str(dtype).removeprefix("torch.")
-    itemsize = getattr(torch, name).itemsize
-    expert = max(file.parameters for file in checkpoint.experts.values()) * itemsize
-    vae = checkpoint.vae.parameters * 4
-    text = checkpoint.text_encoder.parameters * itemsize
-    latents, pixels = _latent_shape(checkpoint, size, frames), frames * size[0] * size[1]
-    keep = offload == "none"
-    stages = [Stage("text encoder", *_text(checkpoint, itemsize, keep))]
-    kept = text if keep else 0
-    if checkpoint.clip is not None:
-        stages.append(Stage("image encoder", kept + checkpoint.clip.parameters * 4, 0))
-    if (coded := _encoded_frames(checkpoint, frames)) > 0:
-        work = _with_slack(_encoder_peak(checkpoint, size)) + coded * size[0] * size[1] * 12
-        stages.append(Stage("picture", kept + vae, max(work, vae)))
-    kept += vae if keep else 0
-    resident = expert if offload != "block" else _streamed(checkpoint, itemsize)
-    work = _with_slack(_transformer_peak(checkpoint.config, latents, itemsize, guided, device))
-    stages.append(Stage("transformer", kept + resident, max(work, _largest(checkpoint) * 4)))
-    kept = kept + expert if keep else vae
-    work = _with_slack(_decoder_peak(checkpoint, latents, vae_tiles)) + 2 * pixels * 3
-    if vae_tiles and max(size) > vae_tiles:
-        work += pixels * 12  # tiles are blended into the whole video
-    stages.append(Stage("decoding", kept, max(work, 0 if keep else vae)))
     free = available_memory(device) if available is None else available
-    return MemoryPlan(tuple(stages), size, frames, name, offload, vae_tiles, device, free)
+    wanted = MemoryPlan((), size, frames, name, offload, vae_tiles, device, free, processes, first)
+    return _Planner(checkpoint, guided, pictures).plan(wanted)
+
+
+@dataclass(frozen=True)
+class _Planner:
+    """Plans for one checkpoint; what its files tell is looked up once for all of them."""
+
+    checkpoint: Checkpoint
+    guided: bool
+    pictures: bool
+
+    def plan(self, wanted: MemoryPlan) -> MemoryPlan:
+        """`wanted` with its stages."""
+        stages = [*self._before(wanted), self._sampling(wanted)]
+        if wanted.first:
+            stages.append(self._decoding(wanted))
+        return replace(wanted, parts=tuple(stages))
+
+    def _before(self, plan: MemoryPlan) -> list[Stage]:
+        """Prompt and pictures."""
+        if not plan.first:
+            return []
+        checkpoint, keep = self.checkpoint, plan.offload == "none"
+        itemsize = _itemsize(plan.dtype)
+        text = self._text(itemsize, keep)
+        stages = [text]
+        kept = text.weights if keep else 0
+        if not self.pictures:
+            return stages
+        if checkpoint.clip is not None:
+            stages.append(Stage("image encoder", kept + checkpoint.clip.parameters * 4, 0))
+        if checkpoint.channel_conditioned or "image" in checkpoint.model.task:
+            width, height = plan.size
+            work = _with_slack(encoder_peak(checkpoint.vae.shapes, (height, width))) + 2 * width * height * 12
+            stages.append(Stage("picture", kept + self._vae, work))
+        return stages
+
+    def _sampling(self, plan: MemoryPlan) -> Stage:
+        itemsize = _itemsize(plan.dtype)
+        kept = self._kept(plan, itemsize)
+        work = max(_with_slack(self._pass(plan, itemsize)), self._largest * 4)
+        return Stage("transformer", kept + self._resident(plan) * itemsize, work)
+
+    def _decoding(self, plan: MemoryPlan) -> Stage:
+        checkpoint = self.checkpoint
+        itemsize = _itemsize(plan.dtype)
+        kept = self._kept(plan, itemsize) + self._resident(plan) * itemsize if plan.offload == "none" else self._vae
+        _, h, w = self._latents(plan)
+        pixels = plan.frames * plan.size[0] * plan.size[1]
+        finished = 2 * pixels * 3
+        if plan.vae_tiles and max(plan.size) > plan.vae_tiles:
+            longest = max(plan.vae_tiles // self._stride, 2)
+            h, w = min(h, longest), min(w, longest)
+            finished += pixels * 12  # tiles are blended into the whole video
+        return Stage("decoding", kept, _with_slack(decoder_peak(checkpoint.vae.shapes, (h, w))) + finished)
+
+    def _kept(self, plan: MemoryPlan, itemsize: int) -> int:
+        """Bytes of text encoder and autoencoder where they stay for the next clip."""
+        return self._text(itemsize, True).weights + self._vae if plan.offload == "none" and plan.first else 0
+
+    def _resident(self, plan: MemoryPlan) -> int:
+        """Numbers of the transformer that a process has in memory at once."""
+        if plan.processes > 1:
+            return self._outside + self._blocks // plan.processes + _STREAMED_BLOCKS * self._block
+        return self._outside + (_STREAMED_BLOCKS * self._block if plan.offload == "block" else self._blocks)
+
+    def _pass(self, plan: MemoryPlan, itemsize: int) -> int:
+        """Bytes of a step beside the weights, at the self attention of a block, where they are most."""
+        config, (t, h, w) = self.checkpoint.config, self._latents(plan)
+        p, q, r = config.patch_size
+        tokens = (t // p) * (h // q) * (w // r)
+        own = -(-tokens // plan.processes)
+        cpu = plan.device == "cpu"
+        # The stream in float32, the rotary table, queries and result; keys and values, of all tokens.
+        held = own * (4 * config.dim + 4 * config.dim // config.num_heads + 2 * itemsize * config.dim)
+        held += tokens * 2 * itemsize * config.dim
+        if cpu:  # queries scaled, values turned, and keys that are not float32 widened
+            held += config.dim * (4 * own + tokens * (itemsize + (0 if itemsize == 4 else 4)))
+        longest = SPAN_BYTES["cpu" if cpu else "cuda"] // (config.ffn_dim * itemsize)
+        held += min(own, max(256, longest)) * (config.ffn_dim * itemsize + 4 * config.dim * 4)
+        read = config.text_len + (0 if config.clip_dim is None else 514 if config.flf else 257)
+        held += (2 if self.guided else 1) * read * config.dim * itemsize * (2 * config.num_layers + 1)
+        return held + 4 * t * h * w * (2 * config.in_dim + 8 * config.out_dim)  # inputs, velocities, solver's memory
+
+    def _text(self, itemsize: int, whole: bool) -> Stage:
+        """The text encoder, resident or streamed layer by layer."""
+        shapes, length = self.checkpoint.text_encoder.shapes, self.checkpoint.config.text_len
+        dim = shapes["token_embedding.weight"][1]
+        heads = shapes["blocks.0.pos_embedding.embedding.weight"][1]
+        ffn = shapes["blocks.0.ffn.fc1.weight"][0]
+        work = length * length * heads * (itemsize + 4) + length * itemsize * (8 * dim + 3 * ffn)
+        weights = self._text_encoder if whole else self._text_layer + 2 * length * dim
+        return Stage("text encoder", weights * itemsize, work)
+
+    @property
+    def _stride(self) -> int:
+        return 8 if self.checkpoint.config.out_dim == 16 else 16
+
+    def _latents(self, plan: MemoryPlan) -> tuple[int, int, int]:
+        return (plan.frames - 1) // 4 + 1, plan.size[1] // self._stride, plan.size[0] // self._stride
+
+    @cached_property
+    def _transformer(self) -> dict[str, int]:
+        """The numbers in each tensor of an expert."""
+        shapes = next(iter(self.checkpoint.experts.values())).shapes
+        return {name: math.prod(shape) for name, shape in shapes.items()}
+
+    @cached_property
+    def _blocks(self) -> int:
+        return sum(count for name, count in self._transformer.items() if name.startswith("blocks."))
+
+    @cached_property
+    def _block(self) -> int:
+        return sum(count for name, count in self._transformer.items() if name.startswith("blocks.0."))
+
+    @cached_property
+    def _outside(self) -> int:
+        return sum(self._transformer.values()) - self._blocks
+
+    @cached_property
+    def _largest(self) -> int:
+        """Numbers in the largest tensor, which stands beside the network while it is read."""
+        return max(self._transformer.values())
+
+    @cached_property
+    def _vae(self) -> int:
+        """Bytes, always float32."""
+        return self.checkpoint.vae.parameters * 4
+
+    @cached_property
+    def _text_encoder(self) -> int:
+        return self.checkpoint.text_encoder.parameters
+
+    @cached_property
+    def _text_layer(self) -> int:
+        shapes = self.checkpoint.text_encoder.shapes
+        return sum(math.prod(shape) for name, shape in shapes.items() if name.startswith("blocks.0."))
+
+
+def _itemsize(dtype: str) -> int:
+    return getattr(torch, dtype).itemsize
 
 
 def _with_slack(count: int) -> int:
     return round(count * _SLACK) + _OWN
 
 
-def _latent_shape(checkpoint: Checkpoint, size: Size, frames: int) -> tuple[int, int, int]:
-    side = 8 if checkpoint.config.out_dim == 16 else 16
-    return (frames - 1) // 4 + 1, size[1] // side, size[0] // side
-
-
-def _encoded_frames(checkpoint: Checkpoint, frames: int) -> int:
-    """How many frames of picture go through the autoencoder's encoder."""
-    if checkpoint.channel_conditioned:
-        return frames
-    return 1 if "image" in checkpoint.model.task else 0
-
-
-def _text(checkpoint: Checkpoint, itemsize: int, whole: bool) -> tuple[int, int]:
-    """Weights and activations of the text encoder, resident or streamed layer by layer."""
-    shapes, length = checkpoint.text_encoder.shapes, checkpoint.config.text_len
-    dim = shapes["token_embedding.weight"][1]
-    heads = shapes["blocks.0.pos_embedding.embedding.weight"][1]
-    ffn = shapes["blocks.0.ffn.fc1.weight"][0]
-    work = length * length * heads * (itemsize + 4) + length * itemsize * (8 * dim + 3 * ffn)
-    if whole:
-        return checkpoint.text_encoder.parameters * itemsize, work
-    layer = _count(shapes[name] for name in shapes if name.startswith("blocks.0."))
-    return (layer + 2 * length * dim) * itemsize, work
-
-
-def _streamed(checkpoint: Checkpoint, itemsize: int) -> int:
-    """Weights of the transformer that are in memory when its blocks come one by one."""
-    shapes = next(iter(checkpoint.experts.values())).shapes
-    outside = _count(shape for name, shape in shapes.items() if not name.startswith("blocks."))
-    block = _count(shape for name, shape in shapes.items() if name.startswith("blocks.0."))
-    return (outside + _STREAMED_BLOCKS * block) * itemsize
-
-
-def _largest(checkpoint: Checkpoint) -> int:
-    """Numbers in the largest tensor, which stands beside the network while it is read."""
-    return max(math.prod(shape) for file in checkpoint.experts.values() for shape in file.shapes.values())
-
-
-def _count(shapes: Iterable[Sequence[int]]) -> int:
-    return sum(math.prod(shape) for shape in shapes)
-
-
-def _transformer_peak(
-    config: TransformerConfig, latents: tuple[int, int, int], itemsize: int, guided: bool, device: str
-) -> int:
-    """Bytes of a step beside the weights, at the self attention of a block, where they are most."""
-    p, q, r = config.patch_size
-    tokens = (latents[0] // p) * (latents[1] // q) * (latents[2] // r)
-    per_token = 4 * config.dim + 4 * itemsize * config.dim  # the stream in float32; queries, keys, values and result
-    per_token += 4 * config.dim // config.num_heads  # rotary table
-    span = min(
-        tokens, max(256, SPAN_BYTES.get(device.split(":")[0], SPAN_BYTES["cuda"]) // (config.ffn_dim * itemsize))
-    )
-    spans = span * (config.ffn_dim * itemsize + 4 * config.dim * 4)
-    read = config.text_len + (0 if config.clip_dim is None else 514 if config.flf else 257)
-    contexts = (2 if guided else 1) * read * config.dim * itemsize * (2 * config.num_layers + 1)
-    cells = latents[0] * latents[1] * latents[2]
-    samples = 4 * cells * (2 * config.in_dim + 8 * config.out_dim)  # inputs, velocities and the solver's memory
-    return tokens * per_token + spans + contexts + samples
-
-
-def _decoder_peak(checkpoint: Checkpoint, latents: tuple[int, int, int], tiles: int) -> int:
-    _, h, w = latents
-    if tiles:
-        longest = max(tiles // (8 if checkpoint.config.out_dim == 16 else 16), 2)
-        h, w = min(h, longest), min(w, longest)
-    return _rehearsed(checkpoint, lambda vae: vae.decode_stream(torch.empty(1, vae.z_dim, 2, h, w, device="meta")))
-
-
-def _encoder_peak(checkpoint: Checkpoint, size: Size) -> int:
-    frame = torch.empty(1, 3, 1, size[1], size[0], device="meta")
-    return _rehearsed(checkpoint, lambda vae: vae.encode_stream([frame] * 5))
-
-
-def _rehearsed(checkpoint: Checkpoint, work: Callable[[Any], Iterator[Tensor]]) -> int:
-    """The most bytes alive while the autoencoder does this work, found on tensors without data."""
-    vae = checkpoint.outline_vae()
-    with _Alive() as alive:
-        for chunk in work(vae):
-            del chunk
-    return alive.peak
-
-
-class _Alive(TorchDispatchMode):
-    """Counts the bytes of the tensors made under it that are still alive, and their `peak`."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.peak = 0
-        self._now = 0
-        self._known: set[int] = set()
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        result = func(*args, **(kwargs or {}))
-        given = {id(tensor.untyped_storage()) for tensor in args if isinstance(tensor, Tensor)}
-        for tensor in result if isinstance(result, tuple | list) else (result,):
-            if isinstance(tensor, Tensor):
-                self._count(tensor.untyped_storage(), given)
-        return result
-
-    def _count(self, storage: torch.UntypedStorage, given: set[int]) -> None:
-        key = id(storage)
-        if key in self._known or key in given:
-            return
-        self._known.add(key)
-        self._now += storage.nbytes()
-        self.peak = max(self.peak, self._now)
-        weakref.finalize(storage, self._gone, key, storage.nbytes())
-
-    def _gone(self, key: int, count: int) -> None:
-        self._known.discard(key)
-        self._now -= count
-
-
-def nearest_that_fits(checkpoint: Checkpoint, plan: MemoryPlan, *, guided: bool) -> MemoryPlan | None:
+def nearest_that_fits(
+    checkpoint: Checkpoint, plan: MemoryPlan, *, guided: bool, pictures: bool = True
+) -> MemoryPlan | None:
     """The plan nearest to `plan` that fits, None when none does.
 
     Given up in this order, the later ones only where all the earlier together do not suffice: keeping networks in
     memory (offload expert, then block), float32, exact decoding, the size (the model's own smaller ones), frames.
     """
+    planner = _Planner(checkpoint, guided, pictures)
+    found = (planner.plan(wanted) for wanted in _given_up(checkpoint, plan))
+    return next((found for found in found if found.fits), None)
+
+
+def _given_up(checkpoint: Checkpoint, plan: MemoryPlan) -> Iterable[MemoryPlan]:
+    """`plan` itself, then less and less of it."""
     offloads = ("none", "expert", "block")
     dtypes = [plan.dtype] + (["bfloat16"] if plan.dtype == "float32" else [])
     tiles = [plan.vae_tiles] + ([TILE] if not plan.vae_tiles else [])
@@ -267,16 +289,7 @@ def nearest_that_fits(checkpoint: Checkpoint, plan: MemoryPlan, *, guided: bool)
         dtypes,
         offloads[offloads.index(plan.offload) :],
     ):
-        wanted = replace(plan, frames=frames, size=size, vae_tiles=tile, dtype=dtype, offload=offload)
-        if wanted.settings == plan.settings and plan.fits:
-            return plan
-        found = plan_memory(
-            checkpoint, size=size, frames=frames, dtype=dtype, offload=offload, guided=guided, vae_tiles=tile,
-            device=plan.device, available=plan.available,
-        )  # fmt: skip
-        if found.fits:
-            return found
-    return None
+        yield replace(plan, frames=frames, size=size, vae_tiles=tile, dtype=dtype, offload=offload)
 
 
 def refusal(plan: MemoryPlan, nearest: MemoryPlan | None) -> str:

@@ -22,13 +22,15 @@ class Outline:
     """`area` is the default (width, height) whose product bounds an image-to-video clip; `multiple` what sides are
     rounded to.
 
-    `cover` tells that pictures are covered and cropped (the 2.2 5B model) instead of stretched.
+    `cover` tells that pictures are covered and cropped (the 2.2 5B model) instead of stretched; `negative` is the
+    negative prompt that is used when none is given.
     """
 
     title: str
     area: Size
     multiple: int
     cover: bool
+    negative: str = ""
 
     def picture_size(self, scene: Size, size: Size | None) -> Size:
         """The clip's (width, height) for a scene's resolution and the user's size, None for the model's own."""
@@ -51,7 +53,11 @@ def outline(place: Path) -> Outline:
     conditioned = row in (models.I2V_A14B, models.I2V_14B_V21, models.I2V_14B_480P_V21, models.FLF2V_14B_V21)
     wide = latent == _WIDE_LATENT
     return Outline(
-        str(own.get("title", row.title)), (int(area[0]), int(area[1])), 32 if wide else 16, wide and not conditioned
+        str(own.get("title", row.title)),
+        (int(area[0]), int(area[1])),
+        32 if wide else 16,
+        wide and not conditioned,
+        str(own.get("negative", row.negative)),
     )
 
 

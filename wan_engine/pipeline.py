@@ -11,6 +11,7 @@ import platform
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +21,13 @@ import torch
 from torch import Tensor
 
 from . import attention as attentions
-from . import distributed, video
+from . import distributed
 from .checkpoint import Checkpoint, open_checkpoint
-from .conditioning import condition, encode_texts
+from .conditioning import condition, encode_frames, encode_texts
 from .denoise import Denoiser
-from .light_control import LightController, mean_rgb
+from .files import write_whole
+from .finish import Redraw, check_finish, finish
+from .light_control import LightController, foretold, mean_rgb
 from .light_map import LightMap, fit_light_map
 from .lora import lora_patch
 from .memory import available_memory, nearest_that_fits, plan_memory, refusal
@@ -32,6 +35,7 @@ from .networks import LoadOptions, Networks
 from .plan import Plan, make_plan
 from .preview import fit_latent_rgb, write_preview
 from .prompt_cache import PromptCache
+from .refine import refine, refined_plan, with_light_of
 from .request import DTYPES, OFFLOADS, GenerationError, GenerationRequest, Lora, UsageError
 from .resume import ResumeFile, fingerprint, lora_facts
 from .run import OnEvent, Run
@@ -63,12 +67,17 @@ class Pipeline:
         """
         request.validate()
         _check_places(request, folder)
+        check_finish(request, folder)
         first = distributed.rank() == 0
         run = Run(on_event if first else lambda event: None, should_cancel)
         with self._memory_errors_in_words(run), torch.inference_mode():
             with run.stage("load"):
                 plan = self._plan(request, folder)
                 self._check_memory(request, plan, run)
+                if request.refine:
+                    if distributed.active():
+                        raise UsageError("Several devices cannot refine a clip; leave out --refine.")
+                    self._check_memory(request, refined_plan(plan, 2, request.refine), run)
                 resume = self._resume_file(request, plan, folder)
             with run.stage("encode_text"):
                 texts = distributed.from_first(lambda: self._encode_texts(request, plan, folder, run))
@@ -76,7 +85,7 @@ class Pipeline:
                 conditioning = distributed.from_first(lambda: condition(plan, self.networks, run))
             with run.stage("denoise"):
                 on_clean = self._on_clean(request, folder, run)
-                light = self._light_controller(request, plan)
+                light = self._light_controller(request, plan, run)
                 denoiser = Denoiser(
                     plan, self.networks, texts, conditioning, run, resume, request.step_cache, on_clean, light
                 )
@@ -88,12 +97,13 @@ class Pipeline:
                 return self._report(request, plan, run, {})
             with run.stage("decode"):
                 frames = self._decode(latents, request.vae_tiles, run)
-        with run.stage("finish"):
-            clip = _finish(request, plan, frames, latents, sigmas, folder)
+            with run.stage("finish"):
+                _write_latents(request, latents, sigmas, folder)
+                clip = finish(request, plan, frames, folder, run, self._redraw(request, plan, texts, run))
         report = self._report(request, plan, run, clip)
         if request.report is not None:
             text = json.dumps(report, indent=1, ensure_ascii=False)
-            video.write_whole(folder / request.report, lambda partial: partial.write_text(text, encoding="utf-8"))
+            write_whole(folder / request.report, lambda partial: partial.write_text(text, encoding="utf-8"))
         resume.remove()
         return report
 
@@ -103,26 +113,34 @@ class Pipeline:
     def _check_memory(self, request: GenerationRequest, plan: Plan, run: Run) -> None:
         """Refuse what will not fit, with the plan and the nearest settings that do. Weights held already count as free.
 
-        Several processes share the weights, which no plan covers.
+        Several processes on CUDA look each at its own device; on the CPU, whose memory they share, the first looks for
+        all.
         """
-        if distributed.active():
-            return
-        options, guided = self.networks.options, any(guide != 1 for guide in plan.guide)
-        memory = plan_memory(
+        processes, first = distributed.world_size() if distributed.active() else 1, distributed.rank() == 0
+        options = self.networks.options
+        needs = {"guided": any(guide != 1 for guide in plan.guide), "pictures": plan.first is not None}
+        planned = partial(
+            plan_memory,
             self.checkpoint,
             size=plan.size,
             frames=plan.frames,
             dtype=options.dtype,
             offload=options.offload,
-            guided=guided,
             vae_tiles=request.vae_tiles,
             device=self.device,
-            available=available_memory(self.device) + self.networks.held_bytes,
+            processes=processes,
+            **needs,
         )
+        available = available_memory(self.device) + self.networks.held_bytes
+        if self.device == "cpu" and processes > 1:
+            if not first:
+                return
+            available = max(available - (processes - 1) * planned(first=False, available=0).peak, 0)
+        memory = planned(first=first, available=available)
         run.memory = memory.text()
         run.facts["memory"] = {"planned_peak": memory.peak, "available": memory.available}
         if not memory.fits:
-            nearest = nearest_that_fits(self.checkpoint, memory, guided=guided)
+            nearest = nearest_that_fits(self.checkpoint, memory, **needs)
             raise GenerationError(f"{refusal(memory, nearest)}\n{run.memory}")
 
     def _encode_texts(self, request: GenerationRequest, plan: Plan, folder: Path, run: Run) -> list[Tensor]:
@@ -158,15 +176,33 @@ class Pipeline:
 
         return draw
 
-    def _light_controller(self, request: GenerationRequest, plan: Plan) -> LightController | None:
+    def _light_controller(self, request: GenerationRequest, plan: Plan, run: Run) -> LightController | None:
         """What holds the clip's light to the scene's; None where it is not guided."""
         if request.light is None or request.light_strength == "off":
             return None
         if self._light_map is None:
             self._light_map = distributed.from_first(lambda: fit_light_map(self.networks.vae()))
-            self.networks.release()
         ends = (None if picture is None else mean_rgb(picture) for picture in (plan.first, plan.last))
-        return LightController(request.light, request.light_strength, self._light_map, *ends)
+        controller = LightController(request.light, request.light_strength, self._light_map, *ends)
+        if plan.first is not None:
+            clip = foretold(request.light, plan.frames, plan.first, plan.last)
+            portions = clip.split(1, dim=1)
+            latents = distributed.from_first(lambda: encode_frames(portions, self.networks, run))
+            controller.calibrate(latents, clip)
+        self.networks.release()
+        return controller
+
+    def _redraw(self, request: GenerationRequest, plan: Plan, texts: list[Tensor], run: Run) -> Redraw | None:
+        """The refining pass over the clip made twice as large; None where none is asked for."""
+        if not request.refine:
+            return None
+        larger = refined_plan(plan, 2, request.refine)
+
+        def redraw(frames: np.ndarray) -> np.ndarray:
+            latents, _ = refine(frames, larger, self.networks, texts, run, request.refine)
+            return with_light_of(frames, self._decode(latents, request.vae_tiles, run))
+
+        return redraw
 
     def _decode(self, latents: Tensor, tile: int, run: Run) -> np.ndarray:
         """uint8 [T, H, W, 3], decoded a few frames at a time."""
@@ -261,16 +297,7 @@ def _check_places(request: GenerationRequest, folder: Path) -> None:
         raise UsageError(f"{folder / request.frames_out} is a file; give a folder for the frames.")
 
 
-def _finish(
-    request: GenerationRequest, plan: Plan, frames: np.ndarray, latents: Tensor, sigmas: Tensor, folder: Path
-) -> dict[str, Any]:
-    """Write what was asked for: latents, frames as decoded, and the clip at its exact length and rate."""
+def _write_latents(request: GenerationRequest, latents: Tensor, sigmas: Tensor, folder: Path) -> None:
     if request.latents is not None:
         data = safetensors.torch.save({"latents": latents.cpu().contiguous(), "sigmas": sigmas})
-        video.write_whole(folder / request.latents, lambda partial: partial.write_bytes(data))
-    if request.frames_out is not None:
-        video.write_pngs(frames, folder / request.frames_out)
-    rate = video.exact_rate(request.clip_fps or plan.fps)
-    clip = video.retime(frames, request.clip_frames or len(frames))
-    video.write_mp4(clip, rate, folder / request.out)
-    return {"path": request.out, "frames": len(clip), "fps": str(rate), "size": [clip.shape[2], clip.shape[1]]}
+        write_whole(folder / request.latents, lambda partial: partial.write_bytes(data))

@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from . import video
+from .files import write_whole
 from .vae import WanVAE
 
 CELLS = 16  # latent pixels along a side of the chart
@@ -91,7 +91,7 @@ def _fingerprint(vae: WanVAE) -> str:
 def write_preview(latents: Tensor, to_rgb: LatentRgb, path: Path) -> None:
     """A strip of up to four frames, evenly over the clip; the file is replaced in one go. Raises GenerationError."""
     picture = Image.fromarray(contact_strip(to_rgb(latents)))
-    video.write_whole(path, lambda partial: picture.save(partial, format="PNG"))
+    write_whole(path, lambda partial: picture.save(partial, format="PNG"))
 
 
 def contact_strip(rgb: Tensor) -> np.ndarray:

@@ -3,18 +3,20 @@
 
 What enlarging cannot know, the model draws: at a noise level of 0.2 to 0.35 it redraws texture and edges and keeps
 composition, motion and light. That is the low-noise expert's part of the schedule. Starting from a partly noised
-picture is the idea of SDEdit (arXiv 2108.01073).
+picture is the idea of SDEdit (arXiv 2108.01073). What the light was it must stay: `with_light_of` puts it back.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .colour import from_linear, to_linear
 from .conditioning import condition
 from .denoise import Denoiser
 from .networks import Networks
@@ -24,6 +26,8 @@ from .resume import ResumeFile
 from .run import Run
 
 WEAKEST, STRONGEST = 0.05, 0.6
+_LIGHT_SPREAD = 1 / 12  # of the height: what is broader is light, what is finer is drawing
+_DARKEST = 0.002  # linear light below which a ratio says nothing
 
 
 def refined_plan(plan: Plan, factor: int, strength: float) -> Plan:
@@ -65,13 +69,24 @@ def refine(
     clean = _encode(frames, networks, run)
     inner = Run(lambda event: run.tell(**event), lambda: _asked(run))
     conditioning = condition(plan, networks, inner)
-    denoiser = Denoiser(
-        plan, networks, texts, conditioning, inner, ResumeFile(None, ""), start=(clean, strength)
-    )
+    denoiser = Denoiser(plan, networks, texts, conditioning, inner, ResumeFile(None, ""), start=(clean, strength))
     latents, sigmas = denoiser.sample()
     run.notes.extend(inner.notes)
     run.facts["refine"] = {"strength": strength, "size": list(plan.size), "steps": inner.steps}
     return latents, sigmas
+
+
+def with_light_of(frames: np.ndarray, redrawn: np.ndarray) -> np.ndarray:
+    """`redrawn` under the light of `frames`, both uint8 [T, H, W, 3]: broad brightness and colour of each frame are
+    those of `frames`, in linear light; what is finer stays as it was redrawn.
+    """
+    return np.stack([_relit(frame, other) for frame, other in zip(frames, redrawn, strict=True)])
+
+
+def _relit(frame: np.ndarray, redrawn: np.ndarray) -> np.ndarray:
+    light = to_linear(redrawn)
+    broad = [cv2.GaussianBlur(image, (0, 0), _LIGHT_SPREAD * len(frame)) for image in (to_linear(frame), light)]
+    return from_linear(light * ((broad[0] + _DARKEST) / (broad[1] + _DARKEST)))
 
 
 def _asked(run: Run) -> bool:

@@ -18,6 +18,8 @@ OFFLOADS = ("none", "expert", "block")
 LORA_EXPERTS = ("both", "high", "low")
 LIGHT_SOURCES = ("brief", "render")
 GUIDES = ("off", "gentle", "strict")
+REPAIRS = ("deflicker", "color")
+CODECS = ("h264", "prores", "ffv1", "png", "exr")
 # What a distilled model is sampled with; whatever the request states itself goes before it.
 PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {"lightning": {"steps": 4, "shift": 5.0, "guide": (1.0, 1.0), "solver": "euler"}}
@@ -130,6 +132,9 @@ class GenerationRequest:
     rewritten after every step; `prompt_cache` a folder in which encoded prompts are kept.
     `light` is the light that the scene predicts, `guide_light` how firmly the clip is held to it while it is denoised
     (off, gentle, strict; gentle by default where there is a curve).
+    `correct` names the repairs of the finished clip's light, `upscale` (2, 4; 0 = off) how much larger it is made, with
+    the learned model in the file `upscale_model` or the built-in way; `refine` is the noise level from which the model
+    redraws the enlarged clip (0 = off), `codec` what it is written as.
     Paths other than `checkpoint` and those of `loras` may be relative to the folder the generation runs in.
     """
 
@@ -166,6 +171,11 @@ class GenerationRequest:
     prompt_cache: str | None = None
     light: LightCurve | None = None
     guide_light: str | None = None
+    correct: tuple[str, ...] = ()
+    upscale: int = 0
+    upscale_model: str | None = None
+    refine: float = 0.0
+    codec: str = "h264"
 
     @property
     def light_strength(self) -> str:
@@ -202,7 +212,7 @@ class GenerationRequest:
         for key in ("checkpoint", "prompt"):
             if key not in values:
                 raise UsageError(f"The request lacks {key!r}.")
-        for key in ("size", "guide"):
+        for key in ("size", "guide", "correct"):
             if isinstance(values.get(key), list):
                 values[key] = tuple(values[key])
         if isinstance(values.get("loras"), list):
@@ -338,5 +348,10 @@ _CHECKS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "prompt_cache": (_path, "a folder"),
     "light": (lambda value: isinstance(value, LightCurve), "a light curve"),
     "guide_light": _one_of(GUIDES),
+    "correct": (lambda value: isinstance(value, tuple) and set(value) <= set(REPAIRS), f"any of {', '.join(REPAIRS)}"),
+    "upscale": (lambda value: _is_int(value) and value in (0, 2, 4), "0 (off), 2 or 4"),
+    "upscale_model": (_path, "a file"),
+    "refine": (lambda value: _is_number(value) and (value == 0 or 0.05 <= value <= 0.6), "0 (off) or from 0.05 to 0.6"),
+    "codec": _one_of(CODECS),
 }
 _OPTIONAL = {field.name for field in dataclasses.fields(GenerationRequest) if field.default is None}

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The state of a sampling on disk, so that an interrupted generation goes on where it was and ends bit-equal.
 
-One safetensors file holds the latents, what the solver remembers, the count of steps done, and a fingerprint of all
-that decides the result; it is replaced in one go after every step.
+One safetensors file holds the latents, what the solver and the step caches remember, the count of steps done, and a
+fingerprint of all that decides the result; it is replaced in one go after every step.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import glob
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,22 +20,28 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from . import video
+from .files import write_whole
 from .plan import Plan
 from .request import Lora
 
-SCHEMA = "wan_previs.resume/1"
+SCHEMA = "wan_previs.resume/2"
 _SOLVER = "solver."
+_CACHE = "cache."
 _INDIFFERENT = ("fps", "warnings")  # what of a plan the latents do not depend on
 
 
 @dataclass(frozen=True)
 class Saved:
-    """Where a sampling stood: `latents` [z, t, h, w] behind `len(steps)` steps, each as the report tells it."""
+    """Where a sampling stood: `latents` [z, t, h, w] behind `len(steps)` steps, each as the report tells it.
+
+    `caches` are the states of the step caches of the expert at work, `cached` what the report tells of those before.
+    """
 
     latents: Tensor
     solver: Mapping[str, Tensor]
     steps: list[dict[str, Any]]
+    caches: Sequence[Mapping[str, Tensor]] = ()
+    cached: Mapping[str, Any] | None = None
 
 
 class ResumeFile:
@@ -55,8 +61,9 @@ class ResumeFile:
                 if facts.get("schema") != SCHEMA or facts.get("fingerprint") != self._fingerprint:
                     return None, "The saved state belongs to another request or checkpoint; sampling started anew."
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            solver = {name.removeprefix(_SOLVER): data for name, data in tensors.items() if name.startswith(_SOLVER)}
-            return Saved(tensors["latents"], solver, json.loads(facts["steps"])), ""
+            caches = [_below(tensors, f"{_CACHE}{i}.") for i in range(int(facts["caches"]))]
+            steps, cached = json.loads(facts["steps"]), json.loads(facts["cached"])
+            return Saved(tensors["latents"], _below(tensors, _SOLVER), steps, caches, cached), ""
         except (SafetensorError, OSError, ValueError, KeyError):
             return None, "The saved state is damaged; sampling started anew."
 
@@ -65,9 +72,17 @@ class ResumeFile:
         if self._path is None:
             return
         tensors = {"latents": state.latents, **{_SOLVER + name: data for name, data in state.solver.items()}}
-        metadata = {"schema": SCHEMA, "fingerprint": self._fingerprint, "steps": json.dumps(state.steps)}
+        for i, cache in enumerate(state.caches):
+            tensors |= {f"{_CACHE}{i}.{name}": data for name, data in cache.items()}
+        metadata = {
+            "schema": SCHEMA,
+            "fingerprint": self._fingerprint,
+            "steps": json.dumps(state.steps),
+            "caches": str(len(state.caches)),
+            "cached": json.dumps(state.cached),
+        }
         data = save({name: tensor.cpu().clone().contiguous() for name, tensor in tensors.items()}, metadata)
-        video.write_whole(self._path, lambda partial: partial.write_bytes(data))
+        write_whole(self._path, lambda partial: partial.write_bytes(data))
 
     def remove(self) -> None:
         """The clip is there: the state is not needed any more, nor what a kill in the middle of a write left of it."""
@@ -75,6 +90,10 @@ class ResumeFile:
             return
         for path in (self._path, *self._path.parent.glob(f".{glob.escape(self._path.name)}.*.partial")):
             path.unlink(missing_ok=True)
+
+
+def _below(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): data for name, data in tensors.items() if name.startswith(prefix)}
 
 
 def fingerprint(plan: Plan, checkpoint: Path, settings: Mapping[str, Any]) -> str:

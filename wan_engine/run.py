@@ -10,6 +10,7 @@ from typing import Any
 
 from torch import nn
 
+from .machine import give_back
 from .request import Cancelled
 
 OnEvent = Callable[[dict], None]
@@ -35,6 +36,7 @@ class Run:
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
         self.check_cancel()
+        give_back()
         self.tell("stage", stage=name)
         began = time.perf_counter()
         yield

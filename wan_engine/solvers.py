@@ -22,6 +22,12 @@ def shifted(sigmas: np.ndarray, shift: float) -> np.ndarray:
     return shift * sigmas / (1 + (shift - 1) * sigmas)
 
 
+def schedule(steps: int, shift: float, highest: float, limit: float = 1.0) -> np.ndarray:
+    """[steps] sigmas down from `highest`, which is as it is after the shift, or for 1 from `limit` before the shift."""
+    first = limit if highest == 1 else highest / (shift - (shift - 1) * highest)
+    return shifted(np.linspace(first, 0, steps + 1)[:-1], shift)
+
+
 class Solver:
     """A schedule and the state of one run through it."""
 
@@ -54,8 +60,8 @@ class Solver:
 class Euler(Solver):
     """Straight steps along the velocity; the schedule the distilled four-step models were made for."""
 
-    def __init__(self, steps: int, shift: float) -> None:
-        super().__init__(shifted(np.linspace(1, 0, steps + 1)[:-1], shift), whole_timesteps=False)
+    def __init__(self, steps: int, shift: float, highest: float = 1.0) -> None:
+        super().__init__(schedule(steps, shift, highest), whole_timesteps=False)
 
     def _advance(self, i: int, velocity: Tensor, x: Tensor) -> Tensor:
         return x + (self.sigmas[i + 1] - self.sigmas[i]) * velocity
@@ -64,8 +70,8 @@ class Euler(Solver):
 class DPMpp2M(Solver):
     """DPM-Solver++ (2M), midpoint, arXiv 2211.01095; first and last step of first order (`fm_solvers.py`)."""
 
-    def __init__(self, steps: int, shift: float) -> None:
-        super().__init__(shifted(np.linspace(1, 0, steps + 1)[:-1], shift), whole_timesteps=True)
+    def __init__(self, steps: int, shift: float, highest: float = 1.0) -> None:
+        super().__init__(schedule(steps, shift, highest), whole_timesteps=True)
         self._previous: Tensor | None = None
 
     def state(self) -> dict[str, Tensor]:
@@ -94,9 +100,9 @@ class UniPC(Solver):
     The predictor's last step is of first order. The highest sigma is 1 - 1/1000 in float32, before the shift.
     """
 
-    def __init__(self, steps: int, shift: float) -> None:
-        highest = float(np.float32(1 - 1 / TRAIN_TIMESTEPS))
-        super().__init__(shifted(np.linspace(highest, 0, steps + 1)[:-1], shift), whole_timesteps=True)
+    def __init__(self, steps: int, shift: float, highest: float = 1.0) -> None:
+        limit = float(np.float32(1 - 1 / TRAIN_TIMESTEPS))
+        super().__init__(schedule(steps, shift, highest, limit), whole_timesteps=True)
         self._data: list[Tensor] = []  # the two latest predictions of the clean latents
         self._predicted_from: Tensor | None = None
         self._order = 0
@@ -157,6 +163,6 @@ class UniPC(Solver):
         return torch.linalg.solve(nodes, torch.stack([phi_1 / growth, 2 * phi_2 / growth]))
 
 
-def make_solver(name: str, steps: int, shift: float) -> Solver:
-    """A fresh solver by its command-line name (unipc, dpm++, euler)."""
-    return {"unipc": UniPC, "dpm++": DPMpp2M, "euler": Euler}[name](steps, shift)
+def make_solver(name: str, steps: int, shift: float, highest: float = 1.0) -> Solver:
+    """A fresh solver by its command-line name (unipc, dpm++, euler), from the noise level `highest` down."""
+    return {"unipc": UniPC, "dpm++": DPMpp2M, "euler": Euler}[name](steps, shift, highest)

@@ -10,6 +10,10 @@ to both known points.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
+
+import torch
 from torch import Tensor
 
 
@@ -53,6 +57,21 @@ class StepCache:
             if self.skipped and self.skipped[-1] == self._step - 2:
                 self.measured_error = max(self.measured_error, error)
         self._known = [*self._known, (when, velocity)][-2:]
+
+    def state(self) -> dict[str, Tensor]:
+        """All that is remembered, on the CPU, for `restore`."""
+        times = [when for when, _ in self._known]
+        bend = float("nan") if self._bend is None else self._bend
+        numbers = torch.tensor([self._step, bend, self.measured_error, *times], dtype=torch.float64)
+        known = {f"known.{i}": velocity.cpu() for i, (_, velocity) in enumerate(self._known)}
+        return {"numbers": numbers, "skipped": torch.tensor(self.skipped, dtype=torch.int64), **known}
+
+    def restore(self, state: Mapping[str, Tensor], device: str | torch.device = "cpu") -> None:
+        """Go on where the cache was whose `state` this is. Raises KeyError or ValueError for anything else."""
+        step, bend, error, *times = state["numbers"].tolist()
+        self._step, self._bend, self.measured_error = int(step), None if math.isnan(bend) else bend, error
+        self.skipped = state["skipped"].tolist()
+        self._known = [(when, state[f"known.{i}"].to(device)) for i, when in enumerate(times)]
 
     def _line(self, when: float) -> Tensor:
         (t0, v0), (t1, v1) = self._known

@@ -97,8 +97,8 @@ def _open(path: Path):
         import spandrel
     except ImportError as error:
         raise UsageError(
-            "A learned upscaling model needs the Python package spandrel, and torchvision as it belongs to the installed "
-            f"torch ({error}); install them in the engine's environment, or leave the model out for the built-in way."
+            "A learned upscaling model needs the Python package spandrel, and torchvision as it belongs to the "
+            f"installed torch ({error}); install them in the engine's environment, or leave out the model."
         ) from error
     if not path.is_file():
         raise UsageError(f"The upscaling model {path} is not there.")

@@ -478,7 +478,7 @@ def _channels_last(x: Tensor) -> Tensor:
     return x.contiguous(memory_format=torch.channels_last_3d)
 
 
-def _kernel_last(tensor: Tensor) -> Tensor:
+def kernel_last(tensor: Tensor) -> Tensor:
     """A convolution's weights in the order that channels-last convolutions read, which saves a copy per call."""
     formats = {4: torch.channels_last, 5: torch.channels_last_3d}
     return tensor.contiguous(memory_format=formats[tensor.dim()]) if tensor.dim() in formats else tensor
@@ -496,7 +496,7 @@ def load_vae(state: Mapping[str, Tensor]) -> WanVAE:
         except (KeyError, IndexError) as error:
             raise ValueError(f"not a Wan autoencoder: tensor {error} is missing") from error
     try:
-        vae.load_state_dict({name: _kernel_last(tensor) for name, tensor in state.items()}, assign=True)
+        vae.load_state_dict({name: kernel_last(tensor) for name, tensor in state.items()}, assign=True)
     except RuntimeError as error:
         raise ValueError("not a Wan autoencoder: " + " ".join(str(error).split())) from error
     return vae.eval().requires_grad_(False)

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from .headers import read_json
 from .names import Recipe, published
@@ -120,7 +121,7 @@ class WeightFile:
 
         Raises CheckpointError naming tensors of the file that are missing, unknown or of another shape.
         """
-        with torch.device("meta"):
+        with torch.device("meta"), _Uninitialised():
             network = build()
         self._compare({name: tuple(tensor.shape) for name, tensor in network.state_dict().items()})
         return network
@@ -197,6 +198,15 @@ class WeightFile:
                 raise CheckpointError(
                     f"{self.label}: the tensor {name} has shape {list(self.shapes[name])}, but {list(shape)} is needed."
                 )
+
+
+class _Uninitialised(TorchFunctionMode):
+    """Leaves out what `torch.nn.init` does to new layers: without data it is a second's work for a large network."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if getattr(func, "__module__", None) == "torch.nn.init":
+            return args[0] if args else kwargs["tensor"]
+        return func(*args, **(kwargs or {}))
 
 
 def _indexed(path: Path) -> dict[str, Container]:

@@ -129,7 +129,8 @@ class _Hands:
     """Stands in for an operator in a window, which bpy as a module has none of; its methods are the operator's own."""
 
     start, step, stop, finish = Generate.start, Generate.step, Generate.stop, Generate.finish
-    _mirror, modal, _drop_timer, cancel = Generate._mirror, Work.modal, Work._drop_timer, Work.cancel
+    _mirror, modal, _drop_timer, cancel = Generate._mirror, Work.modal, Generate._drop_timer, Work.cancel
+    _drop_picture, resume, _picture = Generate._drop_picture, False, None
 
     def __init__(self, names):
         self.wanted = lambda context: names

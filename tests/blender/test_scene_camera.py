@@ -183,9 +183,9 @@ def test_turning_and_deforming(scene):
         bulge.data[index].co.x -= 0.004
     for point in bulge.data:
         point.co.y *= 1.5
-    key(bulge, "value", {1: 0.0, 25: 1.0}) if bulge.id_data.animation_data else bulge.keyframe_insert("value", frame=1)
-    bulge.value = 1.0
-    bulge.keyframe_insert("value", frame=25)
+    for frame, value in ((1, 0.0), (25, 1.0)):
+        bulge.value = value
+        bulge.keyframe_insert("value", frame=frame)
     assert shot_of(scene).subjects[0].motion.kind == "deforming"
 
 

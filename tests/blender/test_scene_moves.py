@@ -6,6 +6,7 @@ import math
 import pytest
 from mathutils import Vector
 from scene_makers import add_box, add_camera, key, link, look_at
+from wan_previs import compat
 from wan_previs.scene.reader import read_brief
 
 LEVEL = math.radians(90.0)
@@ -201,7 +202,7 @@ def test_handheld(scene):
     scene.frame_end = 120
     camera = scene.camera
     key(camera, "rotation_euler", {1: (LEVEL, 0, 0)})
-    for index, curve in enumerate(camera.animation_data.action.fcurves):
+    for index, curve in enumerate(compat.fcurves(camera)):
         noise = curve.modifiers.new("NOISE")
         noise.strength, noise.scale, noise.phase = 0.03, 12.0, 10.0 * index
     assert words(scene) == ["handheld"]

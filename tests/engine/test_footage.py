@@ -32,7 +32,7 @@ def gray(level, channels=3):
 
 def test_transparency_is_laid_over_black(tmp_path):
     pixels = gray(200, 4)
-    pixels[:, 32:, 3] = 102  # two fifths
+    pixels[:, :32, 3], pixels[:, 32:, 3] = 255, 102  # all, two fifths
     write(tmp_path / "clip.mkv", [pixels], "ffv1", "bgra", "rgba")
     footage = read_clip(tmp_path / "clip.mkv")
     assert footage.frames[0, 5, 5].tolist() == [200] * 3

@@ -50,7 +50,8 @@ def sample(network):
 
 def picture():
     vae = checkpoint.load_vae("cpu")
-    vae.encode(torch.zeros(1, 3, 33, 384, 640))
+    for latent in vae.encode_stream(torch.zeros(1, 3, 1, 384, 640) for _ in range(33)):
+        del latent
 
 def decode(length, tile):
     vae = checkpoint.load_vae("cpu")

@@ -107,6 +107,28 @@ def test_interrupted_again_and_again(pipeline, tmp_path):
     assert torch.equal(outcome(broken)[0], outcome(whole)[0])
 
 
+@pytest.mark.parametrize("stop", [4, 6, 8, 12])
+def test_step_caches_go_on_with_what_they_had_learnt(stop, cached, pipeline, tmp_path):
+    asked, wanted, report = cached
+    seen = []
+    with pytest.raises(Cancelled):
+        pipeline.generate(asked, tmp_path, seen.append, lambda: {"step": stop} in map(_step, seen))
+    again = pipeline.generate(asked, tmp_path)
+    assert again["resumed_from_step"] == stop
+    assert torch.equal(outcome(tmp_path)[0], wanted)
+    assert again["step_cache"] == report["step_cache"]
+
+
+@pytest.fixture(scope="module")
+def cached(pipeline, tmp_path_factory):
+    """A request of 12 steps with step caching, its latents and its report."""
+    folder = tmp_path_factory.mktemp("cached")
+    asked = replace(request(), steps=12, step_cache=0.9)
+    report = pipeline.generate(asked, folder)
+    assert report["step_cache"]["skipped"]["conditional"]
+    return asked, outcome(folder)[0], report
+
+
 def _step(event: dict) -> dict:
     return {"step": event["step"]} if event["event"] == "step" else {}
 

@@ -34,9 +34,7 @@ def test_nearer_to_the_truth_than_lanczos(picture, decibels):
 
 
 @settings(max_examples=25, deadline=None)
-@given(
-    height=st.integers(1, 20), width=st.integers(1, 20), factor=st.sampled_from([2, 4]), seed=st.integers(0, 1000)
-)
+@given(height=st.integers(1, 20), width=st.integers(1, 20), factor=st.sampled_from([2, 4]), seed=st.integers(0, 1000))
 def test_no_ringing_whatever_the_picture(height, width, factor, seed):
     """Every pixel stays in the range of those around it in the small picture."""
     small = np.random.default_rng(seed).integers(0, 256, (2, height, width, 3), np.uint8)

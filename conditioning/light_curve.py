@@ -1,0 +1,372 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The light that a scene predicts for a shot: how bright the frame will be, and how warm, from its first frame on.
+
+Worked out from the brief and the scene's lights in milliseconds, or measured on a small render of the shot. The
+estimate takes what the camera sees for a grey surface that lies half level and half faces the camera, lit by sun, sky
+and lamps, and shows it through the scene's own colour management. It knows nothing of shadows and of what comes into
+view; the mean luminance of the first and last conditioning frame, where they are rendered anyway, set level and end.
+"""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import bpy
+
+from ..scene.brief import Shot, SunSample
+from .frames import render_frames
+from .preserve import preserved
+from .tone import Tone, mean_rgb, tone_of
+
+Rgb = tuple[float, float, float]
+
+LUMA = (0.299, 0.587, 0.114)  # of display values, as the engine measures them
+REC709 = (0.2126, 0.7152, 0.0722)  # of linear light
+EVALUATED = 97  # frames at most at which animated lamps and worlds are looked at, evenly over the shot
+TIMES = 33  # of a curve, at most, beside those at jumps
+JUMP = 0.05  # display luminance from one look to the next: less is no jump
+ALBEDO = 0.3
+SURFACES = ((-2, 0.1), (-1, 0.2), (0, 0.4), (1, 0.2), (2, 0.1))  # stops around it, and their share of the picture
+SHADED = 1 / 3  # of what is seen
+SUN_CONSTANT = 1353.0  # W/m2 above the air, as Meinel takes it
+CLOCK_STRENGTH = 0.004  # of a sun that the scene only tells the time of: exposes a noon well
+NEUTRAL_K = 6500.0
+_DARK = 0.005
+
+
+@dataclass(frozen=True)
+class PredictedLight:
+    """`times` rise from 0 (first frame) to 1 (last). `luminance` is the frame's display-referred mean luminance,
+    relative to the first frame with `source` "brief", 0..1 with "render". `jumps` are the times of abrupt changes in
+    the scene."""
+
+    source: str
+    times: tuple[float, ...]
+    luminance: tuple[float, ...]
+    temperature_k: tuple[float, ...] | None = None
+    jumps: tuple[float, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data, as the engine's request takes it."""
+        return {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(self).items()}
+
+
+@dataclass(frozen=True)
+class Glow:
+    """Light at one frame that is not the brief's sun: irradiance of lamps and radiance of the world, linear RGB."""
+
+    lamps: Rgb = (0.0, 0.0, 0.0)
+    world: Rgb = (0.0, 0.0, 0.0)
+
+
+def predict_light(
+    scene: bpy.types.Scene, shot: Shot, first: Path | None = None, last: Path | None = None
+) -> PredictedLight:
+    """The curve from the brief and the scene's lights. `first` and `last` are conditioning frames rendered before."""
+    frames = _frames(shot, EVALUATED)
+    glows = _glows(scene, shot, frames)
+    means = [None if path is None else _dot(mean_rgb(path), LUMA) for path in (first, last)]
+    return curve_from_light(shot, frames, glows, tone_of(scene), *means)
+
+
+def render_light(
+    scene: bpy.types.Scene, shot: Shot, count: int = 7, width: int = 64, samples: int = 8
+) -> PredictedLight:
+    """The curve of a render of `count` small frames, and the jumps that the estimate finds. Leaves the scene as it was.
+
+    Raises SceneError when it cannot be rendered.
+    """
+    render = scene.render
+    height = max(16, round(width * render.resolution_y / render.resolution_x))
+    estimate = predict_light(scene, shot)
+    jumps = [round(time * (shot.frame_count - 1)) for time in estimate.jumps]
+    frames = [shot.frame_start + i for i in _spread(shot.frame_count, count, jumps)]
+    with tempfile.TemporaryDirectory() as folder:
+        names = {f"{frame}": frame for frame in frames}
+        paths = render_frames(scene, shot, (width, height), Path(folder), names, samples)
+        means = [mean_rgb(paths[f"{frame}"]) for frame in frames]
+    kelvins = [kelvin_of([c**2.2 for c in mean]) for mean in means]
+    times = [_time(shot, frame) for frame in frames]
+    return _curve("render", times, [_dot(mean, LUMA) for mean in means], kelvins, estimate.jumps)
+
+
+def curve_from_light(
+    shot: Shot,
+    frames: Sequence[int],
+    glows: Sequence[Glow],
+    tone: Tone,
+    first: float | None = None,
+    last: float | None = None,
+) -> PredictedLight:
+    """The curve for the light at `frames` (the shot's first to its last). `first` and `last` are the true mean
+    luminances of these two frames, in 0..1: the first settles how bright the unknown surfaces are, the last how much of
+    the foretold change there is, and what that cannot explain is laid evenly over the time."""
+    pairs = [_irradiance(shot, frame, glow) for frame, glow in zip(frames, glows, strict=True)]
+    level = _level(pairs[0], tone, first)
+    shown = [_shown(pair, tone, level) for pair in pairs]
+    lights = [_sum(*pair) for pair in pairs]
+    ratios = [max(value, _DARK) / max(shown[0], _DARK) for value in shown]
+    if first is not None and last is not None:
+        ratios = _ending_on(ratios, [_time(shot, frame) for frame in frames], max(last, _DARK) / max(first, _DARK))
+    jumps = _jumps(shown)
+    kept = _spread(len(frames), TIMES, jumps)
+    times = [_time(shot, frame) for frame in frames]
+    return _curve(
+        "brief",
+        [times[i] for i in kept],
+        [ratios[i] for i in kept],
+        [kelvin_of(lights[i]) for i in kept],
+        [times[i] for i in jumps],
+    )
+
+
+def _shown(light: tuple[Rgb, Rgb], tone: Tone, level: float) -> float:
+    """Mean display value of surfaces from dark to bright, most of them in the sun and some in the shade."""
+    sun, rest = (_dot(part, REC709) * ALBEDO / math.pi * level for part in light)
+    lit = sum(share * tone((sun + rest) * 2.0**stops) for stops, share in SURFACES)
+    return (1 - SHADED) * lit + SHADED * sum(share * tone(rest * 2.0**stops) for stops, share in SURFACES)
+
+
+def _ending_on(ratios: Sequence[float], times: Sequence[float], end: float) -> list[float]:
+    """The curve that ends on the ratio `end`. Its logarithm is scaled, so that the shape stays, but only as far as the
+    change from end to end is the curve's largest; the rest grows evenly with time."""
+    foretold, true = math.log(ratios[-1]), math.log(end)
+    telling = abs(foretold) / max(0.02, *(abs(math.log(ratio)) for ratio in ratios))
+    scale = 1.0 + telling * (min(3.0, max(0.0, true / foretold)) - 1.0) if abs(foretold) > 1e-4 else 1.0
+    rest = true - scale * foretold
+    return [math.exp(scale * math.log(ratio) + rest * time) for ratio, time in zip(ratios, times, strict=True)]
+
+
+def air_mass(elevation_deg: float) -> float:
+    """How many vertical atmospheres sunlight passes: Kasten and Young 1989, for elevations from 0 up."""
+    e = max(0.0, elevation_deg)
+    return 1 / (math.sin(math.radians(e)) + 0.50572 * (e + 6.07995) ** -1.6364)
+
+
+def clear_sky(elevation_deg: float) -> tuple[float, float]:
+    """Direct sun (on a surface that faces it) and sky (on a level one), as shares of the sun above the air.
+
+    Direct: Meinel and Meinel 1976, 0.7 ^ (air mass ^ 0.678), faded over the sun's own half degree at the horizon. Sky:
+    a tenth of what is level, and a twilight that falls tenfold every six degrees below the horizon.
+    """
+    up = min(1.0, max(0.0, (elevation_deg + 0.27) / 0.54))
+    direct = up * 0.7 ** (air_mass(elevation_deg) ** 0.678)
+    twilight = 0.004 * 10 ** (min(0.0, elevation_deg) / 6)
+    return direct, twilight + 0.1 * math.sin(math.radians(max(0.0, elevation_deg)))
+
+
+def kelvin_of(light: Sequence[float]) -> float | None:
+    """Correlated colour temperature of linear Rec.709 light, by McCamy's cubic (1992), within 1700..20000 K; None for
+    darkness."""
+    r, g, b = light
+    x, y, z = (
+        0.4124 * r + 0.3576 * g + 0.1805 * b,
+        0.2126 * r + 0.7152 * g + 0.0722 * b,
+        0.0193 * r + 0.1192 * g + 0.9505 * b,
+    )
+    total = x + y + z
+    if total <= 1e-9:
+        return None
+    n = (x / total - 0.3320) / (0.1858 - y / total)
+    return min(20000.0, max(1700.0, 449 * n**3 + 3525 * n**2 + 6823.3 * n + 5520.33))
+
+
+def _irradiance(shot: Shot, frame: int, glow: Glow) -> tuple[Rgb, Rgb]:
+    """Linear RGB irradiance of what the camera sees, as a surface half level and half facing the camera: by the sun,
+    and by everything else."""
+    rest = _sum(glow.lamps, _times(math.pi, glow.world))
+    sun: Rgb = (0.0, 0.0, 0.0)
+    if shot.sun is not None:
+        sample = _sun_at(shot.sun.samples, frame)
+        tint = _white(sample.color_temperature_k or NEUTRAL_K)
+        level = max(0.0, math.sin(math.radians(sample.elevation_deg)))
+        facing = max(0.0, -_dot(sample.direction, _view(shot, frame)))
+        if shot.sun.source != "sky_texture" and sample.strength is not None:
+            direct = sample.strength  # the lamp's strength is what arrives
+        else:
+            above = SUN_CONSTANT * (CLOCK_STRENGTH if sample.strength is None else sample.strength)
+            share, scattered = clear_sky(sample.elevation_deg)
+            direct = above * share
+            rest = _sum(rest, _times(above * scattered, (1.0, 1.0, 1.0)))
+        sun = _times(direct * (level + facing) / 2, tint)
+    return sun, rest
+
+
+def _sun_at(samples: Sequence[SunSample], frame: int) -> SunSample:
+    """The sun at a frame, linear between the samples around it."""
+    i = bisect_right([sample.frame for sample in samples], frame)
+    if i == 0 or i == len(samples):
+        return samples[max(0, i - 1)]
+    a, b = samples[i - 1], samples[i]
+    t = (frame - a.frame) / (b.frame - a.frame)
+
+    def mix(x: float | None, y: float | None) -> float | None:
+        return None if x is None or y is None else x + (y - x) * t
+
+    x, y, z = (p + (q - p) * t for p, q in zip(a.direction, b.direction, strict=True))
+    length = math.hypot(x, y, z) or 1.0
+    elevation = a.elevation_deg + (b.elevation_deg - a.elevation_deg) * t
+    return SunSample(
+        frame, a.azimuth_deg, elevation, (x / length, y / length, z / length),
+        mix(a.color_temperature_k, b.color_temperature_k), mix(a.strength, b.strength),
+    )  # fmt: skip
+
+
+def _view(shot: Shot, frame: int) -> Rgb:
+    """The camera's unit view axis in world space, of the sample at or before the frame."""
+    samples = shot.camera_path.samples
+    if not samples:
+        return (0.0, 1.0, 0.0)
+    m = samples[max(0, bisect_right([sample.frame for sample in samples], frame) - 1)].matrix_world
+    length = math.hypot(m[2], m[6], m[10]) or 1.0
+    return -m[2] / length, -m[6] / length, -m[10] / length
+
+
+def _glows(scene: bpy.types.Scene, shot: Shot, frames: Sequence[int]) -> list[Glow]:
+    """Lamps and world at every frame; looked at once when none of them is animated."""
+    names = {light.name for light in shot.lights}
+    objects = [ob for ob in scene.objects if ob.type == "LIGHT" and ob.name in names]
+    if not any(_animated(owner) for owner in _owners(scene, objects)):
+        return [_glow(scene, shot, objects)] * len(frames)
+    glows = []
+    with preserved(scene):
+        for frame in frames:
+            scene.frame_set(frame)
+            glows.append(_glow(scene, shot, objects))
+    return glows
+
+
+def _owners(scene: bpy.types.Scene, objects: Iterable[bpy.types.Object]) -> Iterable[Any]:
+    for ob in objects:
+        yield from (ob, ob.data, ob.data.node_tree)
+    if scene.world is not None:
+        yield from (scene.world, scene.world.node_tree)
+
+
+def _animated(owner: Any) -> bool:
+    data = getattr(owner, "animation_data", None)
+    return data is not None and (data.action is not None or bool(data.drivers) or bool(data.nla_tracks))
+
+
+def _glow(scene: bpy.types.Scene, shot: Shot, objects: Sequence[bpy.types.Object]) -> Glow:
+    """The lamps' irradiance where the main subject stands, or ten metres ahead of the camera, and the world's light."""
+    samples = shot.camera_path.samples
+    distance = shot.subjects[0].distance_m if shot.subjects else 10.0
+    view = _view(shot, scene.frame_current)
+    eye = [samples[0].matrix_world[i] for i in (3, 7, 11)] if samples else [0.0, 0.0, 0.0]
+    place = [e + v * distance for e, v in zip(eye, view, strict=True)]
+    scale = scene.unit_settings.scale_length
+    kelvins = {light.name: light.color_temperature_k for light in shot.lights}
+    total: Rgb = (0.0, 0.0, 0.0)
+    for ob in objects:
+        if ob.hide_render:
+            continue
+        away = math.dist([c * scale for c in ob.matrix_world.translation], place)
+        # A point light of P watts: P / (4 pi^2) per steradian of Blender's units, over the squared distance.
+        reach = 0.5 if ob.data.type == "SUN" else 1 / (4 * math.pi * max(1.0, away**2))
+        power = ob.data.energy * 2 ** getattr(ob.data, "exposure", 0.0) * reach
+        kelvin = kelvins[ob.name]
+        tint = tuple(ob.data.color) if kelvin is None else _white(kelvin)
+        total = _sum(total, _times(power, tint))
+    return Glow(total, _world(scene, shot))
+
+
+def _world(scene: bpy.types.Scene, shot: Shot) -> Rgb:
+    """The world's colour at this frame where it is one, else what the brief knows of it."""
+    tree = scene.world.node_tree if scene.world is not None else None
+    nodes = [node for node in tree.nodes if node.bl_idname == "ShaderNodeBackground"] if tree is not None else []
+    if len(nodes) == 1 and not nodes[0].inputs["Color"].is_linked:
+        r, g, b = (c * nodes[0].inputs["Strength"].default_value for c in nodes[0].inputs["Color"].default_value[:3])
+        return r, g, b
+    return shot.environment.world_color or (0.0, 0.0, 0.0)
+
+
+def _level(light: tuple[Rgb, Rgb], tone: Tone, first: float | None) -> float:
+    """The factor on linear light with which the estimate shows the first frame as bright as it is."""
+    if first is None:
+        return 1.0
+    low, high = -12.0, 12.0  # in stops; the display value rises with them
+    for _ in range(40):
+        middle = (low + high) / 2
+        low, high = (middle, high) if _shown(light, tone, 2**middle) < first else (low, middle)
+    return 2**low
+
+
+def _jumps(shown: Sequence[float]) -> list[int]:
+    """Indices from which on the light is suddenly another: a step of display luminance four times as large as those
+    beside it, of which only such in the same direction make a gradual change."""
+    steps = [0.0, *(b - a for a, b in pairwise(shown)), 0.0]
+    beside = [max(0.0, a * b, b * c) for a, b, c in zip(steps, steps[1:], steps[2:], strict=False)]
+    return [i for i, step in enumerate(steps[1:-1], 1) if abs(step) > JUMP and step**2 > 4 * beside[i - 1]]
+
+
+def _spread(count: int, wanted: int, jumps: Iterable[int] = ()) -> list[int]:
+    """Of so many indices at most `wanted`, evenly, first and last among them; and those on both sides of jumps."""
+    even = range(count) if count <= wanted else (round(i * (count - 1) / (wanted - 1)) for i in range(wanted))
+    return sorted({*even, *jumps, *(i - 1 for i in jumps)})
+
+
+def _frames(shot: Shot, count: int) -> list[int]:
+    return [shot.frame_start + i for i in _spread(shot.frame_count, count)]
+
+
+def _time(shot: Shot, frame: int) -> float:
+    return (frame - shot.frame_start) / max(1, shot.frame_count - 1)
+
+
+def _curve(
+    source: str,
+    times: Sequence[float],
+    luminance: Sequence[float],
+    kelvins: Sequence[float | None],
+    jumps: Sequence[float],
+) -> PredictedLight:
+    """A curve has two ends, also that of a single frame; no temperature where the light has none at some time."""
+    if len(times) == 1:
+        times, luminance, kelvins = (0.0, 1.0), (*luminance, *luminance), (*kelvins, *kelvins)
+    known = tuple(k for k in kelvins if k is not None)
+    return PredictedLight(
+        source, tuple(times), tuple(luminance), known if len(known) == len(kelvins) else None, tuple(jumps)
+    )
+
+
+def _white(kelvin: float) -> Rgb:
+    """Linear Rec.709 of a black body, luminance 1, from 1667 to 25000 K: the Planckian locus by the cubic spline of Kim
+    et al. (US patent 7024034)."""
+    t = min(25000.0, max(1667.0, kelvin))
+    u = 1000 / t
+    if t < 4000:
+        x = -0.2661239 * u**3 - 0.2343589 * u**2 + 0.8776956 * u + 0.179910
+    else:
+        x = -3.0258469 * u**3 + 2.1070379 * u**2 + 0.2226347 * u + 0.240390
+    if t < 2222:
+        y = -1.1063814 * x**3 - 1.34811020 * x**2 + 2.18555832 * x - 0.20219683
+    elif t < 4000:
+        y = -0.9549476 * x**3 - 1.37418593 * x**2 + 2.09137015 * x - 0.16748867
+    else:
+        y = 3.0817580 * x**3 - 5.87338670 * x**2 + 3.75112997 * x - 0.37001483
+    big_x, big_z = x / y, (1 - x - y) / y
+    return (
+        max(0.0, 3.2406 * big_x - 1.5372 - 0.4986 * big_z),
+        max(0.0, -0.9689 * big_x + 1.8758 + 0.0415 * big_z),
+        max(0.0, 0.0557 * big_x - 0.2040 + 1.0570 * big_z),
+    )
+
+
+def _sum(a: Rgb, b: Rgb) -> Rgb:
+    return a[0] + b[0], a[1] + b[1], a[2] + b[2]
+
+
+def _times(factor: float, a: Rgb) -> Rgb:
+    return factor * a[0], factor * a[1], factor * a[2]
+
+
+def _dot(a: Sequence[float], b: Sequence[float]) -> float:
+    return sum(x * y for x, y in zip(a, b, strict=True))

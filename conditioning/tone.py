@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How a scene's colour management shows light: view transform, look, exposure, gamma and curves, all at once.
+
+Measured, not modelled: Blender itself saves a row of grey patches as it would save a render of the scene.
+"""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from array import array
+from collections.abc import Sequence
+from pathlib import Path
+
+import bpy
+
+from .frames import set_png
+from .preserve import preserved
+
+_PATCHES = 64
+_DARKEST, _BRIGHTEST = -12.0, 8.0  # stops from 1.0
+
+
+class Tone:
+    """Linear light -> display value 0..1 of a grey; never falls, linear in stops between the measured patches."""
+
+    def __init__(self, shown: Sequence[float]) -> None:
+        """`shown` are the display values of patches that go evenly in stops from 2^-12 to 2^8."""
+        self._shown = [max(shown[: i + 1]) for i in range(len(shown))]
+
+    def __call__(self, linear: float) -> float:
+        stops = math.log2(max(linear, 2**_DARKEST))
+        place = (stops - _DARKEST) / (_BRIGHTEST - _DARKEST) * (len(self._shown) - 1)
+        i = min(int(place), len(self._shown) - 2)
+        return self._shown[i] + (self._shown[i + 1] - self._shown[i]) * min(1.0, place - i)
+
+
+def tone_of(scene: bpy.types.Scene) -> Tone:
+    """The scene's tone curve. A temporary image comes and goes; the scene is left as it was."""
+    stops = (_DARKEST + (_BRIGHTEST - _DARKEST) * i / (_PATCHES - 1) for i in range(_PATCHES))
+    image = bpy.data.images.new("tone", _PATCHES, 1, float_buffer=True)
+    try:
+        image.pixels.foreach_set(array("f", [c for s in stops for c in (2**s, 2**s, 2**s, 1.0)]))
+        with tempfile.TemporaryDirectory() as folder, preserved(scene):
+            path = Path(folder) / "tone.png"
+            set_png(scene.render.image_settings)
+            image.save_render(str(path), scene=scene)
+            return Tone(_pixels(path)[1::4])
+    finally:
+        bpy.data.images.remove(image)
+
+
+def mean_rgb(path: Path) -> tuple[float, float, float]:
+    """Mean display value 0..1 of each channel of a picture file."""
+    pixels = _pixels(path)
+    red, green, blue = (sum(pixels[channel::4]) / (len(pixels) // 4) for channel in range(3))
+    return red, green, blue
+
+
+def _pixels(path: Path) -> array:
+    """RGBA values as stored in an 8-bit file, 0..1, rows from the bottom."""
+    image = bpy.data.images.load(str(path))
+    try:
+        pixels = array("f", bytes(4 * len(image.pixels)))
+        image.pixels.foreach_get(pixels)
+        return pixels
+    finally:
+        bpy.data.images.remove(image)

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How clips are made: first what an artist decides, the rest in a panel that starts closed."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import bpy
+
+
+class SettingsPanel:
+    """How clips are made."""
+
+    bl_region_type = "UI"
+    bl_category = "Previs"
+    bl_label = "Settings"
+    bl_options: ClassVar[set[str]] = {"DEFAULT_CLOSED"}
+
+    def draw(self, context: bpy.types.Context) -> None:
+        layout, state = _columns(self.layout), context.scene.wan_previs
+        column = layout.column()
+        column.prop(state, "model")
+        if state.model == "CUSTOM":
+            column.prop(state, "checkpoint", text="Folder")
+        column.prop(state, "mode")
+        column.prop(state, "guide_light")
+        column.prop(state, "seed")
+        column.prop(state, "size")
+        if state.size == "CUSTOM":
+            pixels = column.column(align=True)
+            pixels.prop(state, "width")
+            pixels.prop(state, "height")
+        column.prop(state, "output")
+
+
+class AdvancedPanel:
+    """What rarely needs a change."""
+
+    bl_region_type = "UI"
+    bl_category = "Previs"
+    bl_label = "Advanced"
+    bl_options: ClassVar[set[str]] = {"DEFAULT_CLOSED"}
+
+    def draw(self, context: bpy.types.Context) -> None:
+        layout, state = _columns(self.layout), context.scene.wan_previs
+        layout.prop(state, "steps")
+        truth = layout.column()
+        truth.active = state.guide_light != "off"
+        truth.prop(state, "light_truth")
+        if state.model != "CUSTOM":
+            return
+        column = layout.column()
+        for name in ("preset", "precision", "offload", "step_cache", "vae_tiles"):
+            column.prop(state, name)
+        _draw_loras(layout, state)
+
+
+def _columns(layout: bpy.types.UILayout) -> bpy.types.UILayout:
+    layout.use_property_split = True
+    layout.use_property_decorate = False
+    return layout
+
+
+def _draw_loras(layout: bpy.types.UILayout, state: bpy.types.PropertyGroup) -> None:
+    for index, lora in enumerate(state.loras):
+        box = layout.box().column()
+        row = box.row(align=True)
+        row.prop(lora, "path")
+        row.operator("wan_previs.remove_lora", text="", icon="X").index = index
+        box.prop(lora, "strength")
+        box.prop(lora, "expert")
+    layout.operator("wan_previs.add_lora", icon="ADD")

@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The takes of the active shot, each with a word about its light."""
+
+from __future__ import annotations
+
+import bpy
+
+from .. import previs
+from .wrapping import label
+
+VERDICT_ICONS = {"holds": "CHECKMARK", "drifts": "ERROR", "jumps": "CANCEL"}
+
+
+class TakesPanel:
+    """The takes of the active shot."""
+
+    bl_region_type = "UI"
+    bl_category = "Previs"
+    bl_label = "Takes"
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        active = context.scene.wan_previs.active
+        return active is not None and bool(previs.takes_of(context.scene, active.name))
+
+    def draw(self, context: bpy.types.Context) -> None:
+        takes = previs.takes_of(context.scene, context.scene.wan_previs.active.name)
+        for take in reversed(takes):
+            _draw_take(self.layout.box().column(), context, take)
+
+
+def _draw_take(column: bpy.types.UILayout, context: bpy.types.Context, take: previs.Take) -> None:
+    row = column.row(align=True)
+    eye = row.operator("wan_previs.show_take", text="", icon="HIDE_OFF" if take.seen else "HIDE_ON", emboss=False)
+    eye.take = take.name
+    row.label(text=f"Take {take.number}")
+    if take.missing:
+        row.label(text="clip missing", icon="ERROR")
+    elif take.word:
+        row.label(text=take.verdict, icon=VERDICT_ICONS.get(take.word, "NONE"))
+    row.operator("wan_previs.open_report", text="", icon="FILE_TEXT", emboss=False).take = take.name
+    row.operator("wan_previs.delete_take", text="", icon="TRASH", emboss=False).take = take.name
+    if take.word in ("drifts", "jumps") and not take.missing:
+        if take.seen:
+            label(column, context, take.sentence)
+        column.operator("wan_previs.repair_take", icon="BRUSH_DATA").take = take.name

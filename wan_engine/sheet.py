@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One picture of many takes: of each its first, middle and last frame, how its light goes, and the verdict.
+
+`python -m wan_engine.sheet` takes a JSON object on stdin: {"title", "out": the PNG to write, "shots": [{"name", "clip":
+a movie or a folder of pictures, "verdict": words, "light": what the clip's report says of it}]}.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from .colour import from_linear
+from .files import write_whole
+from .review import answer
+
+FRAME = 300  # pixels, the width of a frame
+CURVE = 320
+MARGIN, GAP, TEXT = 24, 10, 18
+PAPER, PANEL, INK, SOFT = (24, 25, 28), (36, 37, 41), (236, 236, 232), (150, 152, 158)
+EXPECTED, MEASURED = (120, 170, 230), (255, 190, 90)
+COLORS = {"holds": (120, 200, 120), "drifts": (255, 190, 90), "jumps": (235, 105, 90)}
+_SHOWN = 3
+_PICTURES = (".png", ".exr")
+
+
+def draw_sheet(task: dict[str, Any]) -> Path:
+    """Draws the sheet that `task` describes; returns its path. A clip that cannot be read leaves its frames empty and
+    says so. Raises GenerationError when the sheet cannot be written.
+    """
+    rows = [(shot, *_frames(Path(shot["clip"]))) for shot in task["shots"]]
+    heights = [max((frame.height for frame in frames), default=FRAME // 2) for _, frames, _ in rows]
+    width = 2 * MARGIN + _SHOWN * (FRAME + GAP) + CURVE
+    height = 2 * MARGIN + 2 * TEXT + sum(tall + 2 * TEXT + GAP for tall in heights)
+    sheet = Image.new("RGB", (width, height), PAPER)
+    draw = ImageDraw.Draw(sheet)
+    draw.text((MARGIN, MARGIN - 6), str(task["title"]), fill=INK, font=_font(TEXT + 6))
+    _draw_legend(draw, width - MARGIN - CURVE, MARGIN)
+    y = MARGIN + 2 * TEXT
+    for (shot, frames, trouble), tall in zip(rows, heights, strict=True):
+        _draw_row(sheet, draw, y, shot, frames, trouble, tall)
+        y += tall + 2 * TEXT + GAP
+    out = Path(task["out"])
+    write_whole(out, lambda partial: sheet.save(partial, format="PNG"))
+    return out
+
+
+def _draw_row(
+    sheet: Image.Image,
+    draw: ImageDraw.ImageDraw,
+    y: int,
+    shot: dict,
+    frames: list[Image.Image],
+    trouble: str,
+    tall: int,
+) -> None:
+    name, verdict = str(shot["name"]), str(shot.get("verdict") or "")
+    draw.text((MARGIN, y), name, fill=INK, font=_font(TEXT))
+    if verdict:
+        color = COLORS.get(verdict.split()[0], INK)
+        draw.text((MARGIN + _SHOWN * (FRAME + GAP), y), f"The light {verdict}", fill=color, font=_font(TEXT))
+    top = y + TEXT + 8
+    for k, frame in enumerate(frames):
+        sheet.paste(frame, (MARGIN + k * (FRAME + GAP), top))
+    if trouble:
+        draw.text((MARGIN, top), trouble, fill=SOFT, font=_font(TEXT - 3))
+    left = MARGIN + _SHOWN * (FRAME + GAP)
+    _draw_curve(draw, (left, top, left + CURVE, top + tall), shot.get("light") or {})
+
+
+def _draw_curve(draw: ImageDraw.ImageDraw, box: tuple[int, int, int, int], light: dict) -> None:
+    """The light's course over the clip against the expected one, from 0 up; jumps as upright lines."""
+    draw.rectangle(box, fill=PANEL)
+    measured = light.get("measured") or {}
+    expected = _numbers(measured.get("expected"))
+    absolute = (
+        (light.get("expected") or {}).get("source") == "render" if isinstance(light.get("expected"), dict) else False
+    )
+    course = _numbers((measured.get("luminance") or {}).get("mean") if absolute else measured.get("light"))
+    if not course:
+        draw.text((box[0] + GAP, box[1] + GAP), "not measured", fill=SOFT, font=_font(TEXT - 3))
+        return
+    highest = 1.15 * max([*course, *expected, 1e-6])
+    for jump in measured.get("jumps") or []:
+        x = _across(box, int(jump["frame"]), len(course))
+        draw.line((x, box[1], x, box[3]), fill=SOFT if jump.get("meant") else COLORS["jumps"], width=2)
+    for values, color in ((expected, EXPECTED), (course, MEASURED)):
+        points = [
+            (_across(box, k, len(values)), box[3] - GAP - (box[3] - box[1] - 2 * GAP) * value / highest)
+            for k, value in enumerate(values)
+        ]
+        if len(points) > 1:
+            draw.line(points, fill=color, width=3, joint="curve")
+
+
+def _draw_legend(draw: ImageDraw.ImageDraw, x: int, y: int) -> None:
+    draw.text((x, y), "light of the scene", fill=EXPECTED, font=_font(TEXT - 3))
+    draw.text((x + 150, y), "light of the clip", fill=MEASURED, font=_font(TEXT - 3))
+
+
+def _across(box: tuple[int, int, int, int], k: int, count: int) -> float:
+    return box[0] + GAP + (box[2] - box[0] - 2 * GAP) * k / max(1, count - 1)
+
+
+def _numbers(values: object) -> list[float]:
+    return [float(v) for v in values if isinstance(v, int | float)] if isinstance(values, list | tuple) else []
+
+
+def _font(size: int) -> Any:
+    return ImageFont.load_default(size)
+
+
+def _frames(clip: Path) -> tuple[list[Image.Image], str]:
+    """First, middle and last frame in the sheet's size, or none and why."""
+    try:
+        files = sorted(path for path in clip.iterdir() if path.suffix in _PICTURES) if clip.is_dir() else []
+        pictures = [_picture(files[k]) for k in _chosen(len(files))] if files else _of_movie(clip)
+    except (OSError, av.FFmpegError) as error:
+        return [], f"{clip} cannot be read ({getattr(error, 'strerror', None) or error})."
+    return [_fitted(picture) for picture in pictures], "" if pictures else f"{clip} holds no frames."
+
+
+def _of_movie(clip: Path) -> list[Image.Image]:
+    with av.open(str(clip)) as container:
+        count = sum(1 for _ in container.decode(video=0))
+    wanted = _chosen(count)
+    with av.open(str(clip)) as container:
+        found = {k: frame.to_image() for k, frame in enumerate(container.decode(video=0)) if k in wanted}
+    return [found[k] for k in wanted]
+
+
+def _picture(path: Path) -> Image.Image:
+    if path.suffix == ".png":
+        return Image.open(path).convert("RGB")
+    with av.open(str(path)) as container:
+        planes = next(container.decode(video=0)).to_ndarray(format="gbrpf32le")
+    return Image.fromarray(from_linear(planes))
+
+
+def _fitted(picture: Image.Image) -> Image.Image:
+    return picture.resize((FRAME, max(1, round(FRAME * picture.height / picture.width))), Image.Resampling.LANCZOS)
+
+
+def _chosen(count: int) -> list[int]:
+    return [int(k) for k in np.linspace(0, count - 1, _SHOWN).round()] if count else []
+
+
+if __name__ == "__main__":
+    sys.exit(answer(draw_sheet))
