@@ -66,6 +66,18 @@ def _add_making(render: argparse.ArgumentParser) -> None:
         "--expected-light", choices=previs.CHOICES["light_truth"], default="brief",
         help="what tells how the light should go: the scene's facts, or small renders of it",
     )  # fmt: skip
+    render.add_argument(
+        "--repair", nargs="*", choices=previs.CHOICES["correct"], metavar="REPAIR",
+        help="mend the finished clip's light: deflicker, color, or both when none is named",
+    )  # fmt: skip
+    render.add_argument("--upscale", type=int, choices=(0, 2, 4), default=0, help="make the finished clip larger")
+    render.add_argument(
+        "--upscale-model", type=Path, metavar="FILE", help="a learned upscaling model; default: built in"
+    )
+    render.add_argument(
+        "--refine", type=float, default=0.0, metavar="NOISE", help="let the model redraw the upscaled clip; 0 is off"
+    )
+    render.add_argument("--codec", choices=previs.CHOICES["codec"], default="h264", help="what clips are written as")
     render.add_argument("--preset", choices=previs.CHOICES["preset"], help="how a distilled model is sampled")
     render.add_argument(
         "--lora", type=_lora, action="append", default=[], metavar="PATH[:STRENGTH][:high|low]",
@@ -186,9 +198,16 @@ def _settings(args: argparse.Namespace) -> previs.Settings:
         model=args.model, mode=args.mode, size=args.size, steps=args.steps, seed=args.seed,
         preset=args.preset, loras=tuple(args.lora), dtype=args.dtype, offload=args.offload,
         step_cache=args.step_cache, vae_tiles=args.vae_tiles,
+        correct=_repairs(args.repair), upscale=args.upscale, refine=args.refine, codec=args.codec,
+        upscale_model=os.path.abspath(args.upscale_model) if args.upscale_model else None,
         guide_light=args.light_guide, light_truth=args.expected_light,
         output=args.output, engine_python=engine_python, user_dir=user_dir, **_wording(args),
     )  # fmt: skip
+
+
+def _repairs(named: list[str] | None) -> tuple[str, ...]:
+    """None without the option, all when it stands alone."""
+    return () if named is None else tuple(dict.fromkeys(named)) or previs.CHOICES["correct"]
 
 
 def _render(args: argparse.Namespace) -> int:

@@ -30,11 +30,13 @@ from .scene.reader import read_brief
 from .wan_engine import models
 from .wan_engine.outline import Outline, outline, read_own_facts
 from .wan_engine.request import (
+    CODECS,
     DTYPES,
     GUIDES,
     LIGHT_SOURCES,
     OFFLOADS,
     PRESETS,
+    REPAIRS,
     Cancelled,
     CheckpointError,
     GenerationRequest,
@@ -49,10 +51,10 @@ NANO = ADDON_DIR / "checkpoints" / "nano"
 MODES = ("first_last", "first", "text")
 RAW = "raw"  # the folder of a job's frames as the model made them, before any finishing
 OVERVIEW = "overview.png"
-CORRECTIONS = ("deflicker", "color")
 # What the engine lets one choose from.
 CHOICES = {
     "guide_light": GUIDES, "light_truth": LIGHT_SOURCES, "preset": tuple(PRESETS), "dtype": DTYPES, "offload": OFFLOADS,
+    "correct": REPAIRS, "codec": CODECS,
 }  # fmt: skip
 Take = sequencer.Take
 OurError = (SceneError, WanError, JobError, sequencer.SequencerError)
@@ -90,6 +92,11 @@ class Settings:
     vae_tiles: int = 0
     guide_light: str = "gentle"
     light_truth: str = "brief"
+    correct: tuple[str, ...] = ()
+    upscale: int = 0
+    upscale_model: str | None = None
+    refine: float = 0.0
+    codec: str = "h264"
     description: str = ""
     style: str = ""
     negative: str = ""
@@ -216,6 +223,11 @@ def request_of(brief: Brief, shot: Shot, settings: Settings, model: Outline) -> 
         offload=settings.offload,
         step_cache=settings.step_cache,
         vae_tiles=settings.vae_tiles,
+        correct=settings.correct,
+        upscale=settings.upscale,
+        upscale_model=settings.upscale_model,
+        refine=settings.refine if settings.upscale else 0.0,
+        codec=settings.codec,
         clip_frames=shot.frame_count,
         clip_fps=brief.fps,
         frames_out=RAW,
@@ -231,6 +243,7 @@ def import_take(scene: bpy.types.Scene, shot: str, frames: range, job: JobFolder
     provenance = {
         "prompt": request["prompt"], "seed": request["seed"], "model": request["checkpoint"],
         "job_folder": str(job.path), **_verdict(report, frames.start),
+        "repaired": "repaired" in report,
     }  # fmt: skip
     strip = sequencer.add_take(scene, shot, frames.start, frames.stop - 1, clip_of(job), provenance)
     sequencer.show(scene)
@@ -569,6 +582,8 @@ class Repair(Work):
         self._source = JobFolder(self._take.folder)
         self._python = _engine(settings).python
         self.made: Take | None = None
+        if self._take.repaired:
+            raise JobError(f"{name} is repaired already. Generate the shot again with another seed.")
         if not self._take.folder or not (self._source.path / RAW).is_dir():
             raise JobError(
                 f"The frames that {name} was made from are gone, so it cannot be repaired. Generate it again."
@@ -580,14 +595,14 @@ class Repair(Work):
         yield False
         try:
             job = JobFolder.create(self._source.path.parent, self._take.shot)
-            job.write_request(self._request)
+            job.write_request(replace(self._request, correct=REPAIRS))
             yield from self._mend(job)
         except OurError as error:
             if not self._cancelled:
                 self._fail(error)
 
     def _mend(self, job: JobFolder) -> Iterator[bool]:
-        task = {"source": str(self._source.path), "job": str(job.path), "correct": list(CORRECTIONS)}
+        task = {"source": str(self._source.path), "job": str(job.path), "correct": list(REPAIRS)}
         try:
             yield from self._run_tool(EngineTool(self._python, ADDON_DIR, "wan_engine.repair", task))
         except WanError as error:

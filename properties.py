@@ -59,6 +59,18 @@ PRESETS = (
     ("NONE", "None", "Sampled as the model was published"),
     ("lightning", "Lightning", "Four steps, for models or LoRAs that were distilled for that"),
 )
+LEAST_REFINING = 0.05  # below that the model would change nothing
+UPSCALES = (
+    ("0", "Off", "As large as the model made it"),
+    ("2", "2x", "Twice as wide and high"),
+    ("4", "4x", "Four times as wide and high"),
+)
+CODECS = (
+    ("h264", "H.264", "Small files for viewing and the Sequencer"),
+    ("prores", "ProRes", "ProRes 422 HQ, for editing elsewhere"),
+    ("png", "PNG", "A sequence of pictures, as the clip looks"),
+    ("exr", "OpenEXR", "A sequence of pictures in linear light"),
+)
 EXPERTS = (
     ("both", "Both", "For both experts, and for models with one transformer"),
     ("high", "High Noise", "For the expert that lays out the picture"),
@@ -206,6 +218,25 @@ class WanPrevisScene(bpy.types.PropertyGroup):
         default="gentle",
     )
     light_truth: EnumProperty(name="Expected Light", description="What tells how the light should go", items=TRUTHS)
+    deflicker: BoolProperty(
+        name="Deflicker", description="Take flicker and sudden jumps that the scene does not have out of finished clips"
+    )
+    match_color: BoolProperty(
+        name="Match Colors", description="Hold the colors of finished clips to the first frame and the scene's light"
+    )
+    upscale: EnumProperty(name="Upscale", description="How much larger finished clips are made", items=UPSCALES)
+    upscale_model: StringProperty(
+        name="Upscaler",
+        description="The file of a learned upscaling model. Empty: the built-in way",
+        subtype="FILE_PATH",
+    )
+    refine: FloatProperty(
+        name="Refine",
+        description="Let the model redraw the upscaled clip from this noise level: more detail, much more time. 0: off",
+        min=0.0,
+        max=0.6,
+    )
+    codec: EnumProperty(name="Format", description="What clips are written as", items=CODECS)
     preset: EnumProperty(name="Preset", description="How the model is sampled", items=PRESETS)
     offload: EnumProperty(name="Memory", description="How much of the model stays in memory", items=OFFLOADS)
     step_cache: FloatProperty(
@@ -239,6 +270,17 @@ class WanPrevisScene(bpy.types.PropertyGroup):
     def words_of(self, shot: str) -> WanPrevisWords | None:
         """The user's words about the shot of that name."""
         return next((words for words in self.words if words.name == shot), None)
+
+    def finishing(self) -> dict[str, Any]:
+        """What is done to finished clips, as fields of `previs.Settings`."""
+        repairs = {"deflicker": self.deflicker, "color": self.match_color}
+        return {
+            "correct": tuple(name for name, wanted in repairs.items() if wanted),
+            "upscale": int(self.upscale),
+            "upscale_model": bpy.path.abspath(self.upscale_model) or None,
+            "refine": self.refine if self.refine >= LEAST_REFINING else 0.0,
+            "codec": self.codec,
+        }
 
     def tuning(self) -> dict[str, Any]:
         """How a model of the user's own is run, as fields of `previs.Settings`; the model that comes with us needs none

@@ -20,7 +20,7 @@ from pathlib import Path
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from . import cached, measure, report, weights
+from . import cached, finishing, measure, report, weights
 from .measure import Row
 from .parts import PARTS, Part
 
@@ -91,6 +91,8 @@ def main() -> None:
             print(report.line(rows[-1]), flush=True)
         shares = [] if args.only else measure.shares(peaks)
         table = report.text(rows, shares, [] if args.only else cached.rows(), args.threads)
+    if not args.only:
+        table += "\nFinishing, per frame of 832x480:\n\n" + finishing.table(finishing.rows()) + "\n"
     print(table)
     if args.out is not None:
         args.out.write_text(table, encoding="utf-8")

@@ -28,6 +28,7 @@ def settings_of(context: bpy.types.Context) -> previs.Settings:
         seed=chosen.seed,
         guide_light=chosen.guide_light,
         light_truth=chosen.light_truth,
+        **chosen.finishing(),
         **chosen.tuning(),
         **chosen.wording(),
         output=Path(bpy.path.abspath(chosen.output)) if chosen.output else None,

@@ -23,13 +23,20 @@ class SettingsPanel:
         if state.model == "CUSTOM":
             column.prop(state, "checkpoint", text="Folder")
         column.prop(state, "mode")
-        column.prop(state, "guide_light")
         column.prop(state, "seed")
+        light = layout.column()
+        light.prop(state, "guide_light")
+        repairs = light.column(heading="Repair", align=True)
+        repairs.prop(state, "deflicker")
+        repairs.prop(state, "match_color")
+        column = layout.column()
         column.prop(state, "size")
         if state.size == "CUSTOM":
             pixels = column.column(align=True)
             pixels.prop(state, "width")
             pixels.prop(state, "height")
+        column.prop(state, "upscale")
+        column.prop(state, "codec")
         column.prop(state, "output")
 
 
@@ -47,6 +54,10 @@ class AdvancedPanel:
         truth = layout.column()
         truth.active = state.guide_light != "off"
         truth.prop(state, "light_truth")
+        larger = layout.column()
+        larger.active = state.upscale != "0"
+        larger.prop(state, "upscale_model")
+        larger.prop(state, "refine")
         if state.model != "CUSTOM":
             return
         column = layout.column()

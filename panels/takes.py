@@ -33,14 +33,14 @@ def _draw_take(column: bpy.types.UILayout, context: bpy.types.Context, take: pre
     row = column.row(align=True)
     eye = row.operator("wan_previs.show_take", text="", icon="HIDE_OFF" if take.seen else "HIDE_ON", emboss=False)
     eye.take = take.name
-    row.label(text=f"Take {take.number}")
+    row.label(text=f"Take {take.number}" + (", repaired" if take.repaired else ""))
     if take.missing:
         row.label(text="clip missing", icon="ERROR")
     elif take.word:
         row.label(text=take.verdict, icon=VERDICT_ICONS.get(take.word, "NONE"))
     row.operator("wan_previs.open_report", text="", icon="FILE_TEXT", emboss=False).take = take.name
     row.operator("wan_previs.delete_take", text="", icon="TRASH", emboss=False).take = take.name
-    if take.word in ("drifts", "jumps") and not take.missing:
-        if take.seen:
-            label(column, context, take.sentence)
+    if take.word in ("drifts", "jumps") and take.seen:
+        label(column, context, take.sentence)
+    if take.word in ("drifts", "jumps") and not take.missing and not take.repaired:
         column.operator("wan_previs.repair_take", icon="BRUSH_DATA").take = take.name

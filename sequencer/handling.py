@@ -28,7 +28,7 @@ class Take:
 
     The clip has `frames` frames, the first one on the scene's frame `start`. `word` is "holds", "drifts" or "jumps", ""
     where nothing was measured; `frame` the scene's frame that it is about. `folder` is the job folder, "" when unknown;
-    `missing` when the clip is gone.
+    `missing` when the clip is gone, `repaired` when it is the repair of another take.
     """
 
     name: str
@@ -43,6 +43,7 @@ class Take:
     word: str = ""
     frame: int | None = None
     sentence: str = ""
+    repaired: bool = False
 
     @property
     def verdict(self) -> str:
@@ -66,6 +67,7 @@ def read_take(strip: Strip) -> Take:
         word=str(strip.get("verdict", "")),
         frame=frame if isinstance(frame, int) else None,
         sentence=str(strip.get("verdict_words", "")),
+        repaired=bool(strip.get("repaired", False)),
     )
 
 

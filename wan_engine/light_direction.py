@@ -46,8 +46,8 @@ def light_direction(picture: np.ndarray, frame: int = 0) -> LightDirection:
     total = smooth.sum(-1, keepdims=True) + np.float32(0.03)
     log = np.log(luminance(smooth) + np.float32(0.02))
     x, y = _gradient(log)
-    y = y - np.median(y, axis=1, keepdims=True)  # sky and ground: what a whole row shares is no light
-    x = x - np.median(x, axis=0, keepdims=True)
+    low, high = np.quantile(y, (0.2, 0.8), axis=1, keepdims=True)
+    y = y - np.maximum(low, 0) - np.minimum(high, 0)  # sky and ground: what a whole row shares is no light
     strength = np.hypot(x, y)
     paint = sum(np.hypot(*_gradient(np.ascontiguousarray(part))) for part in np.moveaxis(smooth / total, -1, 0)[:2])
     lit = luminance(smooth) < 0.97

@@ -20,6 +20,7 @@ GRID = (5, 8)  # rows, columns of the cells
 _LONG_SIDE = 256  # light is of low spatial frequency: this is enough, and quick
 _SMALLEST_FOR_FLOW = 32  # below this the flow's coarsest patches do not fit
 _CLIPPED, _BLACK = 0.98, 0.04
+_TOO_DARK = 0.08  # luminance of the brightest parts under which a picture shows nothing that could be another's
 _OUTLIER = 0.02  # display luminance
 _Compared = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, float]
 
@@ -31,7 +32,7 @@ class Changes:
     change: display luminance now minus before [T-1, 5, 8]; level: their mean [T-1, 5, 8]; gain: natural logarithm of
     the linear light's gain per channel [T-1, 5, 8, 3]; weight, gain_weight: share of each cell that could be compared,
     for the gain without clipped and black pixels [T-1, 5, 8]; alike: how much of the picture's structure is the same,
-    about 0 for another picture, up to 1 [T-1].
+    about 0 for another picture, up to 1, and 1 where one is black or plain [T-1].
     """
 
     change: np.ndarray
@@ -84,7 +85,9 @@ def _compare(before: np.ndarray, now: np.ndarray, pattern_before: np.ndarray, pa
     light_before, light_now = to_linear(followed), to_linear(now)
     ratio = np.log((light_now + 1e-4) / (light_before + 1e-4))
     gain = np.stack([_cell_means(ratio[..., c], usable) for c in range(3)], -1)
-    return change, level, gain, _cell_shares(valid), _cell_shares(usable), _alike(pattern_before, pattern_now)
+    black = min(np.percentile(y_before, 95), np.percentile(y_now, 95)) < _TOO_DARK
+    alike = 1.0 if black else _alike(pattern_before, pattern_now)
+    return change, level, gain, _cell_shares(valid), _cell_shares(usable), alike
 
 
 def _pattern(picture: np.ndarray) -> np.ndarray:
@@ -120,7 +123,7 @@ def _agrees(there: np.ndarray, back: np.ndarray) -> np.ndarray:
 
 
 def _alike(before: np.ndarray, now: np.ndarray) -> float:
-    """Correlation of two patterns; 1 when one of them has nothing to compare (black, plain)."""
+    """Correlation of two patterns; 1 when one of them is plain."""
     a, b = (np.float64(pattern) - 128 for pattern in (before, now))
     energy_a, energy_b = (a * a).mean(), (b * b).mean()
     if min(energy_a, energy_b) < 60:

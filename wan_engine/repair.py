@@ -8,6 +8,7 @@ the new one, "correct": some of "deflicker" and "color", "sun": as in `review`}.
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +16,16 @@ import numpy as np
 from PIL import Image
 
 from .correct import deflicker, match_color
-from .encode import exact_rate, write_clip
+from .encode import exact_rate, place, write_clip
 from .interpolate import retime
 from .lighting import measure
 from .request import GenerationRequest
 from .review import answer, read_frames, read_json, review
+from .upscale import upscaled
 
 
 def repair(task: dict[str, Any]) -> str:
-    """Writes clip.mp4, report.json and report.png of the corrected clip; returns the clip's path.
+    """Writes the corrected clip with its report.json and report.png; returns its path.
 
     Raises UsageError when what it needs of `source` is gone, GenerationError when the clip cannot be written.
     """
@@ -34,14 +36,28 @@ def repair(task: dict[str, Any]) -> str:
     rate = exact_rate(request.clip_fps or report["fps"])
     mended = _corrected(raw, request, source, task["correct"])
     clip = retime(mended, request.clip_frames or len(mended))
-    written = write_clip(clip, rate, job / "clip.mp4")
+    out = place(job / "clip.mp4", request.codec)
+    written = write_clip(_enlarged(clip, request, source), rate, out, request.codec)
     report = {key: value for key, value in report.items() if key not in ("light", "warnings")} | {
-        "clip": {"path": "clip.mp4", "frames": written.frames, "fps": str(rate), "size": list(written.size)},
+        "clip": {
+            "path": out.name,
+            "frames": written.frames,
+            "fps": str(rate),
+            "size": list(written.size),
+            "codec": written.codec,
+        },
         "repaired": {"from": str(source), "correct": list(task["correct"])},
     }
     before = measure(retime(raw, len(clip)), float(rate), request.light)
     review(job, report, clip, float(rate), request.light, task.get("sun"), before)
-    return str(job / "clip.mp4")
+    return str(out)
+
+
+def _enlarged(clip: np.ndarray, request: GenerationRequest, source: Path) -> Iterable[np.ndarray]:
+    """As large as the clip was asked for. What a model had redrawn of it is not drawn again."""
+    if not request.upscale:
+        return clip
+    return upscaled(clip, request.upscale, None if request.upscale_model is None else source / request.upscale_model)
 
 
 def _corrected(raw: np.ndarray, request: GenerationRequest, source: Path, corrections: list[str]) -> np.ndarray:

@@ -90,7 +90,8 @@ class LightCurve:
             raise UsageError(
                 f"A light curve is an object with {', '.join(sorted(needed))} and may hold temperature_k and jumps."
             )
-        curve = cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in data.items()})
+        values: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in data.items()}
+        curve = cls(**values)
         curve.validate()
         return curve
 

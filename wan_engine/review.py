@@ -35,7 +35,8 @@ def review(
 ) -> dict[str, Any]:
     """`report` with its "light" filled in, written to `folder`/report.json, and report.png drawn.
 
-    `frames` (uint8 [T, H, W, 3]) are the clip as delivered; `before` measures it without its repair. A page that cannot
+    `frames` (uint8 [T, H, W, 3]) are the clip as delivered; `before` measures it without its repair, where
+    the report does not hold that yet. A page that cannot
     be drawn is a warning in the report. Raises GenerationError when the report cannot be written.
     """
     measures = measure(frames, fps, expected)
@@ -46,7 +47,9 @@ def review(
         "verdict": {"word": word.word, "frame": word.frame, "sentence": word.sentence},
     }
     if before is not None:
-        light |= {"before": before.to_json(), "after": measures.to_json()}
+        light["before"] = before.to_json()
+    if "before" in light:
+        light["after"] = light["measured"]
     report = {**report, "light": light}
     try:
         from .report_page import draw_report

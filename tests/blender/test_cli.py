@@ -14,6 +14,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = ROOT / "examples" / "square_noon_to_dusk.blend"
 TINY = ROOT / "tests" / "golden" / "fullstack" / "Wan2.2-I2V-A14B" / "checkpoint"
+VERDICTS = ("holds", "drifts", "jumps")
 REAL = ROOT.parent / "shared" / "scenes"
 
 
@@ -79,6 +80,9 @@ def test_prompt_in_both_languages_and_as_json():
         (("nothing.blend", "brief"), 2),
         ((EXAMPLE,), 2),
         ((EXAMPLE, "render", "--size", "wide"), 2),
+        ((EXAMPLE, "render", "--codec", "gif"), 2),
+        ((EXAMPLE, "render", "--resume", "--dry-run"), 2),
+        ((EXAMPLE, "render", "--dry-run", "--refine", "0.9", "--upscale", "2", "--model", TINY), 2),
         ((EXAMPLE, "render", "--steps", "0", "--model", TINY), 2),
         ((EXAMPLE, "brief", "--shot", "Nobody"), 3),
         ((EXAMPLE, "render", "--dry-run", "--model", "/nowhere"), 4),
@@ -164,6 +168,45 @@ def test_render_leaves_a_clip_a_strip_and_a_report(tmp_path):
     (strip,) = takes(bpy.context.scene, "Camera")
     assert (strip.frame_final_start, strip.frame_final_end) == (1, 11)
     assert strip["seed"] == 0 and Path(strip["job_folder"]) == clip.parent
+
+
+def test_every_choice_reaches_the_request(tmp_path):
+    path = save(tmp_path / "a.blend", lambda scene: add_camera(scene))
+    done = run(
+        path, "render", "--dry-run", "--model", TINY, "--size", "64x48", "--mode", "first", "--light-guide", "strict",
+        "--expected-light", "render", "--repair", "--upscale", "2", "--codec", "png", "--preset", "lightning",
+        "--lora", tmp_path / "a.safetensors", "--lora", f"{tmp_path / 'b.safetensors'}:0.5:high",
+        "--dtype", "bfloat16", "--offload", "block", "--step-cache", "0.1", "--vae-tiles", "256",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    request = json.loads((Path(done.stdout.splitlines()[-1]) / "request.json").read_text())
+    assert request["guide_light"] == "strict" and request["light"]["source"] == "render"
+    assert request["correct"] == ["deflicker", "color"] and request["upscale"] == 2 and request["codec"] == "png"
+    assert (request["preset"], request["dtype"], request["offload"]) == ("lightning", "bfloat16", "block")
+    assert (request["step_cache"], request["vae_tiles"], request["frames_out"]) == (0.1, 256, "raw")
+    assert request["loras"] == [
+        {"path": str(tmp_path / "a.safetensors"), "strength": 1.0, "expert": "both"},
+        {"path": str(tmp_path / "b.safetensors"), "strength": 0.5, "expert": "high"},
+    ]
+
+
+def test_render_tells_the_verdict_of_each_shot_and_where_the_overview_is(tmp_path):
+    def make(scene):
+        for frame, name in ((1, "Left"), (6, "Right")):
+            scene.timeline_markers.new(name, frame=frame).camera = add_camera(scene)
+
+    path = save(tmp_path / "a.blend", make)
+    done = run(path, "render", "--model", TINY, "--size", "64x48", "--steps", "2", "--codec", "png", "--mode", "first")
+    assert done.returncode == 0, done.stderr
+    told = words_of(done)
+    for name in ("Left take 1", "Right take 1"):
+        assert any(
+            line.split(": ")[1] == name and line.split(": ")[2].split()[0].strip(".") in VERDICTS for line in told
+        )
+    (overview,) = [line.split("overview: ")[1] for line in told if "overview: " in line]
+    assert Path(overview).read_bytes().startswith(b"\x89PNG")
+    clips = [Path(line) for line in done.stdout.splitlines() if line.endswith("clip")]
+    assert [len(list(clip.glob("frame_*.png"))) for clip in clips] == [5, 5]
 
 
 def test_an_unwritable_output_folder(tmp_path):

@@ -11,7 +11,7 @@ import pytest
 import wan_previs
 from wan_previs import previs
 from wan_previs.bridge.environment import venv_python
-from wan_previs.operators.common import Work
+from wan_previs.operators.common import Work, settings_of
 from wan_previs.operators.generate import Generate
 from wan_previs.properties import outdated
 
@@ -201,3 +201,38 @@ def test_an_unexpected_error_frees_the_buttons(two_shots, extension):
         hands.modal(bpy.context, _event("TIMER"))
     assert not extension.session.running
     assert "unexpected error" in extension.session.errors[0].text
+
+
+@needs_engine
+def test_a_take_is_repaired_and_deleted_from_the_panel(two_shots, extension):
+    two_shots.wan_previs.deflicker = True
+    assert bpy.ops.wan_previs.generate(shot="Wide") == {"FINISHED"}
+    assert "Wide take 1 (light " in extension.session.result
+    assert bpy.ops.wan_previs.open_report(take="Wide take 1") == {"FINISHED"}
+    assert bpy.data.images[".Previs Report"].size[0] > 1000
+    assert bpy.ops.wan_previs.repair_take(take="Wide take 1") == {"FINISHED"}
+    assert [take.number for take in previs.takes_of(two_shots, "Wide")] == [1, 2]
+    assert bpy.ops.wan_previs.open_report(take="Wide take 2") == {"FINISHED"}
+    assert len([image for image in bpy.data.images if image.name.startswith(".Previs")]) == 1
+    folder = Path(previs.takes_of(two_shots, "Wide")[0].folder)
+    assert bpy.ops.wan_previs.show_take(take="Wide take 1") == {"FINISHED"}
+    assert bpy.ops.wan_previs.delete_take(take="Wide take 1") == {"FINISHED"}
+    assert not folder.exists() and [take.seen for take in previs.takes_of(two_shots, "Wide")] == [True]
+    with pytest.raises(RuntimeError, match="There is no take"):
+        bpy.ops.wan_previs.open_report(take="Wide take 1")
+
+
+def test_a_list_of_loras_reaches_the_settings_only_for_a_model_of_ones_own(two_shots):
+    state = two_shots.wan_previs
+    for path in ("//style.safetensors", ""):
+        bpy.ops.wan_previs.add_lora()
+        state.loras[-1].path = path
+    state.loras[0].strength, state.loras[0].expert = 0.5, "high"
+    state.precision, state.preset, state.vae_tiles = "bfloat16", "lightning", "256"
+    (lora,) = settings_of(bpy.context).loras
+    assert lora.path.endswith("style.safetensors") and (lora.strength, lora.expert) == (0.5, "high")
+    assert settings_of(bpy.context).vae_tiles == 256 and settings_of(bpy.context).preset == "lightning"
+    state.model = "NANO"
+    assert settings_of(bpy.context).loras == () and settings_of(bpy.context).dtype == "float32"
+    bpy.ops.wan_previs.remove_lora(index=0)
+    assert [lora.path for lora in state.loras] == [""]

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the panels show: text wrapped to their width, facts in words. (They are drawn in tests/desktop.)"""
 
+from array import array
 from types import SimpleNamespace
 from typing import get_args
 
@@ -9,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from wan_previs.operators.facts import SIDES, fill_row
 from wan_previs.panels import CLASSES
+from wan_previs.operators.picture import stack
 from wan_previs.panels.wrapping import wrap
 from wan_previs.scene.brief import CameraPath, CameraSample, Move, Sector, Shot, StartEnd, Sun, SunSample
 
@@ -62,9 +64,25 @@ def test_every_side_has_words():
     assert set(SIDES) == set(get_args(Sector))
 
 
-@pytest.mark.parametrize("part", ["shots", "facts", "prompt", "settings"])
+@pytest.mark.parametrize("part", ["shots", "takes", "facts", "prompt", "settings", "advanced"])
 def test_both_editors_share_their_panels(part):
     panels = [cls for cls in CLASSES if cls.__name__.startswith(f"WANPREVIS_PT_{part}_")]
     assert {cls.bl_space_type for cls in panels} == {"VIEW_3D", "SEQUENCE_EDITOR"}
     assert len({cls.draw for cls in panels}) == 1
     assert {cls.bl_category for cls in panels} == {"Previs"}
+
+
+@pytest.mark.parametrize(
+    ("aspect", "shown"),
+    [(16 / 9, [0, 3]), (1.0, [0]), (9 / 16, [0]), (2.4, [0, 3])],
+    ids=["wide", "square", "tall", "scope"],
+)
+def test_a_row_of_frames_becomes_a_pile_that_is_nearly_square(aspect, shown):
+    height = 36
+    width = round(height * aspect)
+    row = [frame / 4 for frame in range(4) for _ in range(width)]
+    pixels = array("f", [value for _ in range(height) for x in row for value in (x, x, x, 1.0)])
+    wide, tall, piled = stack(pixels, (4 * width, height), aspect)
+    assert (wide, tall, len(piled)) == (width, height * len(shown), width * height * len(shown) * 4)
+    rows = [piled[y * width * 4] for y in range(0, tall, height)]
+    assert rows == [frame / 4 for frame in reversed(shown)]  # pixels begin at the bottom, the first frame is on top

@@ -67,7 +67,9 @@ def test_a_repair_is_another_take_and_the_first_one_stays(scene, settings, take)
     assert [path.read_bytes() for path in (clip, *raw)] == before
     report = history.read_report(JobFolder(repair.made.folder))
     assert report["repaired"]["from"] == take.folder and {"before", "after"} <= set(report["light"])
-    assert previs.report_picture(scene, "Wide take 2").is_file()
+    assert previs.report_picture(scene, "Wide take 2").is_file() and repair.made.repaired
+    with pytest.raises(JobError, match="repaired already"):
+        previs.Repair(scene, settings, "Wide take 2")
 
 
 def test_what_cannot_be_repaired_is_told_in_words(scene, settings, take):

@@ -124,10 +124,24 @@ def generate(expected):
         see(bpy.ops.wan_previs.generate("INVOKE_DEFAULT") == {"RUNNING_MODAL"}, "generating does not block")
     see(session().running, "the session says that work is running")
     yield from until(lambda: session().status.startswith("Step"), "the progress of the steps is shown")
+    yield from until(lambda: session().picture > 0, "the clip is shown as it looks by now")
     yield from picture("generating")
     yield from until(lambda: not session().running, "the work has an end")
     see([line.text for line in session().errors] == [], "no errors are shown")
     see(strips() == expected, f"the strips are {expected}")
+
+
+def report():
+    windows = bpy.context.window_manager.windows
+    with override():
+        see(bpy.ops.wan_previs.open_report(take="Wide take 1") == {"FINISHED"}, "the report opens")
+    yield from until(lambda: len(windows) == 2, "in a window of its own")
+    see(windows[1].screen.areas[0].spaces.active.image.size[0] > 1000, "with its picture")
+    yield 1.0
+    yield from picture("report")
+    with bpy.context.temp_override(window=windows[1]):
+        bpy.ops.wm.window_close()
+    yield 1.0
 
 
 def undo():
@@ -166,7 +180,9 @@ def story():
     yield from draw_in_sequencer()
     yield from generate(["Wide take 1"])
     yield 2.0
+    yield from until(lambda: "WANPREVIS_PT_takes_view3d" in drawn, "the take is listed")
     yield from picture("strip")
+    yield from report()
     yield from undo()
     yield from cancel()
     yield from load_meanwhile()

@@ -49,7 +49,7 @@ def test_models_are_recognised(folder, model):
     assert checkpoint.text_to_video == (model.task.startswith("text"))
     assert checkpoint.layout.startswith("original folder, F32")
     told = outline(path)
-    assert told.title == model.title
+    assert (told.title, told.negative) == (model.title, model.negative)
     assert told.area == model.sizes[0]
     assert (told.multiple, told.cover) == ((32, True) if model is models.TI2V_5B else (16, False))
 
@@ -95,6 +95,15 @@ def test_480p_shows_in_names_only(copied, tmp_path):
     assert outline(small).area == (832, 480)
     assert (model.shift_for((832, 480)), model.shift_for((1280, 720))) == (3.0, 5.0)
     assert models.T2V_14B_V21.shift_for((832, 480)) == 5.0
+
+
+def test_a_shift_of_its_own_rules_at_every_size(copied):
+    folder = copied("fullstack/Wan2.1-I2V-14B/checkpoint")
+    facts = json.loads((folder / "wan_previs.json").read_text())
+    (folder / "wan_previs.json").write_text(json.dumps({**facts, "shift": 7.0, "negative": "blurred"}))
+    model = open_checkpoint(folder).model
+    assert (model.shift_for((832, 480)), model.shift_for((1280, 720))) == (7.0, 7.0)
+    assert outline(folder).negative == model.negative == "blurred"
 
 
 def test_own_file_wins_over_the_table(copied):

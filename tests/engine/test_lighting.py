@@ -67,7 +67,9 @@ class TestLoss:
         LightConsistencyLoss()(video).backward()
         assert video.grad.abs().max() == 0
 
-    @pytest.mark.parametrize("video", [torch.rand(2, 3, 4, 4), torch.rand(1, 2, 4, 4, 4), torch.zeros(1, 2, 3, 4, 4).int()])
+    @pytest.mark.parametrize(
+        "video", [torch.rand(2, 3, 4, 4), torch.rand(1, 2, 4, 4, 4), torch.zeros(1, 2, 3, 4, 4).int()]
+    )
     def test_wrong_shape(self, video):
         with pytest.raises(ValueError, match="takes floats"):
             LightConsistencyLoss()(video)
@@ -279,7 +281,9 @@ class TestOddInput:
         opaque[..., 3] = 0
         assert max(measure(opaque, 24).luminance["mean"]) == 0
 
-    @pytest.mark.parametrize("frames", [np.zeros((4, 8, 8)), np.zeros((0, 8, 8, 3), np.uint8), np.zeros((2, 8, 8, 3), int)])
+    @pytest.mark.parametrize(
+        "frames", [np.zeros((4, 8, 8)), np.zeros((0, 8, 8, 3), np.uint8), np.zeros((2, 8, 8, 3), int)]
+    )
     def test_no_clip(self, frames):
         with pytest.raises(UsageError, match="clip"):
             measure(frames, 24)

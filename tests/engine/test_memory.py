@@ -10,7 +10,7 @@ import pytest
 import torch
 from peaks import growth
 
-from wan_engine import machine
+from wan_engine import machine, rehearsal
 from wan_engine.checkpoint import open_checkpoint
 from wan_engine.memory import MemoryPlan, Stage, nearest_that_fits, plan_memory, refusal
 
@@ -132,6 +132,30 @@ def test_what_is_dearest_to_the_picture_is_given_up_last(checkpoint):
     assert seen[-1][0] < 33
     order = [frames for frames, *_ in seen]
     assert order == sorted(order, reverse=True)
+
+
+def test_every_autoencoder_pass_is_rehearsed_once(checkpoint, monkeypatch):
+    rehearsed = []
+    inner = rehearsal._most_alive
+    monkeypatch.setattr(rehearsal, "_most_alive", lambda work: rehearsed.append(work) or inner(work))
+    rehearsal._decoder_peak.cache_clear()
+    rehearsal._encoder_peak.cache_clear()
+    tight = plan(checkpoint, size=(1280, 768), available=2**20)
+    assert nearest_that_fits(checkpoint, tight, guided=True) is None
+    sizes = 1 + len({s for s in checkpoint.model.sizes if s[0] * s[1] < 1280 * 768})
+    assert 4 <= len(rehearsed) <= 3 * sizes
+
+
+def test_several_processes_share_the_blocks(checkpoint):
+    alone, first, other = plan(checkpoint), plan(checkpoint, processes=4), plan(checkpoint, processes=4, first=False)
+    assert [part.name for part in other.parts] == ["transformer"]
+    assert [part.name for part in first.parts] == [part.name for part in alone.parts]
+    assert stage(first, "transformer").activations < stage(alone, "transformer").activations
+    assert other.peak < stage(first, "transformer").total < stage(alone, "transformer").total
+
+
+def test_without_pictures_none_are_planned_for(checkpoint):
+    assert "picture" not in [part.name for part in plan(checkpoint, pictures=False).parts]
 
 
 def test_a_refusal_says_what_to_do():
