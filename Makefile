@@ -5,7 +5,7 @@ ENGINE_SIDE := .venv-engine/bin/python
 SITE := .venv/lib/python3.11/site-packages
 EXTENSION_CLI = $(shell ls $(SITE)/bpy/*/scripts/addons_core/bl_pkg/cli/blender_ext.py)
 
-.PHONY: setup demo nano test lint bench extension desktop-test examples clean
+.PHONY: setup demo nano test test-versions lint bench extension desktop-test examples clean
 
 setup: .venv/ready .venv-engine/ready
 
@@ -28,6 +28,11 @@ test: setup lint
 	$(BLENDER_SIDE) -m pytest tests/house tests/bridge
 	$(BLENDER_SIDE) -m pytest tests/blender
 	$(ENGINE_SIDE) -m pytest tests/engine
+
+# Blender's side on 4.2, 4.5, 5.0, 5.1 and 5.2; the environments lie in .venvs, about 1 GB each.
+VENVS ?= .venvs
+test-versions: .venv/ready
+	$(PYTHON) tools/versions.py --envs $(VENVS)
 
 lint: setup
 	.venv/bin/ruff check .

@@ -15,7 +15,7 @@ _CHANNELS = 4
 
 
 class LivePicture:
-    """Holds one icon whose pixels are replaced by every `show`; `close` gives it back to Blender."""
+    """Holds one icon, replaced by every `show`; `close` gives it back to Blender."""
 
     def __init__(self) -> None:
         self._previews = bpy.utils.previews.new()
@@ -28,7 +28,8 @@ class LivePicture:
         if not pixels:
             return 0
         width, height, stacked = stack(pixels, size, aspect)
-        picture = self._previews.get(_KEY) or self._previews.new(_KEY)
+        self._previews.clear()  # an icon that has been drawn keeps its looks: every picture gets a new one
+        picture = self._previews.new(_KEY)
         picture.image_size = (width, height)
         picture.image_pixels_float.foreach_set(stacked)
         return int(picture.icon_id)

@@ -72,7 +72,7 @@ def _words(name: str, members: list[Subject]) -> SubjectWords:
     speed = motion.speed_m_s if motion is not None and motion.kind == "moving" else None
     return SubjectWords(
         noun=name,
-        count=len(members),
+        count=sum(member.count for member in members),
         position=_position({_third(subject) for subject in members}),
         motion=motion.kind if motion is not None else None,
         direction=motion.screen_direction if motion is not None else None,

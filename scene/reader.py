@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import bpy
 
@@ -24,6 +24,7 @@ from .shots import Cut, read_cuts
 from .solids import Solids
 from .subjects import Scanner
 from .sun import SunState, build_sun, lamp_sun, sky_sun, sun_error
+from .sun_position import BLOCK, read_almanac
 from .tracks import PlainCamera, PlainSuns
 from .visibility import Lamp, has_instanced_lights, lamps, rendered_objects
 
@@ -120,6 +121,8 @@ class ShotReader:
         """What the track of camera and suns depends on."""
         reading, camera = self.reading, self.cut.camera
         owners = [camera, camera.data.dof.focus_object, reading.world, *reading.lights]
+        if any(curve.data_path.startswith(f"{BLOCK}.") for curve in compat.fcurves(reading.scene)):
+            owners.append(reading.scene)  # the clock is keyed
         if self.instanced:
             owners += [item for item in reading.objects if item.instance_type != "NONE"]
         return owners
@@ -189,11 +192,16 @@ class ShotReader:
         return max((key for key in power if power[key] > 0.0), key=lambda key: power[key], default="")
 
     def sun(self, frames: dict[int, FrameFacts], key: str) -> Sun | None:
-        track = [(frame, facts.suns[key]) for frame, facts in frames.items() if key in facts.suns]
-        if len(track) < len(frames):
+        """The sun `key` at the evaluated frames; where it is not there (an instance that comes or goes) it is out."""
+        known = {frame: facts.suns[key] for frame, facts in frames.items() if key in facts.suns}
+        if not known:
             return None
+        track = []
+        for frame in frames:
+            near = known[min(known, key=lambda other: abs(other - frame))]
+            track.append((frame, known.get(frame) or replace(near, strength=0.0, power=0.0)))
         ends = (frames[self.cut.frame_start].camera.pose, frames[self.cut.frame_end].camera.pose)
-        return build_sun(track, ends, 0.0)
+        return build_sun(track, ends)
 
     def camera_path(self, cameras: list[tuple[int, CameraState]]) -> CameraPath:
         start = cameras[0][1]
@@ -241,7 +249,7 @@ def read_brief(scene: bpy.types.Scene, shots: Sequence[str] | None = None) -> tu
             render.resolution_x * render.resolution_percentage // 100,
             render.resolution_y * render.resolution_percentage // 100,
         ),
-        north_offset_deg=0.0,
+        north_offset_deg=read_almanac(scene).north_offset_deg,
         shots=read,
     )
     return brief, warnings

@@ -108,10 +108,10 @@ def _polar_error(a: np.ndarray, b: np.ndarray, middle: np.ndarray, t: float) -> 
     return math.hypot(azimuth_miss * math.cos(math.radians(elevations[2])), elevation_miss)
 
 
-def build_sun(track: list[tuple[int, SunState]], poses: tuple[Pose, Pose], north_offset_deg: float = 0.0) -> Sun:
+def build_sun(track: list[tuple[int, SunState]], poses: tuple[Pose, Pose]) -> Sun:
     """The brief's sun from its states at the evaluated frames; `poses` are the camera's at both ends. The compass is
-    turned by the scene's Sun Position data, and by `north_offset_deg` on top."""
-    offset = north_offset_deg + track[0][1].north_offset_deg
+    turned by the scene's Sun Position data."""
+    offset = track[0][1].north_offset_deg
     azimuths = [azimuth_deg(state.direction, offset) for _, state in track]
     elevations = [elevation_deg(state.direction) for _, state in track]
     rises = rising_at_ends(azimuths, elevations)

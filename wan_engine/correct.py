@@ -68,8 +68,8 @@ def match_color(frames: np.ndarray, first: np.ndarray | None = None, expected: L
     same as frame 0, else to frame 0 itself, and along the scene's curve.
 
     Without `expected` only colour is held and brightness stays as made. With it, colour follows its temperature and
-    brightness its luminance. Only slow departures are corrected, each channel by at most a stop. After a cut colour is
-    held to the first frame behind it. Raises UsageError when the frames are no clip.
+    brightness its luminance. Only slow departures are corrected, brightness by at most two stops and each channel against
+    it by one. After a cut colour is held to the first frame behind it. Raises UsageError when the frames are no clip.
     """
     clip = as_rgb(frames)
     pictures = reduced(clip)
@@ -81,12 +81,12 @@ def match_color(frames: np.ndarray, first: np.ndarray | None = None, expected: L
     color = course - brightness[:, None]
     wanted = _expected_color(expected, len(clip), cuts)
     repair = _quieted(slow_part(wanted - color, breaks), _COLOR_NOISE)
-    if expected is not None:
-        away = _brightness_error(expected, pictures, brightness)
-        repair = repair + _quieted(slow_part(away, breaks), _CURVE_NOISE)[:, None]
     if first is not None:
         repair[: cuts[0] if cuts else None] += _quieted(_offset(first, clip[0], pictures[0]), _COLOR_NOISE)
     repair = repair.clip(-_LARGEST_COLOR, _LARGEST_COLOR)
+    if expected is not None:
+        away = _quieted(slow_part(_brightness_error(expected, pictures, brightness), breaks), _CURVE_NOISE)
+        repair = repair + away.clip(-_LARGEST_EXPOSURE, _LARGEST_EXPOSURE)[:, None]
     return _with_gains(clip, np.broadcast_to(repair[:, None, None, :], (len(clip), *GRID, 3)))
 
 

@@ -137,7 +137,7 @@ class Denoiser:
             cache.restore(state, self._networks.device)
         done = len(saved.steps)
         expert = self._plan.expert(float(self._solver.timesteps[done])) if done < self._plan.steps else None
-        if caches and saved.steps[-1]["expert"] == expert:
+        if caches and expert is not None and saved.steps[-1]["expert"] == expert:
             self._guided = replace(self._open(done, expert, self._threshold), caches=caches)
         else:
             self._tell(caches)

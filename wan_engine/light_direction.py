@@ -36,9 +36,9 @@ def light_direction(picture: np.ndarray, frame: int = 0) -> LightDirection:
     """The direction toward the light in a reduced picture, float32 [h, w, 3] in 0..1.
 
     Shading: on a surface of one colour luminance rises toward the light, so the mean direction of soft luminance
-    gradients points there (tilt from gradients, Lee and Rosenfeld 1985). Each part of the picture has one vote, and the
-    confidence is how far the votes agree beyond chance times how much of the picture has any shading. Shadows: long soft-coloured
-    edges along or across that direction raise the confidence, edges askew to it lower it.
+    gradients points there (tilt from gradients, Lee and Rosenfeld 1985). Each part of the picture has one vote; the
+    confidence is how far the votes agree beyond chance times how much of the picture has any shading. Shadows: edges
+    without a change of colour that run along or across that direction raise the confidence, edges askew lower it.
     """
     if min(picture.shape[:2]) < 16:
         return LightDirection(frame, None, 0.0)

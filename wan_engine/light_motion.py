@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -140,18 +141,19 @@ def _cell_of(height: int, width: int) -> np.ndarray:
 
 def _cell_means(values: np.ndarray, valid: np.ndarray) -> np.ndarray:
     """Mean of each cell's valid values, those far from their median left out; 0 where there are none."""
-    cells = _cell_of(*values.shape)
+    kept, cells = values[valid], _cell_of(*values.shape)[valid.ravel()]
+    order = np.lexsort((kept, cells))
+    kept = kept[order]
+    edges = np.searchsorted(cells[order], np.arange(GRID[0] * GRID[1] + 1))
     result = np.zeros(GRID[0] * GRID[1], np.float32)
-    kept, of = values.ravel()[valid.ravel()], cells[valid.ravel()]
-    order = np.argsort(of, kind="stable")
-    edges = np.searchsorted(of[order], np.arange(len(result) + 1))
-    ordered = kept[order]
-    for cell in range(len(result)):
-        part = ordered[edges[cell] : edges[cell + 1]]
-        if len(part):
-            middle = np.median(part)
-            away = np.abs(part - middle)
-            result[cell] = part[away <= 3 * np.median(away) + _OUTLIER].mean()
+    for cell, (first, last) in enumerate(pairwise(edges)):
+        count = last - first
+        if count:
+            part = kept[first:last]  # in rising order
+            low, middle, high = part[count // 4], part[count // 2], part[(3 * count - 1) // 4]
+            reach = 1.5 * (high - low) + _OUTLIER
+            bounds = np.searchsorted(part, (middle - reach, middle + reach))
+            result[cell] = part[bounds[0] : bounds[1]].mean()
     return result.reshape(GRID)
 
 

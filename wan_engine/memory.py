@@ -25,6 +25,7 @@ from .transformer import SPAN_BYTES
 __all__ = ["MemoryPlan", "Stage", "available_memory", "nearest_that_fits", "plan_memory", "refusal"]
 
 TILE = 256  # pixels; the side of the tiles that are proposed when a whole frame cannot be decoded
+_COUNTS = 32  # the most counts of frames that are tried, even for an absurd one
 _STREAMED_BLOCKS = 2  # the one at work and the one being read
 _GIB = 2.0**30
 _SLACK = 1.25  # measured: what allocator and oneDNN hold beside the tensors that are alive
@@ -281,7 +282,8 @@ def _given_up(checkpoint: Checkpoint, plan: MemoryPlan) -> Iterable[MemoryPlan]:
     tiles = [plan.vae_tiles] + ([TILE] if not plan.vae_tiles else [])
     area = plan.size[0] * plan.size[1]
     smaller = sorted({s for s in checkpoint.model.sizes if s[0] * s[1] < area}, key=lambda s: -s[0] * s[1])
-    counts = [plan.frames, *(n for n in range((plan.frames - 1) // 8 * 4 + 1, 4, -16)), 5]
+    step = max(16, plan.frames // _COUNTS // 4 * 4)
+    counts = [plan.frames, *range((plan.frames - 1) // 8 * 4 + 1, 4, -step), 5]
     for frames, size, tile, dtype, offload in product(
         dict.fromkeys(n for n in counts if n <= plan.frames),
         [plan.size, *smaller],

@@ -3,17 +3,30 @@
 
 import os
 import sys
+from pathlib import Path
 
+import bpy  # before any test module: it brings mathutils
 import pytest
+from wan_previs.bridge.environment import venv_python
 
+ENGINE = venv_python(Path(__file__).resolve().parents[2] / ".venv-engine")
 _status = 0
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "engine: runs the engine's own process, in .venv-engine")
+
+
+def pytest_collection_modifyitems(items):
+    missing = pytest.mark.skip(reason="the engine's environment is not set up")
+    for item in items:
+        if item.get_closest_marker("engine") and not ENGINE.is_file():
+            item.add_marker(missing)
 
 
 @pytest.fixture
 def blank_scene():
     """An empty scene of a freshly reset Blender session."""
-    import bpy
-
     bpy.ops.wm.read_factory_settings(use_empty=True)
     return bpy.context.scene
 
@@ -27,7 +40,6 @@ def pytest_sessionfinish(session, exitstatus):
 @pytest.hookimpl(trylast=True)
 def pytest_unconfigure(config):
     # bpy 4.2 crashes and 4.5 hangs at interpreter exit when a class or handler is still registered.
-    if "bpy" in sys.modules:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(_status)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(_status)

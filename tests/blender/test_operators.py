@@ -10,16 +10,12 @@ import bpy
 import pytest
 import wan_previs
 from wan_previs import previs
-from wan_previs.bridge.environment import venv_python
 from wan_previs.operators.common import Work, settings_of
 from wan_previs.operators.generate import Generate
 from wan_previs.properties import outdated
 
 ROOT = Path(__file__).resolve().parents[2]
 CHECKPOINT = ROOT / "tests" / "golden" / "fullstack" / "Wan2.2-I2V-A14B" / "checkpoint"
-needs_engine = pytest.mark.skipif(
-    not venv_python(ROOT / ".venv-engine").is_file(), reason="the engine's environment is not set up"
-)
 
 
 @pytest.fixture
@@ -114,7 +110,7 @@ def test_check_tells_what_is_missing(two_shots, extension, tmp_path):
     assert any(not line.ok and "nowhere" in line.text for line in extension.session.findings)
 
 
-@needs_engine
+@pytest.mark.engine
 def test_generate_all_blocks_and_puts_strips_on_the_shots(two_shots, extension):
     assert bpy.ops.wan_previs.generate_all() == {"FINISHED"}
     strips = sorted(two_shots.sequence_editor.strips, key=lambda strip: strip.frame_final_start)
@@ -145,7 +141,7 @@ def _event(kind):
     return SimpleNamespace(type=kind)
 
 
-@needs_engine
+@pytest.mark.engine
 def test_escape_passes_through_and_cancel_ends_the_work(two_shots, extension):
     hands = _Hands(["Wide"])
     assert hands.start(bpy.context)
@@ -165,7 +161,7 @@ def test_escape_passes_through_and_cancel_ends_the_work(two_shots, extension):
     assert two_shots.sequence_editor is None or not len(two_shots.sequence_editor.strips)
 
 
-@needs_engine
+@pytest.mark.engine
 def test_a_scene_that_is_deleted_meanwhile_is_told_in_words(two_shots, extension):
     hands = _Hands(["Wide"])
     assert hands.start(bpy.context)
@@ -178,7 +174,7 @@ def test_a_scene_that_is_deleted_meanwhile_is_told_in_words(two_shots, extension
     assert not extension.session.running
 
 
-@needs_engine
+@pytest.mark.engine
 def test_loading_a_file_ends_the_work(two_shots, extension):
     hands = _Hands(["Wide"])
     assert hands.start(bpy.context)
@@ -203,7 +199,7 @@ def test_an_unexpected_error_frees_the_buttons(two_shots, extension):
     assert "unexpected error" in extension.session.errors[0].text
 
 
-@needs_engine
+@pytest.mark.engine
 def test_a_take_is_repaired_and_deleted_from_the_panel(two_shots, extension):
     two_shots.wan_previs.deflicker = True
     assert bpy.ops.wan_previs.generate(shot="Wide") == {"FINISHED"}

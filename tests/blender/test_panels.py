@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from wan_previs.operators.facts import SIDES, fill_row
-from wan_previs.panels import CLASSES
 from wan_previs.operators.picture import stack
+from wan_previs.panels import CLASSES
 from wan_previs.panels.wrapping import wrap
 from wan_previs.scene.brief import CameraPath, CameraSample, Move, Sector, Shot, StartEnd, Sun, SunSample
 

@@ -23,7 +23,7 @@ for codec in ("h264", "prores", "ffv1"):
 for codec in ("png", "exr"):
     write_clip(frames, 24, folder / codec, codec)
 """
-pytestmark = pytest.mark.skipif(not ENGINE.is_file(), reason="the engine's environment is not set up")
+pytestmark = pytest.mark.engine
 
 
 @pytest.fixture(scope="module")

@@ -13,12 +13,12 @@ import pytest
 import torch
 
 from wan_engine import measure_command
+from wan_engine.encode import write_clip
 from wan_engine.light_color import blackbody_rgb, color_temperature, to_display, to_linear
 from wan_engine.light_direction import light_direction
 from wan_engine.light_series import slow_part
 from wan_engine.lighting import LightConsistencyLoss, measure, verdict
 from wan_engine.request import LightCurve, UsageError
-from wan_engine.video import write_mp4
 
 
 def grey(values):
@@ -299,7 +299,7 @@ class TestCommand:
 
     def test_measure_a_file(self, tmp_path, capsys):
         light = np.where(np.arange(20) < 11, 1, 1.3)
-        write_mp4(scenes.display_gain(0.7 * scenes.scene(20), light), 24, tmp_path / "clip.mp4")
+        write_clip(scenes.display_gain(0.7 * scenes.scene(20), light), 24, tmp_path / "clip.mp4")
         report, page = tmp_path / "light.json", tmp_path / "light.png"
         options = self.options(tmp_path / "clip.mp4", report=str(report), page=str(page))
         assert measure_command.run(options) == 0

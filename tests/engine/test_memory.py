@@ -146,6 +146,14 @@ def test_every_autoencoder_pass_is_rehearsed_once(checkpoint, monkeypatch):
     assert 4 <= len(rehearsed) <= 3 * sizes
 
 
+@pytest.mark.parametrize("frames", [10**8 + 1, 10**30 + 1])
+def test_absurd_lengths_are_answered_at_once(frames, checkpoint):
+    found = nearest_that_fits(checkpoint, plan(checkpoint, frames=frames, available=2**30), guided=True)
+    assert found is not None and found.fits and found.frames == 5
+    tight = plan(checkpoint, frames=frames, available=2**20)
+    assert "GiB" in refusal(tight, nearest_that_fits(checkpoint, tight, guided=True))
+
+
 def test_several_processes_share_the_blocks(checkpoint):
     alone, first, other = plan(checkpoint), plan(checkpoint, processes=4), plan(checkpoint, processes=4, first=False)
     assert [part.name for part in other.parts] == ["transformer"]
