@@ -33,7 +33,7 @@ def _draw_take(column: bpy.types.UILayout, context: bpy.types.Context, take: pre
     row = column.row(align=True)
     eye = row.operator("wan_previs.show_take", text="", icon="HIDE_OFF" if take.seen else "HIDE_ON", emboss=False)
     eye.take = take.name
-    row.label(text=f"Take {take.number}" + (", repaired" if take.repaired else ""))
+    row.label(text=f"Take {take.number}", icon="BRUSH_DATA" if take.repaired else "NONE")
     if take.missing:
         row.label(text="clip missing", icon="ERROR")
     elif take.word:

@@ -14,6 +14,7 @@ from .takes import (
     Strip,
     all_strips,
     content_frames,
+    content_start,
     end_frame,
     file_of,
     first_frame,
@@ -59,9 +60,9 @@ def read_take(strip: Strip) -> Take:
         shot=str(strip.get("shot", "")),
         number=int(strip.get("take", 0)),
         created=str(strip.get("created", "")),
-        start=round(strip.frame_start),
+        start=round(content_start(strip)),
         frames=content_frames(strip),
-        seen=not strip.mute,
+        seen=not strip.mute and not _covered(strip),
         missing=not file_of(strip).exists(),
         folder=str(strip.get("job_folder", "")),
         word=str(strip.get("verdict", "")),
@@ -69,6 +70,12 @@ def read_take(strip: Strip) -> Take:
         sentence=str(strip.get("verdict_words", "")),
         repaired=bool(strip.get("repaired", False)),
     )
+
+
+def _covered(strip: Strip) -> bool:
+    """Whether another take of the shot lies above."""
+    others = takes(strip.id_data, strip.get("shot", ""))
+    return any(other.channel > strip.channel and not other.mute for other in others)
 
 
 def find_take(scene: bpy.types.Scene, name: str) -> Strip:

@@ -228,6 +228,11 @@ def end_frame(strip: Strip) -> int:
     return int(strip.right_handle if hasattr(strip, "right_handle") else strip.frame_final_end)
 
 
+def content_start(strip: Strip) -> float:
+    """The frame on which the file's first picture lies, also where the strip is cut."""
+    return float(strip.content_start if hasattr(strip, "content_start") else strip.frame_start)
+
+
 def content_frames(strip: Strip) -> int:
     """How many frames the file has."""
     return int(strip.content_duration if hasattr(strip, "content_duration") else strip.frame_duration)

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Blender's side of the tests on every Blender that the extension supports, one after the other: `make test-versions`.
 
-    python tools/versions.py [--envs DIR] [--only 4.2,5.0] [TESTS]
+    python tools/versions.py [--envs DIR] [--only 4.2,5.0] [--with-engine] [TESTS]
 
 Each version has an environment of its own, DIR/VERSION, made when it is not there (about 1 GB each); 4.5 is tested in
 .venv, which `make setup` makes. A version whose Python is not on this machine is skipped. Tests that start the engine
-(marked `engine`) are left out: what they ask of the engine is the same everywhere. Logs lie in build/versions.
+(marked `engine`) are left out unless --with-engine asks for them. Logs lie in build/versions.
 Status 0 when every version passed or was skipped, and at least one was not skipped.
 """
 
@@ -55,29 +55,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Test Blender's side on every supported Blender version.")
     parser.add_argument("--envs", type=Path, default=ROOT / ".venvs", help="folder of the environments")
     parser.add_argument("--only", default=",".join(RELEASES), help="versions, separated by commas")
+    parser.add_argument("--with-engine", action="store_true", help="also what starts the engine, in .venv-engine")
     parser.add_argument("tests", nargs="*", default=["tests/blender"], help="files or folders")
     chosen = parser.parse_args(arguments)
     versions = chosen.only.split(",")
     if unknown := [version for version in versions if version not in RELEASES]:
         parser.error(f"{', '.join(unknown)}: the versions are {', '.join(RELEASES)}")
     LOGS.mkdir(parents=True, exist_ok=True)
-    rows = [test_on(version, chosen.envs.absolute(), chosen.tests) for version in versions]
+    rows = [test_on(version, chosen.envs.absolute(), chosen.tests, chosen.with_engine) for version in versions]
     print(table(rows))
     results = {row.result for row in rows}
     return 0 if "passed" in results and results <= {"passed", SKIPPED} else 1
 
 
-def test_on(version: str, envs: Path, tests: Sequence[str]) -> Row:
+def test_on(version: str, envs: Path, tests: Sequence[str], with_engine: bool) -> Row:
     python = ready_python(version, envs)
     if python is None:
         return Row(version, SKIPPED)
     print(f"Blender {version}: {python}", flush=True)
     report, log = LOGS / f"{version}.xml", LOGS / f"{version}.txt"
     report.unlink(missing_ok=True)
-    command = [python, "-m", "pytest", "-p", "no:cacheprovider", "-m", "not engine", "-rfE", f"--junitxml={report}"]
-    words = (
-        [*pytest_words] if any(not word.startswith("-") for word in pytest_words) else [*pytest_words, "tests/blender"]
-    )
+    command = [python, "-m", "pytest", "-p", "no:cacheprovider", "-rfE", f"--junitxml={report}"]
+    command += [] if with_engine else ["-m", "not engine"]
     with log.open("w") as output:
         done = subprocess.run([*command, *tests], cwd=ROOT, stdout=output, stderr=subprocess.STDOUT)
     row = row_of(version, report, done.returncode)

@@ -30,6 +30,7 @@ from .transformer import TransformerConfig, WanTransformer
 from .vae import WanVAE, kernel_last, load_vae
 from .weights import Patch, WeightFile
 
+_LONGEST_TEXT = 8192  # tokens; the published models read 512
 _HEAD_WIDTH = 128  # channels per attention head in every published transformer
 
 
@@ -188,7 +189,7 @@ def _described(file: WeightFile, read: Callable[[], Any]) -> Any:
     """Run `read`, turning a complaint about the tensors of `file` into a CheckpointError."""
     try:
         return read()
-    except (ValueError, KeyError, IndexError, RuntimeError) as error:
+    except (ValueError, KeyError, IndexError, RuntimeError, OverflowError) as error:
         reason = " ".join(str(error).split())[:300]
         raise CheckpointError(f"{file.label} does not fit the network: {reason}") from error
 
@@ -203,9 +204,14 @@ def _transformer_config(file: WeightFile, path: Path | None, extra: Mapping[str,
     if path is None and "num_heads" not in settings:
         settings = {**settings, "num_heads": _usual_heads(file)}
     try:
-        return _described(file, lambda: TransformerConfig.from_state(file.shapes, settings))
+        config = _described(file, lambda: TransformerConfig.from_state(file.shapes, settings))
     except TypeError as error:
         raise CheckpointError(f"{path or file.label}: a setting is of the wrong kind ({error}).") from error
+    if not 1 <= config.text_len <= _LONGEST_TEXT or not 0 < config.eps < 1:
+        raise CheckpointError(
+            f"{path or file.label}: text_len must be from 1 to {_LONGEST_TEXT} and eps between 0 and 1; mend it."
+        )
+    return config
 
 
 def _usual_heads(file: WeightFile) -> int:
@@ -261,14 +267,16 @@ def _overridden(model: Model, extra: Mapping[str, Any], folder: Path) -> Model:
             changes["area"] = (int(width), int(height))
         changed = dataclasses.replace(model, **changes)
         _check_defaults(changed)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise CheckpointError(f"{folder / 'wan_previs.json'} has a value of the wrong kind ({error}).") from error
     return changed
 
 
 def _check_defaults(model: Model) -> None:
-    if not (model.fps > 0 and model.shift > 0 and model.steps > 0):
-        raise ValueError("fps, shift and steps must be positive")
+    if not (model.shift > 0 and model.steps > 0 and 0.01 <= model.fps <= 1000):
+        raise ValueError("shift and steps must be positive, fps from 0.01 to 1000")
+    if model.boundary is not None and not 0 <= model.boundary <= 1:
+        raise ValueError("boundary must be from 0 to 1")
     if not model.frame_counts or any(count < 1 or count % 4 != 1 for count in model.frame_counts):
         raise ValueError("frames must list counts of 4n+1")
     if not model.sizes or any(min(size) < 1 for size in model.sizes):

@@ -242,6 +242,8 @@ def _download(options: argparse.Namespace) -> int:
 
 
 def _inspect(options: argparse.Namespace) -> int:
+    asked = {name: value for name in ("size", "frames", "dtype", "offload") if (value := getattr(options, name))}
+    GenerationRequest(options.checkpoint, "", **{**asked, "frames": options.frames}).validate()
     from .inspection import describe
 
     try:

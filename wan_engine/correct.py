@@ -68,8 +68,9 @@ def match_color(frames: np.ndarray, first: np.ndarray | None = None, expected: L
     same as frame 0, else to frame 0 itself, and along the scene's curve.
 
     Without `expected` only colour is held and brightness stays as made. With it, colour follows its temperature and
-    brightness its luminance. Only slow departures are corrected, brightness by at most two stops and each channel against
-    it by one. After a cut colour is held to the first frame behind it. Raises UsageError when the frames are no clip.
+    brightness its luminance. Only slow departures are corrected, brightness by at most two stops and each channel
+    against it by one. After a cut colour is held to the first frame behind it. Raises UsageError when the frames are no
+    clip.
     """
     clip = as_rgb(frames)
     pictures = reduced(clip)

@@ -9,7 +9,7 @@ import torch
 
 from .checkpoint import Checkpoint, open_checkpoint
 from .memory import nearest_that_fits, plan_memory
-from .sizes import Size
+from .sizes import Size, check_size
 
 
 def describe(
@@ -19,7 +19,8 @@ def describe(
     dtype: str | None = None,
     offload: str | None = None,
 ) -> str:
-    """Model, task, layout, sizes, parameters and memory plan, from headers alone; raises CheckpointError like loading.
+    """Model, task, layout, sizes, parameters and memory plan, from headers alone; raises CheckpointError like loading
+    and UsageError for a size that the model cannot make.
 
     The plan is for `size` (width, height), `frames`, `dtype` and `offload`, None for the model's default size and
     length, float32 and none; when it does not fit this machine, the nearest settings that do follow.
@@ -27,6 +28,8 @@ def describe(
     checkpoint = open_checkpoint(folder)
     checkpoint.verify()
     vae = checkpoint.outline_vae()
+    if size is not None:
+        check_size(size, vae.stride[1] * checkpoint.config.patch_size[1])
     plan = _memory_lines(checkpoint, size, frames, dtype or "float32", offload or "none")
     return "\n".join(
         f"{name + ':':<13}{value}" if name else value

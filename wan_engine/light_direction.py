@@ -19,7 +19,7 @@ _EDGE = 0.12  # log luminance per pixel: more is an edge, not shading
 _SAME_SURFACE = 0.02  # chromaticity per pixel: more is paint, not light
 _LEAST = 0.03  # share of the picture that must show shading to tell at all
 _BLOCKS = (4, 6)
-_BY_CHANCE, _SURE = 0.6, 0.15  # agreement of votes without light (times their root count), and what a lit ball has more
+_BY_CHANCE, _SURE = 0.6, 0.12  # agreement of votes without light (times their root count), and what a lit ball has more
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,7 @@ def light_direction(picture: np.ndarray, frame: int = 0) -> LightDirection:
     paint = sum(np.hypot(*_gradient(np.ascontiguousarray(part))) for part in np.moveaxis(smooth / total, -1, 0)[:2])
     lit = luminance(smooth) < 0.97
     shaded = (strength > _TELLING) & (strength < _EDGE) & (paint < _SAME_SURFACE) & lit
+    shaded = cv2.morphologyEx(shaded.astype(np.uint8), cv2.MORPH_OPEN, np.ones((5, 5), np.uint8)) > 0  # surfaces only
     votes = _votes(np.where(shaded, x, 0), np.where(shaded, y, 0), shaded)
     if len(votes) == 0:
         return LightDirection(frame, None, 0.0)

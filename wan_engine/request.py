@@ -288,6 +288,15 @@ def _positive(value: Any) -> bool:
     return _is_number(value) and value > 0
 
 
+def _side(value: Any) -> bool:
+    return _count(value) and value <= 65536
+
+
+def _rate(value: Any) -> bool:
+    """Frames per second that every movie container can state."""
+    return _is_number(value) and 0.01 <= value <= 1000
+
+
 def _text(value: object) -> bool:
     return isinstance(value, str)
 
@@ -321,7 +330,7 @@ _CHECKS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "negative": (_text, "text"),
     "image": (_path, "a picture file"),
     "last_image": (_path, "a picture file"),
-    "size": (_pair_of(_count), "two positive whole numbers, width and height"),
+    "size": (_pair_of(_side), "width and height, whole numbers from 1 to 65536"),
     "frames": (_count, "a positive whole number"),
     "steps": (lambda value: _count(value) and value <= 1000, "a whole number from 1 to 1000"),
     "shift": (_positive, "a positive number"),
@@ -337,9 +346,9 @@ _CHECKS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "compile": (lambda value: isinstance(value, bool), "true or false"),
     "step_cache": (lambda value: _is_number(value) and 0 <= value <= 1, "a number from 0 (off) to 1"),
     "vae_tiles": (_tile, "0 (off) or a tile's side of at least 64 pixels, a multiple of 32"),
-    "fps": (_positive, "a positive number"),
+    "fps": (_rate, "a number from 0.01 to 1000"),
     "clip_frames": (_count, "a positive whole number"),
-    "clip_fps": (_positive, "a positive number"),
+    "clip_fps": (_rate, "a number from 0.01 to 1000"),
     "out": (_path, "a file name"),
     "latents": (_path, "a file name"),
     "frames_out": (_path, "a folder"),

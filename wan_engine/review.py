@@ -18,6 +18,7 @@ import numpy as np
 from PIL import Image
 
 from .files import write_whole
+from .interpolate import retime
 from .lighting import LightMeasures, measure, verdict
 from .request import GenerationError, GenerationRequest, LightCurve, UsageError, WanError
 
@@ -35,8 +36,7 @@ def review(
 ) -> dict[str, Any]:
     """`report` with its "light" filled in, written to `folder`/report.json, and report.png drawn.
 
-    `frames` (uint8 [T, H, W, 3]) are the clip as delivered; `before` measures it without its repair, where
-    the report does not hold that yet. A page that cannot
+    `frames` (uint8 [T, H, W, 3]) are the clip as delivered; `before` measures it without its repair. A page that cannot
     be drawn is a warning in the report. Raises GenerationError when the report cannot be written.
     """
     measures = measure(frames, fps, expected)
@@ -46,22 +46,36 @@ def review(
         "measured": measures.to_json(),
         "verdict": {"word": word.word, "frame": word.frame, "sentence": word.sentence},
     }
+    light.pop("before", None)  # of another count of frames, where the clip was fitted to the shot
     if before is not None:
-        light["before"] = before.to_json()
-    if "before" in light:
-        light["after"] = light["measured"]
+        light |= {"before": before.to_json(), "after": light["measured"]}
     report = {**report, "light": light}
+    _write(folder, report)
+    trouble = _page_trouble(folder, report, frames, expected, sun)
+    if trouble:
+        report = {**report, "warnings": [*report.get("warnings", []), f"There is no report picture: {trouble}"]}
+        _write(folder, report)
+    return report
+
+
+def _page_trouble(
+    folder: Path, report: dict[str, Any], frames: np.ndarray, expected: LightCurve | None, sun: Sun | None
+) -> str:
+    """Draws report.png; returns why it cannot be drawn, "" when it is."""
     try:
         from .report_page import draw_report
 
         draw_report(folder, report, frames, expected, sun)
     except ImportError as error:
-        report = _warned(report, f"There is no report picture: the engine lacks {error.name}. Set up the engine again.")
+        return f"the engine lacks {error.name}. Set up the engine again."
     except GenerationError as error:
-        report = _warned(report, f"There is no report picture: {error}")
+        return str(error)
+    return ""
+
+
+def _write(folder: Path, report: dict[str, Any]) -> None:
     text = json.dumps(report, indent=1, ensure_ascii=False)
     write_whole(folder / "report.json", lambda partial: partial.write_text(text, encoding="utf-8"))
-    return report
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -96,9 +110,6 @@ def answer(work: Any) -> int:
     except WanError as error:
         print(error)
         return error.exit_status
-    except (KeyError, ValueError) as error:
-        print(f"The task is damaged ({type(error).__name__}: {error}).")
-        return GenerationError.exit_status
     return 0
 
 
@@ -108,7 +119,16 @@ def _review_job(task: dict[str, Any]) -> str:
     request = GenerationRequest.from_json(read_json(folder / "request.json"))
     frames = read_frames(folder / report["clip"]["path"])
     fps = float(request.clip_fps or report["fps"])
-    return review(folder, report, frames, fps, request.light, task.get("sun"))["light"]["verdict"]["word"]
+    before = _before(folder, request, len(frames), fps) if request.correct else None
+    return review(folder, report, frames, fps, request.light, task.get("sun"), before)["light"]["verdict"]["word"]
+
+
+def _before(folder: Path, request: GenerationRequest, count: int, fps: float) -> LightMeasures | None:
+    """What the model made, in as many frames as the clip has, so that the two can be laid over each other; None when its
+    frames were not kept.
+    """
+    raw = folder / (request.frames_out or "")
+    return measure(retime(read_frames(raw), count), fps, request.light) if request.frames_out and raw.is_dir() else None
 
 
 def _picture(path: Path) -> np.ndarray:
@@ -123,10 +143,6 @@ def _picture(path: Path) -> np.ndarray:
 def _movie(path: Path) -> list[np.ndarray]:
     with av.open(str(path)) as container:
         return [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
-
-
-def _warned(report: dict[str, Any], words: str) -> dict[str, Any]:
-    return {**report, "warnings": [*report.get("warnings", []), words]}
 
 
 if __name__ == "__main__":

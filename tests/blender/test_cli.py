@@ -146,6 +146,7 @@ def test_dry_run_leaves_request_and_frames_and_the_scene_untouched(tmp_path):
     assert path.read_bytes() == before
 
 
+@pytest.mark.engine
 def test_render_leaves_a_clip_a_strip_and_a_report(tmp_path):
     def make(scene):
         add_camera(scene)
@@ -164,9 +165,10 @@ def test_render_leaves_a_clip_a_strip_and_a_report(tmp_path):
     assert json.loads((clip.parent / "state.json").read_text())["state"] == "done"
     bpy.ops.wm.open_mainfile(filepath=str(saved))
     from wan_previs.sequencer import takes
+    from wan_previs.sequencer.takes import end_frame, first_frame
 
     (strip,) = takes(bpy.context.scene, "Camera")
-    assert (strip.frame_final_start, strip.frame_final_end) == (1, 11)
+    assert (first_frame(strip), end_frame(strip)) == (1, 11)
     assert strip["seed"] == 0 and Path(strip["job_folder"]) == clip.parent
 
 

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import bpy
 import pytest
+from scene_makers import use_nodes
 from wan_previs.conditioning import preserved, render_first_last
 from wan_previs.scene.brief import CameraPath, SceneError, Shot
 
@@ -28,12 +29,12 @@ def add_object(scene, name, data, location):
 def add_wall(scene, name, color, x):
     """A glowing 8 x 8 m square on the ground at `x`."""
     material = bpy.data.materials.new(name)
-    material.use_nodes = True
-    nodes = material.node_tree.nodes
+    tree = use_nodes(material)
+    nodes = tree.nodes
     nodes.clear()
     emission, output = nodes.new("ShaderNodeEmission"), nodes.new("ShaderNodeOutputMaterial")
     emission.inputs["Color"].default_value = [channel / 255 for channel in color] + [1]
-    material.node_tree.links.new(emission.outputs[0], output.inputs["Surface"])
+    tree.links.new(emission.outputs[0], output.inputs["Surface"])
     mesh = bpy.data.meshes.new(name)
     mesh.from_pydata([(-4, -4, 0), (4, -4, 0), (4, 4, 0), (-4, 4, 0)], [], [(0, 1, 2, 3)])
     mesh.materials.append(material)

@@ -11,10 +11,12 @@ import pytest
 from wan_previs import previs
 from wan_previs.bridge.jobs import JobFolder
 from wan_previs.sequencer import takes
+from wan_previs.sequencer.takes import end_frame, first_frame
 from wan_previs.wan_engine.request import CheckpointError
 
 TINY = Path(__file__).resolve().parents[1] / "golden" / "fullstack" / "Wan2.2-I2V-A14B" / "checkpoint"
 PATIENCE = 300  # seconds; a loaded machine takes long to import torch
+pytestmark = pytest.mark.engine
 
 
 @pytest.fixture
@@ -63,7 +65,7 @@ def test_all_shots_become_takes_through_one_warm_worker(scene, settings):
     assert fractions == sorted(fractions) and fractions[-1] == 1.0
     assert len(pids - {None}) == 1
     (strip,) = takes(scene, "Right")
-    assert (strip.frame_final_start, strip.frame_final_end) == (11, 21)
+    assert (first_frame(strip), end_frame(strip)) == (11, 21)
 
 
 def test_one_request_is_repeatable(scene, settings):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from bpy_extras.object_utils import world_to_camera_view
 from mathutils import Vector
-from scene_makers import add_box, add_camera, add_lamp, add_sky, aim_sun, key, link, look_at
+from scene_makers import add_box, add_camera, add_lamp, add_sky, aim_sun, key, link, look_at, use_nodes
 from wan_previs.scene.camera import read_camera
 from wan_previs.scene.framing import shot_size
 from wan_previs.scene.names import clean_name, color_word
@@ -119,8 +119,7 @@ def test_shot_size_by_what_is_seen(scene, part, name):
 def test_subject_box_distance_and_color(scene):
     crate = add_box(scene, "Crate.003", (1, 0, 1), (1, 1, 2))
     material = bpy.data.materials.new("Paint")
-    material.use_nodes = True
-    material.node_tree.nodes["Principled BSDF"].inputs["Base Color"].default_value = (0.8, 0.02, 0.02, 1)
+    use_nodes(material).nodes["Principled BSDF"].inputs["Base Color"].default_value = (0.8, 0.02, 0.02, 1)
     crate.data.materials.append(material)
     scene.frame_set(1)
     corners = [world_to_camera_view(scene, scene.camera, crate.matrix_world @ v.co) for v in crate.data.vertices]

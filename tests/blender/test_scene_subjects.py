@@ -6,7 +6,7 @@ import math
 import bpy
 import pytest
 from mathutils import Matrix, Vector
-from scene_makers import add_box, add_camera, key, link, look_at
+from scene_makers import add_box, add_camera, key, link, look_at, use_nodes
 from wan_previs.scene.names import best_name, clean_name
 from wan_previs.scene.reader import read_brief
 
@@ -33,9 +33,9 @@ def wall(scene, name="Wall", y=-4.0):
 
 def paint(item, **inputs):
     material = bpy.data.materials.new(item.name)
-    material.use_nodes = True
+    tree = use_nodes(material)
     for name, value in inputs.items():
-        material.node_tree.nodes["Principled BSDF"].inputs[name.replace("_", " ")].default_value = value
+        tree.nodes["Principled BSDF"].inputs[name.replace("_", " ")].default_value = value
     item.data.materials.append(material)
     return material
 

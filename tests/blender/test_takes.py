@@ -48,6 +48,7 @@ def take(scene, settings):
     return generation.made[0]
 
 
+@pytest.mark.engine
 def test_a_take_has_a_verdict_a_report_and_its_raw_frames(scene, take):
     report = history.read_report(JobFolder(take.folder))
     assert take.word in ("holds", "drifts", "jumps") and take.sentence
@@ -57,6 +58,7 @@ def test_a_take_has_a_verdict_a_report_and_its_raw_frames(scene, take):
     assert list((Path(take.folder) / previs.RAW).glob("frame_*.png"))
 
 
+@pytest.mark.engine
 def test_a_repair_is_another_take_and_the_first_one_stays(scene, settings, take):
     clip, raw = Path(take.folder) / "clip.mp4", sorted((Path(take.folder) / previs.RAW).iterdir())
     before = [path.read_bytes() for path in (clip, *raw)]
@@ -72,6 +74,7 @@ def test_a_repair_is_another_take_and_the_first_one_stays(scene, settings, take)
         previs.Repair(scene, settings, "Wide take 2")
 
 
+@pytest.mark.engine
 def test_what_cannot_be_repaired_is_told_in_words(scene, settings, take):
     for path in (Path(take.folder) / previs.RAW).iterdir():
         path.unlink()
@@ -82,6 +85,7 @@ def test_what_cannot_be_repaired_is_told_in_words(scene, settings, take):
         previs.Repair(scene, settings, "nothing")
 
 
+@pytest.mark.engine
 def test_a_lost_report_and_a_lost_folder_are_told_in_words(scene, take):
     (Path(take.folder) / "report.png").unlink()
     with pytest.raises(JobError, match="has no report picture"):
@@ -97,6 +101,7 @@ def test_a_lost_report_and_a_lost_folder_are_told_in_words(scene, take):
     assert previs.takes_of(scene, "Wide") == []
 
 
+@pytest.mark.engine
 def test_deleting_takes_the_files_and_shows_another_take(scene, take):
     job = JobFolder(take.folder)
     clip = Path(take.folder) / "clip.mp4"
@@ -111,6 +116,7 @@ def test_deleting_takes_the_files_and_shows_another_take(scene, take):
     assert not job.path.exists()
 
 
+@pytest.mark.engine
 def test_a_folder_that_is_no_job_is_never_deleted(scene, take, tmp_path):
     other = tmp_path / "holiday"
     other.mkdir()
@@ -121,6 +127,7 @@ def test_a_folder_that_is_no_job_is_never_deleted(scene, take, tmp_path):
     assert (other / "photo.jpg").exists() and previs.takes_of(scene, "Wide")
 
 
+@pytest.mark.engine
 def test_a_job_that_was_cut_short_goes_on_in_its_folder(scene, settings):
     slow = replace(settings, steps=40)
     generation = previs.Generation(scene, slow)
@@ -155,6 +162,7 @@ def test_a_newer_take_ends_the_offer_to_go_on(tmp_path):
     assert history.unfinished(tmp_path / "nowhere", "Wide", 10) is None
 
 
+@pytest.mark.engine
 def test_a_page_that_cannot_be_drawn_costs_no_take(scene, settings, tmp_path, monkeypatch):
     """An engine without matplotlib: the module is there, but cannot be imported."""
     from wan_previs.bridge import process

@@ -234,3 +234,21 @@ def test_inspect_tells_the_facts(capsys):
         "peak",
     ):
         assert words in told
+
+
+@pytest.mark.parametrize(
+    ("name", "words", "told"),
+    [
+        ("wan_previs.json", '{"schema": "wan_previs.checkpoint/1", "steps": 1e400}', "wrong kind"),
+        ("wan_previs.json", '{"schema": "wan_previs.checkpoint/1", "boundary": 7}', "from 0 to 1"),
+        ("wan_previs.json", '{"schema": "wan_previs.checkpoint/1", "fps": 1e12}', "from 0.01 to 1000"),
+        ("high_noise_model/config.json", '{"num_heads": 1e400}', "infinity"),
+        ("high_noise_model/config.json", '{"num_heads": 3, "text_len": -5}', "from 1 to 8192"),
+        ("high_noise_model/config.json", '{"num_heads": 3, "text_len": 1000000000}', "from 1 to 8192"),
+    ],
+)
+def test_absurd_settings_are_told(name, words, told, copied):
+    folder = copied("fullstack/Wan2.2-T2V-A14B/checkpoint")
+    (folder / name).write_text(words)
+    with pytest.raises(CheckpointError, match=told):
+        open_checkpoint(folder)

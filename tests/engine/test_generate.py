@@ -427,6 +427,8 @@ def test_euler_runs(tmp_path):
         (["--steps", "many"], 2, "steps"),
         (["--shift", "nan"], 2, "shift"),
         (["--seed", "-1"], 2, "seed"),
+        (["--fps", "1e-9"], 2, "from 0.01 to 1000"),
+        (["--fps", "1e12"], 2, "from 0.01 to 1000"),
         (["--last-image", "b.png"], 2, "first picture"),
         (["--image", "b.png"], 2, "text only"),
         (["--wrong"], 2, "--wrong"),

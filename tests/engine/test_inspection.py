@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from wan_engine import memory
+from wan_engine.cli import main
 from wan_engine.inspection import describe
 from wan_engine.request import CheckpointError
 from wan_engine.weights import WeightFile
@@ -45,3 +46,19 @@ def test_when_it_does_not_fit_the_nearest_settings_follow(monkeypatch):
 def test_a_folder_without_a_checkpoint_is_told(tmp_path):
     with pytest.raises(CheckpointError):
         describe(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        (["--size", "1x1"], "32x32"),
+        (["--size", "0x0"], "from 1 to 65536"),
+        (["--size", "999999999999x9999999999"], "from 1 to 65536"),
+        (["--frames", "-4"], "positive"),
+        (["--frames", "0"], "positive"),
+        (["--frames", "6"], "5 and 9"),
+    ],
+)
+def test_settings_that_cannot_be_are_told(more, words, capsys):
+    assert main(["inspect", "--checkpoint", str(NANO), *more]) == 2
+    assert words in capsys.readouterr().err
