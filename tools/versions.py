@@ -62,13 +62,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if unknown := [version for version in versions if version not in RELEASES]:
         parser.error(f"{', '.join(unknown)}: the versions are {', '.join(RELEASES)}")
     LOGS.mkdir(parents=True, exist_ok=True)
-    rows = [test_on(version, chosen.envs.absolute(), chosen.tests, chosen.with_engine) for version in versions]
+    rows = [run_tests(version, chosen.envs.absolute(), chosen.tests, chosen.with_engine) for version in versions]
     print(table(rows))
     results = {row.result for row in rows}
     return 0 if "passed" in results and results <= {"passed", SKIPPED} else 1
 
 
-def test_on(version: str, envs: Path, tests: Sequence[str], with_engine: bool) -> Row:
+def run_tests(version: str, envs: Path, tests: Sequence[str], with_engine: bool) -> Row:
     python = ready_python(version, envs)
     if python is None:
         return Row(version, SKIPPED)
@@ -93,16 +93,18 @@ def ready_python(version: str, envs: Path) -> Path | None:
     if not inside.is_file():
         base = f"python{release.python}"
         if not runs(base):
-            print(
-                f"*** Blender {version} is NOT tested: {base} is not here. Install it. ***", file=sys.stderr, flush=True
-            )
+            words = f"*** Blender {version} is NOT tested: {base} is not on this machine. Install it. ***"
+            print(words, file=sys.stderr, flush=True)
             return None
         subprocess.run([base, "-m", "venv", folder], check=True)
-    if not runs(inside, "import bpy, pytest, hypothesis, astral"):
+    if not runs(
+        inside, f"import astral, bpy, hypothesis, pytest; assert bpy.app.version_string.startswith('{version}.')"
+    ):
         pip = [inside, "-m", "pip", "install", "--disable-pip-version-check"]
         subprocess.run([*pip, f"bpy=={release.bpy}", "-r", LOCK], check=True)
     link = folder / "lib" / f"python{release.python}" / "site-packages" / "wan_previs"
-    if not link.is_symlink():
+    if link.resolve() != ROOT:
+        link.unlink(missing_ok=True)
         link.symlink_to(ROOT, target_is_directory=True)
     return inside
 
@@ -124,12 +126,10 @@ def row_of(version: str, report: Path, status: int) -> Row:
     if not report.is_file():
         return Row(version, f"ended with status {status}")
     suite = next(ElementTree.parse(report).iter("testsuite"))
-    total, failed, left_out = (sum(int(suite.get(key, 0)) for key in keys) for keys in _COUNTS)
+    total, failures, errors, left_out = (int(suite.get(key, 0)) for key in ("tests", "failures", "errors", "skipped"))
+    failed = failures + errors
     result = "passed" if status == 0 and total > left_out else "failed"
     return Row(version, result, total - failed - left_out, failed, left_out, float(suite.get("time", 0)))
-
-
-_COUNTS = (("tests",), ("failures", "errors"), ("skipped",))
 
 
 def table(rows: Sequence[Row]) -> str:

@@ -22,7 +22,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from wan_engine.vae import LATENT_STATISTICS, Downsample, ResidualBlock, Upsample, WanVAE
+from wan_engine.vae import LATENT_STATISTICS, WanVAE
+from wan_engine.vae_layers import Downsample, ResidualBlock, Upsample
 
 from .muon import optimizers, set_rates
 from .plans import FRAMES

@@ -36,7 +36,7 @@ def describe(
         for name, value in [
             *_model_lines(checkpoint),
             *_network_lines(checkpoint, vae.stride),
-            _parameters(checkpoint),
+            *_parameters(checkpoint),
             ("", plan),
         ]
     )
@@ -48,7 +48,7 @@ def _model_lines(checkpoint: Checkpoint) -> list[tuple[str, str]]:
     experts = "high-noise and low-noise expert" if len(checkpoint.experts) == 2 else "one dense transformer"
     boundary = f", boundary {model.boundary:g}" if model.boundary is not None else ""
     task = model.task
-    if checkpoint.channel_conditioned:
+    if checkpoint.channel_conditioned and not checkpoint.flf:
         task = "first, or first and last, frame to video" + (", or text to video" if checkpoint.text_to_video else "")
     return [
         ("model", model.title),
@@ -73,13 +73,13 @@ def _network_lines(checkpoint: Checkpoint, stride: tuple[int, int, int]) -> list
     return [("transformer", transformer), ("autoencoder", vae), ("text", f"{config.text_dim} channels")]
 
 
-def _parameters(checkpoint: Checkpoint) -> tuple[str, str]:
+def _parameters(checkpoint: Checkpoint) -> list[tuple[str, str]]:
     files = {f"expert {name}": file for name, file in checkpoint.experts.items()}
     files |= {"text encoder": checkpoint.text_encoder, "autoencoder": checkpoint.vae}
     if checkpoint.clip is not None:
         files["image encoder"] = checkpoint.clip
-    told = (f"{name} {_short(file.parameters)} ({_short(file.bytes)}B on disk)" for name, file in files.items())
-    return "parameters", ", ".join(told)
+    told = [f"{name} {_short(file.parameters)} ({_short(file.bytes)}B on disk)" for name, file in files.items()]
+    return [("parameters", told[0]), *(("", f"{'':<13}{line}") for line in told[1:])]
 
 
 def _memory_lines(checkpoint: Checkpoint, size: Size | None, frames: int | None, dtype: str, offload: str) -> str:

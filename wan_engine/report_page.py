@@ -40,7 +40,7 @@ def draw_report(
     report: as in report.json; of "light" are read "measured" (`LightMeasures.to_json()`, of the clip as delivered),
     "verdict" {word, frame, sentence} and, when the clip was corrected, "before" (measures before it) and "after" (those
     of the corrected clip, which then stand for "measured"). frames: uint8 [T, H, W, 3]. expected: the scene's curve.
-    sun: samples {"frame", "azimuth_deg", "elevation_deg"} along the shot.
+    sun: samples {"frame", "azimuth_deg", "elevation_deg"} along the shot; [] = none.
     Raises GenerationError in words when the page cannot be written; nothing else is touched.
     """
     path = folder / PAGE_NAME
@@ -95,7 +95,7 @@ def _strip(figure: Figure, frames: np.ndarray, measured: Mapping[str, Any]) -> N
     gap, left, width = 0.006, 0.045, 0.92
     each = (width + gap) / _STRIP - gap
     for k, frame in enumerate(sorted(set(shown))):
-        axes = figure.add_axes((left + k * (each + gap), 0.695, each, 0.145))
+        axes = figure.add_axes((left + k * (each + gap), 0.712, each, 0.135))
         axes.imshow(frames[frame], interpolation="antialiased")
         axes.set_xticks([])
         axes.set_yticks([])

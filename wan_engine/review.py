@@ -124,8 +124,8 @@ def _review_job(task: dict[str, Any]) -> str:
 
 
 def _before(folder: Path, request: GenerationRequest, count: int, fps: float) -> LightMeasures | None:
-    """What the model made, in as many frames as the clip has, so that the two can be laid over each other; None when its
-    frames were not kept.
+    """What the model made, in as many frames as the clip has, so that the two can be compared; None when it was not
+    kept.
     """
     raw = folder / (request.frames_out or "")
     return measure(retime(read_frames(raw), count), fps, request.light) if request.frames_out and raw.is_dir() else None
