@@ -79,6 +79,9 @@ def add_sun(scene: bpy.types.Scene, name: str, keys: Sequence[tuple[int, float, 
     sun = bpy.data.objects.new(name, light)
     sun.location = (0.0, 0.0, 12.0)
     scene.collection.objects.link(sun)
+    # An action each: from 4.4 on the keys would share one, of whose slots older versions read the first.
+    for owner, title in ((sun, name), (light, f"{name} Light")):
+        owner.animation_data_create().action = bpy.data.actions.new(title)
     for frame, azimuth, elevation in keys:
         # Local +Z points to the sun: tilt it down from the zenith, then turn it from south to the azimuth.
         sun.rotation_euler = (math.radians(90.0 - elevation), 0.0, math.radians(180.0 - azimuth))

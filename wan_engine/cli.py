@@ -4,12 +4,12 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 from pathlib import Path
 from typing import NoReturn
 
+from . import measure_command
 from .request import (
     CODECS,
     DTYPES,
@@ -20,7 +20,6 @@ from .request import (
     REPAIRS,
     SOLVERS,
     GenerationRequest,
-    LightCurve,
     Lora,
     UsageError,
     WanError,
@@ -84,7 +83,10 @@ def _parser() -> argparse.ArgumentParser:
     generate.add_argument("--attention", default="auto", help="attention backend")
     generate.add_argument("--compile", action="store_true", help="let torch compile the transformer's blocks")
     generate.add_argument(
-        "--light", type=_light, metavar="LIGHT.json", help="the light that the scene predicts: source, times, luminance"
+        "--light",
+        type=lambda path: measure_command.read_light(Path(path)),
+        metavar="LIGHT.json",
+        help="the light that the scene predicts: source, times, luminance",
     )
     generate.add_argument(
         "--guide-light", metavar="STRENGTH", help=f"hold the clip to it: {', '.join(GUIDES)}; gentle when left out"
@@ -112,6 +114,7 @@ def _parser() -> argparse.ArgumentParser:
     download.add_argument("model", help="such as Wan2.2-TI2V-5B")
     download.add_argument("--to", required=True, metavar="DIR", help="folder for the checkpoint")
     download.add_argument("--offline", action="store_true", help="fetch nothing, only look whether all is there")
+    measure_command.add_parser(commands)
     return parser
 
 
@@ -174,15 +177,6 @@ def _lora(text: str) -> Lora:
     if not path:
         raise argparse.ArgumentTypeError(f"{text!r} names no file; write it like style.safetensors:0.8:high")
     return Lora(path, strength, expert)
-
-
-def _light(path: str) -> LightCurve:
-    try:
-        return LightCurve.from_json(json.loads(Path(path).read_text(encoding="utf-8")))
-    except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror or error}.") from error
-    except ValueError as error:
-        raise UsageError(f"{path} is no light curve: it does not hold JSON.") from error
 
 
 def _is_number(text: str) -> bool:

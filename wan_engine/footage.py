@@ -46,6 +46,8 @@ def _read(path: Path) -> Footage:
         if not container.streams.video:
             raise UsageError(f"{path} holds no video; give a movie file.")
         stream = container.streams.video[0]
+        if stream.codec_context is None:
+            raise UsageError(f"{path} is in a codec that is not known here; convert it to H.264 first.")
         stream.thread_type = "AUTO"
         frames: list[np.ndarray] = []
         times: list[float] = []

@@ -286,6 +286,8 @@ def _with_gaps(values: Sequence[float | None]) -> np.ndarray:
 
 
 def _plain(value: object) -> str:
+    if isinstance(value, list) and value and isinstance(value[0], dict):
+        return str(len(value))  # the report lists every step
     return ", ".join(str(v) for v in value) if isinstance(value, list | tuple) else str(value)
 
 

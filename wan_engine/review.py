@@ -18,6 +18,7 @@ import numpy as np
 from PIL import Image
 
 from .files import write_whole
+from .footage import read_clip
 from .interpolate import retime
 from .lighting import LightMeasures, measure, verdict
 from .request import GenerationError, GenerationRequest, LightCurve, UsageError, WanError
@@ -95,7 +96,7 @@ def read_frames(clip: Path) -> np.ndarray:
     """uint8 [T, H, W, 3] of a movie, or of a folder with a sequence of PNG or EXR pictures. Raises UsageError."""
     files = sorted(path for path in clip.glob("frame_*") if path.suffix in (".png", ".exr")) if clip.is_dir() else []
     try:
-        pictures = [_picture(path) for path in files] if files else _movie(clip)
+        pictures = [_picture(path) for path in files] if files else list(read_clip(clip).frames)
     except (OSError, av.FFmpegError) as error:
         raise UsageError(f"{clip} cannot be read ({getattr(error, 'strerror', None) or error}).") from error
     if not pictures:
@@ -138,11 +139,6 @@ def _picture(path: Path) -> np.ndarray:
 
     with av.open(str(path)) as container:
         return from_linear(next(container.decode(video=0)).to_ndarray(format="gbrpf32le"))
-
-
-def _movie(path: Path) -> list[np.ndarray]:
-    with av.open(str(path)) as container:
-        return [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
 
 
 if __name__ == "__main__":
