@@ -50,8 +50,8 @@ def world_tree(world: bpy.types.World | None) -> Any:
 
 
 def light_tree(light: bpy.types.Light) -> Any:
-    """The light's node tree if it is in use. From 5.0 on it always is, and `use_nodes` only warns."""
-    return light.node_tree if bpy.app.version >= (5, 0, 0) or light.use_nodes else None
+    """The light's node tree if it is in use. From 5.1 on it always is, and `use_nodes` only warns."""
+    return light.node_tree if bpy.app.version >= (5, 1, 0) or light.use_nodes else None
 
 
 def material_tree(material: bpy.types.Material) -> Any:

@@ -81,7 +81,8 @@ def run_tests(version: str, envs: Path, tests: Sequence[str], with_engine: bool)
         done = subprocess.run([*command, *tests], cwd=ROOT, stdout=output, stderr=subprocess.STDOUT)
     row = row_of(version, report, done.returncode)
     if row.result != "passed":
-        print("\n".join(log.read_text().splitlines()[-60:]), file=sys.stderr)
+        told = [line for line in log.read_text().splitlines() if line.startswith(("FAILED ", "ERROR "))]
+        print("\n".join([*told, f"See {log}"]), file=sys.stderr, flush=True)
     return row._replace(blender=blender_in(python))
 
 

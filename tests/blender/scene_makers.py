@@ -71,8 +71,8 @@ def key(item, path, values, interpolation="LINEAR"):
 
 
 def use_nodes(owner):
-    """Turns an ID's nodes on; from 5.0 on they always are."""
-    if bpy.app.version < (5, 0, 0):
+    """Turns an ID's nodes on; from 5.0 on (lights: 5.1) they always are."""
+    if bpy.app.version < ((5, 1, 0) if isinstance(owner, bpy.types.Light) else (5, 0, 0)):
         owner.use_nodes = True
     return owner.node_tree
 

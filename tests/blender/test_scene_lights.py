@@ -63,6 +63,10 @@ def test_blackbody_and_emission_nodes_colour_a_lamp(blank_scene):
         return read_brief(blank_scene)[0].shots[0].sun.samples[0].color_temperature_k
 
     assert kelvin() == pytest.approx(2700.0)
+    if bpy.app.version < (5, 1, 0):
+        lamp.data.use_nodes = False
+        assert kelvin() != pytest.approx(2700.0)
+        lamp.data.use_nodes = True
     body.mute = True
     assert kelvin() != pytest.approx(2700.0)
     tree.links.remove(emission.inputs["Color"].links[0])

@@ -20,7 +20,7 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from wan_engine import t5, transformer, vae
+from wan_engine import t5, transformer, vae_layers
 from wan_engine.cli import main
 from wan_engine.conditioning import condition
 from wan_engine.pipeline import load
@@ -181,7 +181,7 @@ def test_clip_gets_the_length_and_rate_of_the_shot(tmp_path):
     report = load(golden.path(T2V)).generate(
         request(T2V, size=(64, 48), clip_frames=31, clip_fps=23.976, report="report.json"), tmp_path
     )
-    assert report["clip"] == {"path": "clip.mp4", "frames": 31, "fps": "24000/1001", "size": [64, 48]}
+    assert report["clip"] == {"path": "clip.mp4", "frames": 31, "fps": "24000/1001", "size": [64, 48], "codec": "h264"}
     assert json.loads((tmp_path / "report.json").read_text()) == report
     with av.open(str(tmp_path / "clip.mp4")) as clip:
         assert sum(1 for _ in clip.decode(video=0)) == 31
@@ -253,7 +253,7 @@ def cancelled_in(network: torch.nn.Module, pipeline, asked: GenerationRequest, f
         ("block", transformer.Block, 1),
         ("none", t5.Block, 1),
         ("expert", t5.Block, 2),  # both prompts take a layer before the next one is read
-        ("none", vae.ResidualBlock, 1),
+        ("none", vae_layers.ResidualBlock, 1),
     ],
 )
 def test_cancel_comes_before_the_next_block(offload, network, blocks, tmp_path):

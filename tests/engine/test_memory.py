@@ -50,7 +50,7 @@ def sample(network):
 
 def picture():
     vae = checkpoint.load_vae("cpu")
-    for latent in vae.encode_stream(torch.zeros(1, 3, 1, 384, 640) for _ in range(33)):
+    for latent in vae.encode_stream(torch.zeros(1, 3, 1, 384, 640) for _ in range(9)):
         del latent
 
 def decode(length, tile):

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Finishing in a generation: repair, enlarging, redrawing and codecs leave what the model made alone."""
+
+import av
+import numpy as np
+import pytest
+from PIL import Image
+
+from wan_engine.pipeline import load
+from wan_engine.request import GenerationRequest, UsageError
+
+NANO = "checkpoints/nano"
+
+
+@pytest.fixture(scope="module")
+def nano():
+    return load(NANO)
+
+
+@pytest.fixture
+def first(tmp_path):
+    ramp = np.linspace(40, 200, 160, dtype=np.uint8)
+    Image.fromarray(np.broadcast_to(ramp[None, :, None], (96, 160, 3)).copy()).save(tmp_path / "first.png")
+    return "first.png"
+
+
+def frames_in(folder):
+    return [np.asarray(Image.open(path)) for path in sorted(folder.glob("frame_*.png"))]
+
+
+def request(first, **changes):
+    return GenerationRequest(NANO, "A plain at noon.", image=first, steps=2, frames=5, frames_out="raw", **changes)
+
+
+def test_finishing_leaves_the_raw_frames_as_they_were(nano, first, tmp_path):
+    nano.generate(request(first), tmp_path)
+    plain = frames_in(tmp_path / "raw")
+    report = nano.generate(
+        request(
+            first, correct=("deflicker", "color"), upscale=4, refine=0.3, codec="prores", clip_frames=9, clip_fps=24.0
+        ),
+        tmp_path,
+    )
+    assert all(np.array_equal(a, b) for a, b in zip(plain, frames_in(tmp_path / "raw"), strict=True))
+    assert report["clip"] == {"path": "clip.mov", "frames": 9, "fps": "24", "size": [640, 384], "codec": "prores"}
+    assert report["light"]["correct"] == ["deflicker", "color"] and report["light"]["before"]["luminance"]
+    assert report["refine"]["size"] == [320, 192]
+    with av.open(str(tmp_path / "clip.mov")) as clip:
+        assert sum(1 for _ in clip.decode(video=0)) == 9
+
+
+def test_enlarged_clip_shows_the_same_picture(nano, first, tmp_path):
+    nano.generate(request(first, upscale=2, codec="png", out="large"), tmp_path)
+    small, large = frames_in(tmp_path / "raw"), frames_in(tmp_path / "large")
+    assert len(large) == 5 and large[0].shape == (192, 320, 3)
+    for a, b in zip(small, large, strict=True):
+        back = np.asarray(Image.fromarray(b).resize((160, 96), Image.Resampling.BOX)).astype(float)
+        assert np.abs(back - a).mean() < 2
+
+
+def test_what_cannot_be_finished_is_told_before_the_work(nano, first, tmp_path):
+    events = []
+    with pytest.raises(UsageError, match="--upscale"):
+        nano.generate(request(first, refine=0.3), tmp_path, on_event=events.append)
+    with pytest.raises(UsageError, match=r"no\.pth does not exist"):
+        nano.generate(request(first, upscale=2, upscale_model="no.pth"), tmp_path, on_event=events.append)
+    assert not events and not (tmp_path / "raw").exists()
