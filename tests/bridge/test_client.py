@@ -176,6 +176,7 @@ def test_a_client_that_does_not_look_holds_up_no_job(warm, tmp_path):
         time.sleep(0.1)
     assert job.read_state().state == "done"
     assert sum(map(stepping, poll_until(warm, ends))) == LONG
+    assert job.events.stat().st_size > 1 << 16, "a pipe holds that much"
 
 
 @POSIX
