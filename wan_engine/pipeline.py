@@ -118,6 +118,8 @@ class Pipeline:
         """
         processes, first = distributed.world_size() if distributed.active() else 1, distributed.rank() == 0
         options = self.networks.options
+        if processes > 1 and options.offload == "block":
+            run.note("Several processes share the blocks' weights already; --offload block works like expert here.")
         needs = {"guided": any(guide != 1 for guide in plan.guide), "pictures": plan.first is not None}
         planned = partial(
             plan_memory,
