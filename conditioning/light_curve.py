@@ -14,12 +14,13 @@ import tempfile
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any
 
 import bpy
 
+from .. import compat
 from ..scene.brief import Shot, SunSample
 from .frames import render_frames
 from .preserve import preserved
@@ -141,7 +142,13 @@ def _ending_on(ratios: Sequence[float], times: Sequence[float], end: float) -> l
     telling = abs(foretold) / max(0.02, *(abs(math.log(ratio)) for ratio in ratios))
     scale = 1.0 + telling * (min(3.0, max(0.0, true / foretold)) - 1.0) if abs(foretold) > 1e-4 else 1.0
     rest = true - scale * foretold
-    return [math.exp(scale * math.log(ratio) + rest * time) for ratio, time in zip(ratios, times, strict=True)]
+    ended = [math.exp(scale * math.log(ratio) + rest * time) for ratio, time in zip(ratios, times, strict=True)]
+    # Light that only falls, or only rises, goes on doing so.
+    if end <= 1 and all(b <= a for a, b in pairwise(ratios)):
+        return [max(value, end) for value in accumulate(ended, min)]
+    if end >= 1 and all(b >= a for a, b in pairwise(ratios)):
+        return [min(value, end) for value in accumulate(ended, max)]
+    return ended
 
 
 def air_mass(elevation_deg: float) -> float:
@@ -245,9 +252,9 @@ def _glows(scene: bpy.types.Scene, shot: Shot, frames: Sequence[int]) -> list[Gl
 
 def _owners(scene: bpy.types.Scene, objects: Iterable[bpy.types.Object]) -> Iterable[Any]:
     for ob in objects:
-        yield from (ob, ob.data, ob.data.node_tree)
+        yield from (ob, ob.data, compat.light_tree(ob.data))
     if scene.world is not None:
-        yield from (scene.world, scene.world.node_tree)
+        yield from (scene.world, compat.world_tree(scene.world))
 
 
 def _animated(owner: Any) -> bool:
@@ -280,7 +287,7 @@ def _glow(scene: bpy.types.Scene, shot: Shot, objects: Sequence[bpy.types.Object
 
 def _world(scene: bpy.types.Scene, shot: Shot) -> Rgb:
     """The world's colour at this frame where it is one, else what the brief knows of it."""
-    tree = scene.world.node_tree if scene.world is not None else None
+    tree = compat.world_tree(scene.world)
     nodes = [node for node in tree.nodes if node.bl_idname == "ShaderNodeBackground"] if tree is not None else []
     if len(nodes) == 1 and not nodes[0].inputs["Color"].is_linked:
         r, g, b = (c * nodes[0].inputs["Strength"].default_value for c in nodes[0].inputs["Color"].default_value[:3])
