@@ -57,11 +57,12 @@ class Progress:
 
     def tell(self, status: str, share: float) -> None:
         """Something of our own is done now."""
-        self.status, self.share = status, share
+        self.status, self.share = status, max(share, self.share)
 
     def begin(self) -> None:
         """Another shot: what was known of the last one's time and picture is forgotten, its notes stay."""
         self.picture, self._seconds, self._ends_at = None, [], None
+        self.share = 0.0
 
     def follow(self, message: Message) -> None:
         """Take in what the worker says."""
