@@ -200,7 +200,7 @@ def test_ctrl_c_cancels_a_blocking_run(warm, tmp_path):
     job = make_job(tmp_path, LONG)
 
     def interrupt(message: Message) -> None:
-        if message.event.get("step") == 3:
+        if message.event.get("event") == "step" and message.event["step"] == 3:
             signal.raise_signal(signal.SIGINT)
 
     with pytest.raises(Cancelled):
