@@ -27,8 +27,7 @@ from .conditioning import light_curve
 from .prompting import DEFAULT_TEMPLATE, StructuredPrompt, TemplateError, build_prompt, joined, parse_template
 from .scene.brief import Brief, SceneError, Shot
 from .scene.reader import read_brief
-from .wan_engine import models
-from .wan_engine.outline import Outline, outline, read_own_facts
+from .wan_engine.outline import Outline, outline
 from .wan_engine.request import (
     CODECS,
     DTYPES,
@@ -156,14 +155,6 @@ def contradictions_of(brief: Brief, settings: Settings) -> list[str]:
     return [warning.message for shot in brief.shots for warning in prompt_of(brief, shot, settings).warnings]
 
 
-def _negative_of_model(settings: Settings) -> str:
-    """The negative prompt that the engine takes by default for the checkpoint."""
-    own, camera_shakes = read_own_facts(settings.checkpoint), models.I2V_14B_V21
-    if "negative" in own:
-        return str(own["negative"])
-    return (camera_shakes if outline(settings.checkpoint).title == camera_shakes.title else models.I2V_A14B).negative
-
-
 def jobs_root(settings: Settings) -> Path:
     """Where job folders go. Raises SceneError for an unsaved file without a chosen folder."""
     if settings.output is not None:
@@ -211,7 +202,7 @@ def request_of(brief: Brief, shot: Shot, settings: Settings, model: Outline) -> 
     request = GenerationRequest(
         checkpoint=str(settings.checkpoint),
         prompt=prompt.text("en"),
-        negative=prompt.negative(_negative_of_model(settings)) if prompt.negative_text else None,
+        negative=prompt.negative(model.negative) if prompt.negative_text else None,
         image=None if settings.mode == "text" else "conditioning/first.png",
         last_image="conditioning/last.png" if settings.mode == "first_last" else None,
         size=settings.size or (None if settings.mode == "text" else model.area),

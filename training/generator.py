@@ -22,35 +22,18 @@ from pathlib import Path
 import bpy
 from mathutils import Vector
 
+from wan_engine.light_color import blackbody_rgb
+
 from .plans import FRAMES, GROUNDS, SIZE, Plan, Thing, draw_plan, sky_color, sun_kelvin, sun_strength
 
 SAMPLES = 3
 
 
-def kelvin_to_rgb(kelvin: float) -> tuple[float, float, float]:
+def lamp_color(kelvin: float) -> tuple[float, float, float]:
     """Linear RGB of a black body, brightest channel 1 (a lamp wants a colour, not a temperature)."""
-    # Planckian locus in CIE xy (Kim et al. 2002, cubic spline), then XYZ to linear Rec.709.
-    t = max(1667.0, kelvin)
-    inverse = 1000.0 / t
-    if t < 4000:
-        x = -0.2661239 * inverse**3 - 0.2343589 * inverse**2 + 0.8776956 * inverse + 0.179910
-    else:
-        x = -3.0258469 * inverse**3 + 2.1070379 * inverse**2 + 0.2226347 * inverse + 0.240390
-    if t < 2222:
-        y = -1.1063814 * x**3 - 1.34811020 * x**2 + 2.18555832 * x - 0.20219683
-    elif t < 4000:
-        y = -0.9549476 * x**3 - 1.37418593 * x**2 + 2.09137015 * x - 0.16748867
-    else:
-        y = 3.0817580 * x**3 - 5.87338670 * x**2 + 3.75112997 * x - 0.37001483
-    big_x, big_z = x / y, (1 - x - y) / y
-    rgb = (
-        3.2406 * big_x - 1.5372 - 0.4986 * big_z,
-        -0.9689 * big_x + 1.8758 + 0.0415 * big_z,
-        0.0557 * big_x - 0.2040 + 1.0570 * big_z,
-    )
-    top = max(rgb)
-    r, g, b = (max(0.0, c) / top for c in rgb)
-    return (r, g, b)
+    r, g, b = (max(0.0, float(channel)) for channel in blackbody_rgb(kelvin))
+    top = max(r, g, b)
+    return r / top, g / top, b / top
 
 
 def _sky_light() -> bpy.types.NodeTree:
@@ -200,7 +183,7 @@ class Stage:
             a, e = math.radians(az), math.radians(el)
             toward = Vector((math.sin(a) * math.cos(e), math.cos(a) * math.cos(e), math.sin(e)))
             ob.rotation_quaternion = toward.to_track_quat("Z", "Y")
-            lamp.energy, lamp.color = sun_strength(el), kelvin_to_rgb(sun_kelvin(el))
+            lamp.energy, lamp.color = sun_strength(el), lamp_color(sun_kelvin(el))
             background.default_value = (*sky_color(el), 1)
             ob.keyframe_insert("rotation_quaternion", frame=i + 1)
             lamp.keyframe_insert("energy", frame=i + 1)
