@@ -10,7 +10,7 @@ the steered one is v - (steered - clean) / sigma.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -75,11 +75,11 @@ class LightController:
         self._largest = 0.0
         self._steps = 0
 
-    def calibrate(self, latents: Tensor, clip: Tensor) -> None:
-        """Learn the map's error, per latent frame and channel, from the latents [z, t, h, w] of a clip [3, T, H, W] in
-        -1..1 that looks about like the one to come (see `foretold`)."""
+    def calibrate(self, latents: Tensor, means: Tensor) -> None:
+        """Learn the map's error, per latent frame and channel, from the latents [z, t, h, w] of a clip that looks about
+        like the one to come (see `foretold`), whose frames have these mean RGB [T, 3] in 0..1."""
         seen = self._map.rgb(latents.float()).mean((2, 3)).T
-        self._bias = seen - per_latent_frame((clip.mean((2, 3)).T + 1) / 2).to(seen)
+        self._bias = seen - per_latent_frame(means).to(seen)
 
     def steer(self, clean: Tensor, sigma: float) -> Tensor:
         """The predicted clean latents [z, t, h, w] of the step at noise level `sigma`, moved toward the curve."""
@@ -135,15 +135,17 @@ class LightController:
         return wanted.clamp(0, 1), chroma / _luma(chroma)[:, None]
 
 
-def foretold(curve: LightCurve, frames: int, first: Tensor, last: Tensor | None) -> Tensor:
-    """The clip one would guess from its pictures [3, H, W] in -1..1 and the curve, [3, frames, H, W] in -1..1: the
-    first picture, fading to the last one where there is one, as bright as expected."""
-    share = torch.linspace(0, 1, frames)[:, None, None]
-    still = (first[:, None] + 1) / 2
-    clip = still.repeat(1, frames, 1, 1) if last is None else still * (1 - share) + (last[:, None] + 1) / 2 * share
-    ends = (None if picture is None else _luma(mean_rgb(picture)) for picture in (first, last))
-    gain = expected_luminance(curve, frames, *ends) / _luma(clip.mean((2, 3)).T).clamp_min(_DARK)
-    return (clip * gain[:, None, None]).clamp(0, 1) * 2 - 1
+def foretold(curve: LightCurve, frames: int, first: Tensor, last: Tensor | None) -> Iterator[Tensor]:
+    """The clip one would guess from its pictures [3, H, W] in -1..1 and the curve, frame by frame [3, 1, H, W] in
+    -1..1: the first picture, fading to the last one where there is one, as bright as expected."""
+    shares = torch.linspace(0, 1, frames)
+    end = first if last is None else last
+    lights = [float(_luma(mean_rgb(picture))) for picture in (first, end)]
+    wanted = expected_luminance(curve, frames, *(torch.tensor(light) for light in lights[: 1 if last is None else 2]))
+    for share, luminance in zip(shares.tolist(), wanted.tolist(), strict=True):
+        faded = torch.lerp(first, end, share)
+        gain = luminance / max((1 - share) * lights[0] + share * lights[1], _DARK)
+        yield (((faded + 1) / 2 * gain).clamp(0, 1) * 2 - 1)[:, None]
 
 
 def expected_luminance(

@@ -33,7 +33,7 @@ from .lora import lora_patch
 from .memory import available_memory, nearest_that_fits, plan_memory, refusal
 from .networks import LoadOptions, Networks
 from .plan import Plan, make_plan
-from .preview import fit_latent_rgb, write_preview
+from .preview import write_preview
 from .prompt_cache import PromptCache
 from .refine import refine, refined_plan, with_light_of
 from .request import DTYPES, OFFLOADS, GenerationError, GenerationRequest, Lora, UsageError
@@ -164,34 +164,38 @@ class Pipeline:
         }
         return ResumeFile(folder / request.resume, fingerprint(plan, self.checkpoint.folder, settings))
 
+    def _open_light_map(self, request: GenerationRequest) -> LightMap | None:
+        """What reads light and colour off latents, where preview or light guide want it; fitted once."""
+        if request.preview is None and request.light_strength == "off":
+            return None
+        if self._light_map is None:
+            self._light_map = distributed.from_first(lambda: fit_light_map(self.networks.vae()))
+            self.networks.release()
+        return self._light_map
+
     def _on_clean(self, request: GenerationRequest, folder: Path, run: Run) -> Callable[[int, Tensor], None]:
         """What to do with each step's prediction of the clean latents: draw the preview, where one is wanted."""
-        path = request.preview
-        if path is None or distributed.rank() != 0:
+        path, light_map = request.preview, self._open_light_map(request)
+        if path is None or light_map is None or distributed.rank() != 0:
             return lambda step, latents: None
-        to_rgb = fit_latent_rgb(self.networks.vae())
-        self.networks.release()
 
         def draw(step: int, latents: Tensor) -> None:
-            write_preview(latents, to_rgb, folder / path)
+            write_preview(latents, light_map, folder / path)
             run.tell("preview", step=step, path=path)
 
         return draw
 
     def _light_controller(self, request: GenerationRequest, plan: Plan, run: Run) -> LightController | None:
         """What holds the clip's light to the scene's; None where it is not guided."""
-        if request.light is None or request.light_strength == "off":
+        light_map = self._open_light_map(request)
+        if request.light is None or request.light_strength == "off" or light_map is None:
             return None
-        if self._light_map is None:
-            self._light_map = distributed.from_first(lambda: fit_light_map(self.networks.vae()))
         ends = (None if picture is None else mean_rgb(picture) for picture in (plan.first, plan.last))
-        controller = LightController(request.light, request.light_strength, self._light_map, *ends)
+        controller = LightController(request.light, request.light_strength, light_map, *ends)
         if plan.first is not None:
-            clip = foretold(request.light, plan.frames, plan.first, plan.last)
-            portions = clip.split(1, dim=1)
-            latents = distributed.from_first(lambda: encode_frames(portions, self.networks, run))
-            controller.calibrate(latents, clip)
-        self.networks.release()
+            guess = partial(foretold, request.light, plan.frames, plan.first, plan.last)
+            latents = distributed.from_first(lambda: encode_frames(guess(), self.networks, run))
+            controller.calibrate(latents, torch.stack([mean_rgb(frame[:, 0]) for frame in guess()]))
         return controller
 
     def _redraw(self, request: GenerationRequest, plan: Plan, texts: list[Tensor], run: Run) -> Redraw | None:

@@ -179,7 +179,7 @@ def test_calibration_takes_the_maps_error_about_this_content_away():
     controller = LightController(curve(0.4, 0.4), "strict", light_map, mean_rgb(clip[:, 0]))
     bent = latents_of(light_map, rgb + 0.05)
     assert not torch.allclose(controller.steer(bent, 0.5), bent, atol=1e-3)
-    controller.calibrate(bent, clip)
+    controller.calibrate(bent, torch.stack([mean_rgb(clip[:, k]) for k in range(clip.shape[1])]))
     assert torch.allclose(controller.steer(bent, 0.5), bent, atol=1e-4)
 
 
@@ -187,7 +187,7 @@ def test_the_foretold_clip_begins_and_ends_on_its_pictures():
     random = torch.Generator().manual_seed(0)
     first, last = (torch.rand(3, 8, 8, generator=random) * 1.2 - 0.9 for _ in range(2))
     course = curve(1.0, 0.7, 0.9, source="brief")
-    clip = foretold(course, 9, first, last)
+    clip = torch.cat(list(foretold(course, 9, first, last)), dim=1)
     assert torch.allclose(clip[:, 0], first, atol=0.02) and torch.allclose(clip[:, -1], last, atol=0.02)
     middle = (mean_rgb(clip[:, 4]) @ LUMA) / (mean_rgb(first) @ LUMA)
     assert middle < 0.95

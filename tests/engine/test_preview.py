@@ -12,8 +12,9 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
+from wan_engine.light_map import fit_light_map
 from wan_engine.pipeline import load
-from wan_engine.preview import contact_strip, fit_latent_rgb
+from wan_engine.preview import contact_strip
 from wan_engine.request import GenerationRequest
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -48,7 +49,7 @@ def dusk(tmp_path_factory):
     files = sorted((folder / "frames").iterdir())
     frames = torch.stack([torch.from_numpy(np.array(Image.open(file))) for file in files]) / 255
     latents = load_file(folder / "latents.safetensors")["latents"]
-    return latents, frames, events, previews, fit_latent_rgb(pipeline.networks.vae())
+    return latents, frames, events, previews, fit_light_map(pipeline.networks.vae())
 
 
 def per_latent_frame(values: torch.Tensor) -> torch.Tensor:
@@ -57,16 +58,16 @@ def per_latent_frame(values: torch.Tensor) -> torch.Tensor:
 
 
 def test_the_luminance_of_every_frame_follows_the_decoded_one(dusk):
-    latents, frames, _, _, to_rgb = dusk
-    seen = (to_rgb(latents) @ LUMA).mean((1, 2))
+    latents, frames, _, _, light_map = dusk
+    seen = (light_map.rgb(latents).permute(1, 2, 3, 0) @ LUMA).mean((1, 2))
     decoded = per_latent_frame((frames @ LUMA).mean((1, 2)))
     assert torch.corrcoef(torch.stack([seen, decoded]))[0, 1] >= 0.9
     assert (seen - decoded).abs().max() < 0.12
 
 
 def test_colours_and_places_follow_the_decoded_frames(dusk):
-    latents, frames, _, _, to_rgb = dusk
-    seen = to_rgb(latents)
+    latents, frames, _, _, light_map = dusk
+    seen = light_map.rgb(latents).permute(1, 2, 3, 0)
     decoded = per_latent_frame(frames).permute(0, 3, 1, 2)
     decoded = torch.nn.functional.adaptive_avg_pool2d(decoded, seen.shape[1:3]).permute(0, 2, 3, 1)
     for channel in range(3):
@@ -94,14 +95,24 @@ def test_the_strip_is_small_for_any_clip(shape):
 @pytest.mark.parametrize("model", ["Wan2.2-T2V-A14B", "Wan2.2-TI2V-5B"])
 def test_both_autoencoders_get_a_map_of_their_own(model):
     vae = load(golden.path(f"fullstack/{model}/checkpoint")).networks.vae()
-    to_rgb = fit_latent_rgb(vae)
-    assert to_rgb.weight.shape == (3, vae.z_dim) and fit_latent_rgb(vae) is to_rgb
-    rgb = to_rgb(torch.randn(vae.z_dim, 2, 3, 4))
-    assert rgb.shape == (2, 3, 4, 3) and torch.isfinite(rgb).all()
+    light_map = fit_light_map(vae)
+    assert light_map.first.weight.shape == light_map.later.weight.shape == (3, vae.z_dim)
+    rgb = light_map.rgb(torch.randn(vae.z_dim, 2, 3, 4))
+    assert rgb.shape == (3, 2, 3, 4) and torch.isfinite(rgb).all()
+
+
+def test_the_map_is_fitted_once_for_a_checkpoint(tmp_path):
+    pipeline = load(NANO)
+    request = GenerationRequest(str(NANO), "Dusk.", frames=5, steps=1, preview="preview.png")
+    maps = []
+    for _ in range(2):
+        pipeline.generate(request, tmp_path)
+        maps.append(pipeline._light_map)
+    assert maps[0] is not None and maps[0] is maps[1]
 
 
 def test_the_map_lets_gradients_through(dusk):
-    latents, _, _, _, to_rgb = dusk
+    latents, _, _, _, light_map = dusk
     x = latents.clone().requires_grad_()
-    to_rgb(x).mean().backward()
+    light_map.rgb(x).mean().backward()
     assert x.grad is not None and x.grad.abs().sum() > 0
