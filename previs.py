@@ -41,6 +41,7 @@ from .wan_engine.request import (
     GenerationRequest,
     LightCurve,
     Lora,
+    SunPlace,
     UsageError,
     WanError,
 )
@@ -222,10 +223,17 @@ def request_of(brief: Brief, shot: Shot, settings: Settings, model: Outline) -> 
         clip_frames=shot.frame_count,
         clip_fps=brief.fps,
         frames_out=RAW,
+        sun=_sun_path(shot),
         report="report.json",
     )
     request.validate()
     return request
+
+
+def _sun_path(shot: Shot) -> tuple[SunPlace, ...]:
+    """Where the sun stands over the shot, for the page about the clip's light."""
+    samples = () if shot.sun is None else shot.sun.samples
+    return tuple(SunPlace(s.frame - shot.frame_start, s.azimuth_deg, s.elevation_deg) for s in samples)
 
 
 def import_take(scene: bpy.types.Scene, shot: str, frames: range, job: JobFolder) -> Take:
@@ -281,7 +289,7 @@ def delete_take(scene: bpy.types.Scene, name: str) -> None:
 def report_picture(scene: bpy.types.Scene, name: str) -> Path:
     """The page about a take's light. Raises SequencerError, or JobError when there is none."""
     take = sequencer.read_take(sequencer.find_take(scene, name))
-    picture = Path(take.folder) / "report.png"
+    picture = JobFolder(take.folder).page
     if picture.is_file():
         return picture
     if not take.folder or not Path(take.folder).is_dir():
@@ -290,16 +298,6 @@ def report_picture(scene: bpy.types.Scene, name: str) -> Path:
         (words for words in history.read_report(JobFolder(take.folder)).get("warnings", []) if "report" in words), ""
     )
     raise JobError(f"{name} has no report picture. {reason or 'Generate the shot again to get one.'}")
-
-
-def _sun_path(shot: Shot) -> list[dict[str, float]] | None:
-    """Where the sun stands over the shot, for the report's page; frames count from the shot's first."""
-    if shot.sun is None:
-        return None
-    return [
-        {"frame": s.frame - shot.frame_start, "azimuth_deg": s.azimuth_deg, "elevation_deg": s.elevation_deg}
-        for s in shot.sun.samples
-    ]
 
 
 def overview_task(made: Sequence[Take], out: Path) -> dict[str, Any]:
@@ -528,24 +526,11 @@ class Generation(Work):
             yield False
         if ended.kind != "done":
             raise error_of(ended)
-        yield from self._review(shot, job)
         self.progress.tell("Importing the clip", 0.99)
         self.clips.append(clip_of(job))
         frames = range(shot.frame_start, shot.frame_end + 1)
         self.made.append(import_take(self._live_scene(), shot.name, frames, job))
         yield False
-
-    def _review(self, shot: Shot, job: JobFolder) -> Iterator[bool]:
-        """The clip's light measured, where the engine has not done so yet. That it cannot be measured costs no clip."""
-        if _verdict(history.read_report(job), 0):
-            return
-        self.progress.tell("Measuring the light", SHARES["measure"])
-        try:
-            task = {"job": str(job.path), "sun": _sun_path(shot)}
-            yield from self._run_tool(EngineTool(_engine(self.settings).python, ADDON_DIR, "wan_engine.review", task))
-        except WanError as error:
-            if not self._cancelled:
-                self.progress.note(f"The light of {shot.name} could not be measured: {error}")
 
     def _draw_overview(self) -> Iterator[bool]:
         """One picture of all takes. That it cannot be drawn costs no take."""

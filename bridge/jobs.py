@@ -134,6 +134,11 @@ class JobFolder:
         return self.path / "report.json"
 
     @property
+    def page(self) -> Path:
+        """The picture about the clip's light."""
+        return self.path / "report.png"
+
+    @property
     def log(self) -> Path:
         return self.path / "log.txt"
 

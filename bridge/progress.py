@@ -13,8 +13,7 @@ from .client import Message
 
 STAGES = {
     "load": "Loading the model", "encode_text": "Reading the prompt", "encode_image": "Reading the frames",
-    "denoise": "Generating", "decode": "Decoding", "correct": "Repairing the light", "upscale": "Upscaling",
-    "measure": "Measuring the light", "finish": "Writing the clip",
+    "denoise": "Generating", "decode": "Decoding", "finish": "Finishing the clip", "measure": "Measuring the light",
 }  # fmt: skip
 # How much of a shot's time each part takes, about; only the progress bar depends on it.
 SHARES = {
@@ -24,10 +23,8 @@ SHARES = {
     "encode_image": 0.14,
     "denoise": 0.15,
     "decode": 0.9,
-    "correct": 0.94,
-    "upscale": 0.95,
-    "measure": 0.96,
-    "finish": 0.97,
+    "finish": 0.94,
+    "measure": 0.97,
 }
 _AFTER = 0.15  # what decoding and finishing take, as a share of the steps' time
 _LATEST = 5  # steps whose time tells that of the next ones

@@ -191,6 +191,7 @@ class Worker:
             report=request.report or job.report.name,
             resume=request.resume or job.resume.name,
             preview=request.preview or job.preview.name,
+            page=request.page or job.page.name,
         )
         job.mark_running()
 

@@ -6,20 +6,19 @@ Nothing here changes what the model made: its frames go to `frames_out` before a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 from torch import Tensor
 
 from .correct import deflicker, match_color
 from .encode import check_codec, exact_rate, place, write_clip
 from .interpolate import retimed
-from .lighting import measure
 from .plan import Plan
-from .request import GenerationRequest, UsageError
-from .run import Run
+from .request import GenerationRequest, LightCurve, UsageError
 from .upscale import FACTORS, upscale, upscaled
 
 Redraw = Callable[[np.ndarray], np.ndarray]
@@ -35,48 +34,70 @@ def check_finish(request: GenerationRequest, folder: Path) -> None:
 
 
 def finish(
-    request: GenerationRequest, plan: Plan, frames: np.ndarray, folder: Path, run: Run, redraw: Redraw | None
-) -> dict[str, Any]:
-    """Write the clip; returns the report's facts about it.
+    request: GenerationRequest, plan: Plan, frames: np.ndarray, folder: Path, redraw: Redraw | None
+) -> tuple[dict[str, Any], np.ndarray]:
+    """Write the clip; returns the report's facts about it, and its frames as delivered, at the size of `frames`.
 
     `frames` is uint8 [T, H, W, 3] as decoded, `redraw` the refining pass over the clip enlarged twice, None without
     one. A factor of 4 enlarges the redrawn clip once more.
     """
     if request.frames_out is not None:
         write_clip(frames, 1, folder / request.frames_out, "png")
-    model = None if request.upscale_model is None else folder / request.upscale_model
-    clip: Iterable[np.ndarray] = _repaired(request, plan, frames, run)
-    if redraw is not None:
-        clip = redraw(upscale(np.asarray(clip), 2, model))
-        if request.upscale == 4:
-            clip = upscaled(clip, 2, model)
-    elif request.upscale:
-        clip = upscaled(clip, request.upscale, model)
-    rate = exact_rate(request.clip_fps or plan.fps)
+    mended = corrected(frames, request.correct, _as_pixels(plan.first), request.light)
+    if redraw is None:
+        clip = enlarged(mended, request, folder)
+    else:
+        model = _model(request, folder)
+        clip = redraw(upscale(mended, 2, model))
+        clip = upscaled(clip, 2, model) if request.upscale == 4 else clip
+    return deliver(clip, frames.shape[:3], request, plan.fps, folder)
+
+
+def corrected(
+    frames: np.ndarray, repairs: Collection[str], first: np.ndarray | None, expected: LightCurve | None
+) -> np.ndarray:
+    """The frames, uint8 [T, H, W, 3], with these repairs of their light; `first` is the picture they were made from."""
+    if "deflicker" in repairs:
+        frames = deflicker(frames, expected)
+    if "color" in repairs:
+        frames = match_color(frames, first, expected)
+    return frames
+
+
+def enlarged(frames: np.ndarray, request: GenerationRequest, folder: Path) -> Iterable[np.ndarray]:
+    """As large as the clip was asked for."""
+    return upscaled(frames, request.upscale, _model(request, folder)) if request.upscale else frames
+
+
+def deliver(
+    clip: Iterable[np.ndarray], shape: tuple[int, ...], request: GenerationRequest, fps: float, folder: Path
+) -> tuple[dict[str, Any], np.ndarray]:
+    """Fit a clip to the shot's frames and write it; the report's facts and the frames as delivered, as `finish` gives
+    them. `shape` (T, H, W) is that of the clip before it was enlarged, `fps` the rate of its frames.
+    """
+    count, height, width = shape
+    seen: list[np.ndarray] = []
+
+    def watched() -> Iterator[np.ndarray]:
+        for frame in retimed(clip, count, request.clip_frames or count):
+            small = frame.shape[:2] == (height, width)
+            seen.append(frame if small else cv2.resize(frame, (width, height), interpolation=cv2.INTER_AREA))
+            yield frame
+
     out = place(Path(request.out), request.codec)
-    fitted = retimed(clip, len(frames), request.clip_frames or len(frames))
-    written = write_clip(fitted, rate, folder / out, request.codec)
-    return {
+    written = write_clip(watched(), exact_rate(request.clip_fps or fps), folder / out, request.codec)
+    facts = {
         "path": out.as_posix(),
         "frames": written.frames,
         "fps": str(written.fps),
         "size": list(written.size),
         "codec": written.codec,
     }
+    return facts, np.stack(seen)
 
 
-def _repaired(request: GenerationRequest, plan: Plan, frames: np.ndarray, run: Run) -> np.ndarray:
-    """The frames with the asked repairs of their light; what was measured before them goes into the report."""
-    if not request.correct:
-        return frames
-    light = run.facts.setdefault("light", {})
-    light["before"] = measure(frames, plan.fps, request.light).to_json()
-    light["correct"] = list(request.correct)
-    if "deflicker" in request.correct:
-        frames = deflicker(frames, request.light)
-    if "color" in request.correct:
-        frames = match_color(frames, _as_pixels(plan.first), request.light)
-    return frames
+def _model(request: GenerationRequest, folder: Path) -> Path | None:
+    return None if request.upscale_model is None else folder / request.upscale_model
 
 
 def _as_pixels(picture: Tensor | None) -> np.ndarray | None:

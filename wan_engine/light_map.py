@@ -41,7 +41,7 @@ class LightMap:
     later: FrameMap
 
     def rgb(self, latents: Tensor) -> Tensor:
-        """Normalised latents [z, t, h, w] -> [3, t, h, w] as the decoder would show them, not clamped; differentiable."""
+        """Normalised latents [z, t, h, w] -> [3, t, h, w] as the decoder would show it; differentiable."""
         parts = ((self.first, latents[:, :1]), (self.later, latents[:, 1:]))
         seen = [torch.einsum("cz,zthw->cthw", m.weight.to(x), x) + m.bias.to(x)[:, None, None, None] for m, x in parts]
         return torch.cat(seen, 1)

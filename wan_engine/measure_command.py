@@ -29,20 +29,20 @@ def run(options: argparse.Namespace) -> int:
     """Measure a clip and print the verdict. Raises UsageError or GenerationError in words; the clip is only read."""
     expected = None if options.expected is None else read_light(Path(options.expected))
     from .footage import read_clip  # usage errors should not wait for torch
-    from .lighting import measure, verdict
+    from .lighting import Verdict
+    from .review import light_facts
 
     footage = read_clip(Path(options.clip))
     for note in footage.notes:
         print(f"Note: {note}", file=sys.stderr)
-    measures = measure(footage.frames, float(footage.fps), expected)
-    word = verdict(measures)
+    facts = light_facts(footage.frames, float(footage.fps), expected)
+    word = Verdict(**facts["verdict"])
     print(f"{options.clip}: {word}. {word.sentence}", flush=True)
     report = {
         "clip": {"path": options.clip, "frames": len(footage.frames), "fps": str(footage.fps)},
         "light": {
             "expected": None if expected is None else dataclasses.asdict(expected),
-            "measured": measures.to_json(),
-            "verdict": dataclasses.asdict(word),
+            **facts,
         },
     }
     if options.report is not None:

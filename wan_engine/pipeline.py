@@ -11,6 +11,7 @@ import platform
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,8 +28,10 @@ from .conditioning import condition, encode_frames, encode_texts
 from .denoise import Denoiser
 from .files import write_whole
 from .finish import Redraw, check_finish, finish
+from .interpolate import retime
 from .light_control import LightController, foretold, mean_rgb
 from .light_map import LightMap, fit_light_map
+from .lighting import measure
 from .lora import lora_patch
 from .memory import available_memory, nearest_that_fits, plan_memory, refusal
 from .networks import LoadOptions, Networks
@@ -38,6 +41,7 @@ from .prompt_cache import PromptCache
 from .refine import refine, refined_plan, with_light_of
 from .request import DTYPES, OFFLOADS, GenerationError, GenerationRequest, Lora, UsageError
 from .resume import ResumeFile, fingerprint, lora_facts
+from .review import light_facts, with_page
 from .run import OnEvent, Run
 
 REPORT_SCHEMA = "wan_previs.report/1"
@@ -99,8 +103,15 @@ class Pipeline:
                 frames = self._decode(latents, request.vae_tiles, run)
             with run.stage("finish"):
                 _write_latents(request, latents, sigmas, folder)
-                clip = finish(request, plan, frames, folder, run, self._redraw(request, plan, texts, run))
+                redraw = self._redraw(request, plan, texts, run)
+                clip, delivered = finish(request, plan, frames, folder, redraw)
+            if request.page is not None:
+                with run.stage("measure"):
+                    _measure(request, plan, frames, delivered, run)
         report = self._report(request, plan, run, clip)
+        if request.page is not None:
+            sun = None if request.sun is None else [asdict(place) for place in request.sun]
+            report = with_page(report, delivered, request.light, sun, folder / request.page)
         if request.report is not None:
             text = json.dumps(report, indent=1, ensure_ascii=False)
             write_whole(folder / request.report, lambda partial: partial.write_text(text, encoding="utf-8"))
@@ -307,3 +318,11 @@ def _write_latents(request: GenerationRequest, latents: Tensor, sigmas: Tensor, 
     if request.latents is not None:
         data = safetensors.torch.save({"latents": latents.cpu().contiguous(), "sigmas": sigmas})
         write_whole(folder / request.latents, lambda partial: partial.write_bytes(data))
+
+
+def _measure(request: GenerationRequest, plan: Plan, raw: np.ndarray, delivered: np.ndarray, run: Run) -> None:
+    """The delivered clip's light into the report; beside it, where it was repaired, that of the frames as made."""
+    fps = request.clip_fps or plan.fps
+    before = measure(retime(raw, len(delivered)), fps, request.light) if request.correct else None
+    light = run.facts.setdefault("light", {"expected": None})
+    light |= light_facts(delivered, fps, request.light, before) | {"correct": list(request.correct)}

@@ -2,26 +2,27 @@
 """The light of a finished clip mended, as another clip: corrected from the frames that the model made.
 
 `python -m wan_engine.repair` takes a JSON object on stdin: {"source": the job folder of the clip, "job": the folder for
-the new one, "correct": some of "deflicker" and "color", "sun": as in `review`}. Nothing in `source` is written.
+the new one, "correct": some of "deflicker" and "color"}. Nothing in `source` is written.
 """
 
 from __future__ import annotations
 
+import json
 import sys
-from collections.abc import Iterable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from .correct import deflicker, match_color
-from .encode import exact_rate, place, write_clip
+from .files import write_whole
+from .finish import corrected, deliver, enlarged
 from .interpolate import retime
 from .lighting import measure
+from .programs import answer, read_frames, read_json
 from .request import GenerationRequest
-from .review import answer, read_frames, read_json, review
-from .upscale import upscaled
+from .review import light_facts, with_page
 
 
 def repair(task: dict[str, Any]) -> str:
@@ -33,46 +34,27 @@ def repair(task: dict[str, Any]) -> str:
     request = GenerationRequest.from_json(read_json(source / "request.json"))
     report = read_json(source / "report.json")
     raw = read_frames(source / (request.frames_out or "raw"))
-    rate = exact_rate(request.clip_fps or report["fps"])
-    mended = _corrected(raw, request, source, task["correct"])
-    clip = retime(mended, request.clip_frames or len(mended))
-    out = place(job / "clip.mp4", request.codec)
-    written = write_clip(_enlarged(clip, request, source), rate, out, request.codec)
-    report = {key: value for key, value in report.items() if key not in ("light", "warnings")} | {
-        "clip": {
-            "path": out.name,
-            "frames": written.frames,
-            "fps": str(rate),
-            "size": list(written.size),
-            "codec": written.codec,
-        },
+    first = source / request.image if request.image else None
+    picture = np.asarray(Image.open(first).convert("RGB")) if first is not None and first.is_file() else None
+    mended = corrected(raw, task["correct"], picture, request.light)
+    # What a model had redrawn of the clip is not drawn again.
+    facts, delivered = deliver(enlarged(mended, request, source), raw.shape[:3], request, report["fps"], job)
+    fps = request.clip_fps or report["fps"]
+    before = measure(retime(raw, len(delivered)), fps, request.light)
+    report |= {
+        "clip": facts,
         "repaired": {"from": str(source), "correct": list(task["correct"])},
+        "light": {
+            "expected": (report.get("light") or {}).get("expected"),
+            **light_facts(delivered, fps, request.light, before),
+        },
+        "warnings": [],
     }
-    before = measure(retime(raw, len(clip)), float(rate), request.light)
-    review(job, report, clip, float(rate), request.light, task.get("sun"), before)
-    return str(out)
-
-
-def _enlarged(clip: np.ndarray, request: GenerationRequest, source: Path) -> Iterable[np.ndarray]:
-    """As large as the clip was asked for. What a model had redrawn of it is not drawn again."""
-    if not request.upscale:
-        return clip
-    return upscaled(clip, request.upscale, None if request.upscale_model is None else source / request.upscale_model)
-
-
-def _corrected(raw: np.ndarray, request: GenerationRequest, source: Path, corrections: list[str]) -> np.ndarray:
-    frames = raw
-    if "deflicker" in corrections:
-        frames = deflicker(frames, request.light)
-    if "color" in corrections:
-        first = source / request.image if request.image else None
-        picture = _first(first) if first is not None and first.is_file() else None
-        frames = match_color(frames, picture, request.light)
-    return frames
-
-
-def _first(path: Path) -> np.ndarray:
-    return np.asarray(Image.open(path).convert("RGB"))
+    sun = None if request.sun is None else [asdict(place) for place in request.sun]
+    report = with_page(report, delivered, request.light, sun, job / "report.png")
+    text = json.dumps(report, indent=1, ensure_ascii=False)
+    write_whole(job / "report.json", lambda partial: partial.write_text(text, encoding="utf-8"))
+    return str(job / facts["path"])
 
 
 if __name__ == "__main__":

@@ -18,7 +18,6 @@ from matplotlib.patches import Rectangle
 from .files import write_whole
 from .request import LightCurve
 
-PAGE_NAME = "report.png"
 _WIDTH, _HEIGHT, _DPI = 16.0, 11.0, 100
 _GROUND, _PANEL, _INK, _FAINT, _LINE = "#15171c", "#1c1f26", "#e9e7e1", "#8d929c", "#2e323b"
 _EXPECTED, _MEASURED, _BEFORE = "#f2b544", "#6fc3ff", "#7d8594"
@@ -28,26 +27,6 @@ _SETTINGS = ("model", "size", "frames", "fps", "steps", "seed", "solver", "shift
 _SETTING_WIDTH = 46
 
 
-def draw_report(
-    folder: Path,
-    report: Mapping[str, Any],
-    frames: np.ndarray,
-    expected: LightCurve | None = None,
-    sun: Sequence[Mapping[str, float]] | None = None,
-) -> Path:
-    """Draw `folder`/report.png and return its path.
-
-    report: as in report.json; of "light" are read "measured" (`LightMeasures.to_json()`, of the clip as delivered),
-    "verdict" {word, frame, sentence} and, when the clip was corrected, "before" (measures before it) and "after" (those
-    of the corrected clip, which then stand for "measured"). frames: uint8 [T, H, W, 3]. expected: the scene's curve.
-    sun: samples {"frame", "azimuth_deg", "elevation_deg"} along the shot; [] = none.
-    Raises GenerationError in words when the page cannot be written; nothing else is touched.
-    """
-    path = folder / PAGE_NAME
-    write_page(path, report, frames, expected, sun)
-    return path
-
-
 def write_page(
     path: Path,
     report: Mapping[str, Any],
@@ -55,7 +34,14 @@ def write_page(
     expected: LightCurve | None = None,
     sun: Sequence[Mapping[str, float]] | None = None,
 ) -> None:
-    """The same page at any path."""
+    """Draw the page into the PNG `path`.
+
+    report: as in report.json; of "light" are read "measured" (`LightMeasures.to_json()`, of the clip as delivered),
+    "verdict" {word, frame, sentence} and, when the clip was corrected, "before" (measures before it) and "after" (those
+    of the corrected clip, which then stand for "measured"). frames: uint8 [T, H, W, 3]. expected: the scene's curve.
+    sun: samples {"frame", "azimuth_deg", "elevation_deg"} along the shot; [] = none.
+    Raises GenerationError in words when the page cannot be written; nothing else is touched.
+    """
     figure = Figure(figsize=(_WIDTH, _HEIGHT), dpi=_DPI, facecolor=_GROUND)
     light = report["light"]
     measured = light.get("after") or light["measured"]

@@ -9,9 +9,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
 SCHEMA = "wan_previs.request/1"
+Part = TypeVar("Part")
 SOLVERS = ("unipc", "dpm++", "euler")
 DTYPES = ("float32", "bfloat16", "float16")
 OFFLOADS = ("none", "expert", "block")
@@ -64,6 +65,15 @@ class Lora:
     path: str
     strength: float = 1.0
     expert: str = "both"
+
+
+@dataclass(frozen=True)
+class SunPlace:
+    """Where the scene's sun stands at a frame of the shot, which counts from 0; for the page about the clip's light."""
+
+    frame: int
+    azimuth_deg: float
+    elevation_deg: float
 
 
 @dataclass(frozen=True)
@@ -133,6 +143,8 @@ class GenerationRequest:
     rewritten after every step; `prompt_cache` a folder in which encoded prompts are kept.
     `light` is the light that the scene predicts, `guide_light` how firmly the clip is held to it while it is denoised
     (off, gentle, strict; gentle by default where there is a curve).
+    `page` is a PNG about the clip's light, with the scene's `sun` along the shot (() for a scene without one, None
+    where that is not known); with it the light is measured and judged in the report.
     `correct` names the repairs of the finished clip's light, `upscale` (2, 4; 0 = off) how much larger it is made, with
     the learned model in the file `upscale_model` or the built-in way; `refine` is the noise level from which the model
     redraws the enlarged clip (0 = off), `codec` what it is written as.
@@ -170,6 +182,8 @@ class GenerationRequest:
     resume: str | None = None
     preview: str | None = None
     prompt_cache: str | None = None
+    page: str | None = None
+    sun: tuple[SunPlace, ...] | None = None
     light: LightCurve | None = None
     guide_light: str | None = None
     correct: tuple[str, ...] = ()
@@ -217,7 +231,9 @@ class GenerationRequest:
             if isinstance(values.get(key), list):
                 values[key] = tuple(values[key])
         if isinstance(values.get("loras"), list):
-            values["loras"] = tuple(_lora_from_json(item) for item in values["loras"])
+            values["loras"] = tuple(_made(Lora, "A LoRA", item) for item in values["loras"])
+        if isinstance(values.get("sun"), list):
+            values["sun"] = tuple(_made(SunPlace, "A place of the sun", item) for item in values["sun"])
         if values.get("light") is not None:
             values["light"] = LightCurve.from_json(values["light"])
         request = cls(**values)
@@ -252,11 +268,12 @@ def _plain(value: Any) -> Any:
     return [_plain(item) for item in value] if isinstance(value, tuple) else value
 
 
-def _lora_from_json(data: object) -> Lora:
-    known = {field.name for field in dataclasses.fields(Lora)}
-    if not isinstance(data, Mapping) or "path" not in data or not set(data) <= known:
-        raise UsageError(f"A LoRA in the request is {data!r}, but must be an object with {', '.join(sorted(known))}.")
-    return Lora(**data)
+def _made(kind: type[Part], what: str, data: object) -> Part:
+    """The part of a request that `data` describes; UsageError for another kind of object."""
+    known = {field.name: field.default is dataclasses.MISSING for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
+    if not isinstance(data, Mapping) or not {name for name, must in known.items() if must} <= set(data) <= set(known):
+        raise UsageError(f"{what} in the request is {data!r}, but must be an object with {', '.join(sorted(known))}.")
+    return kind(**data)
 
 
 def check_frames(frames: int | None) -> None:
@@ -324,6 +341,16 @@ def _loras(value: Any) -> bool:
     )
 
 
+def _suns(value: Any) -> bool:
+    return isinstance(value, tuple) and all(
+        isinstance(sun, SunPlace)
+        and _is_int(sun.frame)
+        and _is_number(sun.azimuth_deg)
+        and _is_number(sun.elevation_deg)
+        for sun in value
+    )
+
+
 _CHECKS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "checkpoint": (_path, "a folder"),
     "prompt": (_text, "text"),
@@ -356,6 +383,8 @@ _CHECKS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "resume": (_path, "a file name"),
     "preview": (_path, "a file name"),
     "prompt_cache": (_path, "a folder"),
+    "page": (_path, "a file name"),
+    "sun": (_suns, "places of the sun, each with a frame, azimuth_deg and elevation_deg"),
     "light": (lambda value: isinstance(value, LightCurve), "a light curve"),
     "guide_light": _one_of(GUIDES),
     "correct": (lambda value: isinstance(value, tuple) and set(value) <= set(REPAIRS), f"any of {', '.join(REPAIRS)}"),

@@ -17,7 +17,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from .colour import from_linear
 from .files import write_whole
-from .review import answer
+from .programs import answer
 
 FRAME = 300  # pixels, the width of a frame
 CURVE = 320

@@ -37,13 +37,23 @@ def test_finishing_leaves_the_raw_frames_as_they_were(nano, first, tmp_path):
     plain = frames_in(tmp_path / "raw")
     report = nano.generate(
         request(
-            first, correct=("deflicker", "color"), upscale=4, refine=0.3, codec="prores", clip_frames=9, clip_fps=24.0
+            first,
+            correct=("deflicker", "color"),
+            upscale=4,
+            refine=0.3,
+            codec="prores",
+            clip_frames=9,
+            clip_fps=24.0,
+            page="page.png",
         ),
         tmp_path,
     )
     assert all(np.array_equal(a, b) for a, b in zip(plain, frames_in(tmp_path / "raw"), strict=True))
     assert report["clip"] == {"path": "clip.mov", "frames": 9, "fps": "24", "size": [640, 384], "codec": "prores"}
-    assert report["light"]["correct"] == ["deflicker", "color"] and report["light"]["before"]["luminance"]
+    light = report["light"]
+    assert light["correct"] == ["deflicker", "color"] and light["verdict"]["word"] in ("holds", "drifts", "jumps")
+    assert len(light["before"]["luminance"]["mean"]) == len(light["after"]["luminance"]["mean"]) == 9
+    assert (tmp_path / "page.png").read_bytes().startswith(b"\x89PNG")
     assert report["refine"]["size"] == [320, 192]
     with av.open(str(tmp_path / "clip.mov")) as clip:
         assert sum(1 for _ in clip.decode(video=0)) == 9

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from wan_engine.lighting import measure, verdict
-from wan_engine.report_page import draw_report
+from wan_engine.report_page import write_page
 from wan_engine.request import GenerationError, LightCurve
 
 SUN = [{"frame": k, "azimuth_deg": 350 + 3 * k, "elevation_deg": 8 - k} for k in range(10)]
@@ -42,8 +42,8 @@ def test_the_page(tmp_path, source):
     light = np.where(np.arange(20) < 9, 1, 1.3)
     frames = scenes.display_gain(0.7 * scenes.scene(20), light)
     expected = source and LightCurve(source, (0.0, 0.5, 1.0), (1.0, 0.9, 0.8), (6000.0, 5000.0, 4000.0))
-    path = draw_report(tmp_path, report_of(frames, expected), frames, expected, SUN)
-    assert path == tmp_path / "report.png"
+    path = tmp_path / "report.png"
+    write_page(path, report_of(frames, expected), frames, expected, SUN)
     assert Image.open(path).width == 1600
     assert has_color(path, (255, 107, 94)) > 10000  # the verdict in red
     assert (has_color(path, (242, 181, 68)) > 1200) == (source is not None)  # the expected curve beside the sun's path
@@ -52,15 +52,18 @@ def test_the_page(tmp_path, source):
 def test_before_and_after(tmp_path):
     before = measure(scenes.display_gain(0.7 * scenes.scene(20), np.linspace(1, 1.3, 20)), 24).to_json()
     frames = scenes.scene(20)
-    plain = draw_report(tmp_path, report_of(frames), frames).read_bytes()
-    assert draw_report(tmp_path, report_of(frames, before=before), frames).read_bytes() != plain
+    plain, compared = tmp_path / "plain.png", tmp_path / "compared.png"
+    write_page(plain, report_of(frames), frames)
+    write_page(compared, report_of(frames, before=before), frames)
+    assert plain.read_bytes() != compared.read_bytes()
 
 
 @pytest.mark.parametrize(("count", "size"), [(1, (96, 160)), (2, (33, 17)), (5, (160, 96)), (81, (8, 8))])
 def test_odd_clips(tmp_path, count, size):
     frames = np.full((count, *size, 3), 120, np.uint8)
     frames[..., 1] += 130  # so green that it has no temperature
-    assert draw_report(tmp_path, report_of(frames), frames, None, SUN[:1]).stat().st_size > 10000
+    write_page(tmp_path / "report.png", report_of(frames), frames, None, SUN[:1])
+    assert (tmp_path / "report.png").stat().st_size > 10000
 
 
 def test_place_that_cannot_be_written(tmp_path):
@@ -68,10 +71,10 @@ def test_place_that_cannot_be_written(tmp_path):
     (tmp_path / "file").write_text("in the way")
     (tmp_path / "clip.mp4").write_text("the clip")
     with pytest.raises(GenerationError, match="cannot be written"):
-        draw_report(tmp_path / "file", report_of(frames), frames)
+        write_page(tmp_path / "file" / "report.png", report_of(frames), frames)
     if os.geteuid() != 0:
         tmp_path.chmod(0o500)
         with pytest.raises(GenerationError, match="cannot be written"):
-            draw_report(tmp_path, report_of(frames), frames)
+            write_page(tmp_path / "report.png", report_of(frames), frames)
         tmp_path.chmod(0o700)
     assert (tmp_path / "clip.mp4").read_text() == "the clip"

@@ -22,6 +22,7 @@ from wan_engine.request import (
     GenerationError,
     GenerationRequest,
     Lora,
+    SunPlace,
     UsageError,
     check_frames,
 )
@@ -56,6 +57,8 @@ REQUESTS = st.builds(
     resume=st.none() | FILES,
     preview=st.none() | FILES,
     prompt_cache=st.none() | FILES,
+    page=st.none() | FILES,
+    sun=st.none() | st.lists(st.builds(SunPlace, st.integers(0, 10_000), NUMBERS, NUMBERS)).map(tuple),
 )
 
 

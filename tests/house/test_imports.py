@@ -39,7 +39,7 @@ RULES: dict[str, tuple[set[str], set[str]]] = {
     **{name.replace(".", "/") + ".py": ({"wan_engine"}, set()) for name in TORCH_FREE - {"wan_engine"}},
     "training": ({"training", "wan_engine"}, ENGINE | {"numpy"}),
     # The prompts that the checkpoint is trained on are the extension's own, read from the extension's own briefs.
-    "training/generator.py": ({"training", "prompting", "scene.reader"}, BLENDER),
+    "training/generator.py": ({"training", "prompting", "scene.reader", "wan_engine.light_color"}, BLENDER),
 }
 FREE = ("tests", "benchmarks", "docs", "examples", "tools")
 

@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the engine's small programs share: a JSON object on stdin, a last line of words, and the files of a job."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+from PIL import Image
+
+from .footage import read_clip
+from .request import UsageError, WanError
+
+
+def answer(work: Any) -> int:
+    """Do `work` with the task on stdin; its result, or its error in words, is the last line printed."""
+    try:
+        print(work(json.load(sys.stdin)))
+    except WanError as error:
+        print(error)
+        return error.exit_status
+    return 0
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The object in a file of a job. Raises UsageError in words when there is none."""
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UsageError(f"{path} is not there any more. Generate the shot again.") from None
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{path} cannot be read ({error}). Generate the shot again.") from error
+    if not isinstance(data, dict):
+        raise UsageError(f"{path} is damaged. Generate the shot again.")
+    return data
+
+
+def read_frames(clip: Path) -> np.ndarray:
+    """uint8 [T, H, W, 3] of a movie, or of a folder with a sequence of PNG or EXR pictures. Raises UsageError."""
+    files = sorted(path for path in clip.glob("frame_*") if path.suffix in (".png", ".exr")) if clip.is_dir() else []
+    try:
+        pictures = [_picture(path) for path in files] if files else list(read_clip(clip).frames)
+    except (OSError, av.FFmpegError) as error:
+        raise UsageError(f"{clip} cannot be read ({getattr(error, 'strerror', None) or error}).") from error
+    if not pictures:
+        raise UsageError(f"{clip} holds no frames. Generate the shot again.")
+    return np.stack(pictures)
+
+
+def _picture(path: Path) -> np.ndarray:
+    if path.suffix == ".png":
+        return np.asarray(Image.open(path).convert("RGB"))
+    from .colour import from_linear
+
+    with av.open(str(path)) as container:
+        return from_linear(next(container.decode(video=0)).to_ndarray(format="gbrpf32le"))
