@@ -15,6 +15,7 @@ import bpy
 from mathutils import Euler, Matrix, Quaternion
 
 from .. import compat
+from .nodes import node_trees
 
 Curves = dict[tuple[str, int], Any]
 
@@ -165,8 +166,5 @@ def never_moves(owners: Iterable[bpy.types.ID | None]) -> bool:
         seen.add(owner)
         if plain_curves(owner) != {}:
             return False
-        nodes = owner.nodes if isinstance(owner, bpy.types.NodeTree) else ()
-        queue.extend(node.node_tree for node in nodes if getattr(node, "node_tree", None))
-        tree = getattr(owner, "node_tree", None)
-        queue.extend([tree] if tree is not None else [])
+        queue.extend(node_trees(owner))
     return True

@@ -12,12 +12,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
+import bpy
 import numpy as np
 from mathutils import Euler, Matrix
 
 MOST_STEPS = 4000
 # Lamps and skies light surfaces by other rays than the camera's.
 LIGHT_PATH = {"Is Camera Ray": 0.0, "Is Diffuse Ray": 1.0}
+
+
+def node_trees(owner: bpy.types.ID) -> list[bpy.types.NodeTree]:
+    """The node trees that belong to an ID: its own, and the groups in it where it is a tree."""
+    nodes = owner.nodes if isinstance(owner, bpy.types.NodeTree) else ()
+    trees = [getattr(owner, "node_tree", None), *(getattr(node, "node_tree", None) for node in nodes)]
+    return [tree for tree in trees if tree is not None]
 
 
 class Place(NamedTuple):

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 import bpy
 
 from .. import compat
+from .nodes import node_trees
 
 Facts = TypeVar("Facts")
 
@@ -82,11 +83,7 @@ def plan(owners: Iterable[bpy.types.ID | None]) -> Plan:
         _animation(owner, result)
         if isinstance(owner, bpy.types.Object):
             queue.extend(_movers(owner, result))
-        tree = getattr(owner, "node_tree", None)
-        if tree is not None:
-            queue.append(tree)
-        if isinstance(owner, bpy.types.NodeTree):
-            queue.extend(node.node_tree for node in owner.nodes if getattr(node, "node_tree", None))
+        queue.extend(node_trees(owner))
     return result
 
 
