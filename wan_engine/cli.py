@@ -141,6 +141,7 @@ _TEXT_OPTIONS = {
     "report": "also write what was done (.json)",
     "resume": "keep the state after every step in this file, and go on from it after an interruption",
     "preview": "rewrite this PNG with a small preview after every step",
+    "page": "measure the clip's light and draw a page about it into this PNG; the report then holds the figures",
     "prompt-cache": "folder in which encoded prompts are kept",
 }
 

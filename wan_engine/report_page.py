@@ -198,7 +198,12 @@ def _sun(figure: Figure, sun: Sequence[Mapping[str, float]] | None) -> None:
     figure.text(0.7, 0.659, "Sun path", color=_INK, fontsize=13, fontweight="bold", va="bottom")
     if not sun:
         figure.text(
-            left + width / 2, bottom + height / 2, "no sun in this scene", color=_FAINT, ha="center", va="center"
+            left + width / 2,
+            bottom + height / 2,
+            "not stated" if sun is None else "no sun in this scene",
+            color=_FAINT,
+            ha="center",
+            va="center",
         )
         return
     axes = figure.add_axes((left, bottom, width, height), projection="polar", facecolor=_PANEL)
@@ -264,7 +269,7 @@ def _direction(measures: Mapping[str, Any]) -> str:
         return "cannot be told"
     names = ("above", "above right", "right", "below right", "below", "below left", "left", "above left")
     best = max(sure, key=lambda d: d["confidence"])
-    return f"{names[round(best['azimuth_in_picture_deg'] / 45) % 8]} ({best['confidence']:.0%} sure)"
+    return f"perhaps {names[round(best['azimuth_in_picture_deg'] / 45) % 8]}"  # a hint, however clear the shading
 
 
 def _with_gaps(values: Sequence[float | None]) -> np.ndarray:

@@ -69,13 +69,15 @@ def test_a_job_runs_to_its_clip(warm, tmp_path):
     assert seen[-1] == Message("done", job=job.path) and not warm.busy
     events = [message.event for message in seen if message.kind == "event"]
     assert [event["step"] for event in events if event["event"] == "step"] == list(range(1, SHORT + 1))
-    assert [event["stage"] for event in events if event["event"] == "stage"][-1] == "finish"
+    assert [event["stage"] for event in events if event["event"] == "stage"][-2:] == ["finish", "measure"]
     assert [{k: v for k, v in e.items() if k != "at"} for e in job.read_events()] == events
     state = job.read_state()
     assert state.state == "done" and state.exit_status == 0 and state.pid == warm.pid
     assert state.queued <= state.started <= state.finished
     assert job.clip.stat().st_size > 500 and job.log.exists()
-    assert isinstance(json.loads(job.report.read_text(encoding="utf-8")), dict)
+    report = json.loads(job.report.read_text(encoding="utf-8"))
+    assert report["light"]["verdict"]["word"] in ("holds", "drifts", "jumps")
+    assert job.page.read_bytes().startswith(b"\x89PNG")
 
 
 def test_one_warm_worker_serves_many_jobs_and_loads_once(warm, tmp_path):
