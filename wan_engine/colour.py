@@ -8,16 +8,19 @@ import numpy as np
 _STEPS = 65535  # of linear light in the way back: a twentieth of a byte where the curve is steepest
 
 
-def _decode(values: np.ndarray) -> np.ndarray:
-    return np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
+def decode(display: np.ndarray) -> np.ndarray:
+    """Linear light of display values in 0..1."""
+    return np.where(display <= 0.04045, display / 12.92, ((np.maximum(display, 0) + 0.055) / 1.055) ** 2.4)
 
 
-def _encode(values: np.ndarray) -> np.ndarray:
-    return np.where(values <= 0.0031308, values * 12.92, 1.055 * values ** (1 / 2.4) - 0.055)
+def encode(linear: np.ndarray) -> np.ndarray:
+    """Display values of linear light, the inverse of `decode`; negative light counts as black."""
+    light = np.maximum(linear, 0)
+    return np.where(light <= 0.0031308, light * 12.92, 1.055 * light ** (1 / 2.4) - 0.055)
 
 
-_LINEAR = _decode(np.arange(256) / 255).astype(np.float32)
-_BYTES = np.rint(_encode(np.arange(_STEPS + 1) / _STEPS) * 255).astype(np.uint8)
+_LINEAR = decode(np.arange(256) / 255).astype(np.float32)
+_BYTES = np.rint(encode(np.arange(_STEPS + 1) / _STEPS) * 255).astype(np.uint8)
 
 
 def to_linear(pixels: np.ndarray) -> np.ndarray:

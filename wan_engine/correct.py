@@ -12,7 +12,8 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from .light_color import LINEAR_OF_BYTE, blackbody_rgb, luminance, to_display
+from .colour import encode, to_linear
+from .light_color import blackbody_rgb, luminance
 from .light_jumps import MEANT_NEAR, SMALLEST_JUMP
 from .light_motion import GRID, Changes, compare_frames, compare_two, reduced
 from .light_series import (
@@ -173,11 +174,11 @@ def _with_gains(clip: np.ndarray, field: np.ndarray) -> np.ndarray:
     for k in np.flatnonzero(np.abs(field).max((1, 2, 3)) > _UNSEEN):
         even = np.ptp(field[k].reshape(-1, 3), axis=0).max() < 1e-6
         if even:
-            table = to_display(LINEAR_OF_BYTE[:, None] * np.exp(field[k, 0, 0]))
+            table = encode(to_linear(np.arange(256))[:, None] * np.exp(field[k, 0, 0]))
             table = np.rint(255 * table.clip(0, 1)).astype(np.uint8)
             result[k] = np.stack([table[clip[k, ..., c], c] for c in range(3)], -1)
             continue
         wide = cv2.resize(field[k].astype(np.float32), (width, height), interpolation=cv2.INTER_CUBIC)
-        light = LINEAR_OF_BYTE[clip[k]] * np.exp(wide)
-        result[k] = np.rint(255 * to_display(light).clip(0, 1)).astype(np.uint8)
+        light = to_linear(clip[k]) * np.exp(wide)
+        result[k] = np.rint(255 * encode(light).clip(0, 1)).astype(np.uint8)
     return result

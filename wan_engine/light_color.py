@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Luminance, linear light and colour temperature of pictures.
+"""Luminance and colour temperature of pictures.
 
 Pictures are display-referred (sRGB/Rec.709), float [..., 3] in 0..1 where nothing else is said.
 """
@@ -7,6 +7,8 @@ Pictures are display-referred (sRGB/Rec.709), float [..., 3] in 0..1 where nothi
 from __future__ import annotations
 
 import numpy as np
+
+from .colour import decode
 
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # BT.601, as the light-consistency loss
 # Linear Rec.709 / sRGB primaries, D65, to CIE XYZ (IEC 61966-2-1).
@@ -16,26 +18,11 @@ _COOLEST, _WARMEST = 25000.0, 1700.0
 _FARTHEST_FROM_LOCUS = 0.05  # in CIE 1960 uv; CIE 15 calls a correlated temperature meaningful up to here
 _DARKEST = 0.003  # linear light; below it colour is noise
 _CLIPPED = 0.985
-_TABLE = np.arange(256, dtype=np.float32) / 255
 
 
 def luminance(pictures: np.ndarray) -> np.ndarray:
     """Y = 0.299 R + 0.587 G + 0.114 B of display values, [...]."""
     return pictures @ _LUMA
-
-
-def to_linear(display: np.ndarray) -> np.ndarray:
-    """Linear light of display values 0..1, by the sRGB curve (IEC 61966-2-1)."""
-    return np.where(display <= 0.04045, display / 12.92, ((np.maximum(display, 0) + 0.055) / 1.055) ** 2.4)
-
-
-def to_display(linear: np.ndarray) -> np.ndarray:
-    """Display values of linear light, the inverse of `to_linear`; negative light counts as black."""
-    light = np.maximum(linear, 0)
-    return np.where(light <= 0.0031308, light * 12.92, 1.055 * light ** (1 / 2.4) - 0.055)
-
-
-LINEAR_OF_BYTE = to_linear(_TABLE).astype(np.float32)
 
 
 def color_temperature(picture: np.ndarray) -> float | None:
@@ -45,7 +32,7 @@ def color_temperature(picture: np.ndarray) -> float | None:
     the grey world and the brightest patch), clipped pixels left out; the temperature is McCamy's cubic (1992). None for
     black frames and for light too far from the Planckian locus to have a temperature.
     """
-    linear = to_linear(picture.reshape(-1, 3).astype(np.float64))
+    linear = decode(picture.reshape(-1, 3).astype(np.float64))
     kept = linear[picture.reshape(-1, 3).max(1) < _CLIPPED]
     if len(kept) < len(linear) / 10:
         kept = linear

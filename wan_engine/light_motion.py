@@ -15,7 +15,8 @@ from itertools import pairwise
 import cv2
 import numpy as np
 
-from .light_color import luminance, to_linear
+from .colour import decode
+from .light_color import luminance
 
 GRID = (5, 8)  # rows, columns of the cells
 _LONG_SIDE = 256  # light is of low spatial frequency: this is enough, and quick
@@ -83,7 +84,7 @@ def _compare(before: np.ndarray, now: np.ndarray, pattern_before: np.ndarray, pa
     level = _cell_means((y_now + y_before) / 2, valid)
     tops = np.maximum(followed, now).max(-1)
     usable = valid & (tops < _CLIPPED) & (np.minimum(y_before, y_now) > _BLACK)
-    light_before, light_now = to_linear(followed), to_linear(now)
+    light_before, light_now = decode(followed), decode(now)
     ratio = np.log((light_now + 1e-4) / (light_before + 1e-4))
     gain = np.stack([_cell_means(ratio[..., c], usable) for c in range(3)], -1)
     black = min(np.percentile(y_before, 95), np.percentile(y_now, 95)) < _TOO_DARK

@@ -13,8 +13,9 @@ import pytest
 import torch
 
 from wan_engine import measure_command
+from wan_engine.colour import decode, encode
 from wan_engine.encode import write_clip
-from wan_engine.light_color import blackbody_rgb, color_temperature, to_display, to_linear
+from wan_engine.light_color import blackbody_rgb, color_temperature
 from wan_engine.light_direction import light_direction
 from wan_engine.light_series import slow_part
 from wan_engine.lighting import LightConsistencyLoss, measure, verdict
@@ -80,7 +81,7 @@ class TestColor:
     def test_black_body_comes_back(self, kelvin):
         """McCamy's cubic is good to a few percent, the locus splines too."""
         color = blackbody_rgb(kelvin)
-        picture = to_display(np.broadcast_to(0.5 * color / color.max(), (8, 8, 3)))
+        picture = encode(np.broadcast_to(0.5 * color / color.max(), (8, 8, 3)))
         assert color_temperature(picture) == pytest.approx(kelvin, rel=0.03)
 
     def test_grey_is_daylight(self):
@@ -92,7 +93,7 @@ class TestColor:
 
     def test_transfer_curve(self):
         values = np.linspace(0, 1, 300)
-        assert np.abs(to_display(to_linear(values)) - values).max() < 1e-9
+        assert np.abs(encode(decode(values)) - values).max() < 1e-9
 
 
 class TestSeries:
