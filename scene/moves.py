@@ -63,11 +63,12 @@ def classify(path: Path, fps: float, targets: Sequence[np.ndarray] = ()) -> tupl
 
 
 def _distance(path: Path, targets: Sequence[np.ndarray]) -> float:
-    """To the main subject along the view axis at the start."""
+    """To the main subject along the view axis, in the middle of all that the path gives: the same in both directions
+    of time."""
     if not targets:
         return DEFAULT_DISTANCE
-    ahead = float((targets[0][0] - path.position[0]) @ path.forward[0])
-    return max(ahead, 0.1) if ahead > 0.0 else DEFAULT_DISTANCE
+    ahead = np.einsum("ni,ni->n", targets[0] - path.position, path.forward)
+    return max(float(np.median(ahead[ahead > 0.0])), 0.1) if (ahead > 0.0).any() else DEFAULT_DISTANCE
 
 
 def _move(path: Path, kind: MoveKind, first: int, last: int, amount: float, unit: MoveUnit, strength: float) -> Found:
@@ -93,7 +94,7 @@ def _least(path: Path, name: str, distance: float) -> float:
     if name in ("pan", "tilt", "roll"):
         return LEAST_TURN
     if name == "zoom":
-        return 0.02 * (float(path.lens_mm[0]) if path.lens_mm is not None else 1.0)
+        return 0.02 * (float(path.lens_mm.min()) if path.lens_mm is not None else 1.0)
     return min(LEAST_TRAVEL, LEAST_SEEN * distance * {"truck": path.width, "pedestal": path.height}.get(name, 1.0))
 
 
