@@ -8,8 +8,18 @@ from itertools import pairwise
 from ..scene.brief import Brief, Move, Shot
 from .chinese import length
 from .contradictions import contradictions
-from .light import lamp_lights, sun_light
-from .structured import Amount, Camera, CameraMove, Contradiction, LampLight, StructuredPrompt, SunLight, Surroundings
+from .light import lamp_lights, sky_light, sun_light
+from .structured import (
+    Amount,
+    Camera,
+    CameraMove,
+    Contradiction,
+    LampLight,
+    SkyLight,
+    StructuredPrompt,
+    SunLight,
+    Surroundings,
+)
 from .subjects import color_name, glowing, subject_words
 from .template import DEFAULT, parse_template
 from .vocabulary import ANGLE_TERMS, LENS_TERMS, SECTOR_TERMS, TERM_ORDER, TIME_TERMS
@@ -30,16 +40,17 @@ def build_prompt(
     TemplateError."""
     parse_template(template)
     user_text, style = tidy(user_text), tidy(style)
-    sun, lamps, camera = sun_light(shot), lamp_lights(shot), _camera(shot, brief.fps)
+    sun, sky, lamps, camera = sun_light(shot), sky_light(shot), lamp_lights(shot), _camera(shot, brief.fps)
     environment = shot.environment
     surroundings = Surroundings(
         environment.setting, environment.sky, environment.weather, color_name(environment.world_color)
     )
     return StructuredPrompt(
         shot=shot.name,
-        terms=_terms(sun, lamps, camera, surroundings),
+        terms=_terms(sun, sky, lamps, camera, surroundings),
         user_text=user_text,
         sun=sun,
+        sky_light=sky,
         lamps=lamps,
         camera=camera,
         subjects=subject_words(shot.subjects),
@@ -96,14 +107,18 @@ def _move_amount(move: Move, reach: float | None) -> Amount | None:
 
 
 def _terms(
-    sun: SunLight | None, lamps: tuple[LampLight, ...], camera: Camera, surroundings: Surroundings
+    sun: SunLight | None,
+    sky: SkyLight | None,
+    lamps: tuple[LampLight, ...],
+    camera: Camera,
+    surroundings: Surroundings,
 ) -> tuple[str, ...]:
     """The five terms that say most, in the order of Wan's own list. The camera's angle gives way to a move."""
     moving = any(move.kind != "static" for move in camera.moves)
     wanted = [
         _time_term(sun, surroundings),
         camera.shot_size,
-        _angle_of_light(sun),
+        _angle_of_light(sun, sky),
         _color_term(sun, lamps),
         None if moving else ANGLE_TERMS.get(camera.angle or ""),
         LENS_TERMS.get(camera.lens or ""),
@@ -121,7 +136,9 @@ def _time_term(sun: SunLight | None, surroundings: Surroundings) -> str | None:
     return "night_time" if surroundings.sky == "night" else None
 
 
-def _angle_of_light(sun: SunLight | None) -> str | None:
+def _angle_of_light(sun: SunLight | None, sky: SkyLight | None) -> str | None:
+    if sky is not None:
+        return SECTOR_TERMS.get(sky.sector)
     if sun is None or sun.start.height == "below":
         return None
     return SECTOR_TERMS.get(sun.start.sector or "")

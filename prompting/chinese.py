@@ -12,7 +12,7 @@ from .vocabulary import ADJECTIVES, COLORS, NOUNS, TERMS
 from .weave import ended
 
 if TYPE_CHECKING:
-    from .structured import Glow, LampLight, StructuredPrompt, SubjectWords, SunChange, SunMoment
+    from .structured import Glow, LampLight, SkyLight, StructuredPrompt, SubjectWords, SunChange, SunMoment
 
 TIMES = {
     "night": "夜晚",
@@ -127,7 +127,7 @@ SPEEDS = {"slowly": "慢慢", "fast": "快速", None: ""}
 POSITIONS = {"left": "左边", "middle": "中间", "right": "右边", "both_sides": "两边", None: "里"}
 NUMBERS = ("零", "一", "两", "三", "四", "五")
 SKIES = {"clear": "天空晴朗", "overcast": "天空布满云层", "night": "夜空漆黑"}
-ANGLES = {"eye_level": "平视", "low": "低角度", "high": "高角度"}
+ANGLES = {"eye_level": "平视", "low": "低角度", "high": "高角度", "over_the_shoulder": "过肩"}
 LENSES = {"fisheye": "鱼眼镜头", "wide": "广角镜头", "medium": "标准镜头", "long": "长焦镜头"}
 
 
@@ -139,6 +139,7 @@ def write(prompt: StructuredPrompt) -> str:
         "action": [Sentence(_motion(subject), 2) for subject in prompt.subjects],
         "light": [
             *map(Sentence, _sun(prompt)),
+            *([Sentence(_sky_light(prompt.sky_light))] if prompt.sky_light else []),
             *(Sentence(_lamp(lamp), 4) for lamp in prompt.lamps),
             *(Sentence(_glow(glow), 4) for glow in prompt.glows),
         ],
@@ -240,6 +241,12 @@ def _change(change: SunChange) -> str:
 
 def _shadows(verbs: list[str]) -> str:
     return f"，影子{'并'.join(verbs)}" if verbs else ""
+
+
+def _sky_light(light: SkyLight) -> str:
+    color = f"{LIGHT_COLORS[light.color]}的" if light.color else ""
+    place = f"，位置{HEIGHTS[light.height].removeprefix('太阳')}" if light.sector != "top" else ""
+    return f"环境中最亮的{color}光{FROM[light.sector]}{place}。"
 
 
 def _lamp(lamp: LampLight) -> str:

@@ -13,7 +13,7 @@ from .vocabulary import TERMS
 from .weave import ended
 
 if TYPE_CHECKING:
-    from .structured import Glow, LampLight, StructuredPrompt, SubjectWords, SunChange, SunMoment
+    from .structured import Glow, LampLight, SkyLight, StructuredPrompt, SubjectWords, SunChange, SunMoment
 
 FROM = {
     "front": "the front, behind the camera",
@@ -123,7 +123,12 @@ POSITIONS = {
 }
 SKIES = {"clear": "The sky is clear{}.", "overcast": "Clouds cover the sky.", "night": "The night sky is dark."}
 NUMBERS = ("no", "a", "two", "three", "four", "five")
-ANGLES = {"eye_level": "at eye level", "low": "from a low angle", "high": "from a high angle"}
+ANGLES = {
+    "eye_level": "at eye level",
+    "low": "from a low angle",
+    "high": "from a high angle",
+    "over_the_shoulder": "over the shoulder of a figure in front",
+}
 _PLURAL = re.compile(  # a noun that stands for several things, or that is counted already
     r"[^sui]s$|^(?:two|three|four|five|six|several|some|many|few|a few|people)\b|\bpeople$", re.IGNORECASE
 )
@@ -138,6 +143,7 @@ def write(prompt: StructuredPrompt) -> str:
         "action": [Sentence(_motion(subject), 2) for subject in prompt.subjects],
         "light": [
             *map(Sentence, _sun(prompt)),
+            *([Sentence(_sky_light(prompt.sky_light))] if prompt.sky_light else []),
             *(Sentence(_lamp(lamp), 4) for lamp in prompt.lamps),
             *(Sentence(_glow(glow), 4) for glow in prompt.glows),
         ],
@@ -239,6 +245,12 @@ def _change(change: SunChange) -> list[str]:
 
 def _shadows(verbs: list[str]) -> str:
     return f", and the shadows {' and '.join(verbs)}" if verbs else ""
+
+
+def _sky_light(light: SkyLight) -> str:
+    color = f"{light.color} " if light.color else ""
+    source = f"{FROM[light.sector]}, {HEIGHTS[light.height]}" if light.sector != "top" else FROM["top"]
+    return f"The brightest {color}light of the surroundings comes from {source}."
 
 
 def _lamp(lamp: LampLight) -> str:

@@ -21,6 +21,7 @@ from .structured import (
     LengthChange,
     LightColor,
     ShadowFall,
+    SkyLight,
     SunChange,
     SunLight,
     SunMoment,
@@ -59,6 +60,7 @@ OPPOSITE: dict[Turn, Turn] = {
 LEAST_RISE = 1.5  # degrees of elevation; less is called still
 LEAST_TURN = 5.0  # degrees of bearing
 HALF_TURN = 135.0  # from here on left and right lose their sense
+CLEAR_DIRECTION = 0.3  # confidence from which a world picture has one bright place
 BRIGHTER = 1.5  # ratio of the light on level ground
 
 
@@ -69,6 +71,16 @@ def sun_light(shot: Shot) -> SunLight | None:
         return None
     start, end = _moment(sun, 0), _moment(sun, -1)
     return SunLight(start, end, _change(sun, shot.camera_path, start, end))
+
+
+def sky_light(shot: Shot) -> SkyLight | None:
+    """The words for a world picture's brightest direction, where no sun tells it and the picture clearly has one."""
+    hdri = shot.environment.hdri
+    if hdri is None or sun_light(shot) is not None or hdri.relative_to_camera is None:
+        return None
+    if hdri.confidence < CLEAR_DIRECTION or hdri.elevation_deg < 0:
+        return None
+    return SkyLight(hdri.relative_to_camera, _height(hdri.elevation_deg), light_color(hdri.color_temperature_k))
 
 
 LAMP_KINDS: dict[str, LampKind] = {"point": "lamp", "spot": "spotlight", "area": "panel", "sun": "beam"}
@@ -91,9 +103,13 @@ def light_color(kelvin: float | None) -> LightColor | None:
     return next((word for limit, word in KELVINS if kelvin < limit), "bluish")
 
 
+def _height(elevation_deg: float) -> Height:
+    return next((word for limit, word in HEIGHTS if elevation_deg < limit), OVERHEAD)
+
+
 def _moment(sun: Sun, index: int) -> SunMoment:
     sample = sun.samples[index]
-    height = next((word for limit, word in HEIGHTS if sample.elevation_deg < limit), OVERHEAD)
+    height = _height(sample.elevation_deg)
     end = index != 0
     sector = cast(Sector | None, sun.relative_to_camera.end if end else sun.relative_to_camera.start)
     time = cast(TimeOfDay | None, sun.time_of_day.end if end else sun.time_of_day.start)

@@ -95,6 +95,15 @@ class LampLight:
 
 
 @dataclass(frozen=True)
+class SkyLight:
+    """Where the surroundings shine brightest, in a scene without a sun that a picture of a sky or a room lights."""
+
+    sector: Sector
+    height: Height
+    color: LightColor | None
+
+
+@dataclass(frozen=True)
 class Glow:
     """A thing in the picture that shines by itself."""
 
@@ -157,9 +166,10 @@ class Contradiction:
 @dataclass(frozen=True)
 class StructuredPrompt:
     """A shot's prompt. `terms` are keys of `vocabulary.TERMS` (at most five); `user_text` and `style` are the user's
-    own words with their spaces tidied; `sun` is None for a scene without a sun; `template` orders the parts
-    (`template.py`); `negative_text` is what the user adds to the engine's negative prompt, None for nothing; `warnings`
-    are the user's claims that the scene contradicts."""
+    own words with their spaces tidied; `sun` is None for a scene without a sun, `sky_light` where nothing says where
+    the light of the surroundings comes from; `template` orders the parts (`template.py`); `negative_text` is what the
+    user adds to the engine's negative prompt, None for nothing; `warnings` are the user's claims that the scene
+    contradicts."""
 
     shot: str
     terms: tuple[str, ...]
@@ -171,6 +181,7 @@ class StructuredPrompt:
     surroundings: Surroundings
     negative_text: str | None = None
     glows: tuple[Glow, ...] = ()
+    sky_light: SkyLight | None = None
     style: str = ""
     template: str = template.DEFAULT
     warnings: tuple[Contradiction, ...] = ()

@@ -180,7 +180,7 @@ class Motion:
 class Subject:
     """Something seen. `screen_box` is (x0, y0, x1, y1) in 0..1, y up, clipped to the frame; `distance_m` goes along the
     view axis to the subject's centre. Both at the shot's first frame where it is visible. `count`: how many equal
-    things are told as one (a row of trees), in the box around them all."""
+    things are told as one (a row of trees), in the box around them all; counting stops at 24."""
 
     name: str
     description: str | None

@@ -5,11 +5,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .brief import Angle, Composition, Motion, ScreenDirection, ShotSize
 from .geometry import Pose
+
+if TYPE_CHECKING:
+    from .subjects import Seen
 
 Box = tuple[float, float, float, float]
 
@@ -23,6 +27,7 @@ OVERHEAD = 70.0
 AERIAL_HEIGHT = 15.0
 STILL_SPEED = 0.02  # metres per second
 STILL_TRAVEL = 0.02  # metres over the shot
+NEAR_FIGURE = 3.0  # metres
 LEAST_LEAVING = 0.3  # of its size, that something deforming goes before it is said to move
 STILL_TURN = 5.0  # degrees over the shot
 
@@ -42,6 +47,30 @@ def camera_angle(pose: Pose, height_above: float | None) -> Angle:
     if pitch < -LEVEL:
         return "aerial" if height_above is not None and height_above >= AERIAL_HEIGHT else "high"
     return "low" if pitch > LEVEL else "eye_level"
+
+
+def shoulder(pose: Pose, things: Sequence[Seen]) -> Seen | None:
+    """The figure at the picture's edge past which it looks at something farther off, None without one: a figure is
+    what is as tall and slim as a person, with the camera about as high as its head."""
+    figures = [thing for thing in things if thing.distance < NEAR_FIGURE and _cut_figure(pose, thing)]
+    for figure in figures:
+        if any(thing.distance > 1.5 * figure.distance and _inside(thing) for thing in things):
+            return figure
+    return None
+
+
+def _inside(thing: Seen) -> bool:
+    return 0.2 < (thing.box[0] + thing.box[2]) / 2.0 < 0.8
+
+
+def _cut_figure(pose: Pose, thing: Seen) -> bool:
+    """Whether a thing is a figure that stands at one side of the picture and reaches below it."""
+    size = thing.corners[1] - thing.corners[0]
+    eyes = (float(pose.position[2]) - float(thing.corners[0][2])) / max(float(size[2]), 1e-6)
+    person = 1.2 <= float(size[2]) <= 2.4 and float(size[2]) > 1.8 * float(size[:2].max()) and 0.6 < eyes < 1.3
+    x0, y0, x1, _ = thing.whole
+    at_a_side = (x0 < 0.02) != (x1 > 0.98) and (x1 < 0.6 or x0 > 0.4)
+    return person and at_a_side and y0 < 0.0 and thing.box[3] - thing.box[1] > 0.4
 
 
 def composition(boxes: Sequence[Box]) -> Composition | None:

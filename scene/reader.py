@@ -14,7 +14,7 @@ from .brief import Brief, CameraPath, Shot, Sun, unknown_shot
 from .camera import CameraState, camera_error, read_camera
 from .cast import Cast
 from .environment import read_environment
-from .framing import camera_angle, composition, shot_size
+from .framing import camera_angle, composition, shot_size, shoulder
 from .groups import groups_of
 from .keyed import frames_are_plain, never_moves
 from .lights import LampFacts, describe_lights, lamp_facts
@@ -212,12 +212,16 @@ class ShotReader:
             start.width if start.kind != "ORTHO" else 1.0,
             start.height if start.kind != "ORTHO" else 1.0,
         )
-        opening = self.cast.opening
+        figure = shoulder(start.pose, self.cast.opening) if start.kind != "PANO" else None
+        opening = [thing for thing in self.cast.opening if thing is not figure]
+        angle = camera_angle(start.pose, self.cast.height_above(start))
+        if figure is not None and angle in ("eye_level", "low", "high"):
+            angle = "over_the_shoulder"
         return CameraPath(
             samples=tuple(state.sample(frame) for frame, state in sampling.thin(cameras, camera_error)),
             moves=classify(path, self.reading.fps, self.cast.tracks(path.frames)),
             shot_size=shot_size(opening[0].whole[3] - opening[0].whole[1]) if opening else None,
-            angle=camera_angle(start.pose, self.cast.height_above(start)),
+            angle=angle,
             lens_class=start.lens_class,
             composition=composition([item.box for item in opening]),
         )

@@ -2,12 +2,14 @@
 """Which frames to evaluate, and evaluating each of them once.
 
 Evaluating a frame is what costs in Blender, so a track is refined only where linear interpolation would miss it, and
-what is known to move unevenly (noise, drivers, physics, handlers) is evaluated at every frame.
+what is known to move unevenly (noise, physics, handlers, drivers that run scripts or swing) is evaluated at every
+frame.
 """
 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,6 +29,11 @@ PLAIN_CONSTRAINTS = {
     "TRACK_TO", "DAMPED_TRACK", "LOCKED_TRACK", "STRETCH_TO", "COPY_LOCATION", "COPY_ROTATION", "COPY_SCALE",
     "COPY_TRANSFORMS", "LIMIT_DISTANCE", "LIMIT_LOCATION", "LIMIT_ROTATION", "LIMIT_SCALE", "CHILD_OF", "FOLLOW_PATH",
     "TRANSFORM", "PIVOT", "FLOOR",
+}  # fmt: skip
+# In a driver's expression, what changes as evenly as its variables do: no sine, no rounding, no condition.
+EVEN = {
+    "frame", "pi", "radians", "degrees", "abs", "min", "max", "clamp", "lerp", "smoothstep", "sqrt", "pow", "exp",
+    "log", "asin", "acos", "atan", "atan2",
 }  # fmt: skip
 
 
@@ -80,19 +87,20 @@ def plan(owners: Iterable[bpy.types.ID | None]) -> Plan:
         if owner in seen:
             continue
         seen.add(owner)
-        _animation(owner, result)
+        queue.extend(_animation(owner, result))
         if isinstance(owner, bpy.types.Object):
             queue.extend(_movers(owner, result))
         queue.extend(node_trees(owner))
     return result
 
 
-def _animation(owner: bpy.types.ID, result: Plan) -> None:
+def _animation(owner: bpy.types.ID, result: Plan) -> list[bpy.types.ID]:
+    """Notes when an ID is keyed, and gives what its drivers read."""
     data = getattr(owner, "animation_data", None)
     if data is None:
-        return
-    if len(data.drivers) or (data.use_nla and len(data.nla_tracks)):
-        result.every = True
+        return []
+    drivers = [curve.driver for curve in data.drivers]
+    result.every |= not all(_is_even(driver) for driver in drivers) or (data.use_nla and len(data.nla_tracks) > 0)
     for curve in compat.fcurves(owner):
         if len(curve.modifiers) or (len(curve.sampled_points) and not len(curve.keyframe_points)):
             result.every = True
@@ -101,6 +109,19 @@ def _animation(owner: bpy.types.ID, result: Plan) -> None:
             result.keyed.update((math.floor(key.co.x), math.ceil(key.co.x)))
             if key.interpolation == "CONSTANT":
                 result.keyed.add(math.ceil(key.co.x) - 1)
+    targets = [target.id for driver in drivers for variable in driver.variables for target in variable.targets]
+    return [target for target in targets if target is not None]
+
+
+def _is_even(driver: bpy.types.Driver) -> bool:
+    """Whether a driver's value changes as evenly as what it reads."""
+    if any(variable.type == "CONTEXT_PROP" for variable in driver.variables):
+        return False  # reads the scene or the view layer, which stand nowhere as IDs
+    if driver.type != "SCRIPTED":
+        return True
+    names = set(re.findall(r"[A-Za-z_]\w*", driver.expression))
+    even = EVEN | {variable.name for variable in driver.variables}
+    return driver.is_simple_expression and names <= even and not re.search(r"[<>=!]", driver.expression)
 
 
 def _movers(owner: bpy.types.Object, result: Plan) -> list[bpy.types.ID]:

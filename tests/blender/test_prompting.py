@@ -292,3 +292,22 @@ def test_things_that_shine_are_told():
     prompt = prompt_of(make_shot(environment=Environment(emitters=(sign, sign))))
     assert prompt.text().count("The neon sign glows orange on the left.") == 1
     assert "画面左边的neon sign发出橙色的光。" in prompt.text("zh")
+
+
+def hdri(confidence, elevation=30.0):
+    sky = facts.Hdri(120.0, elevation, confidence, "back_left", 3000.0)
+    return make_shot(sun=None, environment=Environment(sky="clear", hdri=sky))
+
+
+def test_the_bright_side_of_a_sky_picture_is_told_where_no_sun_is():
+    prompt = prompt_of(hdri(0.6))
+    told = (
+        "The brightest orange light of the surroundings comes from the back left, behind the scene, at medium height."
+    )
+    assert told in prompt.text() and "edge_lighting" in prompt.terms
+    assert "环境中最亮的橙色的光从画面深处左侧照来，位置不高不低。" in prompt.text("zh")
+
+
+@pytest.mark.parametrize("shot", [hdri(0.1), hdri(0.6, -20.0), replace(hdri(0.6), sun=make_shot().sun)])
+def test_an_even_sky_a_bright_floor_and_a_picture_beside_a_sun_are_not(shot):
+    assert prompt_of(shot).sky_light is None and "surroundings comes" not in prompt_of(shot).text()

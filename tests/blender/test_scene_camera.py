@@ -96,6 +96,25 @@ def test_angle(scene, location, target, roll, name):
 
 
 @pytest.mark.parametrize(
+    "place,size,told",
+    [((0.55, -9.0, 0.9), (0.5, 0.4, 1.8), True), ((-0.55, -9.0, 0.9), (0.5, 0.4, 1.8), True),
+     ((0.0, -9.0, 0.9), (0.5, 0.4, 1.8), False),  # in the middle: it is what one looks at, or it is in the way
+     ((0.55, -9.0, 1.8), (0.5, 0.4, 3.6), False),  # a post
+     ((0.95, -9.0, 0.9), (1.2, 1.2, 1.8), False),  # a crate
+     ((1.8, -5.0, 0.9), (0.5, 0.4, 1.8), False)],  # far off
+)  # fmt: skip
+def test_over_the_shoulder(scene, place, size, told):
+    add_box(scene, "Friend", (0.0, -3.0, 0.9), (0.5, 0.4, 1.8))
+    add_box(scene, "Someone", place, size)
+    scene.camera.location = (0.0, -10.0, 1.6)
+    look_at(scene.camera, (0.0, -3.0, 1.3))
+    path = shot_of(scene).camera_path
+    assert (path.angle == "over_the_shoulder") == told
+    if told:
+        assert (path.shot_size, path.composition) == ("wide", "center")  # of what is looked at
+
+
+@pytest.mark.parametrize(
     "height,name",
     [(0.14, "extreme_wide"), (0.15, "wide"), (0.94, "wide"), (0.95, "medium_wide"), (1.4, "medium"),
      (2.1, "medium_close_up"), (3.3, "close_up"), (8.0, "extreme_close_up")],

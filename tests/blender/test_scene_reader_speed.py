@@ -42,6 +42,29 @@ def test_plainly_keyed_shots_cost_a_few_frames_however_long(blank_scene, evaluat
     assert len(evaluated) <= 10
 
 
+@pytest.mark.parametrize(
+    "expression,even",
+    [("lead * 0.05", True), ("radians(frame) / 40", True), ("lerp(0, lead, 0.05)", True), ("sin(frame)", False),
+     ("frame > 100", False), ("round(lead)", False)],
+)  # fmt: skip
+def test_drivers_cost_by_what_they_read(blank_scene, evaluated, expression, even):
+    """One that changes as its variables do needs few frames; what it gives is right either way."""
+    camera = take(blank_scene, 600)
+    lead = link(blank_scene, "Lead")
+    key(lead, "location", {1: (0, 0, 0), 150: (4, 0, 0), 600: (1, 0, 0)}, "BEZIER")
+    driver = camera.driver_add("rotation_euler", 2).driver
+    variable = driver.variables.new()
+    variable.name = "lead"
+    variable.targets[0].id, variable.targets[0].data_path = lead, "location.x"
+    driver.expression = expression
+    samples = read_brief(blank_scene)[0].shots[0].camera_path.samples
+    assert len(evaluated) <= 120 if even else len(evaluated) >= 600
+    for sample in samples:
+        blank_scene.frame_set(sample.frame)
+        truth = [value for row in camera.matrix_world for value in row]
+        assert sample.matrix_world == pytest.approx(truth, abs=1e-4)
+
+
 def test_noise_costs_no_evaluated_frames(blank_scene, evaluated):
     camera = take(blank_scene, 500)
     for curve in compat.fcurves(camera):
