@@ -75,13 +75,15 @@ class Denoiser:
             t, sigma = solver.timesteps[k], solver.sigmas[k]
             expert = plan.expert(float(t))
             velocity = self._velocity(k, expert, x, t)
+            guided = {}
             if self._light is not None:
                 velocity = self._light.steered_velocity(velocity, x, sigma)
+                guided = {"light_change": round(self._light.change, 4)}
             self._on_clean(k + 1, conditioning.impose(x - sigma * velocity))
             x = conditioning.impose(solver.step(velocity, x))
             if not torch.isfinite(x).all():
                 raise _no_numbers(k, plan.steps)
-            run.step(k + 1, plan.steps, expert, float(t), float(sigma), time.perf_counter() - began)
+            run.step(k + 1, plan.steps, expert, float(t), float(sigma), time.perf_counter() - began, **guided)
             self._resume.save(Saved(x, solver.state(), run.steps, self._cache_states(), run.facts.get("step_cache")))
         self._close()
         self._networks.release()

@@ -68,12 +68,10 @@ class LightController:
     ) -> None:
         self._curve = curve
         self._strength = STRENGTHS[strength]
-        self._name = strength
         self._map = light_map
         self._ends = (first, last)
         self._bias = torch.zeros(3)
-        self._largest = 0.0
-        self._steps = 0
+        self.change = 0.0  # of a frame's mean luminance: the largest of the last step
 
     def calibrate(self, latents: Tensor, means: Tensor) -> None:
         """Learn the map's error, per latent frame and channel, from the latents [z, t, h, w] of a clip that looks about
@@ -95,17 +93,13 @@ class LightController:
             change = change + steered.color * lack_of_color.clamp(-steered.limit, steered.limit)
         gain = steered.gain * min(1.0, float(sigma) / steered.fade if steered.fade else 1.0)
         change = gain * change * self._free(len(change)).to(change)[:, None]
-        self._largest, self._steps = max(self._largest, float(_luma(change).abs().max())), self._steps + 1
+        self.change = float(_luma(change).abs().max())
         return clean + self._map.change(change).T[:, :, None, None] * _shape(rgb)
 
     def steered_velocity(self, velocity: Tensor, x: Tensor, sigma: Tensor) -> Tensor:
         """The velocity at `x` that leads to the steered clean latents."""
         clean = x - sigma * velocity
         return velocity - (self.steer(clean, float(sigma)) - clean) / sigma
-
-    def facts(self) -> dict[str, object]:
-        """For the report: the strength, the steps it worked in and the largest move of a frame's mean luminance."""
-        return {"strength": self._name, "steps": self._steps, "largest_change": round(self._largest, 4)}
 
     def _free(self, count: int) -> Tensor:
         """1 for the latent frames that may be moved."""

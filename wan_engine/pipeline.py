@@ -95,7 +95,9 @@ class Pipeline:
                 )
                 latents, sigmas = denoiser.sample()
                 if request.light is not None:
-                    guide = {"strength": "off"} if light is None else light.facts()
+                    changes = [step["light_change"] for step in run.steps if "light_change" in step]
+                    guide = {"steps": len(changes), "largest_change": max(changes)} if changes else {}
+                    guide = {"strength": request.light_strength, **guide}
                     run.facts["light"] = {"expected": request.to_json()["light"], "guide": guide}
             if not first:
                 return self._report(request, plan, run, {})

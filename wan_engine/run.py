@@ -42,9 +42,10 @@ class Run:
         yield
         self.seconds[name] = round(time.perf_counter() - began, 3)
 
-    def step(self, step: int, steps: int, expert: str, timestep: float, sigma: float, seconds: float) -> None:
+    def step(self, step: int, steps: int, expert: str, timestep: float, sigma: float, seconds: float, **more) -> None:
+        """A step is done; `more` goes into the report alone."""
         facts = {"step": step, "expert": expert, "timestep": timestep, "seconds": round(seconds, 3)}
-        self.steps.append({**facts, "sigma": sigma})
+        self.steps.append({**facts, "sigma": sigma, **more})
         self.tell("step", steps=steps, **facts)
 
     def resumed(self, steps: list[dict[str, Any]]) -> None:

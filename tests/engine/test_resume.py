@@ -16,7 +16,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from wan_engine.pipeline import load
-from wan_engine.request import Cancelled, GenerationRequest
+from wan_engine.request import Cancelled, GenerationRequest, LightCurve
 from wan_engine.solvers import make_solver
 
 T2V = "fullstack/Wan2.2-T2V-A14B/checkpoint"
@@ -105,6 +105,19 @@ def test_interrupted_again_and_again(pipeline, tmp_path):
     report = pipeline.generate(asked, broken)
     assert report["resumed_from_step"] == STEPS  # stopped while decoding: no step is computed again
     assert torch.equal(outcome(broken)[0], outcome(whole)[0])
+
+
+def test_guided_light_goes_on_and_is_told_as_if_never_interrupted(pipeline, tmp_path):
+    asked = request(light=LightCurve("render", (0.0, 1.0), (0.8, 0.2)))
+    whole, broken, seen = tmp_path / "whole", tmp_path / "broken", []
+    for folder in (whole, broken):
+        folder.mkdir()
+    report = pipeline.generate(asked, whole)
+    with pytest.raises(Cancelled):
+        pipeline.generate(asked, broken, seen.append, lambda: {"step": 4} in map(_step, seen))
+    again = pipeline.generate(asked, broken)
+    assert torch.equal(outcome(broken)[0], outcome(whole)[0])
+    assert again["light"] == report["light"] and report["light"]["guide"]["steps"] == STEPS
 
 
 @pytest.mark.parametrize("stop", [3, 4, 5, 13, 16])  # experts change behind step 5
