@@ -20,7 +20,7 @@ from pathlib import Path
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from . import cached, finishing, measure, report, weights
+from . import cached, finishing, guiding, measure, report, weights
 from .measure import Row
 from .parts import PARTS, Part
 
@@ -90,9 +90,11 @@ def main() -> None:
             rows.append(measured(name, folder, peaks, args.threads))
             print(report.line(rows[-1]), flush=True)
         shares = [] if args.only else measure.shares(peaks)
+        guided = [] if args.only else guiding.rows(folder)
         table = report.text(rows, shares, [] if args.only else cached.rows(), args.threads)
     if not args.only:
         table += "\nFinishing, per frame of 832x480:\n\n" + finishing.table(finishing.rows()) + "\n"
+        table += f"\nThe light guide beside the cheapest step there is:\n\n{guiding.table(guided)}\n"
     print(table)
     if args.out is not None:
         args.out.write_text(table, encoding="utf-8")

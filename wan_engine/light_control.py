@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from types import MappingProxyType
 
 import numpy as np
@@ -71,6 +72,7 @@ class LightController:
         self._map = light_map
         self._ends = (first, last)
         self._bias = torch.zeros(3)
+        self._expected = cache(self._expect)  # the same in every step
         self.change = 0.0  # of a frame's mean luminance: the largest of the last step
 
     def calibrate(self, latents: Tensor, means: Tensor) -> None:
@@ -109,21 +111,25 @@ class LightController:
                 free[frame] = 0
         return free
 
+    def _expect(self, count: int) -> tuple[Tensor, Tensor | None]:
+        """What the curve and the pictures say of `count` latent frames: luminance [t] and chroma [t, 3]."""
+        frames = (count - 1) * 4 + 1
+        lights, tints = ([None if end is None else read(end) for end in self._ends] for read in (_luma, _chroma))
+        chroma = expected_chroma(self._curve, frames, *tints)
+        luminance = per_latent_frame(expected_luminance(self._curve, frames, *lights))
+        return luminance, None if chroma is None else per_latent_frame(chroma)
+
     def _wanted(self, mean: Tensor) -> tuple[Tensor, Tensor | None]:
         """Mean luminance [t] and chroma [t, 3] (RGB over luminance) per latent frame, for a prediction with these mean
         RGB [t, 3]; no chroma when the curve has no temperatures."""
-        frames = (len(mean) - 1) * 4 + 1
-        luminance = expected_luminance(
-            self._curve, frames, *(None if end is None else _luma(end) for end in self._ends)
-        )
-        wanted = per_latent_frame(luminance).to(mean)
+        luminance, chroma = self._expected(len(mean))
+        wanted = luminance.to(mean)
         if self._ends[0] is None and self._curve.source == "brief":
             level = (wanted * _luma(mean)).sum() / (wanted * wanted).sum().clamp_min(1e-6)
             wanted = wanted * level.clamp_min(0)
-        chroma = expected_chroma(self._curve, frames, *(None if end is None else _chroma(end) for end in self._ends))
         if chroma is None:
             return wanted.clamp(0, 1), None
-        chroma = per_latent_frame(chroma).to(mean)
+        chroma = chroma.to(mean)
         if self._ends[0] is None:
             chroma = chroma * (_chroma(mean) / chroma).clamp(0.1, 10).log().mean(0).exp()
         return wanted.clamp(0, 1), chroma / _luma(chroma)[:, None]

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -291,29 +290,6 @@ def test_off_changes_not_one_bit(pipeline, tmp_path):
     _, plain, _ = made(pipeline, tmp_path)
     _, off, report = made(pipeline, tmp_path, light=curve(1.0, 0.5, source="brief"), guide_light="off")
     assert torch.equal(plain, off) and report["light"]["guide"] == {"strength": "off"}
-
-
-def test_steering_costs_next_to_nothing(pipeline):
-    """Against the fastest step there is: the shipped checkpoint's."""
-    light_map = fit_light_map(pipeline.networks.vae())
-    controller = LightController(curve(0.5, 0.3), "gentle", light_map)
-    x, sigma = torch.randn(light_map.later.weight.shape[1], 5, 6, 10), torch.tensor(0.5)
-    network = pipeline.networks.expert("low")
-    inputs = torch.randn(1, network.config.in_dim, 5, 6, 10)
-    context = network.embed_text([torch.randn(20, network.config.text_dim)], None)
-
-    def seconds(work):
-        best = float("inf")
-        for _ in range(15):
-            began = time.perf_counter()
-            work()
-            best = min(best, time.perf_counter() - began)
-        return best
-
-    with torch.inference_mode():
-        step = seconds(lambda: network(inputs, torch.tensor([500.0]), context))
-        steering = seconds(lambda: controller.steered_velocity(x, x, sigma))
-    assert steering < 0.2 * step, (steering, step)
 
 
 def test_the_command_line_takes_a_curve(tmp_path, capsys):
