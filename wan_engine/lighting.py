@@ -296,7 +296,7 @@ def _drift_reason(measures: LightMeasures) -> str:
 def _jump_sentence(jump: Jump, count: int, fps: float) -> str:
     what = "flashes" if jump.kind == "flash" else "jumps"
     way = "up" if jump.size > 0 else "down"
-    at = f"at frame {jump.frame} ({jump.frame / fps:.2f} s)" if fps > 0 else f"at frame {jump.frame}"
+    at = f"{jump.frame / fps:.2f} s into the clip" if fps > 0 else f"at frame {jump.frame} of the clip"
     more = f" and at {count - 1} more place{'s' if count > 2 else ''}" if count > 1 else ""
     return f"The light {what} {way} by {100 * abs(jump.size):.0f} % {at}{more}."
 
@@ -305,7 +305,7 @@ def _cut_sentence(measures: LightMeasures) -> str:
     if not measures.cuts:
         return ""
     where = ", ".join(str(cut) for cut in measures.cuts)
-    return f" The picture cuts at frame {where}: another picture, so its light is judged on each side by itself."
+    return f" The picture cuts at frame {where} of the clip: another picture, so its light is judged on each side by itself."
 
 
 def _sampled(count: int) -> list[int]:
