@@ -11,6 +11,7 @@ import torch
 from diffusers import FlowMatchEulerDiscreteScheduler, WanTransformer3DModel
 from torch import Tensor
 
+from wan_engine.machine import give_back
 from wan_engine.solvers import Euler
 from wan_engine.stepcache import StepCache
 from wan_engine.transformer import WanTransformer
@@ -50,6 +51,7 @@ def ours(
         if sampling.expert(t) != name:
             name = sampling.expert(t)
             network = contexts = None  # let go of the other expert first
+            give_back()
             network = open_expert(name)
             contexts = [network.embed_text([text]) for text in sampling.texts]
             caches = [StepCache(threshold, k) if threshold else None for _ in contexts]

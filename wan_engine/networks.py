@@ -19,6 +19,7 @@ from . import distributed
 from .checkpoint import Checkpoint
 from .clip import ClipVision
 from .lora import lora_patch
+from .machine import give_back
 from .memory import available_memory
 from .request import Lora
 from .residence import stream_blocks
@@ -66,6 +67,7 @@ class Networks:
         """The transformer `name`; the other expert is let go of first."""
         if self._expert is None or self._expert[0] != name:
             self._expert = None
+            give_back()
             ahead, self._ahead = self._ahead, None
             if ahead is not None and ahead.name == name:
                 network = ahead.result().to(self.device)
