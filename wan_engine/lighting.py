@@ -305,7 +305,7 @@ def _cut_sentence(measures: LightMeasures) -> str:
     if not measures.cuts:
         return ""
     where = ", ".join(str(cut) for cut in measures.cuts)
-    return f" The picture cuts at frame {where} of the clip: another picture, so its light is judged on each side by itself."
+    return f" The picture cuts at frame {where} of the clip; its light is judged on each side by itself."
 
 
 def _sampled(count: int) -> list[int]:
