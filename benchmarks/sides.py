@@ -130,7 +130,7 @@ def our_decode(name: str, frames: int, folder: Path) -> Work:
         shown = []
         for frame in vae.decode_stream(z):
             shown.append(pictures(frame))
-        return frame
+        return frame.clamp(-1, 1)  # as Diffusers does
 
     return work
 
