@@ -224,18 +224,20 @@ class Pipeline:
         return redraw
 
     def _decode(self, latents: Tensor, tile: int, run: Run) -> np.ndarray:
-        """uint8 [T, H, W, 3], decoded a few frames at a time."""
-        chunks = []
+        """uint8 [T, H, W, 3], decoded frame by frame into one piece of memory: many small pieces would lie between what
+        is freed, and keep the allocator from giving that back."""
         vae = self.networks.vae()
+        _, count, rows, columns = latents.shape
+        frames = np.empty((4 * count - 3, rows * vae.stride[1], columns * vae.stride[2], 3), np.uint8)
         with run.watching(vae):
-            for chunk in vae.decode_stream(latents[None], tile):
+            for place, chunk in zip(frames, vae.decode_stream(latents[None], tile), strict=True):
                 if not torch.isfinite(chunk).all():
                     raise GenerationError(
                         "The decoded frames hold values that are no numbers; the autoencoder may be damaged."
                     )
                 pixels = (chunk[0].clamp(-1, 1) + 1) / 2 * 255
-                chunks.append(pixels.to(torch.uint8).permute(1, 2, 3, 0).cpu().numpy())
-        return np.concatenate(chunks)
+                place[:] = pixels[:, 0].to(torch.uint8).permute(1, 2, 0).cpu().numpy()
+        return frames
 
     @contextmanager
     def _memory_errors_in_words(self, run: Run) -> Iterator[None]:
