@@ -99,8 +99,7 @@ def _animation(owner: bpy.types.ID, result: Plan) -> list[bpy.types.ID]:
     data = getattr(owner, "animation_data", None)
     if data is None:
         return []
-    drivers = [curve.driver for curve in data.drivers]
-    result.every |= not all(_is_even(driver) for driver in drivers) or (data.use_nla and len(data.nla_tracks) > 0)
+    result.every |= not all(map(_is_even, data.drivers)) or (data.use_nla and len(data.nla_tracks) > 0)
     for curve in compat.fcurves(owner):
         if len(curve.modifiers) or (len(curve.sampled_points) and not len(curve.keyframe_points)):
             result.every = True
@@ -109,19 +108,24 @@ def _animation(owner: bpy.types.ID, result: Plan) -> list[bpy.types.ID]:
             result.keyed.update((math.floor(key.co.x), math.ceil(key.co.x)))
             if key.interpolation == "CONSTANT":
                 result.keyed.add(math.ceil(key.co.x) - 1)
-    targets = [target.id for driver in drivers for variable in driver.variables for target in variable.targets]
+    targets = [
+        target.id for curve in data.drivers for variable in curve.driver.variables for target in variable.targets
+    ]
     return [target for target in targets if target is not None]
 
 
-def _is_even(driver: bpy.types.Driver) -> bool:
+def _is_even(curve: bpy.types.FCurve) -> bool:
     """Whether a driver's value changes as evenly as what it reads."""
+    driver = curve.driver
+    if len(curve.keyframe_points) or any(modifier.type != "GENERATOR" for modifier in curve.modifiers):
+        return False  # a curve of its own stands between the two
     if any(variable.type == "CONTEXT_PROP" for variable in driver.variables):
         return False  # reads the scene or the view layer, which stand nowhere as IDs
     if driver.type != "SCRIPTED":
         return True
     names = set(re.findall(r"[A-Za-z_]\w*", driver.expression))
     even = EVEN | {variable.name for variable in driver.variables}
-    return driver.is_simple_expression and names <= even and not re.search(r"[<>=!]", driver.expression)
+    return driver.is_simple_expression and names <= even and not re.search(r"[<>=!%]|//", driver.expression)
 
 
 def _movers(owner: bpy.types.Object, result: Plan) -> list[bpy.types.ID]:

@@ -45,7 +45,7 @@ def test_plainly_keyed_shots_cost_a_few_frames_however_long(blank_scene, evaluat
 @pytest.mark.parametrize(
     "expression,even",
     [("lead * 0.05", True), ("radians(frame) / 40", True), ("lerp(0, lead, 0.05)", True), ("sin(frame)", False),
-     ("frame > 100", False), ("round(lead)", False)],
+     ("frame > 100", False), ("round(lead)", False), ("frame % 7 / 90", False), ("frame // 9 / 90", False)],
 )  # fmt: skip
 def test_drivers_cost_by_what_they_read(blank_scene, evaluated, expression, even):
     """One that changes as its variables do needs few frames; what it gives is right either way."""
@@ -159,7 +159,7 @@ def test_curves_tell_what_blender_evaluates(blank_scene, evaluated, how):
 def test_what_curves_do_not_tell_is_evaluated(blank_scene, how):
     camera = take(blank_scene, 40)
     if how == "driver":
-        camera.driver_add("location", 2).driver.expression = "frame / 10"
+        camera.driver_add("rotation_euler", 0).driver.expression = "sin(frame / 10)"  # a channel that is not keyed
     elif how == "constraint":
         limit = camera.constraints.new("LIMIT_LOCATION")
         limit.use_max_y, limit.max_y = True, -7.0
