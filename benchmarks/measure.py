@@ -71,7 +71,7 @@ class PeakMemory:
         self.bytes = 0
 
     def __enter__(self) -> PeakMemory:
-        self._before = _anonymous()
+        self._before = anonymous()
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self._thread.start()
@@ -83,10 +83,10 @@ class PeakMemory:
 
     def _watch(self) -> None:
         while not self._done.wait(self._seconds):
-            self.bytes = max(self.bytes, _anonymous() - self._before)
+            self.bytes = max(self.bytes, anonymous() - self._before)
 
 
-def _anonymous() -> int:
+def anonymous() -> int:
     with open("/proc/self/status", encoding="ascii") as file:
         return next(int(line.split()[1]) * 1024 for line in file if line.startswith("RssAnon"))
 

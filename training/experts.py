@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Trains nano's text encoder and its two experts by flow matching on precomputed latents.
 
-    python -m training.experts base DATA STATE --steps N      # text encoder and one transformer over all timesteps
+    python -m training.experts coarse DATA STATE --steps N    # text encoder and one transformer over all timesteps
+    python -m training.experts base DATA STATE --steps N      # the same with four times the tokens
     python -m training.experts high DATA STATE --steps N      # the base goes on above the boundary, text encoder frozen
     python -m training.experts low  DATA STATE --steps N      # and below it
 
@@ -15,6 +16,7 @@ from __future__ import annotations
 import argparse
 import math
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -35,10 +37,11 @@ TEXT_DIM = 128
 TEXT_LEN = 192
 SHIFT, BOUNDARY = 3.0, 0.85
 T5 = dict(dim=TEXT_DIM, dim_attn=TEXT_DIM, dim_ffn=256, num_heads=4, num_layers=3, num_buckets=32)
-TRANSFORMER = TransformerConfig(
+COARSE = TransformerConfig(
     dim=256, ffn_dim=704, num_heads=4, num_layers=6, in_dim=2 * Z + 4, out_dim=Z, text_dim=TEXT_DIM, freq_dim=256,
     text_len=TEXT_LEN,
 )  # fmt: skip
+TRANSFORMER = replace(COARSE, patch_size=(1, 1, 1))  # a token per latent: with 2x2 objects in fast motion dissolve
 CONDITIONS = ("none", "first", "both")
 CONDITION_ODDS = (0.1, 0.4, 0.5)
 NO_PROMPT = 0.1
@@ -119,20 +122,34 @@ def flow_loss(
     return F.mse_loss(velocity.float(), noise - x0)
 
 
+def refined(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The coarse stage's weights as a start for one token per latent: what a patch summed, each of its latents has
+    alone; what the head said of four latents, it says in the mean."""
+    state = dict(state)
+    state["dit.patch_embedding.weight"] = state["dit.patch_embedding.weight"].sum((3, 4), keepdim=True)
+    for name in ("dit.head.head.weight", "dit.head.head.bias"):
+        state[name] = state[name].unflatten(0, (-1, Z)).mean(0)
+    return state
+
+
 class Stage:
     """Model, text encoder, their running averages and the optimizer of one stage; saved and continued."""
 
-    RANGES: ClassVar = {"base": (0.0, 1.0), "high": (BOUNDARY, 1.0), "low": (0.0, BOUNDARY)}
+    RANGES: ClassVar = {"coarse": (0.0, 1.0), "base": (0.0, 1.0), "high": (BOUNDARY, 1.0), "low": (0.0, BOUNDARY)}
 
     def __init__(self, name: str, folder: Path, vocab: int, rate: float) -> None:
-        torch.manual_seed({"base": 1, "high": 2, "low": 3}[name])
+        torch.manual_seed({"coarse": 0, "base": 1, "high": 2, "low": 3}[name])
         self.name, self.path, self.step = name, folder / f"{name}.pt", 0
-        self.net = nn.ModuleDict({"t5": T5Encoder(T5Config(vocab=vocab, **T5)), "dit": WanTransformer(TRANSFORMER)})
+        size = COARSE if name == "coarse" else TRANSFORMER
+        self.net = nn.ModuleDict({"t5": T5Encoder(T5Config(vocab=vocab, **T5)), "dit": WanTransformer(size)})
         nn.init.zeros_(self.net["dit"].head.head.weight)
         nn.init.normal_(self.net["t5"].token_embedding.weight, std=1.0)
         for block in self.net["t5"].blocks:  # no attention scaling: queries start small (T5's initialisation)
             nn.init.normal_(block.attn.q.weight, std=(TEXT_DIM * TEXT_DIM // 4) ** -0.5)
-        if name != "base":
+        if name == "base":
+            coarse = torch.load(folder / "coarse.pt", weights_only=True)
+            self.net.load_state_dict(refined(coarse["average"]))
+        elif name != "coarse":
             base = torch.load(folder / "base.pt", weights_only=True)
             self.net.load_state_dict(base["average"])
             self.net["t5"].requires_grad_(False)

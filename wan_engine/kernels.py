@@ -50,7 +50,7 @@ def linear(layer: nn.Linear, x: Tensor, gelu: bool = False) -> Tensor:
     return product(x, layer.weight, layer.bias, gelu)
 
 
-def float_linear(layer: nn.Linear, x: Tensor, rows: int = 4096) -> Tensor:
+def float_linear(layer: nn.Linear, x: Tensor, rows: int = 1024) -> Tensor:
     """The layer computed in float32 whatever its dtype; at most `rows` rows of its weights are converted at a time."""
     x = x.float()
     if layer.weight.dtype == torch.float32:

@@ -193,11 +193,11 @@ class _Planner:
         # Projecting: queries, keys and values of all, and of a span also normed and turned, in float32 whatever the
         # dtype (measured: 40 bytes a channel).
         projecting = own * 3 * itemsize * dim + span * 40 * dim
-        # Attention: keys and values now of all processes' tokens; on the CPU queries scaled, values turned, and keys
-        # that are not float32 widened.
+        # Attention: keys and values now of all processes' tokens; on the CPU one head's queries and keys in float32
+        # and its values turned.
         attending = (own + tokens) * 2 * itemsize * dim
         if cpu:
-            attending += dim * (4 * own + tokens * (itemsize + (0 if itemsize == 4 else 4)))
+            attending += dim // config.num_heads * (4 * own + tokens * (4 + itemsize))
         responding = own * itemsize * dim + span * (config.ffn_dim * itemsize + 4 * dim * 4)
         held = max(projecting, attending, responding)
         held += own * (4 * dim + 4 * dim // config.num_heads)  # the stream in float32 and the rotary table

@@ -9,7 +9,7 @@ thousand tokens at a time.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -95,13 +95,26 @@ KeysValues = list[tuple[Tensor, Tensor]]
 class Context:
     """What the cross attention reads: embedded text [B,text_len,dim], image tokens [B,n,dim] or None.
 
-    Without gradients each block's keys and values are computed once and kept in `cache`: they do not depend on the
-    step.
+    Without gradients each block's keys and values are computed once and kept: they do not depend on the step.
     """
 
     text: Tensor
-    image: Tensor | None = None
-    cache: dict[nn.Module, KeysValues] = field(default_factory=dict)
+    image: Tensor | None
+    blocks: int
+    known: dict[nn.Module, KeysValues] = field(default_factory=dict)
+    memory: Tensor | None = None
+
+    def keep(self, owner: nn.Module, pairs: KeysValues) -> None:
+        """Copies the pairs of one block into one piece of memory for all blocks: many small ones, lying between what
+        each pass frees, would keep the allocator from using that again.
+        """
+        parts = [part for pair in pairs for part in pair]
+        sizes = [part.numel() for part in parts]
+        if self.memory is None:
+            self.memory = parts[0].new_empty(self.blocks, sum(sizes))
+        rooms = self.memory[len(self.known)].split(sizes)
+        kept = [room.view(part.shape).copy_(part) for room, part in zip(rooms, parts, strict=True)]
+        self.known[owner] = list(zip(kept[::2], kept[1::2], strict=True))
 
 
 @dataclass(frozen=True)
@@ -170,11 +183,13 @@ class Attention(nn.Module):
 
 
 class SelfAttention(Attention):
-    def project(self, x: Tensor, rotary: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Queries and keys, turned to their places, and values of tokens x: each [B,L,heads,d]."""
-        q, k, v = (linear(layer, x) for layer in (self.q, self.k, self.v))
-        q, k = (rotate(self.heads(y), rotary).to(v.dtype) for y in (self.norm_q(q), self.norm_k(k)))
-        return q, k, self.heads(v)
+    def project(self, x: Tensor, rotary: Tensor) -> Iterator[Tensor]:
+        """Queries and keys, turned to their places, and values of tokens x: each [B,L,heads,d], one after the other,
+        for their float32 in between is larger than they are.
+        """
+        for layer, norm in ((self.q, self.norm_q), (self.k, self.norm_k)):
+            yield rotate(self.heads(norm(linear(layer, x))), rotary).to(x.dtype)
+        yield self.heads(linear(self.v, x))
 
     def room(self, part: Tensor, length: int) -> Tensor:
         """Memory for `length` tokens like those of `part` [B,n,heads,d], with the tokens of a head side by side."""
@@ -201,13 +216,14 @@ class CrossAttention(Attention):
         return linear(self.o, y.flatten(2))
 
     def _keys_values(self, context: Context) -> KeysValues:
-        if self in context.cache:
-            return context.cache[self]
+        if self in context.known:
+            return context.known[self]
         pairs = [self._pair(context.text, self.k, self.norm_k, self.v)]
         if context.image is not None:
             pairs.append(self._pair(context.image, self.k_img, self.norm_k_img, self.v_img))
         if not torch.is_grad_enabled():
-            context.cache[self] = pairs
+            context.keep(self, pairs)
+            return context.known[self]
         return pairs
 
     def _pair(self, tokens: Tensor, key: nn.Linear, norm: RMSNorm, value: nn.Linear) -> tuple[Tensor, Tensor]:
@@ -250,20 +266,20 @@ class Block(nn.Module):
         """Queries, keys and values of all tokens."""
         qkv: list[Tensor] = []
         for tokens, rows in ((s.tokens, s.rows) for s in shared.spans):
-            y = modulated(x[:, tokens], e[:, 0][rows], e[:, 1][rows], self.norm1.eps)
-            parts = self.self_attn.project(y.to(self.dtype), shared.rotary[tokens])
-            qkv = qkv or [self.self_attn.room(part, x.shape[1]) for part in parts]
-            for whole, part in zip(qkv, parts, strict=True):
-                whole[:, tokens] = part
+            y = modulated(x[:, tokens], e[:, 0][rows], e[:, 1][rows], self.norm1.eps).to(self.dtype)
+            for number, part in enumerate(self.self_attn.project(y, shared.rotary[tokens])):
+                if number == len(qkv):
+                    qkv.append(self.self_attn.room(part, x.shape[1]))
+                qkv[number][:, tokens] = part
         return qkv
 
     def _respond(self, x: Tensor, e: Tensor, rows: Tensor, shared: Pass) -> Tensor:
         """Cross attention and feed-forward of some tokens."""
         norm = self.norm3
-        y = F.layer_norm(x, norm.normalized_shape, norm.weight.float(), norm.bias.float(), norm.eps)
-        x = added(x, self.cross_attn(y.to(self.dtype), shared.context, shared.attend))
-        y = modulated(x, e[:, 3][rows], e[:, 4][rows], self.norm2.eps)
-        return added(x, linear(self.ffn[2], linear(self.ffn[0], y.to(self.dtype), gelu=True)), e[:, 5][rows])
+        y = F.layer_norm(x, norm.normalized_shape, norm.weight.float(), norm.bias.float(), norm.eps).to(self.dtype)
+        x = added(x, self.cross_attn(y, shared.context, shared.attend))
+        y = modulated(x, e[:, 3][rows], e[:, 4][rows], self.norm2.eps).to(self.dtype)
+        return added(x, linear(self.ffn[2], linear(self.ffn[0], y, gelu=True)), e[:, 5][rows])
 
     @property
     def dtype(self) -> torch.dtype:
@@ -333,7 +349,7 @@ class WanTransformer(nn.Module):
         padded = torch.stack([F.pad(s, (0, 0, 0, length - s.shape[0])) for s in states])
         image = None if clip is None else self.img_emb(clip.to(dtype))
         text = linear(self.text_embedding[0], padded.to(dtype), gelu=True)
-        return Context(linear(self.text_embedding[2], text), image)
+        return Context(linear(self.text_embedding[2], text), image, len(self.blocks))
 
     def embed_time(self, t: Tensor) -> tuple[Tensor, Tensor]:
         """Timesteps [U] -> features [U,dim] and block modulation [U,6,dim], float32.

@@ -107,7 +107,7 @@ def test_keys_and_values_of_the_text_are_kept_between_steps_without_changing_the
     context = model.embed_text([case["in.context0"]])
     x = case["in.x0"][None]
     first = model(x, torch.tensor([900.0]), context)
-    assert len(context.cache) == len(model.blocks)
+    assert len(context.known) == len(model.blocks)
     assert torch.equal(model(x, torch.tensor([900.0]), context), first)
     fresh = model(x, torch.tensor([300.0]), model.embed_text([case["in.context0"]]))
     assert torch.equal(model(x, torch.tensor([300.0]), context), fresh)
