@@ -183,6 +183,29 @@ def test_what_curves_do_not_tell_is_evaluated(blank_scene, how):
         bpy.app.handlers.frame_change_pre.clear()
 
 
+def test_keys_beside_a_driver_are_read_as_animated(blank_scene, monkeypatch):
+    """Blender now and then leaves the former frame's value in the evaluated camera; here it is put there each time."""
+    camera = take(blank_scene, 40)
+    camera.driver_add("location", 2).driver.expression = "frame / 10"
+    plain, met = sampling.set_frame, []
+
+    def stale(scene, frame):
+        plain(scene, frame)
+        if frame not in met:
+            met.append(frame)
+            evaluated = camera.evaluated_get(scene.view_layers[0].depsgraph)
+            evaluated.location.y -= 1.0
+            evaluated.matrix_world.translation.y -= 1.0
+
+    monkeypatch.setattr(sampling, "set_frame", stale)
+    samples = read_brief(blank_scene)[0].shots[0].camera_path.samples
+    (across,) = [curve for curve in compat.fcurves(camera) if curve.array_index == 1]
+    assert len(met) >= len(samples) > 5
+    for sample in samples:
+        place = sample.matrix_world[3], sample.matrix_world[7], sample.matrix_world[11]
+        assert place == pytest.approx((0, across.evaluate(sample.frame), sample.frame / 10), abs=1e-4)
+
+
 def _lift(scene, *_):
     scene.camera.delta_location.z = scene.frame_current / 20.0
 
