@@ -277,7 +277,7 @@ def _light_words(facts: ShotFacts, cue: Cue) -> str:
     told = list(dict.fromkeys(FROM[side] for side in sides if side)) or [
         FROM[s] for s in sorted(filter(None, facts.sectors))
     ]
-    source = "sunlight" if any(sides) else "light"
+    source = "sunlight" if any(sides) else "brightest light" if facts.bright_sides else "light"
     return f"the {source} comes from {' and then from '.join(told)}"
 
 

@@ -174,6 +174,12 @@ def bearings(sun: Sun, path: CameraPath) -> list[tuple[float, float]]:
     return found
 
 
+def turns(path: CameraPath) -> list[float]:
+    """How far the camera has turned since the first sample, in degrees clockwise, at each sample."""
+    headings = [_heading(sample.matrix_world) for sample in path.samples]
+    return [heading - headings[0] for heading in headings]
+
+
 def _turning(sun: Sun, path: CameraPath) -> tuple[Turn | None, Amount | None, TurnCause | None]:
     """Where the sun's bearing wanders over the shot, how far, and what makes it: the sun or the camera."""
     frames = sorted({sample.frame for sample in sun.samples} | {sample.frame for sample in path.samples})

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from ..scene.brief import Shot
-from .light import bearings, light_color
+from .light import bearings, light_color, sky_light, turns
+from .structured import SkyLight
 
 RISING = frozenset({"dawn", "sunrise", "morning"})
 SETTING = frozenset({"dusk", "sunset", "afternoon"})
@@ -61,7 +62,8 @@ class ShotFacts:
 
     @cached_property
     def sectors(self) -> set[str | None]:
-        """Where light comes from at some time: the sun while it is up, and every lamp; None for an unknown place."""
+        """Where light comes from at some time: the sun while it is up, without one the bright side of the world's
+        picture, and every lamp; None for an unknown place."""
         sun = self.shot.sun
         found: set[str | None] = {light.relative_to_camera for light in self.shot.lights}
         if sun is not None and self.samples:
@@ -69,13 +71,28 @@ class ShotFacts:
             found |= {"top" if e >= 70 else RING[round(b / 45) % 8] for e, b in up}
             ends = ((sun.relative_to_camera.start, 0), (sun.relative_to_camera.end, -1))
             found |= {word for word, index in ends if word and self.elevations[index] >= -0.5}
-        return found
+        return found | self.bright_sides
+
+    @cached_property
+    def bright_sides(self) -> set[str | None]:
+        """Where the bright side of the world's picture stands at some time, as the camera turns."""
+        if self.bright is None or self.bright.sector == "top":
+            return set() if self.bright is None else {"top"}
+        first = 45 * RING.index(self.bright.sector)
+        return {RING[round((first - turn) / 45) % 8] for turn in turns(self.path) or [0.0]}
+
+    @cached_property
+    def bright(self) -> SkyLight | None:
+        return sky_light(self.shot)
 
     @cached_property
     def colors(self) -> set[str]:
         kelvins = [light.color_temperature_k for light in self.shot.lights]
         kelvins += [sample.color_temperature_k for sample in self.samples if sample.elevation_deg >= 0]
-        return {color for color in map(light_color, kelvins) if color}
+        found: set[str] = {color for color in map(light_color, kelvins) if color}
+        if self.bright is not None and self.bright.color:
+            found.add(self.bright.color)
+        return found
 
     @cached_property
     def views(self) -> list[float]:

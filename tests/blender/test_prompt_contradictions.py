@@ -9,7 +9,7 @@ from prompt_briefs import brief_of, camera_sample, make_shot, shots, sun_sample
 from wan_previs.prompting import build_prompt
 from wan_previs.prompting.contradictions import contradictions
 from wan_previs.prompting.cues import find_cues
-from wan_previs.scene.brief import CameraPath, Environment, Light, Move, StartEnd, Sun
+from wan_previs.scene.brief import CameraPath, Environment, Hdri, Light, Move, StartEnd, Sun
 
 drawn = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 STILL = (Move("static", 1, 72),)
@@ -26,6 +26,40 @@ def shot(sky="clear", weather=None, moves=STILL, size="wide", angle="eye_level",
     noon = sun(61, 61, ("midday", "midday"))
     fields = {"sun": noon, "path": path, "environment": Environment("exterior", sky, weather), **changes}
     return replace(make_shot(**fields), name="2")
+
+
+def under_a_picture(side="front", confidence=0.6, turned=0, kelvin=3000.0):
+    """No sun; the world's picture is brightest at `side` of a camera that turns to the right by `turned` degrees."""
+    sky = Environment("exterior", "clear", hdri=Hdri(120.0, 30.0, confidence, side, kelvin))
+    path = CameraPath((camera_sample(1, 0), camera_sample(72, turned)), STILL, "wide", "eye_level", "medium", "center")
+    return shot(sun=None, environment=sky, path=path)
+
+
+@pytest.mark.parametrize(
+    ("text", "where", "told"),
+    [
+        ("backlit", under_a_picture("front"), "the brightest light comes from the front, behind the camera"),
+        ("逆光", under_a_picture("front"), "the brightest light comes from the front"),
+        ("lit from the left", under_a_picture("right"), "the brightest light comes from the right"),
+        ("cold light", under_a_picture(), "the light is orange"),
+    ],
+)
+def test_words_are_compared_with_a_picture_that_lights_the_scene(text, where, told):
+    (warning,) = contradictions(where, text)
+    assert told in warning.fact
+
+
+@pytest.mark.parametrize(
+    ("text", "where"),
+    [
+        ("backlit", under_a_picture("back_left")),
+        ("backlit", under_a_picture("front", 0.1)),  # an even sky says nothing
+        ("backlit", under_a_picture("right", turned=90)),  # at the end the light stands behind the scene
+        ("warm light", under_a_picture()),
+    ],
+)
+def test_what_the_picture_allows_or_leaves_open_is_let_be(text, where):
+    assert words(text, where) == []
 
 
 def words(text, where=None):
