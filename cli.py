@@ -77,6 +77,10 @@ def _add_making(render: argparse.ArgumentParser) -> None:
     render.add_argument(
         "--refine", type=float, default=0.0, metavar="NOISE", help="let the model redraw the upscaled clip; 0 is off"
     )
+    render.add_argument(
+        "--interpolation-model", type=Path, metavar="FILE",
+        help="a learned model for frames between, ONNX; default: by optical flow",
+    )  # fmt: skip
     render.add_argument("--codec", choices=previs.CHOICES["codec"], default="h264", help="what clips are written as")
     render.add_argument("--preset", choices=previs.CHOICES["preset"], help="how a distilled model is sampled")
     render.add_argument(
@@ -200,6 +204,7 @@ def _settings(args: argparse.Namespace) -> previs.Settings:
         step_cache=args.step_cache, vae_tiles=args.vae_tiles,
         correct=_repairs(args.repair), upscale=args.upscale, refine=args.refine, codec=args.codec,
         upscale_model=os.path.abspath(args.upscale_model) if args.upscale_model else None,
+        interpolation_model=os.path.abspath(args.interpolation_model) if args.interpolation_model else None,
         guide_light=args.light_guide, light_truth=args.expected_light,
         output=args.output, engine_python=engine_python, user_dir=user_dir, **_wording(args),
     )  # fmt: skip

@@ -96,6 +96,7 @@ class Settings:
     upscale: int = 0
     upscale_model: str | None = None
     refine: float = 0.0
+    interpolation_model: str | None = None
     codec: str = "h264"
     description: str = ""
     style: str = ""
@@ -219,6 +220,7 @@ def request_of(brief: Brief, shot: Shot, settings: Settings, model: Outline) -> 
         upscale=settings.upscale,
         upscale_model=settings.upscale_model,
         refine=settings.refine if settings.upscale else 0.0,
+        interpolation_model=settings.interpolation_model,
         codec=settings.codec,
         clip_frames=shot.frame_count,
         clip_fps=brief.fps,

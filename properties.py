@@ -230,6 +230,12 @@ class WanPrevisScene(bpy.types.PropertyGroup):
         description="The file of a learned upscaling model. Empty: the built-in way",
         subtype="FILE_PATH",
     )
+    interpolation_model: StringProperty(
+        name="Interpolator",
+        description="The ONNX file of a learned model that makes the frames between the model's own. Empty: by optical "
+        "flow",
+        subtype="FILE_PATH",
+    )
     refine: FloatProperty(
         name="Refine",
         description="Let the model redraw the upscaled clip from this noise level: more detail, much more time. 0: off",
@@ -278,6 +284,7 @@ class WanPrevisScene(bpy.types.PropertyGroup):
             "correct": tuple(name for name, wanted in repairs.items() if wanted),
             "upscale": int(self.upscale),
             "upscale_model": bpy.path.abspath(self.upscale_model) or None,
+            "interpolation_model": bpy.path.abspath(self.interpolation_model) or None,
             "refine": self.refine if self.refine >= LEAST_REFINING else 0.0,
             "codec": self.codec,
         }

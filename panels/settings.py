@@ -58,6 +58,7 @@ class AdvancedPanel:
         larger.active = state.upscale != "0"
         larger.prop(state, "upscale_model")
         larger.prop(state, "refine")
+        layout.prop(state, "interpolation_model")
         if state.model != "CUSTOM":
             return
         column = layout.column()

@@ -126,6 +126,9 @@ def _add_finishing(generate: argparse.ArgumentParser) -> None:
     generate.add_argument(
         "--refine", type=float, default=0.0, metavar="NOISE", help="redraw the enlarged clip from this noise level, 0.3"
     )
+    generate.add_argument(
+        "--interpolation-model", metavar="FILE", help="a learned model for frames between, ONNX (needs onnxruntime)"
+    )
     generate.add_argument("--codec", default="h264", help=", ".join(CODECS))
 
 

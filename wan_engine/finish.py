@@ -17,6 +17,7 @@ from torch import Tensor
 from .correct import deflicker, match_color
 from .encode import check_codec, exact_rate, place, write_clip
 from .interpolate import retimed
+from .interpolate_model import InterpolationModel
 from .plan import Plan
 from .request import GenerationRequest, LightCurve, UsageError
 from .upscale import FACTORS, upscale, upscaled
@@ -25,10 +26,16 @@ Redraw = Callable[[np.ndarray], np.ndarray]
 
 
 def check_finish(request: GenerationRequest, folder: Path) -> None:
-    """Notice before the work, not after it, what cannot be done. Raises UsageError."""
+    """Notice before the work, not after it, what cannot be done. Raises UsageError, and CheckpointError for a learned
+    model that cannot be used.
+    """
     check_codec(request.codec)
     if request.upscale_model is not None and not (folder / request.upscale_model).is_file():
         raise UsageError(f"The upscaling model {folder / request.upscale_model} does not exist; check the path.")
+    if request.upscale and request.upscale_model is not None:
+        upscaled((), request.upscale, folder / request.upscale_model)
+    if request.interpolation_model is not None:
+        InterpolationModel(folder / request.interpolation_model)
     if request.refine and request.upscale not in FACTORS:
         raise UsageError("Refining redraws an enlarged clip; give --upscale too, or leave out --refine.")
 
@@ -76,10 +83,11 @@ def deliver(
     them. `shape` (T, H, W) is that of the clip before it was enlarged, `fps` the rate of its frames.
     """
     count, height, width = shape
+    between = None if request.interpolation_model is None else InterpolationModel(folder / request.interpolation_model)
     seen: list[np.ndarray] = []
 
     def watched() -> Iterator[np.ndarray]:
-        for frame in retimed(clip, count, request.clip_frames or count):
+        for frame in retimed(clip, count, request.clip_frames or count, between):
             small = frame.shape[:2] == (height, width)
             seen.append(frame if small else cv2.resize(frame, (width, height), interpolation=cv2.INTER_AREA))
             yield frame

@@ -11,18 +11,21 @@ light that it lacks follows the change of light around it. Where nothing fits, t
 which most does not fit (a cut, a motion too large), or whose difference no motion explains (grain, light alone), is
 faded as a whole, so that nothing tears or swims.
 
-Learned models are not offered: those in use are published as Python code with pickled weights per version, or as
-TorchScript, which runs whatever code its file holds.
+A learned model takes the place of all this where the user has one (`interpolate_model`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 
 from .colour import from_linear, to_linear
+
+if TYPE_CHECKING:
+    from .interpolate_model import InterpolationModel
 
 _SMALLEST = 32  # below this many pixels the flow's coarsest patches do not fit
 _ITERATIONS = 3
@@ -41,8 +44,12 @@ def retime(frames: np.ndarray, count: int) -> np.ndarray:
     return np.stack(list(retimed(frames, len(frames), count)))
 
 
-def retimed(frames: Iterable[np.ndarray], total: int, count: int) -> Iterator[np.ndarray]:
-    """`retime` for frames that come one by one, `total` of them; two are held at a time."""
+def retimed(
+    frames: Iterable[np.ndarray], total: int, count: int, model: InterpolationModel | None = None
+) -> Iterator[np.ndarray]:
+    """`retime` for frames that come one by one, `total` of them; two are held at a time. Frames between are made by
+    `model`, if there is one.
+    """
     source = iter(frames)
     first, a, b = 0, next(source), next(source, None)
     pair: _FramePair | None = None
@@ -51,6 +58,9 @@ def retimed(frames: Iterable[np.ndarray], total: int, count: int) -> Iterator[np
             first, a, b, pair = first + 1, b, next(source, None), None
         if b is None or time - first < 1e-6:
             yield a
+            continue
+        if model is not None:
+            yield model.between((a, b), time - first)
             continue
         pair = pair or _FramePair(a, b)
         yield pair.between(time - first)

@@ -147,7 +147,8 @@ class GenerationRequest:
     where that is not known); with it the light is measured and judged in the report.
     `correct` names the repairs of the finished clip's light, `upscale` (2, 4; 0 = off) how much larger it is made, with
     the learned model in the file `upscale_model` or the built-in way; `refine` is the noise level from which the model
-    redraws the enlarged clip (0 = off), `codec` what it is written as.
+    redraws the enlarged clip (0 = off), `interpolation_model` the file of a learned model that makes the frames between
+    (None = by optical flow), `codec` what the clip is written as.
     Paths other than `checkpoint` and those of `loras` may be relative to the folder the generation runs in.
     """
 
@@ -190,6 +191,7 @@ class GenerationRequest:
     upscale: int = 0
     upscale_model: str | None = None
     refine: float = 0.0
+    interpolation_model: str | None = None
     codec: str = "h264"
 
     @property
@@ -391,6 +393,7 @@ _CHECKS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "upscale": (lambda value: _is_int(value) and value in (0, 2, 4), "0 (off), 2 or 4"),
     "upscale_model": (_path, "a file"),
     "refine": (lambda value: _is_number(value) and (value == 0 or 0.05 <= value <= 0.6), "0 (off) or from 0.05 to 0.6"),
+    "interpolation_model": (_path, "a file"),
     "codec": _one_of(CODECS),
 }
 _OPTIONAL = {field.name for field in dataclasses.fields(GenerationRequest) if field.default is None}

@@ -179,11 +179,13 @@ def test_every_choice_reaches_the_request(tmp_path):
         "--expected-light", "render", "--repair", "--upscale", "2", "--codec", "png", "--preset", "lightning",
         "--lora", tmp_path / "a.safetensors", "--lora", f"{tmp_path / 'b.safetensors'}:0.5:high",
         "--dtype", "bfloat16", "--offload", "block", "--step-cache", "0.1", "--vae-tiles", "256",
+        "--interpolation-model", tmp_path / "between.onnx",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     request = json.loads((Path(done.stdout.splitlines()[-1]) / "request.json").read_text())
     assert request["guide_light"] == "strict" and request["light"]["source"] == "render"
     assert request["correct"] == ["deflicker", "color"] and request["upscale"] == 2 and request["codec"] == "png"
+    assert request["interpolation_model"] == str(tmp_path / "between.onnx")
     assert (request["preset"], request["dtype"], request["offload"]) == ("lightning", "bfloat16", "block")
     assert (request["step_cache"], request["vae_tiles"], request["frames_out"]) == (0.1, 256, "raw")
     assert request["loras"] == [

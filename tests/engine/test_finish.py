@@ -4,10 +4,11 @@
 import av
 import numpy as np
 import pytest
+from onnx_models import stacked
 from PIL import Image
 
 from wan_engine.pipeline import load
-from wan_engine.request import GenerationRequest, UsageError
+from wan_engine.request import CheckpointError, GenerationRequest, UsageError
 
 NANO = "checkpoints/nano"
 
@@ -68,10 +69,27 @@ def test_enlarged_clip_shows_the_same_picture(nano, first, tmp_path):
         assert np.abs(back - a).mean() < 2
 
 
+def test_a_learned_model_makes_the_frames_between(nano, first, tmp_path):
+    """This one fades, so that what it makes of the model's frames is known."""
+    stacked(tmp_path / "fade.onnx")
+    wanted = request(first, interpolation_model="fade.onnx", clip_frames=9, clip_fps=24.0, codec="png", out="clip")
+    nano.generate(wanted, tmp_path)
+    own, clip = frames_in(tmp_path / "raw"), frames_in(tmp_path / "clip")
+    assert len(clip) == 9 and all(np.array_equal(a, b) for a, b in zip(own, clip[::2], strict=True))
+    for number in range(4):
+        between = (own[number].astype(float) + own[number + 1]) / 2
+        assert np.abs(clip[2 * number + 1] - between).max() <= 1
+
+
 def test_what_cannot_be_finished_is_told_before_the_work(nano, first, tmp_path):
     events = []
     with pytest.raises(UsageError, match="--upscale"):
         nano.generate(request(first, refine=0.3), tmp_path, on_event=events.append)
     with pytest.raises(UsageError, match=r"no\.pth does not exist"):
         nano.generate(request(first, upscale=2, upscale_model="no.pth"), tmp_path, on_event=events.append)
+    (tmp_path / "no_model.pth").write_bytes(b"no model")
+    with pytest.raises((UsageError, CheckpointError), match="spandrel"):  # not installed, or does not know it
+        nano.generate(request(first, upscale=2, upscale_model="no_model.pth"), tmp_path, on_event=events.append)
+    with pytest.raises(UsageError, match=r"no\.onnx is not there"):
+        nano.generate(request(first, interpolation_model="no.onnx"), tmp_path, on_event=events.append)
     assert not events and not (tmp_path / "raw").exists()

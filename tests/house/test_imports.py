@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 BLENDER = {"bpy", "bpy_extras", "mathutils", "gpu", "blf", "addon_utils", "_cycles"}
 ENGINE = {"torch", "safetensors", "einops", "cv2", "huggingface_hub", "tokenizers", "ftfy", "av", "PIL", "gguf"}
-ENGINE |= {"filelock", "matplotlib", "spandrel"}
+ENGINE |= {"filelock", "matplotlib", "onnxruntime", "spandrel"}
 REQUEST = {"wan_engine.request"}
 TORCH_FREE = {"wan_engine", "wan_engine.request", "wan_engine.outline", "wan_engine.sizes", "wan_engine.models"}
 LOWER_ROOMS = {"scene", "prompting", "conditioning", "sequencer", "bridge", *TORCH_FREE}
