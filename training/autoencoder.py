@@ -2,10 +2,12 @@
 """Trains nano's autoencoder (the 2.2 layout, small) on rendered clips.
 
     python -m training.autoencoder DATA STATE.pt --steps N
+    python -m training.autoencoder DATA STATE.pt --steps N --decoder BEFORE.pt
 
-Saves its state to STATE.pt every few minutes and continues from it. `folded_state` turns the result into the published
-form: the latents' own statistics are folded into the two 1x1 convolutions, so that the published normalisation
-constants hold.
+Saves its state to STATE.pt every few minutes and continues from it. With --decoder it starts from the result in
+BEFORE.pt and trains the decoder alone, for the light: latents stay what they were. `folded_state` turns the result into
+the published form: the latents' own statistics are folded into the two 1x1 convolutions, so that the published
+normalisation constants hold.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from wan_engine.vae import LATENT_STATISTICS, WanVAE
@@ -141,12 +144,49 @@ def loss_of(vae: WanVAE, video: Tensor) -> tuple[Tensor, Tensor]:
     return difference.abs().mean() + mse + 0.25 * edges + 1e-4 * mu.square().mean(), mse.detach()
 
 
-def train(data: Path, state_path: Path, steps: int, side: int, threads: int) -> None:
+LIGHT_CELL = 16  # pixels along a side of the fields whose mean light counts
+
+
+def light_loss(difference: Tensor) -> Tensor:
+    """How far the light is off, in fields and over the picture: what pixels are off by is larger and hides it."""
+    fields = F.avg_pool3d(difference, (1, LIGHT_CELL, LIGHT_CELL))
+    return fields.abs().mean() + 4 * difference.mean((1, 3, 4)).abs().mean()
+
+
+def relit(video: Tensor) -> Tensor:
+    """Half of the clips [B,3,T,H,W] in -1..1, with light that changes in strength and colour as they play."""
+    ends = 0.6 + 0.7 * torch.rand(video.shape[0], 3, 2)
+    ends = 0.5 * (ends + ends.mean(1, keepdim=True))
+    way = torch.linspace(0, 1, video.shape[2])
+    gain = ends[..., :1] * (1 - way) + ends[..., 1:] * way
+    gain[torch.rand(len(gain)) < 0.5] = 1.0
+    return ((video + 1) * gain[..., None, None] - 1).clamp(-1, 1)
+
+
+def decoder_loss(vae: WanVAE, video: Tensor) -> tuple[Tensor, Tensor]:
+    """As `loss_of`, with the light, and the encoder as it is."""
+    video = relit(video)
+    with torch.no_grad():
+        mu, _ = vae.moments(video)
+    difference = vae.pixels(mu + LATENT_NOISE * torch.randn_like(mu)) - video
+    edges = sum(difference.diff(dim=d).abs().mean() for d in (3, 4))
+    mse = difference.square().mean()
+    return difference.abs().mean() + mse + 0.25 * edges + light_loss(difference), mse.detach()
+
+
+def train(data: Path, state_path: Path, steps: int, side: int, threads: int, before: Path | None) -> None:
     torch.set_num_threads(threads)
     torch.manual_seed(0)
     vae = WanVAE(vae22_shapes(DIM, DEC_DIM, Z_DIM, BLOCKS))
-    initialise(vae)
-    inner = [p for n, p in vae.named_parameters() if p.dim() >= 4 and "gamma" not in n and n not in OUTER]
+    if before is None:
+        initialise(vae)
+    else:
+        vae.load_state_dict(torch.load(before, weights_only=True)["average"])
+        for part in (vae.encoder, vae.conv1):
+            part.requires_grad_(False)
+    inner = [
+        p for n, p in vae.named_parameters() if p.requires_grad and p.dim() >= 4 and "gamma" not in n and n not in OUTER
+    ]
     average = torch.optim.swa_utils.AveragedModel(vae, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.99))
     pair, step = optimizers(vae, inner, 0.02, 1e-3), 0
     if state_path.exists():
@@ -159,8 +199,8 @@ def train(data: Path, state_path: Path, steps: int, side: int, threads: int) -> 
     clips, rng, saved, smooth = Clips(data), random.Random(step), time.monotonic(), None
     while step < steps:
         set_rates(pair, min(1.0, (step + 1) / 20) * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * step / steps))))
-        frames, batch = diet(step / steps)
-        loss, mse = loss_of(vae, clips.batch(rng, batch, frames, side))
+        frames, batch = diet(step / steps) if before is None else (9, 3)
+        loss, mse = (loss_of if before is None else decoder_loss)(vae, clips.batch(rng, batch, frames, side))
         vae.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(vae.parameters(), 1.0)
@@ -209,9 +249,10 @@ def main() -> None:
     parser.add_argument("state", type=Path)
     parser.add_argument("--steps", type=int, default=2000)
     parser.add_argument("--side", type=int, default=64)
+    parser.add_argument("--decoder", type=Path, metavar="BEFORE", help="train the decoder alone, from this state")
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
-    train(args.data, args.state, args.steps, args.side, args.threads)
+    train(args.data, args.state, args.steps, args.side, args.threads, args.decoder)
 
 
 if __name__ == "__main__":
