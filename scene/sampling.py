@@ -146,7 +146,7 @@ def _animation(owner: bpy.types.ID, result: Plan) -> list[bpy.types.ID]:
 def _is_even(curve: bpy.types.FCurve) -> bool:
     """Whether a driver's value changes as evenly as what it reads."""
     driver = curve.driver
-    if len(curve.keyframe_points) or any(modifier.type != "GENERATOR" for modifier in curve.modifiers):
+    if not _is_straight(curve) or any(modifier.type != "GENERATOR" for modifier in curve.modifiers):
         return False  # a curve of its own stands between the two
     if any(variable.type == "CONTEXT_PROP" for variable in driver.variables):
         return False  # reads the scene or the view layer, which stand nowhere as IDs
@@ -155,6 +155,17 @@ def _is_even(curve: bpy.types.FCurve) -> bool:
     names = set(re.findall(r"[A-Za-z_]\w*", driver.expression))
     even = EVEN | {variable.name for variable in driver.variables}
     return driver.is_simple_expression and names <= even and not re.search(r"[<>=!%]|//", driver.expression)
+
+
+def _is_straight(curve: bpy.types.FCurve) -> bool:
+    """Whether a driver's own curve bends nothing: 4.x makes them without keys, 5.x with two on the diagonal."""
+    if not len(curve.keyframe_points):
+        return True
+    first, last = curve.keyframe_points[0].co.x - 1.0, curve.keyframe_points[-1].co.x + 1.0
+    places = [first + (last - first) * i / 12 for i in range(13)]
+    values = [curve.evaluate(place) for place in places]
+    rise = (values[-1] - values[0]) / 12
+    return all(abs(value - values[0] - rise * i) <= 1e-5 * (1 + abs(value)) for i, value in enumerate(values))
 
 
 def _movers(owner: bpy.types.Object, result: Plan) -> list[bpy.types.ID]:

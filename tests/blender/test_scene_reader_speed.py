@@ -65,6 +65,16 @@ def test_drivers_cost_by_what_they_read(blank_scene, evaluated, expression, even
         assert sample.matrix_world == pytest.approx(truth, abs=1e-4)
 
 
+def test_a_driver_with_a_bent_curve_of_its_own_is_evaluated(blank_scene, evaluated):
+    camera = take(blank_scene, 300)
+    curve = camera.driver_add("rotation_euler", 2)
+    curve.driver.expression = "frame"
+    for place, value in ((0.0, 0.0), (150.0, 1.0), (300.0, 0.0)):
+        curve.keyframe_points.insert(place, value).interpolation = "BEZIER"
+    read_brief(blank_scene)
+    assert len(evaluated) >= 300
+
+
 def test_noise_costs_no_evaluated_frames(blank_scene, evaluated):
     camera = take(blank_scene, 500)
     for curve in compat.fcurves(camera):
