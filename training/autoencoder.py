@@ -5,8 +5,8 @@
     python -m training.autoencoder DATA STATE.pt --steps N --decoder BEFORE.pt
 
 Saves its state to STATE.pt every few minutes and continues from it. With --decoder it starts from the result in
-BEFORE.pt and trains the decoder alone, for the light: latents stay what they were. `folded_state` turns the result into
-the published form: the latents' own statistics are folded into the two 1x1 convolutions, so that the published
+BEFORE.pt and trains the decoder alone, on whole clips and for the light, which after shorter clips drifts behind their
+length: latents stay what they were. `folded_state` turns the result into the published form: the latents' own statistics are folded into the two 1x1 convolutions, so that the published
 normalisation constants hold.
 """
 
@@ -144,6 +144,7 @@ def loss_of(vae: WanVAE, video: Tensor) -> tuple[Tensor, Tensor]:
     return difference.abs().mean() + mse + 0.25 * edges + 1e-4 * mu.square().mean(), mse.detach()
 
 
+DECODER_RATE = 0.2  # of the rates from nothing: the decoder is good already
 LIGHT_CELL = 16  # pixels along a side of the fields whose mean light counts
 
 
@@ -198,8 +199,11 @@ def train(data: Path, state_path: Path, steps: int, side: int, threads: int, bef
         step = state["step"]
     clips, rng, saved, smooth = Clips(data), random.Random(step), time.monotonic(), None
     while step < steps:
-        set_rates(pair, min(1.0, (step + 1) / 20) * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * step / steps))))
-        frames, batch = diet(step / steps) if before is None else (9, 3)
+        gentle = 1.0 if before is None else DECODER_RATE
+        set_rates(
+            pair, gentle * min(1.0, (step + 1) / 20) * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * step / steps)))
+        )
+        frames, batch = diet(step / steps) if before is None else (FRAMES, 2)
         loss, mse = (loss_of if before is None else decoder_loss)(vae, clips.batch(rng, batch, frames, side))
         vae.zero_grad()
         loss.backward()
