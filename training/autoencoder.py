@@ -6,8 +6,8 @@
 
 Saves its state to STATE.pt every few minutes and continues from it. With --decoder it starts from the result in
 BEFORE.pt and trains the decoder alone, on whole clips and for the light, which after shorter clips drifts behind their
-length: latents stay what they were. `folded_state` turns the result into the published form: the latents' own statistics are folded into the two 1x1 convolutions, so that the published
-normalisation constants hold.
+length: latents stay what they were. `folded_state` turns the result into the published form: the latents' own
+statistics are folded into the two 1x1 convolutions, so that the published normalisation constants hold.
 """
 
 from __future__ import annotations
