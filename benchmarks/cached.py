@@ -23,7 +23,7 @@ from . import loops, measure
 from .sides import drawn
 
 NANO = Path(__file__).parents[1] / "checkpoints" / "nano"
-LATENT = (48, 5, 16, 24)  # 480 tokens
+LATENT = (48, 5, 16, 24)  # 1,920 tokens
 STEPS, THRESHOLDS = 20, (0.05, 0.1)
 PROMPT = "Wide shot of a stone tower at golden hour, warm low sun from the left, the camera pushes in slowly."
 
@@ -93,6 +93,7 @@ def _copy(network: WanTransformer) -> WanTransformer3DModel:
     """Diffusers' network with the same weights."""
     config = network.config
     copy = WanTransformer3DModel(
+        patch_size=config.patch_size,
         num_attention_heads=config.num_heads,
         attention_head_dim=config.dim // config.num_heads,
         in_channels=config.in_dim,

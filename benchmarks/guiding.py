@@ -46,7 +46,7 @@ def rows(folder: Path) -> list[GuidingRow]:
     inputs = torch.cat([latents, torch.zeros(config.in_dim - 48, 5, 6, 10)])[None]
     context = network.embed_text([drawn(100, config.text_dim)], None)
     step = partial(network, inputs, torch.tensor([500.0]), context)
-    return [table_size, _row("nano checkpoint, 75 tokens", step, fit_light_map(checkpoint.load_vae("cpu")), latents)]
+    return [table_size, _row("nano checkpoint, 300 tokens", step, fit_light_map(checkpoint.load_vae("cpu")), latents)]
 
 
 def _row(title: str, step: Callable[[], object], light_map: LightMap, x: Tensor) -> GuidingRow:

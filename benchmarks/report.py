@@ -46,7 +46,7 @@ def text(rows: Sequence[Row], shares: Sequence[Share], cached: Sequence[CachedRo
     ]
     if cached:
         blocks += [
-            f"Step caching, {STEPS} steps of the nano checkpoint with both experts and guidance, fp32, 480 tokens. "
+            f"Step caching, {STEPS} steps of the nano checkpoint with both experts and guidance, fp32, 1,920 tokens. "
             "'Error' is the relative L2 distance of the final latents to those without caching.",
             _cached(cached),
         ]
