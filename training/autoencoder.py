@@ -135,13 +135,19 @@ def diet(progress: float) -> tuple[int, int]:
     return (1, 24) if progress < 0.35 else (5, 5) if progress < 0.85 else (9, 3)
 
 
+def picture_loss(difference: Tensor) -> tuple[Tensor, Tensor]:
+    """Of pixels and edges, and the plain mean squared error in -1..1."""
+    edges = sum(difference.diff(dim=d).abs().mean() for d in (3, 4))
+    mse = difference.square().mean()
+    return difference.abs().mean() + mse + 0.25 * edges, mse.detach()
+
+
 def loss_of(vae: WanVAE, video: Tensor) -> tuple[Tensor, Tensor]:
     """Training loss, and the plain mean squared error in -1..1. Deterministic; latents are kept small."""
     mu, _ = vae.moments(video)
     difference = vae.pixels(mu + LATENT_NOISE * torch.randn_like(mu)) - video
-    edges = sum(difference.diff(dim=d).abs().mean() for d in (3, 4))
-    mse = difference.square().mean()
-    return difference.abs().mean() + mse + 0.25 * edges + 1e-4 * mu.square().mean(), mse.detach()
+    loss, mse = picture_loss(difference)
+    return loss + 1e-4 * mu.square().mean(), mse
 
 
 DECODER_RATE = 0.2  # of the rates from nothing: the decoder is good already
@@ -170,9 +176,8 @@ def decoder_loss(vae: WanVAE, video: Tensor) -> tuple[Tensor, Tensor]:
     with torch.no_grad():
         mu, _ = vae.moments(video)
     difference = vae.pixels(mu + LATENT_NOISE * torch.randn_like(mu)) - video
-    edges = sum(difference.diff(dim=d).abs().mean() for d in (3, 4))
-    mse = difference.square().mean()
-    return difference.abs().mean() + mse + 0.25 * edges + light_loss(difference), mse.detach()
+    loss, mse = picture_loss(difference)
+    return loss + light_loss(difference), mse
 
 
 def train(data: Path, state_path: Path, steps: int, side: int, threads: int, before: Path | None) -> None:
