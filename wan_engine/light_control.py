@@ -5,12 +5,15 @@ Every step predicts the clean latents. Their mean luminance and colour, read thr
 moved part of the way to the expected ones by an offset that is smooth over the frame; the solver then goes on from
 there, and the model redraws the rest to suit. In terms of the velocity v = (x - clean) / sigma that every solver takes,
 the steered one is v - (steered - clean) / sigma.
+
+A linear map errs, by content and by latent frame; so twice in a clip the decoder is asked what the prediction, made
+small, looks like, and the reading is corrected by that.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from types import MappingProxyType
@@ -29,6 +32,9 @@ DISPLAY_GAMMA = 2.2
 _CELLS = 4  # along a side of the frame: how fine the offset's own structure is
 _DARK = 0.02  # luminances below cannot tell a ratio or a colour
 _FLOOR = 0.05  # share of the offset that black and white get
+_OUTLINED = 0.7  # the noise level below which the decoder is asked once more: the picture's masses stand by then
+SMALL = 32  # latent pixels along the longer side of what the decoder is asked about, at most
+_LEAST = 3  # and along each side at least: below, the decoder sees nothing but edges
 
 
 @dataclass(frozen=True)
@@ -56,7 +62,8 @@ class LightController:
     the logarithm, to end on it. Without pictures a rendered curve is met as it stands; one that only tells ratios is
     laid through what the model itself predicts. Colour goes by the curve's temperatures in the same way.
 
-    `calibrate` tells the controller what the map reads from pictures of this very content.
+    `shown` tells the mean RGB [T, 3] in 0..1 of the frames that the decoder makes of latents [z, t, h, w]; it is asked
+    in the first step, and in the first one whose noise level is below 0.7. Without it the map is taken at its word.
     """
 
     def __init__(
@@ -66,23 +73,28 @@ class LightController:
         light_map: LightMap,
         first: Tensor | None = None,
         last: Tensor | None = None,
+        shown: Callable[[Tensor], Tensor] | None = None,
     ) -> None:
         self._curve = curve
         self._strength = STRENGTHS[strength]
         self._map = light_map
         self._ends = (first, last)
-        self._bias = torch.zeros(3)
+        self._shown = shown
+        self._asked = 0  # how often
+        self._bias = torch.zeros(1, 3)  # what the map reads too much, per latent frame
         self._expected = cache(self._expect)  # the same in every step
         self.change = 0.0  # of a frame's mean luminance: the largest of the last step
 
-    def calibrate(self, latents: Tensor, means: Tensor) -> None:
-        """Learn the map's error, per latent frame and channel, from the latents [z, t, h, w] of a clip that looks about
-        like the one to come (see `foretold`), whose frames have these mean RGB [T, 3] in 0..1."""
-        seen = self._map.rgb(latents.float()).mean((2, 3)).T
-        self._bias = seen - per_latent_frame(means).to(seen)
+    def state(self) -> dict[str, Tensor]:
+        """What was learnt on the way, for `restore` in another process."""
+        return {"bias": self._bias, "asked": torch.tensor(self._asked)}
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        self._bias, self._asked = state["bias"], int(state["asked"])
 
     def steer(self, clean: Tensor, sigma: float) -> Tensor:
         """The predicted clean latents [z, t, h, w] of the step at noise level `sigma`, moved toward the curve."""
+        self._calibrate(clean, sigma)
         steered = self._strength
         rgb = self._map.rgb(clean)
         mean = rgb.mean((2, 3)).T - self._bias.to(rgb)
@@ -102,6 +114,16 @@ class LightController:
         """The velocity at `x` that leads to the steered clean latents."""
         clean = x - sigma * velocity
         return velocity - (self.steer(clean, float(sigma)) - clean) / sigma
+
+    def _calibrate(self, clean: Tensor, sigma: float) -> None:
+        """Learn the map's error, per latent frame and channel, where it is time to."""
+        due = 1 if sigma > _OUTLINED else 2
+        if self._shown is None or self._asked >= due:
+            return
+        self._asked = due
+        small = shrunk(clean.float())
+        read = self._map.rgb(small).mean((2, 3)).T
+        self._bias = read - per_latent_frame(self._shown(small)).to(read)
 
     def _free(self, count: int) -> Tensor:
         """1 for the latent frames that may be moved."""
@@ -135,17 +157,17 @@ class LightController:
         return wanted.clamp(0, 1), chroma / _luma(chroma)[:, None]
 
 
-def foretold(curve: LightCurve, frames: int, first: Tensor, last: Tensor | None) -> Iterator[Tensor]:
-    """The clip one would guess from its pictures [3, H, W] in -1..1 and the curve, frame by frame [3, 1, H, W] in
-    -1..1: the first picture, fading to the last one where there is one, as bright as expected."""
-    shares = torch.linspace(0, 1, frames)
-    end = first if last is None else last
-    lights = [float(_luma(mean_rgb(picture))) for picture in (first, end)]
-    wanted = expected_luminance(curve, frames, *(torch.tensor(light) for light in lights[: 1 if last is None else 2]))
-    for share, luminance in zip(shares.tolist(), wanted.tolist(), strict=True):
-        faded = torch.lerp(first, end, share)
-        gain = luminance / max((1 - share) * lights[0] + share * lights[1], _DARK)
-        yield (((faded + 1) / 2 * gain).clamp(0, 1) * 2 - 1)[:, None]
+def shrunk(latents: Tensor) -> Tensor:
+    """Latents [z, t, h, w] averaged in space to what decodes in a fraction of the time, and looks about the same from
+    afar: half as large, or less where they are many."""
+    sides = latents.shape[2:]
+    return F.adaptive_avg_pool2d(latents, shrunk_sides(*sides))
+
+
+def shrunk_sides(height: int, width: int) -> tuple[int, int]:
+    """Latent pixels of the small picture that the decoder is asked about."""
+    factor = max(2, math.ceil(max(height, width) / SMALL))
+    return max(height // factor, min(height, _LEAST)), max(width // factor, min(width, _LEAST))
 
 
 def expected_luminance(

@@ -17,6 +17,7 @@ from itertools import product
 import torch
 
 from .checkpoint import Checkpoint
+from .light_control import shrunk_sides
 from .machine import available_memory
 from .rehearsal import decoder_peak, encoder_peak
 from .sizes import Size
@@ -104,18 +105,19 @@ def plan_memory(
     pictures: bool = True,
     processes: int = 1,
     first: bool = True,
+    lit: bool = False,
 ) -> MemoryPlan:
     """The plan of one clip of `size` (width, height) pixels and `frames` frames.
 
-    `guided` tells that an unconditional pass is made too, `pictures` that there are any; `available` stands for the
-    free memory that is otherwise asked of the machine. One expert is counted: a second one is only read ahead where
-    there is room for it. Of several `processes` each holds its share of the blocks, and only the `first` encodes and
-    decodes.
+    `guided` tells that an unconditional pass is made too, `pictures` that there are any, `lit` that the light is
+    guided; `available` stands for the free memory that is otherwise asked of the machine. One expert is counted: a
+    second one is only read ahead where there is room for it. Of several `processes` each holds its share of the blocks,
+    and only the `first` encodes and decodes.
     """
     name = str(dtype).removeprefix("torch.")
     free = available_memory(device) if available is None else available
     wanted = MemoryPlan((), size, frames, name, offload, vae_tiles, device, free, processes, first)
-    return _Planner(checkpoint, guided, pictures).plan(wanted)
+    return _Planner(checkpoint, guided, pictures, lit).plan(wanted)
 
 
 @dataclass(frozen=True)
@@ -125,12 +127,13 @@ class _Planner:
     checkpoint: Checkpoint
     guided: bool
     pictures: bool
+    lit: bool
 
     def plan(self, wanted: MemoryPlan) -> MemoryPlan:
         """`wanted` with its stages."""
         stages = [*self._before(wanted), self._sampling(wanted)]
         if wanted.first:
-            stages.append(self._decoding(wanted))
+            stages += [*([self._light(wanted)] if self.lit else []), self._decoding(wanted)]
         return replace(wanted, parts=tuple(stages))
 
     def _before(self, plan: MemoryPlan) -> list[Stage]:
@@ -157,6 +160,14 @@ class _Planner:
         kept = self._kept(plan, itemsize)
         work = max(_with_slack(self._pass(plan, itemsize)), self._largest * 4)
         return Stage("transformer", kept + self._resident(plan) * itemsize, work)
+
+    def _light(self, plan: MemoryPlan) -> Stage:
+        """The decoder is asked about a small picture, beside the transformer with its prompts' keys and values."""
+        itemsize = _itemsize(plan.dtype)
+        kept = self._kept(plan, itemsize) if plan.offload == "none" else self._vae
+        _, h, w = self._latents(plan)
+        work = _with_slack(decoder_peak(self.checkpoint.vae.shapes, shrunk_sides(h, w)))
+        return Stage("light", kept + self._resident(plan) * itemsize, work + self._contexts(itemsize))
 
     def _decoding(self, plan: MemoryPlan) -> Stage:
         checkpoint = self.checkpoint
@@ -201,9 +212,15 @@ class _Planner:
         responding = own * itemsize * dim + span * (config.ffn_dim * itemsize + 4 * dim * 4)
         held = max(projecting, attending, responding)
         held += own * (4 * dim + 4 * dim // config.num_heads)  # the stream in float32 and the rotary table
+        return (
+            held + self._contexts(itemsize) + 4 * t * h * w * (2 * config.in_dim + 8 * config.out_dim)
+        )  # inputs, velocities, solver's memory
+
+    def _contexts(self, itemsize: int) -> int:
+        """Bytes of the prompts as the transformer reads them, with every block's keys and values."""
+        config = self.checkpoint.config
         read = config.text_len + (0 if config.clip_dim is None else 514 if config.flf else 257)
-        held += (2 if self.guided else 1) * read * dim * itemsize * (2 * config.num_layers + 1)
-        return held + 4 * t * h * w * (2 * config.in_dim + 8 * config.out_dim)  # inputs, velocities, solver's memory
+        return (2 if self.guided else 1) * read * config.dim * itemsize * (2 * config.num_layers + 1)
 
     def _text(self, itemsize: int, whole: bool) -> Stage:
         """The text encoder, resident or streamed layer by layer."""
@@ -269,14 +286,14 @@ def _with_slack(count: int) -> int:
 
 
 def nearest_that_fits(
-    checkpoint: Checkpoint, plan: MemoryPlan, *, guided: bool, pictures: bool = True
+    checkpoint: Checkpoint, plan: MemoryPlan, *, guided: bool, pictures: bool = True, lit: bool = False
 ) -> MemoryPlan | None:
     """The plan nearest to `plan` that fits, None when none does.
 
     Given up in this order, the later ones only where all the earlier together do not suffice: keeping networks in
     memory (offload expert, then block), float32, exact decoding, the size (the model's own smaller ones), frames.
     """
-    planner = _Planner(checkpoint, guided, pictures)
+    planner = _Planner(checkpoint, guided, pictures, lit)
     found = (planner.plan(wanted) for wanted in _given_up(checkpoint, plan))
     return next((found for found in found if found.fits), None)
 

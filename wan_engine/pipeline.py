@@ -24,12 +24,12 @@ from torch import Tensor
 from . import attention as attentions
 from . import distributed
 from .checkpoint import Checkpoint, open_checkpoint
-from .conditioning import condition, encode_frames, encode_texts
+from .conditioning import condition, encode_texts
 from .denoise import Denoiser
 from .files import write_whole
 from .finish import Redraw, check_finish, finish
 from .interpolate import retime
-from .light_control import LightController, foretold, mean_rgb
+from .light_control import LightController, mean_rgb
 from .light_map import LightMap, fit_light_map
 from .lighting import measure
 from .lora import lora_patch
@@ -133,7 +133,11 @@ class Pipeline:
         options = self.networks.options
         if processes > 1 and options.offload == "block":
             run.note("Several processes share the blocks' weights already; --offload block works like expert here.")
-        needs = {"guided": any(guide != 1 for guide in plan.guide), "pictures": plan.first is not None}
+        needs = {
+            "guided": any(guide != 1 for guide in plan.guide),
+            "pictures": plan.first is not None,
+            "lit": request.light_strength != "off",
+        }
         planned = partial(
             plan_memory,
             self.checkpoint,
@@ -203,13 +207,20 @@ class Pipeline:
         light_map = self._open_light_map(request)
         if request.light is None or request.light_strength == "off" or light_map is None:
             return None
-        ends = (None if picture is None else mean_rgb(picture) for picture in (plan.first, plan.last))
-        controller = LightController(request.light, request.light_strength, light_map, *ends)
-        if plan.first is not None:
-            guess = partial(foretold, request.light, plan.frames, plan.first, plan.last)
-            latents = distributed.from_first(lambda: encode_frames(guess(), self.networks, run))
-            controller.calibrate(latents, torch.stack([mean_rgb(frame[:, 0]) for frame in guess()]))
-        return controller
+        first, last = (None if picture is None else mean_rgb(picture) for picture in (plan.first, plan.last))
+
+        def shown(latents: Tensor) -> Tensor:
+            return distributed.from_first(lambda: self._mean_colors(latents, run))
+
+        return LightController(request.light, request.light_strength, light_map, first, last, shown)
+
+    def _mean_colors(self, latents: Tensor, run: Run) -> Tensor:
+        """Mean RGB [T, 3] in 0..1 of the frames that latents [z, t, h, w] decode to, while an expert is in memory."""
+        vae = self.networks.vae()
+        with run.watching(vae):
+            means = [mean_rgb(chunk[0, :, 0].clamp(-1, 1)).cpu() for chunk in vae.decode_stream(latents[None])]
+        self.networks.release_vae()
+        return torch.stack(means)
 
     def _redraw(self, request: GenerationRequest, plan: Plan, texts: list[Tensor], run: Run) -> Redraw | None:
         """The refining pass over the clip made twice as large; None where none is asked for."""

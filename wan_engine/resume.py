@@ -11,7 +11,7 @@ import glob
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +24,10 @@ from .files import write_whole
 from .plan import Plan
 from .request import Lora
 
-SCHEMA = "wan_previs.resume/2"
+SCHEMA = "wan_previs.resume/3"
 _SOLVER = "solver."
 _CACHE = "cache."
+_LIGHT = "light."
 _INDIFFERENT = ("fps", "warnings")  # what of a plan the latents do not depend on
 
 
@@ -34,7 +35,8 @@ _INDIFFERENT = ("fps", "warnings")  # what of a plan the latents do not depend o
 class Saved:
     """Where a sampling stood: `latents` [z, t, h, w] behind `len(steps)` steps, each as the report tells it.
 
-    `caches` are the states of the step caches of the expert at work, `cached` what the report tells of those before.
+    `caches` are the states of the step caches of the expert at work, `cached` what the report tells of those before,
+    `light` what the light's controller had learnt.
     """
 
     latents: Tensor
@@ -42,6 +44,7 @@ class Saved:
     steps: list[dict[str, Any]]
     caches: Sequence[Mapping[str, Tensor]] = ()
     cached: Mapping[str, Any] | None = None
+    light: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 class ResumeFile:
@@ -63,7 +66,8 @@ class ResumeFile:
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             caches = [_below(tensors, f"{_CACHE}{i}.") for i in range(int(facts["caches"]))]
             steps, cached = json.loads(facts["steps"]), json.loads(facts["cached"])
-            return Saved(tensors["latents"], _below(tensors, _SOLVER), steps, caches, cached), ""
+            solver, light = _below(tensors, _SOLVER), _below(tensors, _LIGHT)
+            return Saved(tensors["latents"], solver, steps, caches, cached, light), ""
         except (SafetensorError, OSError, ValueError, KeyError):
             return None, "The saved state is damaged; sampling started anew."
 
@@ -72,6 +76,7 @@ class ResumeFile:
         if self._path is None:
             return
         tensors = {"latents": state.latents, **{_SOLVER + name: data for name, data in state.solver.items()}}
+        tensors |= {_LIGHT + name: data for name, data in state.light.items()}
         for i, cache in enumerate(state.caches):
             tensors |= {f"{_CACHE}{i}.{name}": data for name, data in cache.items()}
         metadata = {

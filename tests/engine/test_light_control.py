@@ -16,7 +16,7 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from wan_engine.cli import main
-from wan_engine.light_control import LightController, expected_luminance, foretold, mean_rgb, per_latent_frame
+from wan_engine.light_control import LightController, expected_luminance, per_latent_frame, shrunk
 from wan_engine.light_map import FrameMap, LightMap, fit_frame_map, fit_light_map
 from wan_engine.pipeline import load
 from wan_engine.request import GenerationRequest, LightCurve, UsageError
@@ -172,25 +172,49 @@ def test_the_pictures_set_level_and_end_of_the_curve_and_its_shape_stays():
     assert expected_luminance(curve(0.8, 0.4), 5, torch.tensor(0.4))[-1] == pytest.approx(0.2)
 
 
-def test_calibration_takes_the_maps_error_about_this_content_away():
-    light_map = random_map()
-    rgb = picture_clip(0.4)
-    clip = torch.nn.functional.interpolate(rgb.repeat_interleave(4, 1)[:, 3:], size=(8, 12)) * 2 - 1
-    controller = LightController(curve(0.4, 0.4), "strict", light_map, mean_rgb(clip[:, 0]))
-    bent = latents_of(light_map, rgb + 0.05)
-    assert not torch.allclose(controller.steer(bent, 0.5), bent, atol=1e-3)
-    controller.calibrate(bent, torch.stack([mean_rgb(clip[:, k]) for k in range(clip.shape[1])]))
-    assert torch.allclose(controller.steer(bent, 0.5), bent, atol=1e-4)
+def off_by(error, light_map, asked):
+    """A decoder that shows less light than the map reads, by `error`; keeps the sizes that it was asked about."""
+
+    def shown(latents):
+        asked.append(tuple(latents.shape))
+        means = light_map.rgb(latents).mean((2, 3)).T - error
+        return torch.cat([means[:1], means[1:].repeat_interleave(4, 0)])
+
+    return shown
 
 
-def test_the_foretold_clip_begins_and_ends_on_its_pictures():
-    random = torch.Generator().manual_seed(0)
-    first, last = (torch.rand(3, 8, 8, generator=random) * 1.2 - 0.9 for _ in range(2))
-    course = curve(1.0, 0.7, 0.9, source="brief")
-    clip = torch.cat(list(foretold(course, 9, first, last)), dim=1)
-    assert torch.allclose(clip[:, 0], first, atol=0.02) and torch.allclose(clip[:, -1], last, atol=0.02)
-    middle = (mean_rgb(clip[:, 4]) @ LUMA) / (mean_rgb(first) @ LUMA)
-    assert middle < 0.95
+def test_the_decoder_is_asked_twice_and_the_maps_error_goes():
+    light_map, asked = random_map(), []
+    lit = latents_of(light_map, picture_clip(0.45))
+    misled = LightController(curve(0.4, 0.4), "strict", light_map)
+    assert not torch.allclose(misled.steer(lit, 1.0), lit, atol=1e-3)
+    controller = LightController(curve(0.4, 0.4), "strict", light_map, shown=off_by(0.05, light_map, asked))
+    for sigma in (1.0, 0.9, 0.8, 0.6, 0.3):
+        assert torch.allclose(controller.steer(lit, sigma), lit, atol=1e-4)
+    assert asked == [(Z, 5, 3, 3), (Z, 5, 3, 3)]
+
+
+def test_what_was_learnt_goes_on_in_another_controller():
+    light_map, asked = random_map(), []
+    lit = latents_of(light_map, picture_clip(0.45))
+    one, two = (
+        LightController(curve(0.3, 0.4), "gentle", light_map, shown=off_by(0.05, light_map, asked)) for _ in range(2)
+    )
+    one.steer(lit, 1.0)
+    two.restore(one.state())
+    assert torch.equal(one.steer(lit, 0.9), two.steer(lit, 0.9)) and len(asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("sides", "small"),
+    [((6, 10), (3, 5)), ((60, 104), (15, 26)), ((90, 160), (18, 32)), ((4, 4), (3, 3)), ((2, 300), (2, 30))],
+)
+def test_few_latents_stand_for_many_and_keep_their_mean(sides, small):
+    latents = torch.randn(Z, 2, *sides)
+    few = shrunk(latents)
+    assert few.shape[2:] == small
+    if all(side % part == 0 for side, part in zip(sides, small, strict=True)):
+        assert torch.allclose(few.mean((2, 3)), latents.mean((2, 3)), atol=1e-5)
 
 
 def test_velocity_and_clean_latents_tell_the_same():
