@@ -47,8 +47,16 @@ GUIDES = (
     ("strict", "Strict", "The light is held to the scene's, also where the model would rather not"),
 )
 TRUTHS = (
-    ("brief", "Scene's Facts", "Sun, lamps and sky tell how the light changes; costs nothing"),
-    ("render", "Small Renders", "A few tiny renders of the shot tell how bright it is; takes some seconds"),
+    (
+        "brief",
+        "Scene's Facts",
+        "Sun, lamps and sky tell how the light changes; costs nothing, and mends only what is far off",
+    ),
+    (
+        "render",
+        "Small Renders",
+        "A few tiny renders of the shot tell how bright it is; takes some seconds, and the light follows closely",
+    ),
 )
 OFFLOADS = (
     ("none", "Keep All", "The whole model stays in memory: fastest"),

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What guiding the light costs: one steering against one step, a single pass through the transformer without guidance,
-which is the cheapest step there is.
+which is the cheapest step there is; and, for a checkpoint, asking the decoder, which is done twice a clip.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from wan_engine.checkpoint import open_checkpoint
-from wan_engine.light_control import LightController
+from wan_engine.light_control import LightController, shrunk
 from wan_engine.light_map import LightMap, fit_frame_map, fit_light_map
 from wan_engine.request import LightCurve
 
@@ -27,11 +27,12 @@ CURVE = LightCurve("render", (0.0, 1.0), (0.5, 0.3), (5000.0, 3000.0))
 
 @dataclass(frozen=True)
 class GuidingRow:
-    """Seconds of a step and of the steering in it."""
+    """Seconds of a step, of the steering in it, and of asking the decoder once."""
 
     title: str
     step: float
     steering: float
+    asking: float | None = None
 
 
 def rows(folder: Path) -> list[GuidingRow]:
@@ -46,7 +47,10 @@ def rows(folder: Path) -> list[GuidingRow]:
     inputs = torch.cat([latents, torch.zeros(config.in_dim - 48, 5, 6, 10)])[None]
     context = network.embed_text([drawn(100, config.text_dim)], None)
     step = partial(network, inputs, torch.tensor([500.0]), context)
-    return [table_size, _row("nano checkpoint, 300 tokens", step, fit_light_map(checkpoint.load_vae("cpu")), latents)]
+    vae = checkpoint.load_vae("cpu")
+    nano = _row("nano checkpoint, 300 tokens", step, fit_light_map(vae), latents)
+    asking = measure.by_turns({"asking": lambda: list(vae.decode_stream(shrunk(latents)[None]))}, rounds=5)
+    return [table_size, replace(nano, asking=asking["asking"])]
 
 
 def _row(title: str, step: Callable[[], object], light_map: LightMap, x: Tensor) -> GuidingRow:
@@ -60,8 +64,9 @@ def _row(title: str, step: Callable[[], object], light_map: LightMap, x: Tensor)
 def table(found: list[GuidingRow]) -> str:
     """The rows as Markdown."""
     lines = [
-        f"| {r.title} | {1000 * r.step:.1f} | {1000 * r.steering:.2f} | {r.steering / r.step:.1%} |" for r in found
+        f"| {r.title} | {1000 * r.step:.1f} | {1000 * r.steering:.2f} | {r.steering / r.step:.1%} "
+        f"| {'-' if r.asking is None else f'{2000 * r.asking:.0f}'} |"
+        for r in found
     ]
-    return "\n".join(
-        ["| guiding the light | step, ms | steering, ms | share |", "| --- | ---: | ---: | ---: |", *lines]
-    )
+    titles = "| guiding the light | step, ms | steering, ms | share | decoder, ms a clip |"
+    return "\n".join([titles, "| --- | ---: | ---: | ---: | ---: |", *lines])

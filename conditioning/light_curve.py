@@ -107,15 +107,16 @@ def curve_from_light(
     last: float | None = None,
 ) -> PredictedLight:
     """The curve for the light at `frames` (the shot's first to its last). `first` and `last` are the true mean
-    luminances of these two frames, in 0..1: the first settles how bright the unknown surfaces are, the last how much of
-    the foretold change there is, and what that cannot explain is laid evenly over the time."""
+    luminances of these two frames, in 0..1: they settle how bright the unknown surfaces are, seen from the first frame
+    on and from the last one back; between them the one story fades into the other."""
     pairs = [_irradiance(shot, frame, glow) for frame, glow in zip(frames, glows, strict=True)]
-    level = _level(pairs[0], tone, first)
-    shown = [_shown(pair, tone, level) for pair in pairs]
+    shown = _as_bright_as(first, pairs, 0, tone)
     lights = [_sum(*pair) for pair in pairs]
     ratios = [max(value, _DARK) / max(shown[0], _DARK) for value in shown]
     if first is not None and last is not None:
-        ratios = _ending_on(ratios, [_time(shot, frame) for frame in frames], max(last, _DARK) / max(first, _DARK))
+        back = [max(value, _DARK) / max(first, _DARK) for value in _as_bright_as(last, pairs, -1, tone)]
+        back = [value * max(last, _DARK) / max(first, _DARK) / back[-1] for value in back]
+        ratios = _fading(ratios, back, [_time(shot, frame) for frame in frames])
     jumps = _jumps(shown)
     kept = _spread(len(frames), TIMES, jumps)
     times = [_time(shot, frame) for frame in frames]
@@ -135,20 +136,21 @@ def _shown(light: tuple[Rgb, Rgb], tone: Tone, level: float) -> float:
     return (1 - SHADED) * lit + SHADED * sum(share * tone(rest * 2.0**stops) for stops, share in SURFACES)
 
 
-def _ending_on(ratios: Sequence[float], times: Sequence[float], end: float) -> list[float]:
-    """The curve that ends on the ratio `end`. Its logarithm is scaled, so that the shape stays, but only as far as the
-    change from end to end is the curve's largest; the rest grows evenly with time."""
-    foretold, true = math.log(ratios[-1]), math.log(end)
-    telling = abs(foretold) / max(0.02, *(abs(math.log(ratio)) for ratio in ratios))
-    scale = 1.0 + telling * (min(3.0, max(0.0, true / foretold)) - 1.0) if abs(foretold) > 1e-4 else 1.0
-    rest = true - scale * foretold
-    ended = [math.exp(scale * math.log(ratio) + rest * time) for ratio, time in zip(ratios, times, strict=True)]
+def _as_bright_as(known: float | None, pairs: Sequence[tuple[Rgb, Rgb]], at: int, tone: Tone) -> list[float]:
+    """Display luminance for each light, of surfaces that show the `known` one under the light at that index."""
+    level = _level(pairs[at], tone, known)
+    return [_shown(pair, tone, level) for pair in pairs]
+
+
+def _fading(forth: Sequence[float], back: Sequence[float], times: Sequence[float]) -> list[float]:
+    """From one curve to the other over the time, in the logarithm."""
+    faded = [a ** (1 - time) * b**time for a, b, time in zip(forth, back, times, strict=True)]
     # Light that only falls, or only rises, goes on doing so.
-    if end <= 1 and all(b <= a for a, b in pairwise(ratios)):
-        return [max(value, end) for value in accumulate(ended, min)]
-    if end >= 1 and all(b >= a for a, b in pairwise(ratios)):
-        return [min(value, end) for value in accumulate(ended, max)]
-    return ended
+    if faded[-1] <= 1 and all(b <= a for a, b in pairwise(forth)):
+        return [max(value, faded[-1]) for value in accumulate(faded, min)]
+    if faded[-1] >= 1 and all(b >= a for a, b in pairwise(forth)):
+        return [min(value, faded[-1]) for value in accumulate(faded, max)]
+    return faded
 
 
 def air_mass(elevation_deg: float) -> float:

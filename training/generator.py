@@ -3,10 +3,12 @@
 
     python -m training.generator render OUT --first 0 --count 1000
     python -m training.generator prompts OUT --first 0 --count 1000
+    python -m training.generator light OUT --first 0 --count 1000
 
 `render` leaves OUT/clips/SEED/0001.png ...; `prompts` reads the very same scenes through the extension's own scene
-reader and prompt writer, for each of the four variants (mirrored, reversed), and leaves OUT/prompts/SEED.json. Both
-skip what is there.
+reader and prompt writer, for each of the four variants (mirrored, reversed), and leaves OUT/prompts/SEED.json; `light`
+leaves the light that the extension foretells for the clips that are there, in OUT/light/SEED.json: one curve for each
+way to start a clip, for the pictures that are rendered tell of the light as well. All skip what is there.
 """
 
 from __future__ import annotations
@@ -251,15 +253,34 @@ def write_prompts(stage: Stage, seed: int, out: Path) -> None:
     path.write_text(json.dumps(variants, indent=1), encoding="utf-8")
 
 
+def write_light(stage: Stage, seed: int, out: Path) -> None:
+    from wan_previs.conditioning.light_curve import predict_light
+    from wan_previs.scene.reader import read_brief
+
+    path, clip = out / "light" / f"{seed:06d}.json", out / "clips" / f"{seed:06d}"
+    if path.exists():
+        return
+    stage.show(draw_plan(seed))
+    brief, _warnings = read_brief(stage.scene)
+    first, last = (clip / f"{frame:04d}.png" for frame in (1, FRAMES))
+    pictures = {"first+last": (first, last), "first": (first, None), "text": (None, None)}
+    curves = {mode: predict_light(stage.scene, brief.shots[0], *known).to_json() for mode, known in pictures.items()}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(curves, indent=1), encoding="utf-8")
+
+
+WORK = {"render": render, "prompts": write_prompts, "light": write_light}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", choices=("render", "prompts"))
+    parser.add_argument("what", choices=tuple(WORK))
     parser.add_argument("out", type=Path)
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--count", type=int, default=1000)
     args = parser.parse_args()
     stage = Stage(sky_light=args.what == "render")
-    work = render if args.what == "render" else write_prompts
+    work = WORK[args.what]
     for seed in range(args.first, args.first + args.count):
         work(stage, seed, args.out)
         print(f"{args.what} {seed + 1 - args.first}/{args.count}", flush=True)

@@ -6,8 +6,8 @@
 DATA/held_out/clips and /prompts must be there; `training.generator` makes them, with seeds from 900000 on. Prints PSNR,
 and the error of the luminance curve: the mean absolute difference, in 0..1, of the frames' mean luminance.
 
-Guided runs are given the true clip's luminance as the curve of a render; where DATA/held_out/light/SEED.json holds the
-curve that the scene's brief predicts, they are made with that one as well.
+Guided runs are given the true clip's luminance as the curve of a render; where the generator left the curves that the
+scene's brief foretells, they are made with those as well.
 """
 
 from __future__ import annotations
@@ -45,13 +45,15 @@ def curve_error(a: np.ndarray, b: np.ndarray) -> float:
     return float(np.abs(luminance_curve(a) - luminance_curve(b)).mean())
 
 
-def curves_of(truth: np.ndarray, brief: Path) -> dict[str, LightCurve]:
-    """What a guided run may be given, by its source: the true clip's curve, and the brief's where there is one."""
+def curves_of(truth: np.ndarray, brief: Path) -> dict[str, dict[str, LightCurve]]:
+    """What a guided run may be given, by PICTURES and source: the true clip's curve, and the brief's where it is."""
     times = tuple(np.linspace(0, 1, len(truth)).tolist())
-    curves = {"render": LightCurve("render", times, tuple(luminance_curve(truth).tolist()))}
-    if brief.exists():
-        curves["brief"] = LightCurve.from_json(json.loads(brief.read_text(encoding="utf-8")))
-    return curves
+    true = LightCurve("render", times, tuple(luminance_curve(truth).tolist()))
+    foretold = json.loads(brief.read_text(encoding="utf-8")) if brief.exists() else {}
+    return {
+        mode: {"render": true} | ({"brief": LightCurve.from_json(foretold[mode])} if foretold else {})
+        for mode in PICTURES
+    }
 
 
 def generated(pipeline: Pipeline, request: GenerationRequest, frames: np.ndarray) -> np.ndarray:
@@ -65,14 +67,14 @@ def generated(pipeline: Pipeline, request: GenerationRequest, frames: np.ndarray
 
 
 def made_of(
-    pipeline: Pipeline, truth: np.ndarray, prompt: str, curves: dict[str, LightCurve], guides: list[str]
+    pipeline: Pipeline, truth: np.ndarray, prompt: str, curves: dict[str, dict[str, LightCurve]], guides: list[str]
 ) -> Iterator[tuple[str, np.ndarray]]:
     """Name and frames of every clip to score: by pictures, guide and curve."""
     checkpoint = str(pipeline.checkpoint.folder)
     for mode, (first, last) in PICTURES.items():
         request = {"checkpoint": checkpoint, "prompt": prompt, "image": first, "last_image": last, "seed": 1}
         for guide in guides:
-            for source, curve in curves.items() if guide != "off" else [("", None)]:
+            for source, curve in curves[mode].items() if guide != "off" else [("", None)]:
                 asked = GenerationRequest(**request, frames_out="frames", light=curve, guide_light=guide)
                 yield f"{mode}: {guide} {source}".rstrip(), generated(pipeline, asked, truth)
 

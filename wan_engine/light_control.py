@@ -33,6 +33,7 @@ _CELLS = 4  # along a side of the frame: how fine the offset's own structure is
 _DARK = 0.02  # luminances below cannot tell a ratio or a colour
 _FLOOR = 0.05  # share of the offset that black and white get
 _OUTLINED = 0.7  # the noise level below which the decoder is asked once more: the picture's masses stand by then
+_UNFORESEEN = 0.1  # share of the light by which a brief's curve may err at the far end: what comes into view is unknown
 SMALL = 32  # latent pixels along the longer side of what the decoder is asked about, at most
 _LEAST = 3  # and along each side at least: below, the decoder sees nothing but edges
 
@@ -60,7 +61,8 @@ class LightController:
 
     Luminance: with a first picture the curve is taken relative to it, and with a last one bent, evenly over the time in
     the logarithm, to end on it. Without pictures a rendered curve is met as it stands; one that only tells ratios is
-    laid through what the model itself predicts. Colour goes by the curve's temperatures in the same way.
+    laid through what the model itself predicts. One that is worked out from the scene and knows only the first picture
+    grows doubtful with time: as much as it may err, the model has its way. Colour goes by the curve's temperatures.
 
     `shown` tells the mean RGB [T, 3] in 0..1 of the frames that the decoder makes of latents [z, t, h, w]; it is asked
     in the first step, and in the first one whose noise level is below 0.7. Without it the map is taken at its word.
@@ -100,6 +102,7 @@ class LightController:
         mean = rgb.mean((2, 3)).T - self._bias.to(rgb)
         luminance, chroma = self._wanted(mean)
         lack = luminance - _luma(mean)
+        lack = lack.sign() * (lack.abs() - self._doubt(len(lack)).to(lack) * luminance).clamp_min(0)
         tint = _chroma(mean)
         change = lack.clamp(-steered.limit, steered.limit)[:, None] * tint
         if chroma is not None:
@@ -132,6 +135,11 @@ class LightController:
             if picture is not None:
                 free[frame] = 0
         return free
+
+    def _doubt(self, count: int) -> Tensor:
+        """The share of the expected luminance [t] within which the curve does not know better than the model."""
+        open_end = self._ends[0] is not None and self._ends[1] is None
+        return torch.linspace(0, _UNFORESEEN if open_end and self._curve.source == "brief" else 0, count)
 
     def _expect(self, count: int) -> tuple[Tensor, Tensor | None]:
         """What the curve and the pictures say of `count` latent frames: luminance [t] and chroma [t, 3]."""

@@ -124,6 +124,26 @@ def test_the_frames_of_the_pictures_are_never_moved(last):
     assert not torch.allclose(after[:, 2], clip[:, 2])
 
 
+def test_a_curve_from_the_brief_has_no_say_in_small_things_far_from_the_only_picture():
+    light_map, first = random_map(), torch.full((3,), 0.4)
+    level = per_latent_frame(torch.linspace(0.4, 0.38, 17))
+    clip = latents_of(light_map, picture_clip(level))
+    steered = {
+        source: LightController(curve(0.4 * unit, 0.4 * unit, source=source), "strict", light_map, first).steer(
+            clip, 0.5
+        )
+        for source, unit in (("brief", 2.5), ("render", 1.0))
+    }
+    assert torch.allclose(steered["brief"], clip, atol=1e-4)
+    assert luminance(light_map, steered["render"])[-1] == pytest.approx(0.4, abs=1e-3)
+    far = latents_of(light_map, picture_clip(per_latent_frame(torch.linspace(0.4, 0.2, 17))))
+    course = curve(1.0, 1.0, source="brief")
+    after = luminance(light_map, LightController(course, "strict", light_map, first).steer(far, 0.5))
+    assert after[-1] == pytest.approx(0.36, abs=2e-3)
+    both = LightController(course, "strict", light_map, first, first).steer(far, 0.5)
+    assert luminance(light_map, both)[2] == pytest.approx(0.4, abs=2e-3)
+
+
 def test_black_becomes_neither_nan_nor_stays_black():
     light_map = random_map()
     black = latents_of(light_map, torch.zeros(3, 5, 4, 6))
