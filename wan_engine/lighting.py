@@ -8,6 +8,7 @@ change is a change of it over its level, so 0.1 is about a third of a stop.
 from __future__ import annotations
 
 import dataclasses
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,6 +43,7 @@ _CURVE_ERROR = (
     0.10  # mean, relative to the expected level; a clip with its light frozen through a dusk has 0.25 and more
 )
 _TEMPERATURE_DRIFT = 50.0  # mired: about a quarter correction filter
+_TEMPERATURE_OF_CHANGE = 0.25  # of a foretold change of colour: skies and surfaces take part in it by more or less
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,8 @@ class LightMeasures:
     slow_change: how much darker the darkest of the slow part is than its brightest, 0..1.
     cuts: first frames of another picture. directions: of some frames.
     expected, expected_temperature_k: the scene's curve at each frame in the unit of `luminance` (source "render") or of
-    `light` ("brief"); curve_error: mean distance from it over its mean level.
+    `light` ("brief"); curve_error: mean distance from it over its mean level, for "brief" of `light` or of `luminance`
+    relative to frame 0, whichever is nearer.
     """
 
     frames: int
@@ -218,11 +221,14 @@ def _over_cells(values: np.ndarray, weight: np.ndarray) -> np.ndarray:
 def _curve_error(expected: LightCurve, means: np.ndarray, course: np.ndarray, jumps: list[Jump]) -> float:
     """Mean distance from the expected curve over its mean level.
 
+    A curve of ratios foretells frames and leaves out what comes into view; a course that is followed from frame to
+    frame leaves that out as well, but adds up its errors where much changes. So the nearer of the two counts.
+
     A jump that the scene states but its curve does not draw (a lamp that blinks) is taken out of the course first.
     """
     curve = expected_luminance(expected, len(means))
     if expected.source == "render":
-        measured = means
+        measured = [means]
     else:
         calm = course.copy()
         for jump in jumps:
@@ -230,8 +236,8 @@ def _curve_error(expected: LightCurve, means: np.ndarray, course: np.ndarray, ju
             drawn = np.ptp(around) / max(around.mean(), DARK)
             if jump.meant and jump.kind == "step" and drawn < abs(jump.size) / 2:
                 calm[jump.frame :] -= jump.size
-        measured = np.exp(calm)
-    return round(float(np.abs(measured - curve).mean() / max(curve.mean(), 0.1)), 4)
+        measured = [np.exp(calm), means / max(means[0], DARK)]
+    return round(min(float(np.abs(light - curve).mean()) for light in measured) / max(float(curve.mean()), 0.1), 4)
 
 
 def _compensated_change(changes: Changes, cuts: list[int]) -> np.ndarray:
@@ -287,10 +293,20 @@ def _drift_reason(measures: LightMeasures) -> str:
     if measures.expected is None and measures.slow_change > _SLOW_CHANGE:
         way = "brighter" if measures.light[-1] > measures.light[0] else "darker"
         return f"The light slowly gets {way}, by {100 * measures.slow_change:.0f} %, and nothing says that it should."
-    if abs(measures.temperature_drift_mired) > _TEMPERATURE_DRIFT:
+    if abs(measures.temperature_drift_mired) > _temperature_bound(measures):
         way = "warmer" if measures.temperature_drift_mired > 0 else "cooler"
         return f"The light gets {way} by {abs(measures.temperature_drift_mired):.0f} mired."
     return ""
+
+
+def _temperature_bound(measures: LightMeasures) -> float:
+    """Mired by which the colour may depart; a curve that foretells a change of light, but no colour, leaves it open."""
+    if measures.expected_temperature_k is not None:
+        return _TEMPERATURE_DRIFT + _TEMPERATURE_OF_CHANGE * float(
+            np.ptp(1e6 / np.array(measures.expected_temperature_k))
+        )
+    foretold = measures.expected or (1.0,)
+    return math.inf if min(foretold) < (1 - _SLOW_CHANGE) * max(foretold) else _TEMPERATURE_DRIFT
 
 
 def _jump_sentence(jump: Jump, count: int, fps: float) -> str:

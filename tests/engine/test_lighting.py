@@ -197,6 +197,37 @@ class TestMeant:
         result = measure(scenes.scene(), 24, brief([1, 0.7, 0.4]))
         assert verdict(result).word == "drifts" and "curve" in verdict(result).sentence
 
+    def test_a_curve_of_brightness_alone_leaves_the_colour_of_a_sunset_open(self):
+        sunset = np.linspace([1, 1, 1], [0.7, 0.5, 0.3], scenes.COUNT)
+        frames = scenes.scene(tint=sunset)
+        mean = measure(frames, 24).luminance["mean"]
+        times = tuple(np.linspace(0, 1, len(mean)).tolist())
+        assert measure(frames, 24).temperature_drift_mired > 60
+        assert verdict(measure(frames, 24, LightCurve("render", times, mean))).word == "holds"
+        warm = scenes.scene(tint=np.linspace([1, 1, 1], [1.15, 1, 0.6], scenes.COUNT))
+        assert "warmer" in verdict(measure(warm, 24, brief([1, 1]))).sentence
+
+    @pytest.mark.parametrize(("more", "word"), [(165, "holds"), (230, "drifts"), (0, "drifts")])
+    def test_a_large_change_of_colour_need_not_be_met_to_the_letter(self, more, word):
+        """The clip warms by about 103 mired, not by `more`."""
+        frames = scenes.scene(tint=np.linspace([1, 1, 1], [1.25, 1, 0.45], scenes.COUNT))
+        drift = measure(frames, 24).temperature_drift_mired
+        assert 95 < drift < 110
+        curve = LightCurve("brief", (0.0, 1.0), (1.0, 1.0), (1e6 / 154, 1e6 / (154 + more)))
+        found = measure(frames, 24, curve)
+        assert abs(found.temperature_drift_mired - (drift - more)) < 1
+        assert verdict(found).word == word
+
+    def test_of_frames_and_course_the_nearer_one_is_held_against_a_curve_of_ratios(self):
+        """The camera pans into a brighter part: the frames grow brighter, the light does not."""
+        wall = scenes.texture(96, 420, 6) * np.interp(np.arange(420), [100, 300], [0.25, 1])[None, :, None]
+        pan = np.stack([np.rint(255 * scenes.to_display(wall[:, 8 * t : 8 * t + 160])) for t in range(32)])
+        frames = pan.astype(np.uint8)
+        seen = np.array(measure(frames, 24).luminance["mean"])
+        for told in (seen / seen[0], np.ones(32)):
+            assert measure(frames, 24, brief(told)).curve_error < 0.06
+        assert measure(frames, 24, brief(np.linspace(1, 0.5, 32))).curve_error > 0.2
+
     @pytest.mark.parametrize("stated", ["curve", "jumps"])
     def test_lamp_that_blinks(self, stated):
         light = np.ones(scenes.COUNT)
