@@ -225,7 +225,7 @@ class WanPrevisScene(bpy.types.PropertyGroup):
         items=GUIDES,
         default="gentle",
     )
-    light_truth: EnumProperty(name="Expected Light", description="What tells how the light should go", items=TRUTHS)
+    light_truth: EnumProperty(name="Follows", description="What tells how the light should go", items=TRUTHS)
     deflicker: BoolProperty(
         name="Deflicker", description="Take flicker and sudden jumps that the scene does not have out of finished clips"
     )

@@ -26,6 +26,9 @@ class SettingsPanel:
         column.prop(state, "seed")
         light = layout.column()
         light.prop(state, "guide_light")
+        told = light.column()
+        told.active = state.guide_light != "off"
+        told.prop(state, "light_truth")
         repairs = light.column(heading="Repair", align=True)
         repairs.prop(state, "deflicker")
         repairs.prop(state, "match_color")
@@ -51,9 +54,6 @@ class AdvancedPanel:
     def draw(self, context: bpy.types.Context) -> None:
         layout, state = _columns(self.layout), context.scene.wan_previs
         layout.prop(state, "steps")
-        truth = layout.column()
-        truth.active = state.guide_light != "off"
-        truth.prop(state, "light_truth")
         larger = layout.column()
         larger.active = state.upscale != "0"
         larger.prop(state, "upscale_model")
