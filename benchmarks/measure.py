@@ -21,6 +21,7 @@ from wan_engine import attention, kernels
 from .weights import DIM, FFN, TEXT
 
 TOKENS = 1280
+CONVOLUTION = "convolution"
 
 # Operations, our way of doing them, and theirs.
 Piece = tuple[int, Callable[[], Tensor], Callable[[], Tensor]]
@@ -28,8 +29,8 @@ Piece = tuple[int, Callable[[], Tensor], Callable[[], Tensor]]
 
 @dataclass(frozen=True)
 class Row:
-    """Figures of one part, (ours, theirs): seconds (NaN where not timed) and peak bytes; what of the machine's peak
-    we reach, None where that is not counted; relative L2 difference of the results.
+    """Figures of one part, (ours, theirs): seconds (NaN where not timed) and peak bytes; relative L2 difference of the
+    results; our GFLOP/s, None where they are not counted, and by which peak they are to be measured (`peaks`).
     """
 
     title: str
@@ -37,7 +38,8 @@ class Row:
     seconds: tuple[float, float]
     bytes: tuple[int, int]
     difference: float
-    reached: float | None
+    speed: float | None
+    limit: str
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,6 @@ class Share:
     dtype: torch.dtype
     ours: float
     theirs: float
-    peak: float
 
 
 def by_turns(parts: Mapping[str, Callable[[], object]], rounds: int, warm: bool = True) -> dict[str, float]:
@@ -98,6 +99,17 @@ def peak_memory(part: str, side: str, folder: Path, threads: int) -> int:
     return int(json.loads(result.stdout.splitlines()[-1])["peak"])
 
 
+def peaks() -> dict[str, float]:
+    """GFLOP/s that this machine reaches now, in matrix products by dtype and in convolutions."""
+    products = {str(dtype): matrix_peak(dtype) for dtype in (torch.float32, torch.bfloat16)}
+    return products | {CONVOLUTION: convolution_peak()}
+
+
+def highest(*found: Mapping[str, float]) -> dict[str, float]:
+    """Of peaks found at different times the highest: a neighbour on the machine can take some of it away."""
+    return {name: max(peaks[name] for peaks in found) for name in found[0]}
+
+
 def matrix_peak(dtype: torch.dtype) -> float:
     """GFLOP/s of the best matrix product found here, whichever library does it."""
     best = 0.0
@@ -120,14 +132,14 @@ def convolution_peak() -> float:
     return best
 
 
-def shares(peaks: Mapping[str, float]) -> list[Share]:
-    """The pieces of a transformer pass at the benchmark's size, against the peak of their dtype."""
+def shares() -> list[Share]:
+    """The pieces of a transformer pass at the benchmark's size."""
     found = []
     for dtype in (torch.float32, torch.bfloat16):
         for title, (flop, ours, theirs) in {**_products(dtype), **_attentions(dtype)}.items():
             seconds = by_turns({"ours": ours, "theirs": theirs}, 8)
             speeds = [flop / seconds[side] / 1e9 for side in ("ours", "theirs")]
-            found.append(Share(title, dtype, speeds[0], speeds[1], peaks[str(dtype)]))
+            found.append(Share(title, dtype, speeds[0], speeds[1]))
     return found
 
 

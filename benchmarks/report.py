@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,26 +23,33 @@ _HEAD = (
 )
 
 
-def line(row: Row) -> str:
+def line(row: Row, peaks: Mapping[str, float]) -> str:
+    """`peaks` are GFLOP/s by the names in `Row.limit`."""
     ours, theirs = row.seconds
     mib = [f"{size / 2**20:.0f}" for size in row.bytes]
     times = ["-"] * 3 if math.isnan(ours) else [f"{ours:.3f}", f"{theirs:.3f}", f"**{ours / theirs:.2f}**"]
-    reached = "-" if row.reached is None else f"{row.reached:.0%}"
+    reached = "-" if row.speed is None else f"{row.speed / peaks[row.limit]:.0%}"
     difference = "-" if math.isnan(row.difference) else f"{row.difference:.1e}"
     cells = [row.title, _SHORT[row.dtype], *times, *mib, f"**{row.bytes[0] / row.bytes[1]:.2f}**", reached, difference]
     return f"| {' | '.join(cells)} |"
 
 
-def text(rows: Sequence[Row], shares: Sequence[Share], cached: Sequence[CachedRow], threads: int) -> str:
+def text(
+    rows: Sequence[Row],
+    shares: Sequence[Share],
+    cached: Sequence[CachedRow],
+    peaks: Mapping[str, float],
+    threads: int,
+) -> str:
     blocks = [
         f"Ratios to Diffusers {diffusers.__version__} (text encoder: transformers {transformers.__version__}) on the "
         f"same random weights, PyTorch {torch.__version__}, {platform.machine()}, {threads} threads. Time is the least "
         "over rounds by turns; memory the peak of anonymous memory above the imported libraries, weights included, in "
         "a process of its own; 'of peak' our share of the best matrix product (transformer) or convolution (VAE) "
-        "measured in this run; 'difference' the relative L2 distance of the two results.",
-        "\n".join([_HEAD, *map(line, rows)]),
+        "measured before and after; 'difference' the relative L2 distance of the two results.",
+        "\n".join([_HEAD, *(line(row, peaks) for row in rows)]),
         "What the pieces of a transformer pass reach, beside the calls that Diffusers makes:",
-        _shares(shares),
+        _shares(shares, peaks),
     ]
     if cached:
         blocks += [
@@ -53,11 +60,11 @@ def text(rows: Sequence[Row], shares: Sequence[Share], cached: Sequence[CachedRo
     return "\n\n".join(blocks) + "\n"
 
 
-def _shares(shares: Sequence[Share]) -> str:
+def _shares(shares: Sequence[Share], peaks: Mapping[str, float]) -> str:
     head = "| piece | | ours, GFLOP/s | of peak | theirs, GFLOP/s | of peak |"
     lines = [
-        f"| {s.title} | {_SHORT[s.dtype]} | {s.ours:.0f} | {s.ours / s.peak:.0%} | {s.theirs:.0f} | "
-        f"{s.theirs / s.peak:.0%} |"
+        f"| {s.title} | {_SHORT[s.dtype]} | {s.ours:.0f} | {s.ours / peaks[str(s.dtype)]:.0%} | {s.theirs:.0f} | "
+        f"{s.theirs / peaks[str(s.dtype)]:.0%} |"
         for s in shares
     ]
     return "\n".join([head, "| --- | --- | ---: | ---: | ---: | ---: |", *lines])

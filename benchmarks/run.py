@@ -25,9 +25,9 @@ from .measure import Row
 from .parts import PARTS, Part
 
 
-def measured(name: str, folder: Path, peaks: dict[str, float], threads: int) -> Row:
+def measured(name: str, folder: Path, threads: int) -> Row:
     part = PARTS[name]
-    seconds, difference, reached = (math.nan, math.nan), math.nan, None
+    seconds, difference, speed = (math.nan, math.nan), math.nan, None
     if part.rounds:
         work = {"ours": part.ours(folder), "theirs": part.theirs(folder)}
         results = {}
@@ -42,22 +42,21 @@ def measured(name: str, folder: Path, peaks: dict[str, float], threads: int) -> 
         difference = float((results["ours"] - results["theirs"]).norm() / results["theirs"].norm())
         if not difference <= part.agreement:
             raise SystemExit(f"{part.title}: the two sides differ by {difference:.2g}; the comparison would be void")
-        reached = _reached(name, part, seconds[0], work["theirs"], peaks)
+        speed = _speed(name, part, seconds[0], work["theirs"])
     peak = tuple(measure.peak_memory(name, side, folder, threads) for side in ("ours", "theirs"))
-    return Row(part.title, part.dtype, seconds, (peak[0], peak[1]), difference, reached)
+    limit = str(part.dtype) if part.gflop else measure.CONVOLUTION
+    return Row(part.title, part.dtype, seconds, (peak[0], peak[1]), difference, speed, limit)
 
 
-def _reached(
-    name: str, part: Part, seconds: float, theirs: Callable[[], object], peaks: dict[str, float]
-) -> float | None:
-    """Our share of the machine's peak: of matrix products for the transformer, of convolutions for the VAE."""
+def _speed(name: str, part: Part, seconds: float, theirs: Callable[[], object]) -> float | None:
+    """Our GFLOP/s: of matrix products for the transformer, of convolutions for the VAE."""
     if part.gflop:
-        return part.gflop / seconds / peaks[str(part.dtype)]
+        return part.gflop / seconds
     if not name.startswith("vae"):
         return None
     with FlopCounterMode(display=False) as counter:  # both sides convolve alike
         theirs()
-    return counter.get_total_flops() / 1e9 / seconds / peaks["convolution"]
+    return counter.get_total_flops() / 1e9 / seconds
 
 
 def one_side(name: str, side: str, folder: Path) -> None:
@@ -83,15 +82,15 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch, torch.inference_mode():
         folder = Path(scratch)
         weights.write(folder)
-        peaks = {str(dtype): measure.matrix_peak(dtype) for dtype in (torch.float32, torch.bfloat16)}
-        peaks["convolution"] = measure.convolution_peak()
+        peaks = measure.peaks()
         rows = []
         for name in names:
-            rows.append(measured(name, folder, peaks, args.threads))
-            print(report.line(rows[-1]), flush=True)
-        shares = [] if args.only else measure.shares(peaks)
+            rows.append(measured(name, folder, args.threads))
+            print(report.line(rows[-1], peaks), flush=True)
+        shares = [] if args.only else measure.shares()
+        peaks = measure.highest(peaks, measure.peaks())
         guided = [] if args.only else guiding.rows(folder)
-        table = report.text(rows, shares, [] if args.only else cached.rows(), args.threads)
+        table = report.text(rows, shares, [] if args.only else cached.rows(), peaks, args.threads)
     if not args.only:
         table += "\nFinishing, per frame of 832x480:\n\n" + finishing.table(finishing.rows()) + "\n"
         table += f"\nThe light guide beside the cheapest step there is:\n\n{guiding.table(guided)}\n"
