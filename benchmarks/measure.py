@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -105,9 +105,11 @@ def peaks() -> dict[str, float]:
     return products | {CONVOLUTION: convolution_peak()}
 
 
-def highest(*found: Mapping[str, float]) -> dict[str, float]:
-    """Of peaks found at different times the highest: a neighbour on the machine can take some of it away."""
-    return {name: max(peaks[name] for peaks in found) for name in found[0]}
+def highest(shares: Sequence[Share], *found: Mapping[str, float]) -> dict[str, float]:
+    """Of peaks found at different times the highest, for a neighbour on the machine can take some of it away; and no
+    lower than what a piece of the work has reached."""
+    reached = {name: [max(s.ours, s.theirs) for s in shares if str(s.dtype) == name] for name in found[0]}
+    return {name: max([peaks[name] for peaks in found] + reached[name]) for name in found[0]}
 
 
 def matrix_peak(dtype: torch.dtype) -> float:

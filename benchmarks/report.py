@@ -46,7 +46,7 @@ def text(
         f"same random weights, PyTorch {torch.__version__}, {platform.machine()}, {threads} threads. Time is the least "
         "over rounds by turns; memory the peak of anonymous memory above the imported libraries, weights included, in "
         "a process of its own; 'of peak' our share of the best matrix product (transformer) or convolution (VAE) "
-        "measured before and after; 'difference' the relative L2 distance of the two results.",
+        "found in this run; 'difference' the relative L2 distance of the two results.",
         "\n".join([_HEAD, *(line(row, peaks) for row in rows)]),
         "What the pieces of a transformer pass reach, beside the calls that Diffusers makes:",
         _shares(shares, peaks),

@@ -88,7 +88,7 @@ def main() -> None:
             rows.append(measured(name, folder, args.threads))
             print(report.line(rows[-1], peaks), flush=True)
         shares = [] if args.only else measure.shares()
-        peaks = measure.highest(peaks, measure.peaks())
+        peaks = measure.highest(shares, peaks, measure.peaks())
         guided = [] if args.only else guiding.rows(folder)
         table = report.text(rows, shares, [] if args.only else cached.rows(), peaks, args.threads)
     if not args.only:
