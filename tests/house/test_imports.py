@@ -38,8 +38,12 @@ RULES: dict[str, tuple[set[str], set[str]]] = {
     "wan_engine": ({"wan_engine"}, ENGINE | {"numpy"}),
     **{name.replace(".", "/") + ".py": ({"wan_engine"}, set()) for name in TORCH_FREE - {"wan_engine"}},
     "training": ({"training", "wan_engine"}, ENGINE | {"numpy"}),
-    # The prompts that the checkpoint is trained on are the extension's own, read from the extension's own briefs.
-    "training/generator.py": ({"training", "prompting", "scene.reader", "wan_engine.light_color"}, BLENDER),
+    # The prompts that the checkpoint is trained on are the extension's own, read from the extension's own briefs; so is
+    # the light it is scored with.
+    "training/generator.py": (
+        {"training", "prompting", "scene.reader", "conditioning.light_curve", "wan_engine.light_color"},
+        BLENDER,
+    ),
 }
 FREE = ("tests", "benchmarks", "docs", "examples", "tools")
 
