@@ -50,7 +50,7 @@ TRUTHS = (
     (
         "brief",
         "Scene's Facts",
-        "Sun, lamps and sky tell how the light changes; costs nothing, and mends only what is far off",
+        "Sun, lamps and sky tell how the light changes; costs nothing, but knows nothing of what comes into view",
     ),
     (
         "render",

@@ -114,9 +114,9 @@ def curve_from_light(
     lights = [_sum(*pair) for pair in pairs]
     ratios = [max(value, _DARK) / max(shown[0], _DARK) for value in shown]
     if first is not None and last is not None:
-        back = [max(value, _DARK) / max(first, _DARK) for value in _as_bright_as(last, pairs, -1, tone)]
-        back = [value * max(last, _DARK) / max(first, _DARK) / back[-1] for value in back]
-        ratios = _fading(ratios, back, [_time(shot, frame) for frame in frames])
+        back = [max(value, _DARK) for value in _as_bright_as(last, pairs, -1, tone)]
+        end = max(last, _DARK) / max(first, _DARK)
+        ratios = _fading(ratios, [end * value / back[-1] for value in back], [_time(shot, frame) for frame in frames])
     jumps = _jumps(shown)
     kept = _spread(len(frames), TIMES, jumps)
     times = [_time(shot, frame) for frame in frames]

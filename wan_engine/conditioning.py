@@ -89,7 +89,7 @@ def condition(plan: Plan, networks: Networks, run: Run) -> Conditioning:
     clip = _clip_features(plan, networks, run)
     if not networks.checkpoint.channel_conditioned:
         assert plan.first is not None
-        return Conditioning(held=encode_frames([plan.first[:, None]], networks, run))
+        return Conditioning(held=_encode_frames([plan.first[:, None]], networks, run))
     return Conditioning(channels=_channels(plan, networks, run), clip=clip)
 
 
@@ -105,7 +105,7 @@ def _channels(plan: Plan, networks: Networks, run: Run) -> Tensor:
     # A latent frame stands for four pixel frames, the first one for a single frame that is counted four times.
     mask = torch.cat([mask[:1].repeat(4), mask[1:]]).reshape(shape[1], 4).T
     mask = mask[:, :, None, None].expand(4, *shape[1:])
-    return torch.cat([mask.to(networks.device), encode_frames(_between(plan), networks, run)])[None]
+    return torch.cat([mask.to(networks.device), _encode_frames(_between(plan), networks, run)])[None]
 
 
 def _between(plan: Plan) -> Iterator[Tensor]:
@@ -119,7 +119,7 @@ def _between(plan: Plan) -> Iterator[Tensor]:
         yield plan.last[:, None]
 
 
-def encode_frames(frames: Iterable[Tensor], networks: Networks, run: Run) -> Tensor:
+def _encode_frames(frames: Iterable[Tensor], networks: Networks, run: Run) -> Tensor:
     """Portions [3, n, H, W] of a video, in -1..1, 4k+1 frames in all, to normalised latents [z, t, h, w]."""
     vae = networks.vae()
     with run.watching(vae):

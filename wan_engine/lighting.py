@@ -302,9 +302,8 @@ def _drift_reason(measures: LightMeasures) -> str:
 def _temperature_bound(measures: LightMeasures) -> float:
     """Mired by which the colour may depart; a curve that foretells a change of light, but no colour, leaves it open."""
     if measures.expected_temperature_k is not None:
-        return _TEMPERATURE_DRIFT + _TEMPERATURE_OF_CHANGE * float(
-            np.ptp(1e6 / np.array(measures.expected_temperature_k))
-        )
+        foretold_change = float(np.ptp([mired(kelvin) for kelvin in measures.expected_temperature_k]))
+        return _TEMPERATURE_DRIFT + _TEMPERATURE_OF_CHANGE * foretold_change
     foretold = measures.expected or (1.0,)
     return math.inf if min(foretold) < (1 - _SLOW_CHANGE) * max(foretold) else _TEMPERATURE_DRIFT
 

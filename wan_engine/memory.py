@@ -212,9 +212,8 @@ class _Planner:
         responding = own * itemsize * dim + span * (config.ffn_dim * itemsize + 4 * dim * 4)
         held = max(projecting, attending, responding)
         held += own * (4 * dim + 4 * dim // config.num_heads)  # the stream in float32 and the rotary table
-        return (
-            held + self._contexts(itemsize) + 4 * t * h * w * (2 * config.in_dim + 8 * config.out_dim)
-        )  # inputs, velocities, solver's memory
+        held += 4 * t * h * w * (2 * config.in_dim + 8 * config.out_dim)  # inputs, velocities, solver's memory
+        return held + self._contexts(itemsize)
 
     def _contexts(self, itemsize: int) -> int:
         """Bytes of the prompts as the transformer reads them, with every block's keys and values."""
