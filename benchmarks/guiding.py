@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What guiding the light costs: one steering against one step, a single pass through the transformer without guidance,
-which is the cheapest step there is; and, for a checkpoint, asking the decoder, which is done twice a clip.
+which is the cheapest step there is; and, for a checkpoint, asking the decoder, which is done once a clip.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ CURVE = LightCurve("render", (0.0, 1.0), (0.5, 0.3), (5000.0, 3000.0))
 
 @dataclass(frozen=True)
 class GuidingRow:
-    """Seconds of a step, of the steering in it, and of asking the decoder once."""
+    """Seconds of a step, of the steering in it, and of asking the decoder."""
 
     title: str
     step: float
@@ -38,9 +38,9 @@ class GuidingRow:
 def rows(folder: Path) -> list[GuidingRow]:
     """At the size of the transformer's comparison, and the nano checkpoint's own."""
     x = drawn(16, *sides.LATENT)
-    colours = fit_frame_map(drawn(16, 4000), torch.rand(3, 4000))
+    colours = fit_frame_map(drawn(16, 4000), drawn(16, 4000), torch.rand(3, 4000))
     forward = sides.our_forward(torch.float32, folder)
-    table_size = _row("transformer of the table, 1,280 tokens", forward, LightMap(colours, colours), x)
+    table_size = _row("transformer of the table, 1,280 tokens", forward, LightMap(colours, colours, colours), x)
     checkpoint = open_checkpoint(NANO)
     network, config = checkpoint.load_transformer("low", torch.float32, "cpu"), checkpoint.config
     latents = drawn(48, 5, 6, 10)
@@ -65,7 +65,7 @@ def table(found: list[GuidingRow]) -> str:
     """The rows as Markdown."""
     lines = [
         f"| {r.title} | {1000 * r.step:.1f} | {1000 * r.steering:.2f} | {r.steering / r.step:.1%} "
-        f"| {'-' if r.asking is None else f'{2000 * r.asking:.0f}'} |"
+        f"| {'-' if r.asking is None else f'{1000 * r.asking:.0f}'} |"
         for r in found
     ]
     titles = "| guiding the light | step, ms | steering, ms | share | decoder, ms a clip |"

@@ -10,7 +10,7 @@ import numpy as np
 
 from .colour import decode
 
-_LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # BT.601, as the light-consistency loss
+LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # BT.601, as the light-consistency loss
 # Linear Rec.709 / sRGB primaries, D65, to CIE XYZ (IEC 61966-2-1).
 _TO_XYZ = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
 _FROM_XYZ = np.linalg.inv(_TO_XYZ)
@@ -22,7 +22,7 @@ _CLIPPED = 0.985
 
 def luminance(pictures: np.ndarray) -> np.ndarray:
     """Y = 0.299 R + 0.587 G + 0.114 B of display values, [...]."""
-    return pictures @ _LUMA
+    return pictures @ LUMA
 
 
 def color_temperature(picture: np.ndarray) -> float | None:

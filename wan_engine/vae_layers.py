@@ -17,6 +17,7 @@ from einops import rearrange
 from torch import Tensor, nn
 
 Shapes = Mapping[str, Sequence[int]]
+TOGETHER = 2**17  # numbers in a frame up to which the decoder takes a latent frame's four on together
 
 
 class Past:
@@ -307,17 +308,18 @@ class Half(nn.Module):
         return levels + middle if self.kind == "downsamples" else middle + levels
 
     def stream(self, x: Tensor, past: Past) -> Iterator[Tensor]:
-        """The decoder: one latent frame to pixel frames, each taken to the end before the next is begun."""
+        """The decoder: one latent frame to pixel frames; large ones are taken to the end one by one, which holds the
+        least, small ones together, for there the calls cost more than the arithmetic."""
         yield from self._finish(self.conv1(x, past), past, self._blocks())
 
     def _finish(self, x: Tensor, past: Past, blocks: Sequence[nn.Module]) -> Iterator[Tensor]:
         for i, block in enumerate(blocks):
             x = block(x, past)
-            if x.shape[2] > 1:
+            if x.shape[2] > 1 and x[:, :, 0].numel() > TOGETHER:
                 for frame in x.split(1, dim=2):
                     yield from self._finish(frame, past, blocks[i + 1 :])
                 return
-        yield _activated(self.head["0"], self.head["2"], x, past)
+        yield from _activated(self.head["0"], self.head["2"], x, past).split(1, dim=2)
 
     def begin(self, x: Tensor, past: Past) -> Tensor:
         """The encoder up to the first block that joins frames, to be fed one pixel frame at a time."""

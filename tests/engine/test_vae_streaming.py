@@ -9,6 +9,7 @@ from diffusers import AutoencoderKLWan
 from peaks import growth
 from safetensors.torch import save_file
 
+from wan_engine import vae_layers
 from wan_engine.vae import load_vae
 from wan_engine.weights import WeightFile
 
@@ -39,8 +40,10 @@ def pair(layout, folder):
     return theirs, load_vae(dict(WeightFile.open(folder / "vae.safetensors", "vae").tensors()))
 
 
+@pytest.mark.parametrize("together", [0, vae_layers.TOGETHER])
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_it_computes_what_diffusers_does(layout, tmp_path):
+def test_it_computes_what_diffusers_does(layout, together, tmp_path, monkeypatch):
+    monkeypatch.setattr(vae_layers, "TOGETHER", together)
     theirs, ours = pair(layout, tmp_path)
     mean, inverse_std = ours._statistics(torch.zeros(1))
     video = torch.rand(1, 3, 13, 4 * ours.stride[1], 3 * ours.stride[2]) * 2 - 1
