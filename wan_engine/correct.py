@@ -14,9 +14,10 @@ import numpy as np
 
 from .colour import encode, to_linear
 from .light_color import blackbody_rgb, luminance
-from .light_jumps import MEANT_NEAR, SMALLEST_JUMP
+from .light_jumps import DARK, MEANT_NEAR, SMALLEST_JUMP
 from .light_motion import GRID, Changes, compare_frames, compare_two, reduced
 from .light_series import (
+    Step,
     excess,
     expected_luminance,
     expected_temperature,
@@ -54,7 +55,7 @@ def deflicker(frames: np.ndarray, expected: LightCurve | None = None) -> np.ndar
     relative = relative_changes(changes, cuts, luminance(pictures).mean((1, 2)))
     gains = frame_gains(changes, cuts) @ _LUMINANCE
     meant = meant_frames(expected, len(clip))
-    calm, breaks = _without_faults(gains, relative, meant)
+    calm, breaks = _without_faults(gains, relative, meant, changes)
     breaks = sorted({*breaks, *cuts})
     course, slow = _course(gains), slow_part(_course(calm), breaks)
     quick = _quick_part(expected, len(clip), breaks)
@@ -110,16 +111,28 @@ def _quieted(correction: np.ndarray, noise: float) -> np.ndarray:
     return correction**3 / (correction**2 + noise**2)
 
 
-def _without_faults(gains: np.ndarray, relative: np.ndarray, meant: Sequence[int]) -> tuple[np.ndarray, list[int]]:
-    """Logarithmic gains [T-1] without unmeant steps, and the frames at which meant ones begin and end."""
+def _without_faults(
+    gains: np.ndarray, relative: np.ndarray, meant: Sequence[int], changes: Changes
+) -> tuple[np.ndarray, list[int]]:
+    """Logarithmic gains [T-1] without unmeant steps of the whole picture, and the frames at which other steps, those
+    meant and those of one part, begin and end."""
     calm, breaks = gains.copy(), []
     for step in find_steps(relative, SMALLEST_JUMP):
         end = step.frame + step.width
-        if any(step.frame - MEANT_NEAR <= frame <= end - 1 + MEANT_NEAR for frame in meant):
+        planned = any(step.frame - MEANT_NEAR <= frame <= end - 1 + MEANT_NEAR for frame in meant)
+        if planned or not _of_the_whole(step, changes):
             breaks += list(range(step.frame, end))
         else:
             calm[step.frame - 1 : end - 1] -= excess(gains, step.width)[step.frame - 1] / step.width
     return calm, breaks
+
+
+def _of_the_whole(step: Step, changes: Changes) -> bool:
+    """Whether most of what can be followed of the picture takes part in a step of the whole's size."""
+    span = slice(step.frame - 1, step.frame - 1 + step.width)
+    weight = changes.weight[span].mean(0)
+    moved = (changes.change[span] / np.maximum(changes.level[span], DARK)).sum(0)
+    return float((weight * (moved / step.size > 0.5)).sum()) > 0.5 * float(weight.sum())
 
 
 def _quick_part(expected: LightCurve | None, count: int, breaks: Sequence[int]) -> np.ndarray:

@@ -17,10 +17,13 @@ from .request import GenerationError
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:
     """Let `write` fill a temporary file beside `path`, then put it in place at once.
 
-    Raises GenerationError in words when the disk is full or the folder cannot be written; nothing partial stays.
+    Raises GenerationError in words when the disk is full, the folder cannot be written, or something other than a file
+    (a folder, a device) has that name; nothing partial stays.
     """
-    unfinished = _beside(path)
+    if not path.name or (path.exists() and not path.is_file()):
+        raise GenerationError(f"{path} is no file that can be written; choose another name.")
     with _disk_errors_in_words(path):
+        unfinished = _beside(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             write(unfinished)

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from .light_motion import Changes
-from .light_series import Step, excess, find_steps, meant_frames, unrest
+from .light_series import Step, excess, find_steps, meant_changes, unrest
 from .request import LightCurve
 
 # A whole-frame step of 5 % of display luminance (a sixth of a stop) within a few frames is plainly seen; what the flow
@@ -45,24 +45,38 @@ def find_jumps(
     """
     cells = changes.change / np.maximum(changes.level, DARK) * (changes.weight > 0.3)
     cells[[cut - 1 for cut in cuts]] = 0
-    meant = meant_frames(expected, count)
-    near = max(MEANT_NEAR, round(_MEANT_SHARE * count))
     found = []
     for step, flash in _with_flashes(find_steps(relative, SMALLEST_JUMP)):
         box = _box(cells, step)
         found.append((step, box, flash))
     known = {step.frame + k for step, _, _ in found for k in range(-1, step.width + 2)}
     found += [(step, box, False) for step, box in _local_steps(cells) if step.frame not in known]
+    found.sort(key=lambda item: item[0].frame)
+    meant = _meant([(step, flash) for step, _, flash in found], expected, count)
     return [
-        Jump(
-            step.frame,
-            round(step.size, 4),
-            box,
-            "flash" if flash else "step",
-            any(step.frame - near <= frame <= step.frame + step.width - 1 + near for frame in meant),
-        )
-        for step, box, flash in sorted(found, key=lambda item: item[0].frame)
+        Jump(step.frame, round(step.size, 4), box, "flash" if flash else "step", k in meant)
+        for k, (step, box, flash) in enumerate(found)
     ]
+
+
+def _meant(found: list[tuple[Step, bool]], expected: LightCurve | None, count: int) -> set[int]:
+    """Which of the steps (and flashes) the scene means.
+
+    A frame at which the scene's light changes at once excuses what lies within two frames, and else the nearest within
+    4 % of the clip: steps of its own direction where the curve draws one, and a flash only together with a second such
+    frame, for the light must come back.
+    """
+    frames = meant_changes(expected, count)
+    near, excused = max(MEANT_NEAR, round(_MEANT_SHARE * count)), set()
+    for frame, sign in frames.items():
+        returns = any(other != frame and abs(other - frame) <= 4 for other in frames)
+        candidates = []
+        for k, (step, flash) in enumerate(found):
+            away = max(step.frame - frame, frame - (step.frame + step.width - 1), 0)
+            if away <= near and (returns if flash else step.size * sign >= 0):
+                candidates.append((away, k))
+        excused |= {k for away, k in candidates if away <= MEANT_NEAR or away == min(candidates)[0]}
+    return excused
 
 
 def _with_flashes(steps: list[Step]) -> list[tuple[Step, bool]]:

@@ -41,17 +41,24 @@ def expected_temperature(expected: LightCurve, count: int) -> np.ndarray | None:
 
 
 def meant_frames(expected: LightCurve | None, count: int) -> list[int]:
-    """Frames at which the scene itself changes light abruptly: as stated, and where its curve steps between samples.
+    """Frames at which the scene itself changes light abruptly."""
+    return sorted(meant_changes(expected, count))
+
+
+def meant_changes(expected: LightCurve | None, count: int) -> dict[int, int]:
+    """Frames at which the scene itself changes light abruptly, as stated, and where its curve steps between samples;
+    with each whether the curve steps up (1) or down (-1) there, 0 where that is only stated.
 
     A curve that is sampled as finely as the clip shows its own steps; a coarse one is a ramp and has none.
     """
     if expected is None or count < 2:
-        return []
-    frames = {round(time * (count - 1)) for time in expected.jumps}
+        return {}
+    frames = {round(time * (count - 1)): 0 for time in expected.jumps}
     curve = expected_luminance(expected, count)
     relative = np.diff(curve) / np.maximum((curve[1:] + curve[:-1]) / 2, 0.05)
-    frames |= {step.frame + k for step in find_steps(relative, 0.04) for k in range(step.width)}
-    return sorted(frames)
+    for step in find_steps(relative, 0.04):
+        frames |= {step.frame + k: int(np.sign(step.size)) for k in range(step.width)}
+    return frames
 
 
 def slow_part(curve: np.ndarray, breaks: Sequence[int] = (), sigma: float = _SMOOTH) -> np.ndarray:

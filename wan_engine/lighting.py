@@ -37,6 +37,7 @@ _ANOTHER_PICTURE = 0.48
 # Flicker is seen from about 1 % at its most visible rates (some 10 Hz); the bend of a fast slow change looks like this
 # much of it.
 _FLICKER, _FLICKER_OF_SLOW = 0.008, 0.05
+_FLICKER_OF_QUICK = 0.4  # of a quick change that is foretold: curves are drawn with corners, and met by a frame or so
 _FLICKER_SMOOTHING = 4.0  # frames; what repeats within some 8 frames counts as flicker
 _SLOW_CHANGE = 0.10  # relative, over the clip, when nothing says that light should change
 _CURVE_ERROR = (
@@ -55,7 +56,9 @@ class LightMeasures:
     change: motion-compensated change of display luminance against the frame before, per frame (0 at frame 0).
     temperature_k: colour temperature per frame, None where the picture has none; temperature_drift_mired: largest
     motion-compensated departure from frame 0 (and from the expected one), positive = warmer.
-    flicker: root mean square of the course around its slow part, relative; flicker_energy: its square.
+    flicker: root mean square, relative, of the course around its slow part, or, where that is less, of its distance
+    from the expected course around its own; flicker_energy: its square; flicker_allowed: what a slow change of this
+    size may look like.
     slow_change: how much darker the darkest of the slow part is than its brightest, 0..1.
     cuts: first frames of another picture. directions: of some frames.
     expected, expected_temperature_k: the scene's curve at each frame in the unit of `luminance` (source "render") or of
@@ -73,6 +76,7 @@ class LightMeasures:
     jumps: tuple[Jump, ...]
     cuts: tuple[int, ...]
     flicker: float
+    flicker_allowed: float
     flicker_energy: float
     slow_change: float
     directions: tuple[LightDirection, ...]
@@ -130,8 +134,9 @@ def measure(frames: np.ndarray, fps: float, expected: LightCurve | None = None) 
     relative = relative_changes(changes, cuts, y.mean(1))
     jumps = find_jumps(changes, relative, cuts, expected, count)
     course = np.concatenate([[0.0], np.cumsum(relative)])
-    flicker, slow = _flicker_and_slow(relative, cuts, [j for j in jumps if j.size])
     curve = None if expected is None else expected_luminance(expected, count)
+    foretold = None if expected is None else _foretold_changes(expected, y.mean(1), cuts)
+    flicker, allowed, slow = _flicker_and_slow(relative, foretold, cuts, [j for j in jumps if j.size])
     kelvin = None if expected is None else expected_temperature(expected, count)
     return LightMeasures(
         frames=count,
@@ -144,6 +149,7 @@ def measure(frames: np.ndarray, fps: float, expected: LightCurve | None = None) 
         jumps=tuple(jumps),
         cuts=tuple(cuts),
         flicker=round(flicker, 5),
+        flicker_allowed=round(allowed, 5),
         flicker_energy=float(f"{flicker**2:.4g}"),
         slow_change=round(slow, 4),
         directions=tuple(light_direction(pictures[k], k) for k in _sampled(count)),
@@ -254,10 +260,32 @@ def without_steps(relative: np.ndarray) -> np.ndarray:
     return calm
 
 
-def _flicker_and_slow(relative: np.ndarray, cuts: list[int], jumps: list[Jump]) -> tuple[float, float]:
-    course = np.concatenate([[0.0], np.cumsum(without_steps(relative) if jumps else relative)])
-    slow = slow_part(course, cuts, _FLICKER_SMOOTHING)
-    fast = course - slow
+def _foretold_changes(expected: LightCurve, means: np.ndarray, cuts: list[int]) -> np.ndarray:
+    """What `relative_changes` would be [T-1] of light that goes by the curve, at the level of the means [T]."""
+    curve = expected_luminance(expected, len(means)) * (1.0 if expected.source == "render" else means[0])
+    changes = np.diff(curve) / np.maximum((curve[1:] + curve[:-1]) / 2, DARK)
+    changes[[cut - 1 for cut in cuts]] = 0
+    return changes
+
+
+def _flicker_and_slow(
+    relative: np.ndarray, foretold: np.ndarray | None, cuts: list[int], jumps: list[Jump]
+) -> tuple[float, float, float]:
+    """Flicker, how much of it is allowed, and the slow change.
+
+    A quick change that the curve foretells is no flicker, and a slow one that it foretells excuses none.
+    """
+    own, slow = _fast_and_slow(relative, cuts, bool(jumps))
+    if foretold is None:
+        return own, flicker_bound(slow), slow
+    beside, slow_beside = _fast_and_slow(relative - foretold, cuts, bool(jumps))
+    quick, _ = _fast_and_slow(foretold, cuts, False)
+    return min(own, beside), flicker_bound(min(slow, slow_beside)) + _FLICKER_OF_QUICK * quick, slow
+
+
+def _fast_and_slow(relative: np.ndarray, cuts: list[int], steps: bool) -> tuple[float, float]:
+    course = np.concatenate([[0.0], np.cumsum(without_steps(relative) if steps else relative)])
+    fast = course - slow_part(course, cuts, _FLICKER_SMOOTHING)
     if len(fast) > 8:
         fast = fast[2:-2]  # the regression leans at the ends
     return float(np.sqrt(np.mean(fast**2))), 1 - float(np.exp(-np.ptp(slow_part(course, cuts))))
@@ -286,7 +314,7 @@ def flicker_bound(slow_change: float) -> float:
 
 
 def _drift_reason(measures: LightMeasures) -> str:
-    if measures.flicker > flicker_bound(measures.slow_change):
+    if measures.flicker > measures.flicker_allowed:
         return f"The light flickers by {100 * measures.flicker:.1f} % around its own slow course."
     if measures.curve_error is not None and measures.curve_error > _CURVE_ERROR:
         return f"The light leaves the scene's curve by {100 * measures.curve_error:.0f} % on average."
@@ -313,7 +341,8 @@ def _jump_sentence(jump: Jump, count: int, fps: float) -> str:
     way = "up" if jump.size > 0 else "down"
     at = f"{jump.frame / fps:.2f} s into the clip" if fps > 0 else f"at frame {jump.frame} of the clip"
     more = f" and at {count - 1} more place{'s' if count > 2 else ''}" if count > 1 else ""
-    return f"The light {what} {way} by {100 * abs(jump.size):.0f} % {at}{more}."
+    size = abs(jump.size) if jump.size > 0 else min(1.0, -jump.size)  # a size is relative to the mean of both sides
+    return f"The light {what} {way} by {100 * size:.0f} % {at}{more}."
 
 
 def _cut_sentence(measures: LightMeasures) -> str:

@@ -27,6 +27,7 @@ def add_parser(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Measure a clip and print the verdict. Raises UsageError or GenerationError in words; the clip is only read."""
+    _check_outputs(options)
     expected = None if options.expected is None else read_light(Path(options.expected))
     from .footage import read_clip  # usage errors should not wait for torch
     from .lighting import Verdict
@@ -54,13 +55,28 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
+def _check_outputs(options: argparse.Namespace) -> None:
+    """What is written must not take the place of what is read. Raises UsageError."""
+    given = {"CLIP": options.clip, "--expected": options.expected, "--report": options.report, "--page": options.page}
+    taken: dict[Path, str] = {}
+    for name, path in given.items():
+        if path is None:
+            continue
+        place = Path(path).resolve()
+        if place in taken:
+            raise UsageError(f"{name} is the same file as {taken[place]}: {path}. Give it another name.")
+        taken[place] = name
+    if options.page is not None and Path(options.page).suffix.lower() != ".png":
+        raise UsageError(f"--page is {options.page!r}, but the page is a PNG picture; end its name in .png.")
+
+
 def read_light(path: Path) -> LightCurve:
     """The expected light in a JSON file; raises UsageError that names what is wrong with it."""
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror or error}.") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UsageError(f"{path} is no light curve: it does not hold JSON.") from error
     return LightCurve.from_json(data)
 

@@ -21,7 +21,7 @@ from .finish import corrected, deliver, enlarged
 from .interpolate import retime
 from .lighting import measure
 from .programs import answer, read_frames, read_json
-from .request import GenerationRequest
+from .request import REPAIRS, GenerationRequest, UsageError
 from .review import light_facts, with_page
 
 
@@ -31,6 +31,10 @@ def repair(task: dict[str, Any]) -> str:
     Raises UsageError when what it needs of `source` is gone, GenerationError when the clip cannot be written.
     """
     source, job = Path(task["source"]), Path(task["job"])
+    if source.resolve() == job.resolve():
+        raise UsageError("The mended clip needs a folder of its own; give another job.")
+    if not set(task["correct"]) <= set(REPAIRS):
+        raise UsageError(f"correct is {task['correct']}, but must be any of {', '.join(REPAIRS)}.")
     request = GenerationRequest.from_json(read_json(source / "request.json"))
     report = read_json(source / "report.json")
     raw = read_frames(source / (request.frames_out or "raw"))

@@ -43,6 +43,15 @@ class TestDeflicker:
         assert verdict(measure(repaired, 24)).word == "holds"
         assert scenes.psnr(repaired, clean) > scenes.psnr(faulty, clean) + 10
 
+    def test_a_step_in_one_part_is_left_alone_and_still_told(self, clean):
+        faulty = clean.astype(float)
+        faulty[16:, :64, :80] *= 0.7
+        faulty = np.rint(faulty).astype(np.uint8)
+        assert verdict(measure(faulty, 24)).frame == 16
+        repaired = deflicker(faulty)
+        assert scenes.psnr(repaired[:, :, 90:], clean[:, :, 90:]) > 45
+        assert verdict(measure(repaired, 24)).frame == 16
+
     def test_flash_is_repaired(self, clean):
         light = np.ones(len(clean))
         light[11] = 1.3

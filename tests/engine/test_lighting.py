@@ -247,6 +247,41 @@ class TestMeant:
         found = verdict(measure(scenes.display_gain(scenes.scene(), light), 24, brief([1, 1], jumps=(10 / 31,))))
         assert str(found) == "jumps at frame 22"
 
+    @pytest.mark.parametrize("source", ["brief", "render"])
+    def test_flicker_on_a_foretold_sunset_is_found_and_its_clean_twin_holds(self, source):
+        t = np.arange(scenes.COUNT)
+        light = np.linspace(1, 0.4, scenes.COUNT)
+        clean = scenes.display_gain(scenes.scene(), light)
+        level = light if source == "brief" else light * measure(clean, 24).luminance["mean"][0]
+        curve = LightCurve(source, tuple(np.linspace(0, 1, len(t)).tolist()), tuple(level.tolist()))
+        assert verdict(measure(clean, 24, curve)).word == "holds"
+        flickering = scenes.display_gain(clean, 1 + 0.025 * np.sin(np.pi * t / 2 + 0.5))
+        assert "flickers" in verdict(measure(flickering, 24, curve)).sentence
+
+    def test_a_quick_change_that_the_curve_draws_is_no_flicker(self):
+        cloud = 1 - 0.35 * np.exp(-(((np.arange(scenes.COUNT) - 15) / 2.5) ** 2))
+        frames = scenes.display_gain(scenes.scene(), cloud)
+        assert verdict(measure(frames, 24)).word != "holds"
+        found = measure(frames, 24, brief(cloud))
+        assert verdict(found).word == "holds" and found.flicker < found.flicker_allowed
+        assert "flickers" not in verdict(measure(scenes.scene(), 24, brief(cloud))).sentence
+
+    @pytest.mark.parametrize(("frames", "gain"), [(slice(13, 14), 1.4), (slice(13, None), 1.3)])
+    def test_a_meant_step_excuses_no_fault_of_another_kind_beside_it(self, frames, gain):
+        """The lamp dims at frame 20 of 120; seven frames before, the clip flashes or grows brighter."""
+        light = np.where(np.arange(120) < 20, 1, 0.8)
+        faulty = light.copy()
+        faulty[frames] *= gain
+        clip = scenes.display_gain(0.7 * scenes.scene(120, pan=0.3), faulty)
+        found = measure(clip, 24, brief(light))
+        assert [jump.frame for jump in found.jumps if jump.meant] == [20]
+        assert verdict(found).word == "jumps" and verdict(found).frame == 13
+
+    def test_what_is_gone_is_at_most_all_the_light(self):
+        frames = scenes.scene()
+        frames[12] = 0
+        assert "down by 100 %" in verdict(measure(frames, 24)).sentence
+
     def test_render_curve_is_absolute(self):
         frames = scenes.scene()
         mean = measure(frames, 24).luminance["mean"]
