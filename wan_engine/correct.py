@@ -14,6 +14,7 @@ import numpy as np
 
 from .colour import encode, to_linear
 from .light_color import blackbody_rgb, luminance
+from .light_flicker import flicker_bound
 from .light_jumps import DARK, MEANT_NEAR, SMALLEST_JUMP
 from .light_motion import GRID, Changes, compare_frames, compare_two, reduced
 from .light_series import (
@@ -25,7 +26,7 @@ from .light_series import (
     meant_frames,
     slow_part,
 )
-from .lighting import as_rgb, find_cuts, flicker_bound, frame_gains, relative_changes
+from .lighting import as_rgb, find_cuts, frame_gains, relative_changes
 from .request import LightCurve
 
 _LARGEST_EXPOSURE = np.log(4.0)  # two stops

@@ -16,10 +16,11 @@ import numpy as np
 
 from .light_color import blackbody_rgb, color_temperature, luminance, mired
 from .light_direction import LightDirection, light_direction
-from .light_jumps import DARK, MEANT_NEAR, SMALLEST_JUMP, Jump, find_jumps
+from .light_flicker import foretold_changes, unrest_of
+from .light_jumps import DARK, MEANT_NEAR, Jump, find_jumps
 from .light_loss import LightConsistencyLoss
 from .light_motion import Changes, compare_frames, reduced
-from .light_series import expected_luminance, expected_temperature, find_steps, slow_part
+from .light_series import expected_luminance, expected_temperature
 from .request import LightCurve, UsageError
 
 __all__ = [
@@ -34,11 +35,7 @@ __all__ = [
 
 # Correlation of structure along the flow: pairs within one shot stay above 0.56, pairs across a cut below 0.40.
 _ANOTHER_PICTURE = 0.48
-# Flicker is seen from about 1 % at its most visible rates (some 10 Hz); the bend of a fast slow change looks like this
-# much of it.
-_FLICKER, _FLICKER_OF_SLOW = 0.008, 0.05
-_FLICKER_OF_QUICK = 0.4  # of a quick change that is foretold: curves are drawn with corners, and met by a frame or so
-_FLICKER_SMOOTHING = 4.0  # frames; what repeats within some 8 frames counts as flicker
+_PULSES = 3  # swings of slow light to and fro: so many are no single bump any more
 _SLOW_CHANGE = 0.10  # relative, over the clip, when nothing says that light should change
 _CURVE_ERROR = (
     0.10  # mean, relative to the expected level; a clip with its light frozen through a dusk has 0.25 and more
@@ -56,10 +53,7 @@ class LightMeasures:
     change: motion-compensated change of display luminance against the frame before, per frame (0 at frame 0).
     temperature_k: colour temperature per frame, None where the picture has none; temperature_drift_mired: largest
     motion-compensated departure from frame 0 (and from the expected one), positive = warmer.
-    flicker: root mean square, relative, of the course around its slow part, or, where that is less, of its distance
-    from the expected course around its own; flicker_energy: its square; flicker_allowed: what a slow change of this
-    size may look like.
-    slow_change: how much darker the darkest of the slow part is than its brightest, 0..1.
+    flicker, flicker_allowed, slow_change, swings, swing: see `light_flicker.Unrest`; flicker_energy: flicker squared.
     cuts: first frames of another picture. directions: of some frames.
     expected, expected_temperature_k: the scene's curve at each frame in the unit of `luminance` (source "render") or of
     `light` ("brief"); curve_error: mean distance from it over its mean level, for "brief" of `light` or of `luminance`
@@ -79,6 +73,8 @@ class LightMeasures:
     flicker_allowed: float
     flicker_energy: float
     slow_change: float
+    swings: int
+    swing: float
     directions: tuple[LightDirection, ...]
     expected: tuple[float, ...] | None
     expected_temperature_k: tuple[float, ...] | None
@@ -135,8 +131,8 @@ def measure(frames: np.ndarray, fps: float, expected: LightCurve | None = None) 
     jumps = find_jumps(changes, relative, cuts, expected, count)
     course = np.concatenate([[0.0], np.cumsum(relative)])
     curve = None if expected is None else expected_luminance(expected, count)
-    foretold = None if expected is None else _foretold_changes(expected, y.mean(1), cuts)
-    flicker, allowed, slow = _flicker_and_slow(relative, foretold, cuts, [j for j in jumps if j.size])
+    foretold = None if expected is None else foretold_changes(expected, y.mean(1), cuts)
+    unrest = unrest_of(relative, foretold, cuts, any(jump.size for jump in jumps))
     kelvin = None if expected is None else expected_temperature(expected, count)
     return LightMeasures(
         frames=count,
@@ -148,10 +144,12 @@ def measure(frames: np.ndarray, fps: float, expected: LightCurve | None = None) 
         temperature_drift_mired=_temperature_drift(changes, cuts, kelvin),
         jumps=tuple(jumps),
         cuts=tuple(cuts),
-        flicker=round(flicker, 5),
-        flicker_allowed=round(allowed, 5),
-        flicker_energy=float(f"{flicker**2:.4g}"),
-        slow_change=round(slow, 4),
+        flicker=round(unrest.flicker, 5),
+        flicker_allowed=round(unrest.allowed, 5),
+        flicker_energy=float(f"{unrest.flicker**2:.4g}"),
+        slow_change=round(unrest.slow_change, 4),
+        swings=unrest.swings,
+        swing=round(unrest.swing, 4),
         directions=tuple(light_direction(pictures[k], k) for k in _sampled(count)),
         expected=None if curve is None else _floats(curve),
         expected_temperature_k=None if kelvin is None else _floats(kelvin, 0),
@@ -252,45 +250,6 @@ def _compensated_change(changes: Changes, cuts: list[int]) -> np.ndarray:
     return change
 
 
-def without_steps(relative: np.ndarray) -> np.ndarray:
-    """The changes [T-1] with their abrupt steps taken out; what changes slowly beneath them stays."""
-    calm = np.array(relative, np.float64)
-    for step in find_steps(calm, SMALLEST_JUMP):
-        calm[step.frame - 1 : step.frame - 1 + step.width] -= step.size / step.width
-    return calm
-
-
-def _foretold_changes(expected: LightCurve, means: np.ndarray, cuts: list[int]) -> np.ndarray:
-    """What `relative_changes` would be [T-1] of light that goes by the curve, at the level of the means [T]."""
-    curve = expected_luminance(expected, len(means)) * (1.0 if expected.source == "render" else means[0])
-    changes = np.diff(curve) / np.maximum((curve[1:] + curve[:-1]) / 2, DARK)
-    changes[[cut - 1 for cut in cuts]] = 0
-    return changes
-
-
-def _flicker_and_slow(
-    relative: np.ndarray, foretold: np.ndarray | None, cuts: list[int], jumps: list[Jump]
-) -> tuple[float, float, float]:
-    """Flicker, how much of it is allowed, and the slow change.
-
-    A quick change that the curve foretells is no flicker, and a slow one that it foretells excuses none.
-    """
-    own, slow = _fast_and_slow(relative, cuts, bool(jumps))
-    if foretold is None:
-        return own, flicker_bound(slow), slow
-    beside, slow_beside = _fast_and_slow(relative - foretold, cuts, bool(jumps))
-    quick, _ = _fast_and_slow(foretold, cuts, False)
-    return min(own, beside), flicker_bound(min(slow, slow_beside)) + _FLICKER_OF_QUICK * quick, slow
-
-
-def _fast_and_slow(relative: np.ndarray, cuts: list[int], steps: bool) -> tuple[float, float]:
-    course = np.concatenate([[0.0], np.cumsum(without_steps(relative) if steps else relative)])
-    fast = course - slow_part(course, cuts, _FLICKER_SMOOTHING)
-    if len(fast) > 8:
-        fast = fast[2:-2]  # the regression leans at the ends
-    return float(np.sqrt(np.mean(fast**2))), 1 - float(np.exp(-np.ptp(slow_part(course, cuts))))
-
-
 def _temperature_drift(changes: Changes, cuts: list[int], expected_kelvin: np.ndarray | None) -> float:
     """Largest departure from frame 0 in mired, positive = warmer, less what is expected.
 
@@ -308,14 +267,11 @@ def _log_ratio_per_mired() -> float:
     return float(np.log(warm[0] / warm[2]) - np.log(cool[0] / cool[2])) / (mired(4000) - mired(8000))
 
 
-def flicker_bound(slow_change: float) -> float:
-    """The flicker that a clip may have whose light changes slowly by this much."""
-    return _FLICKER + _FLICKER_OF_SLOW * slow_change**2
-
-
 def _drift_reason(measures: LightMeasures) -> str:
     if measures.flicker > measures.flicker_allowed:
         return f"The light flickers by {100 * measures.flicker:.1f} % around its own slow course."
+    if measures.swings >= _PULSES:
+        return f"The light pulses: it goes up and down by about {100 * measures.swing:.0f} %, again and again."
     if measures.curve_error is not None and measures.curve_error > _CURVE_ERROR:
         return f"The light leaves the scene's curve by {100 * measures.curve_error:.0f} % on average."
     if measures.expected is None and measures.slow_change > _SLOW_CHANGE:

@@ -164,13 +164,14 @@ def _course(measures: Mapping[str, Any], absolute: bool) -> Sequence[float]:
 
 
 def _temperature(axes: Axes, measured: Mapping[str, Any], before: Mapping[str, Any] | None) -> None:
-    _title(axes, "Colour temperature", "kelvin, as the picture shows it; gaps where it has none")
+    _title(axes, "Colour temperature", "kelvin, as the picture shows it; expected: its change")
     frame = np.arange(measured["frames"])
     kelvin = _with_gaps(measured["temperature_k"])
     if before:
         axes.plot(frame, _with_gaps(before["temperature_k"]), color=_BEFORE, linewidth=1.6, linestyle=(0, (2, 1.5)))
     if measured["expected_temperature_k"] is not None:
-        axes.plot(frame, measured["expected_temperature_k"], color=_EXPECTED, linewidth=2, linestyle=(0, (5, 2)))
+        course = _from_the_first(np.asarray(measured["expected_temperature_k"], float), kelvin[0])
+        axes.plot(frame, course, color=_EXPECTED, linewidth=2, linestyle=(0, (5, 2)))
     axes.plot(frame, kelvin, color=_MEASURED, linewidth=2.2, marker="o" if len(frame) < 3 else None)
     _limits(axes, len(frame))
     if np.isfinite(kelvin).any():
@@ -179,6 +180,14 @@ def _temperature(axes: Axes, measured: Mapping[str, Any], before: Mapping[str, A
         axes.set_yticks([])
         axes.text(0.5, 0.5, "too coloured to tell", transform=axes.transAxes, color=_FAINT, ha="center", va="center")
     axes.set_xlabel("frame", color=_FAINT, fontsize=9.5)
+
+
+def _from_the_first(expected: np.ndarray, seen: float) -> np.ndarray:
+    """The expected kelvin [T] begun at what the picture shows: surfaces have a colour of their own, so that only the
+    change, in mired, is held against the clip. As it is where the first frame has no temperature."""
+    if not np.isfinite(seen):
+        return expected
+    return 1e6 / np.maximum(1e6 / expected - 1e6 / expected[0] + 1e6 / seen, 40)  # 25,000 K at most
 
 
 def _limits(axes: Axes, count: int) -> None:

@@ -277,6 +277,20 @@ class TestMeant:
         assert [jump.frame for jump in found.jumps if jump.meant] == [20]
         assert verdict(found).word == "jumps" and verdict(found).frame == 13
 
+    @pytest.mark.parametrize("hertz", [0.5, 1.0])
+    def test_pulsing_is_found_in_steady_light_and_under_a_sunset(self, hertz):
+        t = np.arange(121)
+        wave = 1 + 0.04 * np.sin(2 * np.pi * hertz * t / 24)
+        steady = 0.7 * scenes.scene(121, pan=0.3)
+        assert verdict(measure(scenes.display_gain(steady, np.ones(121)), 24)).word == "holds"
+        assert "pulses" in verdict(measure(scenes.display_gain(steady, wave), 24)).sentence
+        sunset = np.linspace(1, 0.5, 121)
+        assert verdict(measure(scenes.display_gain(steady, sunset), 24, brief(sunset))).word == "holds"
+        assert "pulses" in verdict(measure(scenes.display_gain(steady, sunset * wave), 24, brief(sunset))).sentence
+        assert verdict(measure(scenes.display_gain(steady, sunset * wave), 24, brief(sunset * wave))).word == "holds"
+        unmoved = measure(steady.astype(np.uint8), 24, brief(wave))
+        assert "pulses" not in verdict(unmoved).sentence
+
     def test_what_is_gone_is_at_most_all_the_light(self):
         frames = scenes.scene()
         frames[12] = 0
