@@ -141,9 +141,10 @@ def find_steps(changes: np.ndarray, smallest: float) -> list[Step]:
 
     `frame` is the first frame that differs. A step over several frames counts as one.
     """
-    bound = max(smallest, _SIGMAS * float(unrest(changes)))
+    restless = _SIGMAS * float(unrest(changes))
     found: list[tuple[float, Step]] = []
     for width in _WIDTHS:
+        bound = max(smallest, restless * width**0.5)  # of several frames the unrest adds up too
         for t, size in enumerate(excess(changes, width)):
             if abs(size) > bound:
                 found.append((abs(size) / width**0.5, Step(t + 1, width, float(size))))

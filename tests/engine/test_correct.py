@@ -35,6 +35,15 @@ class TestDeflicker:
         assert scenes.psnr(repaired, clean) > scenes.psnr(faulty, clean) + 3
         assert verdict(measure(repaired, 24)).word == "holds"
 
+    def test_flicker_of_three_hertz_is_no_row_of_jumps_and_is_evened_out_without_a_drift(self):
+        steady = np.rint(0.7 * scenes.scene(60, pan=0.5)).astype(np.uint8)
+        faulty = scenes.display_gain(steady, 1 + 0.03 * np.sin(2 * np.pi * 3 * np.arange(60) / 24))
+        found = measure(faulty, 24)
+        assert "flickers" in verdict(found).sentence and found.slow_change < 0.06
+        repaired = measure(deflicker(faulty), 24)
+        assert verdict(repaired).word == "holds" and repaired.slow_change < 0.06
+        assert np.ptp(repaired.luminance["mean"]) < 1.5 * np.ptp(measure(steady, 24).luminance["mean"]) + 0.005
+
     @pytest.mark.parametrize("gain", [0.75, 1.3])
     def test_step_is_repaired(self, clean, gain):
         faulty = scenes.display_gain(clean, np.where(np.arange(len(clean)) < 14, 1, gain))
