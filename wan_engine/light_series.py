@@ -144,7 +144,7 @@ def find_steps(changes: np.ndarray, smallest: float) -> list[Step]:
     restless = _SIGMAS * float(unrest(changes))
     found: list[tuple[float, Step]] = []
     for width in _WIDTHS:
-        bound = max(smallest, restless * width**0.5)  # of several frames the unrest adds up too
+        bound = max(smallest, restless * width)  # a wave, too, adds up over several frames
         for t, size in enumerate(excess(changes, width)):
             if abs(size) > bound:
                 found.append((abs(size) / width**0.5, Step(t + 1, width, float(size))))
