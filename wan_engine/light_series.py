@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
@@ -77,6 +78,7 @@ def slow_part(curve: np.ndarray, breaks: Sequence[int] = (), sigma: float = _SMO
     return result
 
 
+@lru_cache(maxsize=16)  # a clip's course, its distance from the curve and its repair are all smoothed alike
 def _smoother(count: int, sigma: float) -> np.ndarray:
     """The matrix [count, count] that takes a curve to its local quadratic regression."""
     rows = []
