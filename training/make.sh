@@ -18,6 +18,7 @@ mkdir -p "$data/state"
 "$engine" -m training.experts high "$data" "$data/state" --steps "${EXPERT_STEPS:-350}" --rate 5e-4 --threads 2
 "$engine" -m training.experts low "$data" "$data/state" --steps "${EXPERT_STEPS:-420}" --rate 5e-4 --threads 2
 "$engine" -m training.export checkpoint "$data" "$data/state" "$data/Wan2.2_VAE.pth" checkpoints/nano
+"$engine" -m training.light_map "$data" checkpoints/nano --threads 2
 for what in render prompts light; do
   "$blender" -m training.generator $what "$data/held_out" --first 900000 --count 24
 done

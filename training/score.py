@@ -7,7 +7,8 @@ DATA/held_out/clips and /prompts must be there; `training.generator` makes them,
 and the error of the luminance curve: the mean absolute difference, in 0..1, of the frames' mean luminance.
 
 Guided runs are given the true clip's luminance as the curve of a render; where the generator left the curves that the
-scene's brief foretells, they are made with those as well.
+scene's brief foretells, they are made with those as well. Every scene has noise of its own: one noise for all leans
+their light one way.
 """
 
 from __future__ import annotations
@@ -16,11 +17,14 @@ import argparse
 import json
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 import torch
+from safetensors.torch import load_file
+from torch import Tensor
 
 from wan_engine.pipeline import Pipeline, load
 from wan_engine.request import GUIDES, GenerationRequest, LightCurve
@@ -45,6 +49,11 @@ def curve_error(a: np.ndarray, b: np.ndarray) -> float:
     return float(np.abs(luminance_curve(a) - luminance_curve(b)).mean())
 
 
+def pixels_of(folder: Path) -> np.ndarray:
+    """A rendered clip as [T,H,W,3] in 0..255."""
+    return ((read_clip(folder)[0].permute(1, 2, 3, 0).numpy() + 1) * 127.5).round()
+
+
 def curves_of(truth: np.ndarray, brief: Path) -> dict[str, dict[str, LightCurve]]:
     """What a guided run may be given, by PICTURES and source: the true clip's curve, and the brief's where it is."""
     times = tuple(np.linspace(0, 1, len(truth)).tolist())
@@ -56,39 +65,47 @@ def curves_of(truth: np.ndarray, brief: Path) -> dict[str, dict[str, LightCurve]
     }
 
 
-def generated(pipeline: Pipeline, request: GenerationRequest, frames: np.ndarray) -> np.ndarray:
-    """What the engine makes of the request, whose pictures are the clip's first and last frame; [T,H,W,3] in 0..255."""
+def generated(pipeline: Pipeline, request: GenerationRequest, frames: np.ndarray) -> tuple[np.ndarray, Tensor]:
+    """What the engine makes of the request, whose pictures are the clip's first and last frame: [T,H,W,3] in 0..255,
+    and the latents [z,t,h,w] of that."""
+    request = replace(request, frames_out="frames", latents="latents.safetensors")
     with tempfile.TemporaryDirectory() as folder:
         for name, frame in (("first", frames[0]), ("last", frames[-1])):
             cv2.imwrite(f"{folder}/{name}.png", np.ascontiguousarray(frame[..., ::-1]).astype(np.uint8))
         pipeline.generate(request, Path(folder))
         files = sorted((Path(folder) / "frames").glob("*.png"))
-        return np.stack([cv2.imread(str(f))[..., ::-1] for f in files]).astype(float)
+        made = np.stack([cv2.imread(str(f))[..., ::-1] for f in files]).astype(float)
+        return made, load_file(Path(folder) / "latents.safetensors")["latents"]
 
 
 def made_of(
-    pipeline: Pipeline, truth: np.ndarray, prompt: str, curves: dict[str, dict[str, LightCurve]], guides: list[str]
+    pipeline: Pipeline,
+    truth: np.ndarray,
+    prompt: str,
+    curves: dict[str, dict[str, LightCurve]],
+    guides: list[str],
+    seed: int,
 ) -> Iterator[tuple[str, np.ndarray]]:
     """Name and frames of every clip to score: by pictures, guide and curve."""
     checkpoint = str(pipeline.checkpoint.folder)
     for mode, (first, last) in PICTURES.items():
-        request = {"checkpoint": checkpoint, "prompt": prompt, "image": first, "last_image": last, "seed": 1}
+        request = {"checkpoint": checkpoint, "prompt": prompt, "image": first, "last_image": last, "seed": seed}
         for guide in guides:
             for source, curve in curves[mode].items() if guide != "off" else [("", None)]:
-                asked = GenerationRequest(**request, frames_out="frames", light=curve, guide_light=guide)
-                yield f"{mode}: {guide} {source}".rstrip(), generated(pipeline, asked, truth)
+                asked = GenerationRequest(**request, light=curve, guide_light=guide)
+                yield f"{mode}: {guide} {source}".rstrip(), generated(pipeline, asked, truth)[0]
 
 
 def score(data: Path, checkpoint: Path, count: int, guides: list[str], sheet: Path | None) -> None:
     pipeline = load(checkpoint)
     rows: dict[str, list[tuple[float, float]]] = {}
     pictures = []
-    for folder in sorted((data / "held_out" / "clips").iterdir())[:count]:
+    for number, folder in enumerate(sorted((data / "held_out" / "clips").iterdir())[:count]):
         prompts = json.loads((data / "held_out" / "prompts" / f"{folder.name}.json").read_text(encoding="utf-8"))
-        truth = ((read_clip(folder)[0].permute(1, 2, 3, 0).numpy() + 1) * 127.5).round()
+        truth = pixels_of(folder)
         share = np.linspace(0, 1, FRAMES)[:, None, None, None]
         curves = curves_of(truth, data / "held_out" / "light" / f"{folder.name}.json")
-        made = dict(made_of(pipeline, truth, prompts["mirror=0 reverse=0"], curves, guides))
+        made = dict(made_of(pipeline, truth, prompts["mirror=0 reverse=0"], curves, guides, number))
         made["first+last: cross-fade"] = truth[:1] * (1 - share) + truth[-1:] * share
         made["first: frozen"] = np.repeat(truth[:1], FRAMES, axis=0)
         for name, frames in made.items():

@@ -21,6 +21,7 @@ from . import models
 from .clip import ClipConfig, ClipVision
 from .headers import read_json
 from .layouts import Layout, find_layout
+from .light_map import LightMap, read_light_map
 from .models import Model
 from .outline import read_own_facts
 from .request import CheckpointError
@@ -31,6 +32,7 @@ from .vae import WanVAE, kernel_last, load_vae
 from .weights import Patch, WeightFile
 
 _LONGEST_TEXT = 8192  # tokens; the published models read 512
+LIGHT_MAP = "light_map.safetensors"
 _HEAD_WIDTH = 128  # channels per attention head in every published transformer
 
 
@@ -39,7 +41,8 @@ class Checkpoint:
     """What a checkpoint holds. `trained_sizes` are the exact sizes of a checkpoint of our own, else empty.
 
     `clip` is the image encoder of the 2.1 image models, None for all others; `clip_heads` its head count where a file
-    tells it. `layout` says in words how the files lie and what they are stored as.
+    tells it. `layout` says in words how the files lie and what they are stored as. `light_map` is the file that tells
+    light from latents, where the checkpoint was trained with one.
     """
 
     folder: Path
@@ -54,6 +57,7 @@ class Checkpoint:
     clip: WeightFile | None = None
     clip_heads: int | None = None
     layout: str = "original folder"
+    light_map: Path | None = None
 
     @property
     def channel_conditioned(self) -> bool:
@@ -73,6 +77,7 @@ class Checkpoint:
         self.outline_vae()
         if self.clip is not None:
             self.clip.outline(self._build_clip)
+        self.load_light_map()
 
     def load_transformer(
         self, expert: str, dtype: torch.dtype, device: str, patch: Patch | None = None
@@ -97,6 +102,10 @@ class Checkpoint:
         """The video autoencoder, always in float32."""
         self.outline_vae()
         return self.vae.fill(lambda: WanVAE(self.vae.shapes), torch.float32, device, lambda _, data: kernel_last(data))
+
+    def load_light_map(self) -> LightMap | None:
+        """What was fitted to this checkpoint to read light off its latents, None where there is none."""
+        return None if self.light_map is None else read_light_map(self.light_map, self.config.out_dim)
 
     def outline_vae(self) -> WanVAE:
         """The autoencoder on the meta device: its stride and channels, without its weights."""
@@ -163,6 +172,7 @@ def open_checkpoint(place: Path) -> Checkpoint:
         clip=None if config.clip_dim is None else _open_clip(found),
         clip_heads=_clip_heads(found, extra),
         layout=f"{found.words}, {next(iter(experts.values())).stored_as}",
+        light_map=path if (path := found.folder / LIGHT_MAP).is_file() else None,
     )
 
 

@@ -15,14 +15,13 @@ import numpy as np
 from .colour import encode, to_linear
 from .light_color import blackbody_rgb, luminance
 from .light_flicker import flicker_bound
-from .light_jumps import DARK, MEANT_NEAR, SMALLEST_JUMP
+from .light_jumps import DARK, events_of_the_whole, meant_events
 from .light_motion import GRID, Changes, compare_frames, compare_two, reduced
 from .light_series import (
     Step,
     excess,
     expected_luminance,
     expected_temperature,
-    find_steps,
     meant_frames,
     slow_part,
 )
@@ -55,8 +54,7 @@ def deflicker(frames: np.ndarray, expected: LightCurve | None = None) -> np.ndar
     cuts = find_cuts(changes)
     relative = relative_changes(changes, cuts, luminance(pictures).mean((1, 2)))
     gains = frame_gains(changes, cuts) @ _LUMINANCE
-    meant = meant_frames(expected, len(clip))
-    calm, breaks = _without_faults(gains, relative, meant, changes)
+    calm, breaks = _without_faults(gains, relative, expected, changes)
     breaks = sorted({*breaks, *cuts})
     course, slow = _course(gains), slow_part(_course(calm), breaks)
     quick = _quick_part(expected, len(clip), breaks)
@@ -113,14 +111,15 @@ def _quieted(correction: np.ndarray, noise: float) -> np.ndarray:
 
 
 def _without_faults(
-    gains: np.ndarray, relative: np.ndarray, meant: Sequence[int], changes: Changes
+    gains: np.ndarray, relative: np.ndarray, expected: LightCurve | None, changes: Changes
 ) -> tuple[np.ndarray, list[int]]:
     """Logarithmic gains [T-1] without unmeant steps of the whole picture, and the frames at which other steps, those
     meant and those of one part, begin and end."""
     calm, breaks = gains.copy(), []
-    for step in find_steps(relative, SMALLEST_JUMP):
+    events = events_of_the_whole(relative, expected)
+    meant = meant_events(events, expected, len(gains) + 1)
+    for step, planned in ((step, k in meant) for k, event in enumerate(events) for step in event):
         end = step.frame + step.width
-        planned = any(step.frame - MEANT_NEAR <= frame <= end - 1 + MEANT_NEAR for frame in meant)
         if planned or not _of_the_whole(step, changes):
             breaks += list(range(step.frame, end))
         else:

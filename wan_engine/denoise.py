@@ -84,9 +84,8 @@ class Denoiser:
             if not torch.isfinite(x).all():
                 raise _no_numbers(k, plan.steps)
             run.step(k + 1, plan.steps, expert, float(t), float(sigma), time.perf_counter() - began, **guided)
-            learnt = {} if self._light is None else self._light.state()
             cached = run.facts.get("step_cache")
-            self._resume.save(Saved(x, solver.state(), run.steps, self._cache_states(), cached, learnt))
+            self._resume.save(Saved(x, solver.state(), run.steps, self._cache_states(), cached))
         self._close()
         self._networks.release()
         return x, solver.sigmas
@@ -101,8 +100,6 @@ class Denoiser:
         self._run.resumed(saved.steps)
         if saved.cached is not None:
             self._run.facts["step_cache"] = saved.cached
-        if self._light is not None:
-            self._light.restore(saved.light)
         self._restore_caches(saved)
         self._solver.restore(len(saved.steps), saved.solver)
         return saved.latents

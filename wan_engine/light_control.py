@@ -6,9 +6,6 @@ moved part of the way to the expected ones (`light_course.py`) by an offset that
 then goes on from there, and the model redraws the rest to suit. In terms of the velocity v = (x - clean) / sigma that
 every solver takes, the steered one is v - offset / sigma.
 
-A linear map errs, by content and by latent frame; so once in a clip the decoder is asked what the prediction, made
-small, looks like, and the reading is corrected by that.
-
 A small model's step takes milliseconds, in which every tensor operation counts: so there are few on the latents, and
 what concerns a handful of numbers per frame is done in plain ones.
 """
@@ -16,7 +13,7 @@ what concerns a handful of numbers per frame is done in plain ones.
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from types import MappingProxyType
@@ -25,13 +22,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .light_course import RGB, Ends, course_of, luma, per_latent_frame
-from .light_map import ClipMap, LightMap
+from .light_course import RGB, Ends, course_of, luma
+from .light_map import LightMap
 from .request import LightCurve
 
 _CELLS = 4  # along a side of the frame: how fine the offset's own structure is
 _FLOOR = 0.05  # share of the offset that black and white get
-MOST, LEAST = 8, 3  # latent pixels along a side of what the decoder is asked about; with fewer it sees edges only
 
 
 @dataclass(frozen=True)
@@ -47,7 +43,7 @@ class Strength:
 
 
 STRENGTHS: Mapping[str, Strength] = MappingProxyType(
-    {"gentle": Strength(0.5, 0.1, 0.3, 0.5), "strict": Strength(1.0, 0.3, 0.0, 1.0)}
+    {"gentle": Strength(0.7, 0.1, 0.3, 0.5), "strict": Strength(1.0, 0.3, 0.0, 1.0)}
 )
 
 
@@ -59,9 +55,6 @@ class LightController:
     the logarithm, to end on it. Without pictures a rendered curve is met as it stands; one that only tells ratios is
     laid through what the model itself predicts. One that is worked out from the scene and knows only the first picture
     grows doubtful with time: as much as it may err, the model has its way. Colour goes by the curve's temperatures.
-
-    `shown` tells the mean RGB [T, 3] in 0..1 of the frames that the decoder makes of latents [z, t, h, w]; it is asked
-    once, in the first step. Without it the map is taken at its word.
     """
 
     def __init__(
@@ -71,23 +64,13 @@ class LightController:
         light_map: LightMap,
         first: Tensor | None = None,
         last: Tensor | None = None,
-        shown: Callable[[Tensor], Tensor] | None = None,
     ) -> None:
         ends: Ends = (None if first is None else first.tolist(), None if last is None else last.tolist())
         self._strength = STRENGTHS[strength]
-        self._shown = shown
-        self._bias: list[list[float]] = []  # [t][3], what the map reads too much
         self._map = cache(light_map.along)
         self._course = cache(lambda count: course_of(curve, count, ends))
         self._frame = cache(_Frame.of)
         self.change = 0.0  # of a frame's mean luminance: the largest of the last step
-
-    def state(self) -> dict[str, Tensor]:
-        """What was learnt on the way, for `restore` in another process."""
-        return {"bias": torch.tensor(self._bias)} if self._bias else {}
-
-    def restore(self, state: Mapping[str, Tensor]) -> None:
-        self._bias = state["bias"].tolist() if "bias" in state else []
 
     def steer(self, clean: Tensor, sigma: float) -> Tensor:
         """The predicted clean latents [z, t, h, w] of the step at noise level `sigma`, moved toward the curve."""
@@ -102,8 +85,6 @@ class LightController:
         """What the step at noise level `sigma` adds to the predicted clean latents [z, t, h, w]."""
         _, count, height, width = clean.shape
         reading, frame = self._map(count, clean.device), self._frame(height, width, clean.device)
-        if not self._bias:
-            self._bias = self._error(clean, reading)
         columns = reading.read(clean.reshape(-1, height * width) @ frame.pool)
         seen = columns.view(3, count, -1).permute(1, 2, 0).tolist()  # [t][1 + cells][3]
         changes = self._changes([rgb for rgb, *_ in seen], sigma)
@@ -113,32 +94,12 @@ class LightController:
         moved, shape = reading.change(table[:, :3].T), table[:, 3:] @ frame.spread
         return moved[:, :, None, None] * shape.view(count, height, width)
 
-    def _changes(self, read: list[list[float]], sigma: float) -> list[list[float]]:
-        """What this step adds to the mean RGB of the prediction's latent frames, which the map reads like this."""
+    def _changes(self, seen: list[list[float]], sigma: float) -> list[list[float]]:
+        """What this step adds to the mean RGB of the prediction's latent frames."""
         strength = self._strength
-        seen = [[c - b for c, b in zip(rgb, bias, strict=True)] for rgb, bias in zip(read, self._bias, strict=True)]
         gain = strength.gain * min(1.0, sigma / strength.fade if strength.fade else 1.0)
         missing = self._course(len(seen)).missing(seen, strength.limit, strength.color)
         return [[gain * c for c in rgb] for rgb in missing]
-
-    def _error(self, clean: Tensor, reading: ClipMap) -> list[list[float]]:
-        """What the map reads too much [t][3], by the decoder's word."""
-        if self._shown is None:
-            return [[0.0] * 3] * clean.shape[1]
-        small = shrunk(clean)
-        read = reading.rgb(small).mean((2, 3)).T.cpu().numpy()
-        return (read - per_latent_frame(self._shown(small).cpu().numpy())).tolist()
-
-
-def shrunk(latents: Tensor) -> Tensor:
-    """Latents [z, t, h, w] averaged in space to what decodes in a fraction of the time, and is as bright."""
-    return F.adaptive_avg_pool2d(latents, shrunk_sides(*latents.shape[2:]))
-
-
-def shrunk_sides(height: int, width: int) -> tuple[int, int]:
-    """Latent pixels of the small picture that the decoder is asked about."""
-    rows, columns = (min(side, MOST, max(LEAST, side // 3)) for side in (height, width))
-    return rows, columns
 
 
 def mean_rgb(picture: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -20,6 +21,7 @@ SMALLEST_JUMP = 0.05
 _SMALLEST_LOCAL_JUMP, _SMALLEST_LOCAL_AREA = 0.25, 0.1
 MEANT_NEAR = 2  # frames by which a meant jump may come early or late, at least
 _MEANT_SHARE = 0.04
+Event = tuple[Step, ...]  # a step, or two that make a flash
 DARK = 0.1  # level under which a relative change is taken of this level: near black everything is relative
 
 
@@ -45,22 +47,19 @@ def find_jumps(
     """
     cells = changes.change / np.maximum(changes.level, DARK) * (changes.weight > 0.3)
     cells[[cut - 1 for cut in cuts]] = 0
-    found = []
-    for step, flash in _with_flashes(find_steps(relative, SMALLEST_JUMP)):
-        box = _box(cells, step)
-        found.append((step, box, flash))
-    known = {step.frame + k for step, _, _ in found for k in range(-1, step.width + 2)}
-    found += [(step, box, False) for step, box in _local_steps(cells) if step.frame not in known]
-    found.sort(key=lambda item: item[0].frame)
-    meant = _meant([(step, flash) for step, _, flash in found], expected, count)
+    found = [(event, _box(cells, event[0])) for event in events_of_the_whole(relative, expected)]
+    known = {event[0].frame + k for event, _ in found for k in range(-1, event[0].width + 2)}
+    found += [((step,), box) for step, box in _local_steps(cells) if step.frame not in known]
+    found.sort(key=lambda item: item[0][0].frame)
+    meant = meant_events([event for event, _ in found], expected, count)
     return [
-        Jump(step.frame, round(step.size, 4), box, "flash" if flash else "step", k in meant)
-        for k, (step, box, flash) in enumerate(found)
+        Jump(event[0].frame, round(event[0].size, 4), box, "flash" if len(event) == 2 else "step", k in meant)
+        for k, (event, box) in enumerate(found)
     ]
 
 
-def _meant(found: list[tuple[Step, bool]], expected: LightCurve | None, count: int) -> set[int]:
-    """Which of the steps (and flashes) the scene means.
+def meant_events(events: Sequence[Event], expected: LightCurve | None, count: int) -> set[int]:
+    """Which of the steps and flashes the scene means, by their places in `events`.
 
     A frame at which the scene's light changes at once excuses what lies within two frames, and else the nearest within
     4 % of the clip: steps of its own direction where the curve draws one, and a flash only together with a second such
@@ -71,7 +70,8 @@ def _meant(found: list[tuple[Step, bool]], expected: LightCurve | None, count: i
     for frame, sign in frames.items():
         returns = any(other != frame and abs(other - frame) <= 4 for other in frames)
         candidates = []
-        for k, (step, flash) in enumerate(found):
+        for k, event in enumerate(events):
+            step, flash = event[0], len(event) == 2
             away = max(step.frame - frame, frame - (step.frame + step.width - 1), 0)
             if away <= near and (returns if flash else step.size * sign >= 0):
                 candidates.append((away, k))
@@ -79,18 +79,22 @@ def _meant(found: list[tuple[Step, bool]], expected: LightCurve | None, count: i
     return excused
 
 
-def _with_flashes(steps: list[Step]) -> list[tuple[Step, bool]]:
-    """Two steps that undo each other within four frames are one flash."""
-    result: list[tuple[Step, bool]] = []
+def events_of_the_whole(relative: np.ndarray, expected: LightCurve | None) -> list[Event]:
+    """The steps of the whole picture's light [T-1]; two that undo each other within four frames are one flash, unless
+    the scene means one of them alone."""
+    steps = find_steps(relative, SMALLEST_JUMP)
+    meant = meant_events([(step,) for step in steps], expected, len(relative) + 1)
+    result: list[Event] = []
     k = 0
     while k < len(steps):
         pair = steps[k : k + 2]
         undone = (
             len(pair) == 2
+            and (k in meant) == (k + 1 in meant)
             and pair[1].frame - pair[0].frame <= 4
             and abs(pair[0].size + pair[1].size) < 0.4 * abs(pair[0].size)
         )
-        result.append((pair[0], undone))
+        result.append(tuple(pair) if undone else (pair[0],))
         k += 2 if undone else 1
     return result
 

@@ -3,24 +3,34 @@
 
 A latent frame after the first stands for four frames, and a causal autoencoder may spread their light over this latent
 frame and the one before: read alone, a frame of a sunset seems darker than it is. So a frame is read together with the
-one before it, by maps fitted to charts whose light changes while they play. The first latent frame stands for a single
-frame, and the second follows that one; they have maps of their own.
+one before it. The first latent frame stands for a single frame, and the second follows that one; they have maps of
+their own.
+
+The maps are fitted to what a checkpoint makes, where it was trained, and kept beside it; else to charts whose light
+changes while they play.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 import torch.nn.functional as F
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
 from torch import Tensor
 
+from .files import write_whole
+from .request import CheckpointError
 from .vae import WanVAE
 
 CELLS = 16  # latent pixels along a side of a chart
 _FRAMES = 13  # four latent frames: the first, the second, and two later ones
-_CHARTS = 2
-_RIDGE = 0.03  # keeps a map from growing along channels that the charts do not stir
+_CHARTS, _KINDS = 2, 3
+_RIDGE = 0.03  # keeps a map from growing along channels that nothing stirs
+_MEANS = 10.0  # how much more the means of whole pictures count than pixels: it is those that are to be held
 
 
 @dataclass(frozen=True)
@@ -60,16 +70,14 @@ class ClipMap:
 
 @dataclass(frozen=True)
 class LightMap:
-    """The maps of the first latent frame, the second, and all later ones."""
+    """The maps of a clip's latent frames in their order; the last is that of all later ones too."""
 
-    first: FrameMap
-    second: FrameMap
-    later: FrameMap
+    frames: Sequence[FrameMap]
 
     def along(self, count: int, device: torch.device) -> ClipMap:
         """For a clip of `count` latent frames."""
-        kinds = [self.first, self.second, *[self.later] * (count - 2)][:count]
-        z = self.first.weight.shape[1]
+        kinds = [*self.frames, *[self.frames[-1]] * count][:count]
+        z = kinds[0].weight.shape[1]
         weight, direction = torch.zeros(3, count, z, count), torch.zeros(z, count, 3, count)
         for t, kind in enumerate(kinds):
             weight[:, t, :, t], direction[:, t, :, t] = kind.weight, kind.direction
@@ -92,30 +100,67 @@ def fit_light_map(vae: WanVAE) -> LightMap:
         for seed in range(_CHARTS):
             chart = light_chart(CELLS * vae.stride[1], seed)
             latents.append(vae.encode((chart * 2 - 1)[None].to(device))[0].float().cpu())
-            small = F.adaptive_avg_pool2d(chart.transpose(0, 1), CELLS).transpose(0, 1)
-            seen.append(torch.cat([small[:, :1], small[:, 1:].unflatten(1, (-1, 4)).mean(2)], 1))
-    z, rgb = torch.stack(latents, 1), torch.stack(seen, 1)  # [z or 3, charts, t, h, w]
-    none = torch.zeros_like(z[:, :, :1])
-    return LightMap(
-        fit_frame_map(z[:, :, :1], none, rgb[:, :, :1]),
-        fit_frame_map(z[:, :, 1:2], z[:, :, :1], rgb[:, :, 1:2]),
-        fit_frame_map(z[:, :, 2:], z[:, :, 1:-1], rgb[:, :, 2:]),
-    )
+            seen.append(seen_by_latents(chart, (CELLS, CELLS)))
+    return fit_clips(torch.stack(latents), torch.stack(seen), _KINDS)
+
+
+def seen_by_latents(video: Tensor, sides: tuple[int, int]) -> Tensor:
+    """[3, 4n + 1, H, W] -> its mean colours [3, n + 1, h, w] in the place and time that each latent stands for."""
+    small = F.adaptive_avg_pool2d(video.transpose(0, 1), sides).transpose(0, 1)
+    return torch.cat([small[:, :1], small[:, 1:].unflatten(1, (-1, 4)).mean(2)], 1)
+
+
+def fit_clips(latents: Tensor, rgb: Tensor, kinds: int) -> LightMap:
+    """Maps of the first `kinds` latent frames, from clips' normalised latents [n, z, t, h, w] and the colours
+    [n, 3, t, h, w] in their places, where t is `kinds` or more."""
+    z, seen = latents.transpose(0, 1), rgb.transpose(0, 1)
+    before = torch.cat([torch.zeros_like(z[:, :, :1]), z[:, :, :-1]], 2)
+    parts = [slice(k, k + 1) for k in range(kinds - 1)] + [slice(kinds - 1, None)]
+    return LightMap([fit_frame_map(z[:, :, part], before[:, :, part], seen[:, :, part]) for part in parts])
+
+
+def save_light_map(light_map: LightMap, path: Path) -> None:
+    """As a safetensors file: the fields of `FrameMap`, those of all frames stacked."""
+    tensors = {
+        name: torch.stack([vars(one)[name] for one in light_map.frames]) for name in FrameMap.__dataclass_fields__
+    }
+    write_whole(path, lambda partial: partial.write_bytes(save(tensors)))
+
+
+def read_light_map(path: Path, z: int) -> LightMap:
+    """What `save_light_map` wrote, for an autoencoder of `z` latent channels. Raises CheckpointError for a damaged file
+    and for one that belongs to another autoencoder."""
+    try:
+        tensors = load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(f"{path} cannot be read ({error}); take it from its source again.") from error
+    count = len(tensors["bias"]) if "bias" in tensors and tensors["bias"].ndim else 0
+    wanted = {"weight": (count, 3, z), "before": (count, 3, z), "bias": (count, 3), "direction": (count, z, 3)}
+    if count == 0 or {name: tuple(data.shape) for name, data in tensors.items()} != wanted:
+        raise CheckpointError(f"{path} does not fit this autoencoder of {z} channels; delete it, or take both anew.")
+    if not all(torch.isfinite(data).all() for data in tensors.values()):
+        raise CheckpointError(f"{path} holds values that are no numbers; take it from its source again.")
+    return LightMap([FrameMap(**{name: data[k].float() for name, data in tensors.items()}) for k in range(count)])
 
 
 def fit_frame_map(latents: Tensor, earlier: Tensor, rgb: Tensor) -> FrameMap:
-    """From latents [z, ...], those a frame before, and the colours [3, ...] in their places: ridge regression, and the
-    inverse of its sum W over both frames weighted by the latents' covariance C, direction = C W' (W C W')^-1.
+    """From latents [z, n, ...] of n pictures, those a frame before, and the colours [3, n, ...] in their places: ridge
+    regression on pixels and on whole pictures' means, and the inverse of its sum W over both frames weighted by the
+    latents' covariance C, direction = C W' (W C W')^-1.
 
     Of all changes with the wanted effect this is the smallest in the Mahalanobis sense: it moves latents the way they
     move among real pictures. The plain pseudo-inverse spreads the change over directions that no picture takes, and
     the decoder answers to a fraction of it.
     """
-    rows = torch.cat([latents.flatten(1), earlier.flatten(1)]).T.double()
-    wanted, z = rgb.flatten(1).T.double(), len(latents)
-    centre, grey = rows.mean(0), wanted.mean(0)
-    covariance = (rows - centre).T @ (rows - centre) / len(rows) + _RIDGE * torch.eye(2 * z, dtype=rows.dtype)
-    weight = torch.linalg.solve(covariance, (rows - centre).T @ (wanted - grey) / len(rows)).T
+    z, both_frames = len(latents), torch.cat([latents, earlier]).double()
+    centre, grey = both_frames.flatten(1).mean(1), rgb.double().flatten(1).mean(1)
+    covariance, products = _RIDGE * torch.eye(2 * z, dtype=torch.float64), torch.zeros(2 * z, 3, dtype=torch.float64)
+    pictures = both_frames.flatten(2), rgb.double().flatten(2)
+    for share, (read, seen) in ((1.0, pictures), (_MEANS, (part.mean(2) for part in pictures))):
+        rows, wanted = read.flatten(1).T - centre, seen.flatten(1).T - grey
+        covariance += share * rows.T @ rows / len(rows)
+        products += share * rows.T @ wanted / len(rows)
+    weight = torch.linalg.solve(covariance, products).T
     own, both = covariance[:z, :z], weight[:, :z] + weight[:, z:]
     direction = own @ both.T @ torch.linalg.pinv(both @ own @ both.T)
     bias = grey - weight @ centre

@@ -17,7 +17,6 @@ from itertools import product
 import torch
 
 from .checkpoint import Checkpoint
-from .light_control import shrunk_sides
 from .machine import available_memory
 from .rehearsal import decoder_peak, encoder_peak
 from .sizes import Size
@@ -105,19 +104,18 @@ def plan_memory(
     pictures: bool = True,
     processes: int = 1,
     first: bool = True,
-    lit: bool = False,
 ) -> MemoryPlan:
     """The plan of one clip of `size` (width, height) pixels and `frames` frames.
 
-    `guided` tells that an unconditional pass is made too, `pictures` that there are any, `lit` that the light is
-    guided; `available` stands for the free memory that is otherwise asked of the machine. One expert is counted: a
-    second one is only read ahead where there is room for it. Of several `processes` each holds its share of the blocks,
-    and only the `first` encodes and decodes.
+    `guided` tells that an unconditional pass is made too, `pictures` that there are any; `available` stands for the
+    free memory that is otherwise asked of the machine. One expert is counted: a second one is only read ahead where
+    there is room for it. Of several `processes` each holds its share of the blocks, and only the `first` encodes and
+    decodes.
     """
     name = str(dtype).removeprefix("torch.")
     free = available_memory(device) if available is None else available
     wanted = MemoryPlan((), size, frames, name, offload, vae_tiles, device, free, processes, first)
-    return _Planner(checkpoint, guided, pictures, lit).plan(wanted)
+    return _Planner(checkpoint, guided, pictures).plan(wanted)
 
 
 @dataclass(frozen=True)
@@ -127,13 +125,12 @@ class _Planner:
     checkpoint: Checkpoint
     guided: bool
     pictures: bool
-    lit: bool
 
     def plan(self, wanted: MemoryPlan) -> MemoryPlan:
         """`wanted` with its stages."""
         stages = [*self._before(wanted), self._sampling(wanted)]
         if wanted.first:
-            stages += [*([self._light(wanted)] if self.lit else []), self._decoding(wanted)]
+            stages.append(self._decoding(wanted))
         return replace(wanted, parts=tuple(stages))
 
     def _before(self, plan: MemoryPlan) -> list[Stage]:
@@ -160,14 +157,6 @@ class _Planner:
         kept = self._kept(plan, itemsize)
         work = max(_with_slack(self._pass(plan, itemsize)), self._largest * 4)
         return Stage("transformer", kept + self._resident(plan) * itemsize, work)
-
-    def _light(self, plan: MemoryPlan) -> Stage:
-        """The decoder is asked about a small picture, beside the transformer with its prompts' keys and values."""
-        itemsize = _itemsize(plan.dtype)
-        kept = self._kept(plan, itemsize) if plan.offload == "none" else self._vae
-        _, h, w = self._latents(plan)
-        work = _with_slack(decoder_peak(self.checkpoint.vae.shapes, shrunk_sides(h, w)))
-        return Stage("light", kept + self._resident(plan) * itemsize, work + self._contexts(itemsize))
 
     def _decoding(self, plan: MemoryPlan) -> Stage:
         checkpoint = self.checkpoint
@@ -285,14 +274,14 @@ def _with_slack(count: int) -> int:
 
 
 def nearest_that_fits(
-    checkpoint: Checkpoint, plan: MemoryPlan, *, guided: bool, pictures: bool = True, lit: bool = False
+    checkpoint: Checkpoint, plan: MemoryPlan, *, guided: bool, pictures: bool = True
 ) -> MemoryPlan | None:
     """The plan nearest to `plan` that fits, None when none does.
 
     Given up in this order, the later ones only where all the earlier together do not suffice: keeping networks in
     memory (offload expert, then block), float32, exact decoding, the size (the model's own smaller ones), frames.
     """
-    planner = _Planner(checkpoint, guided, pictures, lit)
+    planner = _Planner(checkpoint, guided, pictures)
     found = (planner.plan(wanted) for wanted in _given_up(checkpoint, plan))
     return next((found for found in found if found.fits), None)
 

@@ -115,11 +115,6 @@ class Networks:
         if self.options.offload != "none":
             self._expert = self._text_encoder = self._vae = None
 
-    def release_vae(self) -> None:
-        """The same for the autoencoder alone, which was asked something while an expert is at work."""
-        if self.options.offload != "none":
-            self._vae = None
-
     def free(self) -> None:
         """Let go of everything, whatever the offload setting."""
         self._expert = self._text_encoder = self._vae = self._ahead = None

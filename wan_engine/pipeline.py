@@ -89,7 +89,7 @@ class Pipeline:
                 conditioning = distributed.from_first(lambda: condition(plan, self.networks, run))
             with run.stage("denoise"):
                 on_clean = self._on_clean(request, folder, run)
-                light = self._light_controller(request, plan, run)
+                light = self._light_controller(request, plan)
                 denoiser = Denoiser(
                     plan, self.networks, texts, conditioning, run, resume, request.step_cache, on_clean, light
                 )
@@ -136,7 +136,6 @@ class Pipeline:
         needs = {
             "guided": any(guide != 1 for guide in plan.guide),
             "pictures": plan.first is not None,
-            "lit": request.light_strength != "off",
         }
         planned = partial(
             plan_memory,
@@ -182,9 +181,12 @@ class Pipeline:
         return ResumeFile(folder / request.resume, fingerprint(plan, self.checkpoint.folder, settings))
 
     def _open_light_map(self, request: GenerationRequest) -> LightMap | None:
-        """What reads light and colour off latents, where preview or light guide want it; fitted once."""
+        """What reads light and colour off latents, where preview or light guide want it: the checkpoint's own, or one
+        fitted once."""
         if request.preview is None and request.light_strength == "off":
             return None
+        if self._light_map is None:
+            self._light_map = self.checkpoint.load_light_map()
         if self._light_map is None:
             self._light_map = distributed.from_first(lambda: fit_light_map(self.networks.vae()))
             self.networks.release()
@@ -202,25 +204,13 @@ class Pipeline:
 
         return draw
 
-    def _light_controller(self, request: GenerationRequest, plan: Plan, run: Run) -> LightController | None:
+    def _light_controller(self, request: GenerationRequest, plan: Plan) -> LightController | None:
         """What holds the clip's light to the scene's; None where it is not guided."""
         light_map = self._open_light_map(request)
         if request.light is None or request.light_strength == "off" or light_map is None:
             return None
         first, last = (None if picture is None else mean_rgb(picture) for picture in (plan.first, plan.last))
-
-        def shown(latents: Tensor) -> Tensor:
-            return distributed.from_first(lambda: self._mean_colors(latents, run))
-
-        return LightController(request.light, request.light_strength, light_map, first, last, shown)
-
-    def _mean_colors(self, latents: Tensor, run: Run) -> Tensor:
-        """Mean RGB [T, 3] in 0..1 of the frames that latents [z, t, h, w] decode to, while an expert is in memory."""
-        vae = self.networks.vae()
-        with run.watching(vae):
-            means = [mean_rgb(chunk[0, :, 0].clamp(-1, 1)).cpu() for chunk in vae.decode_stream(latents[None])]
-        self.networks.release_vae()
-        return torch.stack(means)
+        return LightController(request.light, request.light_strength, light_map, first, last)
 
     def _redraw(self, request: GenerationRequest, plan: Plan, texts: list[Tensor], run: Run) -> Redraw | None:
         """The refining pass over the clip made twice as large; None where none is asked for."""

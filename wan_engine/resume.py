@@ -11,7 +11,7 @@ import glob
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +24,9 @@ from .files import write_whole
 from .plan import Plan
 from .request import Lora
 
-SCHEMA = "wan_previs.resume/3"
+SCHEMA = "wan_previs.resume/4"
 _SOLVER = "solver."
 _CACHE = "cache."
-_LIGHT = "light."
 _INDIFFERENT = ("fps", "warnings")  # what of a plan the latents do not depend on
 
 
@@ -35,8 +34,7 @@ _INDIFFERENT = ("fps", "warnings")  # what of a plan the latents do not depend o
 class Saved:
     """Where a sampling stood: `latents` [z, t, h, w] behind `len(steps)` steps, each as the report tells it.
 
-    `caches` are the states of the step caches of the expert at work, `cached` what the report tells of those before,
-    `light` what the light's controller had learnt.
+    `caches` are the states of the step caches of the expert at work, `cached` what the report tells of those before.
     """
 
     latents: Tensor
@@ -44,7 +42,6 @@ class Saved:
     steps: list[dict[str, Any]]
     caches: Sequence[Mapping[str, Tensor]] = ()
     cached: Mapping[str, Any] | None = None
-    light: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 class ResumeFile:
@@ -66,8 +63,7 @@ class ResumeFile:
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             caches = [_below(tensors, f"{_CACHE}{i}.") for i in range(int(facts["caches"]))]
             steps, cached = json.loads(facts["steps"]), json.loads(facts["cached"])
-            solver, light = _below(tensors, _SOLVER), _below(tensors, _LIGHT)
-            return Saved(tensors["latents"], solver, steps, caches, cached, light), ""
+            return Saved(tensors["latents"], _below(tensors, _SOLVER), steps, caches, cached), ""
         except (SafetensorError, OSError, ValueError, KeyError):
             return None, "The saved state is damaged; sampling started anew."
 
@@ -76,7 +72,6 @@ class ResumeFile:
         if self._path is None:
             return
         tensors = {"latents": state.latents, **{_SOLVER + name: data for name, data in state.solver.items()}}
-        tensors |= {_LIGHT + name: data for name, data in state.light.items()}
         for i, cache in enumerate(state.caches):
             tensors |= {f"{_CACHE}{i}.{name}": data for name, data in cache.items()}
         metadata = {

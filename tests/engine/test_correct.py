@@ -94,6 +94,16 @@ class TestDeflicker:
             assert scenes.psnr(deflicker(blinking, expected), blinking) > 38
         assert scenes.psnr(deflicker(blinking), clean) > scenes.psnr(blinking, clean) + 6
 
+    @pytest.mark.parametrize("gap", [1, 3])
+    def test_a_jump_beside_a_meant_one_is_repaired_and_the_meant_one_stays(self, clean, gap):
+        """Up unasked, and a little later down as the lamp does: not one flash."""
+        light = np.where(np.arange(len(clean)) < 16, 1, 0.75)
+        meant = scenes.display_gain(clean, light)
+        faulty = scenes.display_gain(meant, np.where(np.arange(len(clean)) < 16 - gap, 1, 1.25))
+        found = measure(faulty, 24, brief(light))
+        assert [(jump.frame, jump.meant) for jump in found.jumps] == [(16 - gap, False), (16, True)]
+        assert scenes.psnr(deflicker(faulty, brief(light)), meant) > scenes.psnr(faulty, meant) + 20
+
     def test_a_cut_stays(self):
         frames = np.concatenate([scenes.scene(12, seed=3), scenes.scene(12, seed=8, light=np.full(12, 0.5))])
         assert scenes.psnr(deflicker(frames), frames) > 40

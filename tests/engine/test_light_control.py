@@ -16,9 +16,9 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from wan_engine.cli import main
-from wan_engine.light_control import LightController, shrunk
+from wan_engine.light_control import LightController
 from wan_engine.light_course import course_of, expected_luminance
-from wan_engine.light_map import LightMap, fit_frame_map, fit_light_map
+from wan_engine.light_map import LightMap, fit_clips, fit_frame_map, fit_light_map
 from wan_engine.pipeline import load
 from wan_engine.request import GenerationRequest, LightCurve, UsageError
 
@@ -37,8 +37,8 @@ def random_map(seed=0) -> LightMap:
         mixing = torch.randn(Z, 3, generator=random)
         rgb = torch.rand(3, 4000, generator=random)
         latents = mixing @ rgb + 0.05 * torch.randn(Z, 4000, generator=random)
-        maps.append(fit_frame_map(latents, torch.zeros(Z, 4000), rgb))
-    return LightMap(*maps)
+        maps.append(fit_frame_map(latents[..., None], torch.zeros(Z, 4000, 1), rgb[..., None]))
+    return LightMap(maps)
 
 
 def latents_of(light_map: LightMap, rgb: torch.Tensor) -> torch.Tensor:
@@ -72,7 +72,7 @@ def curve(*luminance, source="render", **more):
 
 def test_the_map_reads_what_was_put_in_and_its_direction_undoes_it():
     light_map = random_map()
-    for one in (light_map.first, light_map.second, light_map.later):
+    for one in light_map.frames:
         assert torch.allclose((one.weight + one.before) @ one.direction, torch.eye(3), atol=1e-4)
     rgb = torch.rand(3, 3, 4, 6)
     assert torch.allclose(light_map.rgb(latents_of(light_map, rgb)), rgb, atol=1e-4)
@@ -90,18 +90,12 @@ def spread_over_two(seed=0):
 
     rgb = torch.rand(3, 1, 40, 40, generator=random) * torch.linspace(1, 0.3, 6)[None, :, None, None]
     z, seen = encode(rgb)[:, :5] + 0.01 * torch.randn(Z, 5, 40, 40, generator=random), rgb[:, :5]
-    none = torch.zeros_like(z[:, :1])
-    maps = LightMap(
-        fit_frame_map(z[:, :1], none, seen[:, :1]),
-        fit_frame_map(z[:, 1:2], z[:, :1], seen[:, 1:2]),
-        fit_frame_map(z[:, 2:], z[:, 1:-1], seen[:, 2:]),
-    )
-    return maps, encode
+    return fit_clips(z[None], seen[None], 3), encode
 
 
 def test_a_frame_is_read_together_with_the_one_before():
     light_map, encode = spread_over_two()
-    assert light_map.later.before.abs().max() > 0.1
+    assert light_map.frames[2].before.abs().max() > 0.1
     rgb = picture_clip(torch.linspace(0.6, 0.2, 6), frames=6)
     read = luminance(light_map, encode(rgb)[:, :5])
     assert (read - torch.linspace(0.6, 0.2, 6)[:5]).abs().max() < 0.05
@@ -168,7 +162,7 @@ def test_a_step_goes_toward_the_curve_never_past_it(strength, level, target, sig
     assert torch.isfinite(after).all()
     missing, left = target - luminance(light_map, before), target - luminance(light_map, after)
     assert (left * missing >= -1e-6).all() and (left.abs() <= missing.abs() + 1e-5).all()
-    limit = {"gentle": 0.05, "strict": 0.3}[strength]
+    limit = {"gentle": 0.07, "strict": 0.3}[strength]
     assert ((left - missing).abs() <= limit + 1e-4).all()
 
 
@@ -273,51 +267,6 @@ def test_the_pictures_set_level_and_end_of_the_curve_and_its_shape_stays():
     assert (np.diff(met) < 0).all() and met[10] < 0.5 - 0.7 * 0.2
     assert bare[0] == 1 and bare[-1] == 0.5
     assert expected_luminance(curve(0.8, 0.4), 5, 0.4)[-1] == pytest.approx(0.2)
-
-
-def off_by(error, light_map, asked):
-    """A decoder that shows less light than the map reads, by `error`; keeps the sizes that it was asked about."""
-
-    def shown(latents):
-        asked.append(tuple(latents.shape))
-        means = light_map.rgb(latents).mean((2, 3)).T - error
-        return torch.cat([means[:1], means[1:].repeat_interleave(4, 0)])
-
-    return shown
-
-
-def test_the_decoder_is_asked_once_and_the_maps_error_goes():
-    light_map, asked = random_map(), []
-    lit = latents_of(light_map, picture_clip(0.45))
-    misled = LightController(curve(0.4, 0.4), "strict", light_map)
-    assert not torch.allclose(misled.steer(lit, 1.0), lit, atol=1e-3)
-    controller = LightController(curve(0.4, 0.4), "strict", light_map, shown=off_by(0.05, light_map, asked))
-    for sigma in (1.0, 0.9, 0.8, 0.6, 0.3):
-        assert torch.allclose(controller.steer(lit, sigma), lit, atol=1e-4)
-    assert asked == [(Z, 5, 3, 3)]
-
-
-def test_what_was_learnt_goes_on_in_another_controller():
-    light_map, asked = random_map(), []
-    lit = latents_of(light_map, picture_clip(0.45))
-    one, two = (
-        LightController(curve(0.3, 0.4), "gentle", light_map, shown=off_by(0.05, light_map, asked)) for _ in range(2)
-    )
-    one.steer(lit, 1.0)
-    two.restore(one.state())
-    assert torch.equal(one.steer(lit, 0.9), two.steer(lit, 0.9)) and len(asked) == 1
-
-
-@pytest.mark.parametrize(
-    ("sides", "small"),
-    [((6, 10), (3, 3)), ((60, 104), (8, 8)), ((15, 27), (5, 8)), ((4, 4), (3, 3)), ((2, 300), (2, 8))],
-)
-def test_few_latents_stand_for_many_and_keep_their_mean(sides, small):
-    latents = torch.randn(Z, 2, *sides)
-    few = shrunk(latents)
-    assert few.shape[2:] == small
-    if all(side % part == 0 for side, part in zip(sides, small, strict=True)):
-        assert torch.allclose(few.mean((2, 3)), latents.mean((2, 3)), atol=1e-5)
 
 
 def test_velocity_and_clean_latents_tell_the_same():

@@ -107,14 +107,6 @@ def test_longer_and_larger_clips_take_more_and_offloading_takes_less(checkpoint)
     assert long.total - short.total == 64 * 640 * 384 * 6  # the frames alone: decoding itself streams
 
 
-def test_reading_the_light_keeps_the_autoencoder_beside_the_expert_and_is_small(checkpoint):
-    wanted = plan(checkpoint, offload="expert", lit=True, size=(1280, 704))
-    light, transformer, decoding = (stage(wanted, name) for name in ("light", "transformer", "decoding"))
-    assert light.weights == transformer.weights + decoding.weights
-    assert light.activations < 0.3 * decoding.activations
-    assert plan(checkpoint, lit=True).parts[-2].name == "light" and "light" in plan(checkpoint, lit=True).text()
-
-
 def test_the_text_tells_every_stage_and_the_verdict(checkpoint):
     text = plan(checkpoint, available=2**20).text()
     for words in ("text encoder", "picture", "transformer", "decoding", "--size 640x384 --frames 33", "does not fit"):
