@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Scores the checkpoint on unseen scenes, beside what needs no model: a cross-fade, and a frozen frame.
 
-    python -m training.score DATA CHECKPOINT [--count N] [--guides off,gentle,strict]
+    python -m training.score DATA CHECKPOINT [--count N] [--noises N] [--guides off,gentle,strict]
 
 DATA/held_out/clips and /prompts must be there; `training.generator` makes them, with seeds from 900000 on. Prints PSNR,
 and the error of the luminance curve: the mean absolute difference, in 0..1, of the frames' mean luminance.
 
 Guided runs are given the true clip's luminance as the curve of a render; where the generator left the curves that the
-scene's brief foretells, they are made with those as well. Every scene has noise of its own: one noise for all leans
+scene's brief foretells, they are made with those as well. Every clip has noise of its own: one noise for all leans
 their light one way.
 """
 
@@ -96,7 +96,7 @@ def made_of(
                 yield f"{mode}: {guide} {source}".rstrip(), generated(pipeline, asked, truth)[0]
 
 
-def score(data: Path, checkpoint: Path, count: int, guides: list[str], sheet: Path | None) -> None:
+def score(data: Path, checkpoint: Path, count: int, noises: int, guides: list[str], sheet: Path | None) -> None:
     pipeline = load(checkpoint)
     rows: dict[str, list[tuple[float, float]]] = {}
     pictures = []
@@ -105,11 +105,13 @@ def score(data: Path, checkpoint: Path, count: int, guides: list[str], sheet: Pa
         truth = pixels_of(folder)
         share = np.linspace(0, 1, FRAMES)[:, None, None, None]
         curves = curves_of(truth, data / "held_out" / "light" / f"{folder.name}.json")
-        made = dict(made_of(pipeline, truth, prompts["mirror=0 reverse=0"], curves, guides, number))
-        made["first+last: cross-fade"] = truth[:1] * (1 - share) + truth[-1:] * share
-        made["first: frozen"] = np.repeat(truth[:1], FRAMES, axis=0)
-        for name, frames in made.items():
-            rows.setdefault(name, []).append((psnr(frames[1:], truth[1:]), curve_error(frames, truth)))
+        made = {}
+        for seed in range(number, number + noises * count, count):
+            made = dict(made_of(pipeline, truth, prompts["mirror=0 reverse=0"], curves, guides, seed))
+            made["first+last: cross-fade"] = truth[:1] * (1 - share) + truth[-1:] * share
+            made["first: frozen"] = np.repeat(truth[:1], FRAMES, axis=0)
+            for name, frames in made.items():
+                rows.setdefault(name, []).append((psnr(frames[1:], truth[1:]), curve_error(frames, truth)))
         for frames in (truth, *(made[f"{mode}: {guides[0]}"] for mode in PICTURES if guides[0] == "off")):
             pictures.append(np.hstack([frames[i] for i in (0, 4, 8, 12, 16)]))
     for name, values in rows.items():
@@ -124,6 +126,7 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument("--count", type=int, default=24)
+    parser.add_argument("--noises", type=int, default=3, help="clips of every scene, each from other noise")
     parser.add_argument(
         "--guides", default="off", help=f"how the light is guided, several by commas: {', '.join(GUIDES)}"
     )
@@ -131,7 +134,7 @@ def main() -> None:
     parser.add_argument("--sheet", type=Path, help="draw truth, first+last, first-only and text under each other")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
-    score(args.data, args.checkpoint, args.count, args.guides.split(","), args.sheet)
+    score(args.data, args.checkpoint, args.count, args.noises, args.guides.split(","), args.sheet)
 
 
 if __name__ == "__main__":

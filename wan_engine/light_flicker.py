@@ -34,25 +34,35 @@ class Unrest:
     swing: float
 
 
-def unrest_of(relative: np.ndarray, foretold: np.ndarray | None, cuts: Sequence[int], jumps: bool) -> Unrest:
-    """From the relative changes [T-1] of a clip and those of its curve; with `jumps` steps are taken out.
+def unrest_of(
+    relative: np.ndarray, plain: np.ndarray, foretold: np.ndarray | None, cuts: Sequence[int], jumps: bool
+) -> Unrest:
+    """From the relative changes [T-1] of a clip along the motion, those of its frames' means (`plain`) and those of its
+    curve; with `jumps` steps are taken out.
 
     A quick change that the curve foretells is no flicker, and a slow one that it foretells excuses none; light that
-    does not follow a curve which swings leaves the curve, but does not pulse.
+    does not follow a curve which swings leaves the curve, but does not pulse. Nor does light whose frames' means keep
+    to a curve that knows what crosses the picture.
     """
     own = _read(relative, cuts, jumps)
     if foretold is None:
         return own
     beside, told = _read(relative - foretold, cuts, jumps), _read(foretold, cuts, False)
     allowed = flicker_bound(min(own.slow_change, beside.slow_change)) + _FLICKER_OF_QUICK * told.flicker
-    swinging = min(own, beside, key=lambda reading: reading.swings) if told.swings else beside
+    seen = [beside, _read(plain - foretold, cuts, jumps), *([own] if told.swings else [])]
+    swinging = min(seen, key=lambda reading: reading.swings)
     return Unrest(min(own.flicker, beside.flicker), allowed, own.slow_change, swinging.swings, swinging.swing)
 
 
 def foretold_changes(expected: LightCurve, means: np.ndarray, cuts: Sequence[int]) -> np.ndarray:
     """The relative changes [T-1] of light that goes by the curve, at the level of the clip's means [T]; 0 at a cut."""
     curve = expected_luminance(expected, len(means)) * (1.0 if expected.source == "render" else means[0])
-    changes = np.diff(curve) / np.maximum((curve[1:] + curve[:-1]) / 2, DARK)
+    return plain_changes(curve, cuts)
+
+
+def plain_changes(light: np.ndarray, cuts: Sequence[int]) -> np.ndarray:
+    """The relative changes [T-1] of a course of luminance [T]; 0 at a cut."""
+    changes = np.diff(light) / np.maximum((light[1:] + light[:-1]) / 2, DARK)
     changes[[cut - 1 for cut in cuts]] = 0
     return changes
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from .light_color import blackbody_rgb, color_temperature, luminance, mired
 from .light_direction import LightDirection, light_direction
-from .light_flicker import foretold_changes, unrest_of
+from .light_flicker import foretold_changes, plain_changes, unrest_of
 from .light_jumps import DARK, MEANT_NEAR, Jump, find_jumps
 from .light_loss import LightConsistencyLoss
 from .light_motion import Changes, compare_frames, reduced
@@ -132,7 +132,7 @@ def measure(frames: np.ndarray, fps: float, expected: LightCurve | None = None) 
     course = np.concatenate([[0.0], np.cumsum(relative)])
     curve = None if expected is None else expected_luminance(expected, count)
     foretold = None if expected is None else foretold_changes(expected, y.mean(1), cuts)
-    unrest = unrest_of(relative, foretold, cuts, any(jump.size for jump in jumps))
+    unrest = unrest_of(relative, plain_changes(y.mean(1), cuts), foretold, cuts, any(jump.size for jump in jumps))
     kelvin = None if expected is None else expected_temperature(expected, count)
     return LightMeasures(
         frames=count,
@@ -188,7 +188,7 @@ def relative_changes(changes: Changes, cuts: list[int], means: np.ndarray) -> np
     Where hardly anything can be followed the plain means [T] tell.
     """
     followed = _over_cells(changes.change / np.maximum(changes.level, DARK), changes.weight)
-    plain = np.diff(means) / np.maximum((means[1:] + means[:-1]) / 2, DARK)
+    plain = plain_changes(means, [])
     lost = changes.weight.mean((1, 2)) < 0.1
     if not cuts:
         lost |= changes.alike < _ANOTHER_PICTURE

@@ -17,6 +17,7 @@ from wan_engine.colour import decode, encode
 from wan_engine.encode import write_clip
 from wan_engine.light_color import blackbody_rgb, color_temperature
 from wan_engine.light_direction import light_direction
+from wan_engine.light_flicker import plain_changes, unrest_of
 from wan_engine.light_series import slow_part
 from wan_engine.lighting import LightConsistencyLoss, measure, verdict
 from wan_engine.request import LightCurve, UsageError
@@ -276,6 +277,15 @@ class TestMeant:
         found = measure(clip, 24, brief(light))
         assert [jump.frame for jump in found.jumps if jump.meant] == [20]
         assert verdict(found).word == "jumps" and verdict(found).frame == 13
+
+    def test_a_curve_that_knows_what_crosses_the_picture_makes_no_pulses_of_it(self):
+        """Rendered means swing with what crosses; along the motion the light only falls."""
+        sunset = np.linspace(1, 0.4, 121)
+        crossed = sunset * (1 + 0.06 * np.sin(2 * np.pi * np.arange(121) / 60))
+        light, means = plain_changes(sunset, []), plain_changes(crossed, [])
+        assert unrest_of(light, light, means, [], False).swings > 2
+        assert unrest_of(light, means, means, [], False).swings == 0
+        assert unrest_of(means, means, light, [], False).swings > 2
 
     @pytest.mark.parametrize("hertz", [0.5, 1.0])
     def test_pulsing_is_found_in_steady_light_and_under_a_sunset(self, hertz):
