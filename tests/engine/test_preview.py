@@ -96,12 +96,12 @@ def test_the_strip_is_small_for_any_clip(shape):
 def test_both_autoencoders_get_a_map_of_their_own(model):
     vae = load(golden.path(f"fullstack/{model}/checkpoint")).networks.vae()
     light_map = fit_light_map(vae)
-    assert light_map.first.weight.shape == light_map.later.weight.shape == (3, vae.z_dim)
+    assert {one.weight.shape for one in light_map.frames} == {(3, vae.z_dim)}
     rgb = light_map.rgb(torch.randn(vae.z_dim, 2, 3, 4))
     assert rgb.shape == (3, 2, 3, 4) and torch.isfinite(rgb).all()
 
 
-def test_the_map_is_fitted_once_for_a_checkpoint(tmp_path):
+def test_the_map_is_opened_once_for_a_checkpoint(tmp_path):
     pipeline = load(NANO)
     request = GenerationRequest(str(NANO), "Dusk.", frames=5, steps=1, preview="preview.png")
     maps = []
