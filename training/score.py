@@ -105,13 +105,13 @@ def score(data: Path, checkpoint: Path, count: int, noises: int, guides: list[st
         truth = pixels_of(folder)
         share = np.linspace(0, 1, FRAMES)[:, None, None, None]
         curves = curves_of(truth, data / "held_out" / "light" / f"{folder.name}.json")
-        made = {}
-        for seed in range(number, number + noises * count, count):
-            made = dict(made_of(pipeline, truth, prompts["mirror=0 reverse=0"], curves, guides, seed))
-            made["first+last: cross-fade"] = truth[:1] * (1 - share) + truth[-1:] * share
-            made["first: frozen"] = np.repeat(truth[:1], FRAMES, axis=0)
-            for name, frames in made.items():
-                rows.setdefault(name, []).append((psnr(frames[1:], truth[1:]), curve_error(frames, truth)))
+        prompt = prompts["mirror=0 reverse=0"]
+        clips = [c for k in range(noises) for c in made_of(pipeline, truth, prompt, curves, guides, number + k * count)]
+        clips.append(("first+last: cross-fade", truth[:1] * (1 - share) + truth[-1:] * share))
+        clips.append(("first: frozen", np.repeat(truth[:1], FRAMES, axis=0)))
+        made = dict(clips)
+        for name, frames in clips:
+            rows.setdefault(name, []).append((psnr(frames[1:], truth[1:]), curve_error(frames, truth)))
         for frames in (truth, *(made[f"{mode}: {guides[0]}"] for mode in PICTURES if guides[0] == "off")):
             pictures.append(np.hstack([frames[i] for i in (0, 4, 8, 12, 16)]))
     for name, values in rows.items():

@@ -185,8 +185,7 @@ class Pipeline:
         fitted once."""
         if request.preview is None and request.light_strength == "off":
             return None
-        if self._light_map is None:
-            self._light_map = self.checkpoint.load_light_map()
+        self._light_map = self._light_map or self.checkpoint.load_light_map()
         if self._light_map is None:
             self._light_map = distributed.from_first(lambda: fit_light_map(self.networks.vae()))
             self.networks.release()
