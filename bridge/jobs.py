@@ -7,17 +7,18 @@ standard library; a request goes in and comes out as its JSON.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
 import re
 import socket
+import stat
 import sys
 import threading
 import time
 import unicodedata
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -142,6 +143,16 @@ class JobFolder:
     def log(self) -> Path:
         return self.path / "log.txt"
 
+    def check_links(self) -> None:
+        """Raises JobError when something in the folder is a link, which writing or deleting could follow out of it."""
+        for place, folders, files in os.walk(self.path):
+            for entry in (Path(place) / name for name in (*folders, *files)):
+                if is_link(entry):
+                    raise JobError(
+                        f"{entry} is a link to another place, but a job folder holds files of its own only. "
+                        "Remove the link, or generate the shot again."
+                    )
+
     def write_request(self, request: Request) -> None:
         """Store the request. Raises JobError when it cannot be written."""
         self._write_json(self.request, request.to_json())
@@ -192,7 +203,7 @@ class JobFolder:
         """State running, by this process, and a fresh events.jsonl. Raises JobError."""
         queued = self.read_state().queued
         with _in_words(self.path):
-            self.events.write_bytes(b"")
+            os.close(open_own(self.events, os.O_TRUNC))
         self.write_state(
             JobState("running", queued=queued, started=utc_now(), pid=os.getpid(), host=socket.gethostname())
         )
@@ -219,7 +230,7 @@ class JobFolder:
     def append_event(self, event: dict[str, Any]) -> None:
         """Add one line to events.jsonl, stamped with `at` (seconds since 1970). Raises JobError."""
         line = json.dumps({**event, "at": round(time.time(), 3)}) + "\n"
-        with _in_words(self.path), self.events.open("a", encoding="utf-8") as file:
+        with _in_words(self.path), open(open_own(self.events), "a", encoding="utf-8") as file:
             file.write(line)
 
     def read_events(self) -> list[dict[str, Any]]:
@@ -263,7 +274,8 @@ def _make_next(root: Path, name: str) -> Path:
 def _replace_file(path: Path, content: bytes) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.tmp")
     try:
-        with temporary.open("wb") as file:
+        temporary.unlink(missing_ok=True)
+        with temporary.open("xb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
@@ -271,6 +283,31 @@ def _replace_file(path: Path, content: bytes) -> None:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def is_link(path: Path) -> bool:
+    """Whether this entry of a folder stands for a place elsewhere; on Windows also a junction. False where none is."""
+    try:
+        facts = path.lstat()
+    except OSError:
+        return False
+    if sys.platform == "win32":
+        return facts.st_reparse_tag in (stat.IO_REPARSE_TAG_SYMLINK, stat.IO_REPARSE_TAG_MOUNT_POINT)
+    return stat.S_ISLNK(facts.st_mode)
+
+
+def open_own(path: Path, flags: int = 0) -> int:
+    """A descriptor that appends to a job's own file, made when it is not there. A link is not followed, a file that
+    other folders share (a hard link) is replaced by one of our own, a pipe is not waited for. Raises OSError.
+    """
+    if is_link(path):  # what O_NOFOLLOW says too, where there is one
+        raise OSError(errno.ELOOP, "it is a link to another place", str(path))
+    with contextlib.suppress(FileNotFoundError):
+        facts = path.lstat()
+        if stat.S_ISREG(facts.st_mode) and facts.st_nlink > 1:
+            path.unlink()
+    flags |= os.O_WRONLY | os.O_CREAT | os.O_APPEND
+    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0), 0o666)
 
 
 def _rename_over(source: Path, target: Path) -> None:
@@ -315,7 +352,7 @@ def disk_trouble(error: OSError, folder: Path) -> str:
     return f"{error.filename or folder}: {error.strerror or error}. Choose another output folder or mend this one."
 
 
-@contextmanager
+@contextlib.contextmanager
 def _in_words(folder: Path) -> Iterator[None]:
     try:
         yield

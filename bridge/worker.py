@@ -29,7 +29,7 @@ from typing import Any
 from wan_engine.request import Cancelled, CheckpointError, GenerationError, GenerationRequest, WanError
 
 from . import protocol
-from .jobs import DISK_FULL, NOT_ALLOWED, JobError, JobFolder, disk_trouble
+from .jobs import DISK_FULL, NOT_ALLOWED, JobError, JobFolder, disk_trouble, open_own
 
 PARENT_GONE = "The program that asked for this clip ended before it was finished. Generate the shot again."
 
@@ -185,7 +185,9 @@ class Worker:
 
     def _generate(self, task: Task) -> None:
         job = task.job
+        job.check_links()
         request = GenerationRequest.from_json(job.read_request())
+        request.check_outputs_inside()
         request = replace(
             request,
             report=request.report or job.report.name,
@@ -246,7 +248,7 @@ class _LogInto:
 
     def __enter__(self) -> None:
         try:
-            descriptor = os.open(self._log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+            descriptor = open_own(self._log)
         except OSError as error:
             print(f"no log for this job: {error}", file=sys.stderr)
             return

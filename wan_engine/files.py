@@ -26,6 +26,7 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
         unfinished = _beside(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
+            create_file(unfinished)
             write(unfinished)
             with unfinished.open("rb+") as file:
                 os.fsync(file.fileno())
@@ -50,6 +51,12 @@ def write_whole_sequence(folder: Path, pattern: str, write: Callable[[Path], obj
                 new.replace(folder / new.name)
         finally:
             shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def create_file(path: Path) -> None:
+    """An empty new file at `path`: what had that name, also a link to somewhere else, is gone. Raises OSError."""
+    path.unlink(missing_ok=True)
+    path.open("xb").close()
 
 
 def _beside(path: Path) -> Path:

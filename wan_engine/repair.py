@@ -28,7 +28,8 @@ from .review import light_facts, with_page
 def repair(task: dict[str, Any]) -> str:
     """Writes the corrected clip with its report.json and report.png; returns its path.
 
-    Raises UsageError when what it needs of `source` is gone, GenerationError when the clip cannot be written.
+    Raises UsageError when what it needs of `source` is gone or its outputs lie elsewhere, GenerationError when the
+    clip cannot be written.
     """
     source, job = Path(task["source"]), Path(task["job"])
     if source.resolve() == job.resolve():
@@ -36,6 +37,7 @@ def repair(task: dict[str, Any]) -> str:
     if not set(task["correct"]) <= set(REPAIRS):
         raise UsageError(f"correct is {task['correct']}, but must be any of {', '.join(REPAIRS)}.")
     request = GenerationRequest.from_json(read_json(source / "request.json"))
+    request.check_outputs_inside()
     report = read_json(source / "report.json")
     raw = read_frames(source / (request.frames_out or "raw"))
     first = source / request.image if request.image else None

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import PureWindowsPath
 from types import MappingProxyType
 from typing import Any, TypeVar
 
@@ -22,6 +23,8 @@ LIGHT_SOURCES = ("brief", "render")
 GUIDES = ("off", "gentle", "strict")
 REPAIRS = ("deflicker", "color")
 CODECS = ("h264", "prores", "ffv1", "png", "exr")
+# The fields that name what a generation writes.
+OUTPUTS = ("out", "latents", "frames_out", "report", "resume", "preview", "prompt_cache", "page")
 # What a distilled model is sampled with; whatever the request states itself goes before it.
 PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {"lightning": {"steps": 4, "shift": 5.0, "guide": (1.0, 1.0), "solver": "euler"}}
@@ -200,6 +203,19 @@ class GenerationRequest:
         """How firmly the light is guided: what was asked for, else gentle with a light curve and off without."""
         return self.guide_light or ("off" if self.light is None else "gentle")
 
+    def check_outputs_inside(self) -> None:
+        """Raise UsageError for an output that is not below the folder the generation runs in, on any system.
+
+        The names are looked at, not the disk: whether something in the folder is a link is for its owner to see.
+        """
+        for field in OUTPUTS:
+            name = getattr(self, field)
+            if name is not None and not _stays_below(name):
+                raise UsageError(
+                    f"{field} is {name!r}, but the outputs of a job lie in its folder; give a name without drive, "
+                    "leading slash or '..'."
+                )
+
     @property
     def load_options(self) -> dict[str, Any]:
         """The arguments of `pipeline.load`: two requests with equal ones can share a loaded pipeline."""
@@ -327,6 +343,13 @@ def _tile(value: Any) -> bool:
 
 def _path(value: object) -> bool:
     return isinstance(value, str) and value != "" and "\0" not in value
+
+
+def _stays_below(name: str) -> bool:
+    """Whether a folder joined with `name` is something below that folder. Windows' reading knows both slashes and
+    drives; "...mp4" is refused because ".." is left of it without its ending."""
+    path = PureWindowsPath(name)
+    return not path.anchor and path.parts != () and not any(part.startswith("..") for part in path.parts)
 
 
 def _pair_of(accepts: Callable[[object], bool]) -> Callable[[object], bool]:

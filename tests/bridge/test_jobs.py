@@ -176,8 +176,10 @@ def test_events_come_back_without_the_torn_line(tmp_path):
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a device that is always full")
 def test_a_full_disk_is_told_in_words(tmp_path):
-    job = JobFolder.create(tmp_path, "A")
-    job.events.symlink_to("/dev/full")
+    class OnFullDisk(JobFolder):
+        events = Path("/dev/full")
+
+    job = OnFullDisk.create(tmp_path, "A")
     with pytest.raises(JobError, match=r"disk is full.*Free some space") as caught:
         job.append_event({"event": "step"})
     assert caught.value.exit_status == 5
