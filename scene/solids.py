@@ -155,6 +155,7 @@ class SolidFrame:
     def __post_init__(self) -> None:
         self.low, self.high = self.corners.min(axis=1), self.corners.max(axis=1)
         self.inverse: dict[int, Any] = {}
+        self.faces: dict[bpy.types.Object, bool] = {}
 
     def points(self, indices: list[int]) -> np.ndarray:
         """Points [N, 3] in metres of some bodies."""
@@ -208,10 +209,14 @@ class SolidFrame:
         length = math.hypot(*along)
         if length < 1e-12:
             return None
+        evaluated = body.item.evaluated_get(self.depsgraph)
         try:
-            evaluated = body.item.evaluated_get(self.depsgraph)
+            if body.item not in self.faces:
+                self.faces[body.item] = has_faces(evaluated)
+            if not self.faces[body.item]:
+                return None
             hit, place, _, _ = evaluated.ray_cast(Vector(start), Vector(along / length), distance=length)
-        except RuntimeError:  # a curve without a surface, an empty text: nothing that could be in the way
+        except RuntimeError:  # not evaluated at this frame (disabled in viewports by a key)
             return None
         return placed(np.array(place[:])[None], body.matrix)[0] * self.unit if hit else None
 
@@ -232,6 +237,17 @@ def _is_still(item: bpy.types.Object) -> bool:
     if plain is None or not plain.still or not still_shape(item):
         return False
     return not any(path in {"hide_render", "visible_camera"} for path, _ in plain.curves)
+
+
+def has_faces(evaluated: bpy.types.Object) -> bool:
+    """Whether an evaluated object has faces. Only then may it be asked for a ray cast: Blender (4.2 to 5.2) reads the
+    mesh of a curve, a surface or a text without looking whether there is one, and crashes."""
+    if evaluated.type == "MESH":
+        return len(evaluated.data.polygons) > 0
+    mesh = evaluated.to_mesh()
+    found = mesh is not None and len(mesh.polygons) > 0
+    evaluated.to_mesh_clear()
+    return found
 
 
 def local_points(evaluated: bpy.types.Object) -> np.ndarray:
