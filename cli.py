@@ -244,8 +244,11 @@ def _render(args: argparse.Namespace) -> int:
 def _dry_run(args: argparse.Namespace, settings: previs.Settings) -> int:
     brief, warnings = previs.read_shots(_scene(), args.shot)
     _warn([*warnings, *previs.contradictions_of(brief, settings)])
+    told: dict[str, None] = {}
     for shot in brief.shots:
-        print(previs.prepare(_scene(), brief, shot, settings).path, file=args.stream)
+        print(previs.prepare(_scene(), brief, shot, settings, note=told.setdefault).path, file=args.stream)
+    for note in told:
+        _complain(f"note: {note}")
     return 0
 
 

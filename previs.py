@@ -45,10 +45,12 @@ from .wan_engine.request import (
     UsageError,
     WanError,
 )
+from .wan_engine.sizes import squeeze
 
 ADDON_DIR = Path(__file__).resolve().parent
 NANO = ADDON_DIR / "checkpoints" / "nano"
 MODES = ("first_last", "first", "text")
+TOLD_SQUEEZE = 0.03  # the user is told of a picture that is squeezed more than this
 RAW = "raw"  # the folder of a job's frames as the model made them, before any finishing
 OVERVIEW = "overview.png"
 # What the engine lets one choose from.
@@ -57,6 +59,7 @@ CHOICES = {
     "correct": REPAIRS, "codec": CODECS,
 }  # fmt: skip
 Take = sequencer.Take
+Note = Callable[[str], None]  # is told what the user should know and is no error
 OurError = (SceneError, WanError, JobError, sequencer.SequencerError)
 
 
@@ -75,7 +78,8 @@ class Settings:
     `description`, `style` and `negative` are the user's words about the whole scene, `shot_words` those about single
     shots, by their names; `template` orders a prompt's parts.
 
-    `size` is (width, height); for image modes only its area counts. `output` None puts job folders beside the .blend.
+    `size` is (width, height), of which the area counts: the clip has the scene's shape. `output` None puts job folders
+    beside the .blend.
     `engine_python` and `user_dir` tell where the engine's environment is.
     """
 
@@ -120,6 +124,10 @@ class Finding:
     ok: bool
     what: str
     advice: str = ""
+
+
+def _ignored(note: str) -> None:
+    """For whom notes do not matter."""
 
 
 def read_shots(scene: bpy.types.Scene, names: Sequence[str] | None = None) -> tuple[Brief, list[str]]:
@@ -168,23 +176,40 @@ def jobs_root(settings: Settings) -> Path:
     return Path(bpy.data.filepath).resolve().parent / "previs"
 
 
-def prepare(scene: bpy.types.Scene, brief: Brief, shot: Shot, settings: Settings) -> JobFolder:
-    """A job folder with the shot's conditioning frames and request, ready to run. Renders some frames in Blender."""
+def prepare(scene: bpy.types.Scene, brief: Brief, shot: Shot, settings: Settings, note: Note = _ignored) -> JobFolder:
+    """A job folder with the shot's conditioning frames and request, ready to run. Renders some frames in Blender.
+
+    `note` is told what the user should know of how the clip is made.
+    """
     model = outline(settings.checkpoint)
-    request = request_of(brief, shot, settings, model)
+    size = size_of(scene, settings, model, note)
+    request = request_of(brief, shot, settings, model, size)
     job = JobFolder.create(jobs_root(settings), shot.name)
     try:
         frames: dict[str, Path] = {}
         if settings.mode != "text":
-            picture = model.picture_size(brief.resolution, settings.size)
             last = settings.mode == "first_last"
-            frames = conditioning.render_first_last(scene, shot, picture, job.conditioning, last=last)
+            frames = conditioning.render_first_last(scene, shot, size, job.conditioning, last=last)
         light = expected_light(scene, shot, settings, frames)
         job.write_request(replace(request, light=light, guide_light=settings.guide_light))
     except BaseException as error:
         job.mark_ended("failed", str(error) or "Stopped.", getattr(error, "exit_status", 130))
         raise
     return job
+
+
+def size_of(scene: bpy.types.Scene, settings: Settings, model: Outline, note: Note = _ignored) -> tuple[int, int]:
+    """The size of the scene's clips, decided here alone: the frames are rendered at it and the engine makes exactly it.
+    Raises UsageError when the model can make none of the scene's shape.
+    """
+    shape = conditioning.frame_shape(scene)
+    size = model.size_for(shape, settings.size)
+    if (change := squeeze(shape, size)) > TOLD_SQUEEZE:
+        note(
+            f"{model.title} makes this scene's clips at {size[0]}x{size[1]}, which squeezes the {shape:.2f}:1 picture "
+            f"by {change:.0%}; the strip is stretched back over the frame."
+        )
+    return size
 
 
 def expected_light(scene: bpy.types.Scene, shot: Shot, settings: Settings, frames: Mapping[str, Path]) -> LightCurve:
@@ -196,7 +221,9 @@ def expected_light(scene: bpy.types.Scene, shot: Shot, settings: Settings, frame
     return LightCurve.from_json(curve.to_json())
 
 
-def request_of(brief: Brief, shot: Shot, settings: Settings, model: Outline) -> GenerationRequest:
+def request_of(
+    brief: Brief, shot: Shot, settings: Settings, model: Outline, size: tuple[int, int]
+) -> GenerationRequest:
     """What the engine is asked for; file names are relative to the job folder. Raises UsageError."""
     if settings.mode not in MODES:
         raise UsageError(f"The mode {settings.mode!r} is unknown; choose one of {', '.join(MODES)}.")
@@ -207,7 +234,8 @@ def request_of(brief: Brief, shot: Shot, settings: Settings, model: Outline) -> 
         negative=prompt.negative(model.negative) if prompt.negative_text else None,
         image=None if settings.mode == "text" else "conditioning/first.png",
         last_image="conditioning/last.png" if settings.mode == "first_last" else None,
-        size=settings.size or (None if settings.mode == "text" else model.area),
+        size=size,
+        exact_size=True,
         steps=settings.steps,
         seed=settings.seed,
         preset=settings.preset,
@@ -463,7 +491,7 @@ class Generation(Work):
         self.overview: Path | None = None
         self.brief, warnings = read_shots(scene, names)
         self.warnings = [*warnings, *contradictions_of(self.brief, settings)]
-        outline(settings.checkpoint)
+        self.size = size_of(scene, settings, outline(settings.checkpoint))
         jobs_root(settings)
         self._client = engine_client(settings)
         self._resume = resume
@@ -513,7 +541,7 @@ class Generation(Work):
     def _run_shot(self, shot: Shot) -> Iterator[bool]:
         scene = self._live_scene()
         cut_short = unfinished(self.settings, shot.name, shot.frame_count) if self._resume else None
-        job = cut_short.job if cut_short else prepare(scene, self.brief, shot, self.settings)
+        job = cut_short.job if cut_short else prepare(scene, self.brief, shot, self.settings, note=self.progress.note)
         self.progress.tell("Starting the engine", SHARES["frames"])
         yield False
         if self._cancelled:

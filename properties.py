@@ -34,7 +34,7 @@ MODES = (
 )
 SIZES = (
     ("MODEL", "As the Model Likes", "The size that the model was made for"),
-    ("CUSTOM", "Choose", "A width and height of your own; with frames from the scene only the area counts"),
+    ("CUSTOM", "Choose", "An area of your own, as width and height; the clips have the scene's shape"),
 )
 PRECISIONS = (
     ("float32", "Full", "Exact, and needs the most memory"),

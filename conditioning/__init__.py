@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Pictures of a shot that the video model is conditioned on, rendered from the scene without leaving a trace in it."""
 
-from .frames import render_first_last
+from .frames import frame_shape, render_first_last
 from .light_curve import PredictedLight, predict_light, render_light
 from .preserve import preserved
 
-__all__ = ["PredictedLight", "predict_light", "preserved", "render_first_last", "render_light"]
+__all__ = ["PredictedLight", "frame_shape", "predict_light", "preserved", "render_first_last", "render_light"]

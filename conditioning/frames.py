@@ -21,6 +21,12 @@ _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _PNG_END = b"IEND\xaeB\x60\x82"
 
 
+def frame_shape(scene: bpy.types.Scene) -> float:
+    """Width over height of the scene's frame as it is looked at: pixels that are not square count."""
+    render = scene.render
+    return render.resolution_x * render.pixel_aspect_x / (render.resolution_y * render.pixel_aspect_y)
+
+
 def render_first_last(
     scene: bpy.types.Scene,
     shot: Shot,
@@ -100,8 +106,7 @@ def _check_writable(folder: Path) -> None:
 
 def _set_picture(scene: bpy.types.Scene, size: tuple[int, int]) -> None:
     render, image = scene.render, scene.render.image_settings
-    frame = render.resolution_x * render.pixel_aspect_x / (render.resolution_y * render.pixel_aspect_y)
-    squeeze = frame * size[1] / size[0]
+    squeeze = frame_shape(scene) * size[1] / size[0]
     render.resolution_x, render.resolution_y = size
     render.resolution_percentage = 100
     # Blender allows no pixel aspect below 1.

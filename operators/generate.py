@@ -96,7 +96,7 @@ class Generate(Work):
             session.picture = 0
         elif self._pictures != progress.pictures and not bpy.app.background:
             self._picture = self._picture or LivePicture()
-            width, height = generation.brief.resolution
+            width, height = generation.size
             session.picture, self._pictures = self._picture.show(progress.picture, width / height), progress.pictures
 
     def _drop_timer(self, context: bpy.types.Context) -> None:

@@ -11,9 +11,10 @@ from . import models
 from .headers import Stored, kind_of, read_header, read_json
 from .layouts import Layout, find_layout, latent_channels, shapes_of
 from .request import CheckpointError
-from .sizes import Size, size_for_cover, size_for_picture
+from .sizes import Size, nearest_size
 
 SCHEMA = "wan_previs.checkpoint/1"
+_ANY_SHAPE, _OWN_SHAPE = 0.03, 0.07  # the squeeze up to which a trained size goes first; see Outline.size_for
 _WIDE_LATENT = 48  # latent channels of the 2.2 autoencoder, whose latents stand for 16x16 pixels
 
 
@@ -22,8 +23,9 @@ class Outline:
     """`area` is the default (width, height) whose product bounds an image-to-video clip; `multiple` what sides are
     rounded to.
 
-    `cover` tells that pictures are covered and cropped (the 2.2 5B model) instead of stretched; `negative` is the
-    negative prompt that is used when none is given.
+    `cover` tells that a picture of another shape is covered and cropped (the 2.2 5B model) instead of stretched;
+    `negative` is the negative prompt that is used when none is given. `sizes` are those it was trained at, `only_these`
+    tells that it has seen no others, as checkpoints of our own.
     """
 
     title: str
@@ -31,13 +33,19 @@ class Outline:
     multiple: int
     cover: bool
     negative: str = ""
+    sizes: tuple[Size, ...] = ()
+    only_these: bool = False
 
-    def picture_size(self, scene: Size, size: Size | None) -> Size:
-        """The clip's (width, height) for a scene's resolution and the user's size, None for the model's own."""
-        width, height = size or self.area
-        if self.cover:
-            return size_for_cover(scene, width * height, self.multiple)
-        return size_for_picture(scene, width * height, self.multiple // 2)
+    def size_for(self, shape: float, asked: Size | None) -> Size:
+        """The clip's (width, height) for a frame of the aspect ratio `shape` and the area of `asked`, None for the
+        model's own. Raises UsageError when there is none.
+
+        Models that were trained at many shapes keep to a listed size where that costs next to nothing; those that know
+        only the listed ones make others worse, so a visible squeeze is the lesser evil.
+        """
+        width, height = asked or self.area
+        tolerance = _OWN_SHAPE if self.only_these else _ANY_SHAPE
+        return nearest_size(shape, width * height, self.multiple, self.sizes, tolerance)
 
 
 def outline(place: Path) -> Outline:
@@ -50,14 +58,15 @@ def outline(place: Path) -> Outline:
     row, latent = _by_tensors(found, header) if header else _by_names(found)
     sizes = own.get("sizes") or row.sizes
     area = own.get("area") or row.area or sizes[0]
-    conditioned = row in (models.I2V_A14B, models.I2V_14B_V21, models.I2V_14B_480P_V21, models.FLF2V_14B_V21)
     wide = latent == _WIDE_LATENT
     return Outline(
-        str(own.get("title", row.title)),
-        (int(area[0]), int(area[1])),
-        32 if wide else 16,
-        wide and not conditioned,
-        str(own.get("negative", row.negative)),
+        title=str(own.get("title", row.title)),
+        area=(int(area[0]), int(area[1])),
+        multiple=32 if wide else 16,
+        cover=wide and row is models.TI2V_5B,
+        sizes=tuple((int(width), int(height)) for width, height in sizes),
+        only_these="sizes" in own,
+        negative=str(own.get("negative", row.negative)),
     )
 
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,8 +13,9 @@ from torch import Tensor
 
 from . import images
 from .checkpoint import Checkpoint
+from .models import Model
 from .request import GenerationRequest, UsageError, check_frames
-from .sizes import Size, check_size, size_for_cover, size_for_picture
+from .sizes import SAME_AREA, Size, check_size, size_for_cover, size_for_picture
 
 
 @dataclass(frozen=True)
@@ -119,15 +121,25 @@ def _pictures(
             raise UsageError(f"{model.title} starts from a picture; give one with --image.")
         check_size(asked, multiple)
         return _Pictures(asked, asked)
+    if request.exact_size:
+        check_size(asked, multiple)
     if not checkpoint.channel_conditioned:
         _check_picture_is_possible(request, checkpoint, stride)
         picture = images.read_picture(folder / request.image)
-        size = size_for_cover(picture.size, asked[0] * asked[1], multiple)
-        return _Pictures(size, asked, images.covered(picture, size), notes=_cover_notes(picture.size, size))
+        size = asked if request.exact_size else size_for_cover(picture.size, asked[0] * asked[1], multiple)
+        return _Pictures(
+            size,
+            _trained_area(request, model, asked),
+            images.covered(picture, size),
+            notes=_cover_notes(picture.size, size),
+        )
     picture = images.read_picture(folder / request.image)
-    area = request.size or model.area or asked
-    size = _trained_size(picture.size, area, checkpoint.trained_sizes) or size_for_picture(
-        picture.size, area[0] * area[1], stride[1]
+    area = _trained_area(request, model, request.size or model.area or asked)
+    size = (
+        asked
+        if request.exact_size
+        else _trained_size(picture.size, area, checkpoint.trained_sizes)
+        or size_for_picture(picture.size, area[0] * area[1], stride[1])
     )
     first, last, notes = images.as_tensor(picture), None, _stretch_notes(picture.size, size)
     if request.last_image is not None:
@@ -167,6 +179,20 @@ def _trained_size(picture: Size, asked: Size, trained: tuple[Size, ...]) -> Size
         if width * height == asked[0] * asked[1] and width * picture[1] == height * picture[0]:
             return width, height
     return None
+
+
+def _trained_area(request: GenerationRequest, model: Model, asked: Size) -> Size:
+    """The size whose area the clip stands for. An exact one on the grid differs a little from the area that it was
+    chosen for, which must not change the shift: it counts as the nearest trained one.
+    """
+    if not request.exact_size:
+        return asked
+
+    def change(size: Size) -> float:
+        return abs(math.log(size[0] * size[1] / (asked[0] * asked[1])))
+
+    nearest = min(model.sizes, key=change)
+    return nearest if change(nearest) <= SAME_AREA else asked
 
 
 def _last_picture(last: Image.Image, first: Size, checkpoint: Checkpoint) -> tuple[Tensor, tuple[str, ...]]:

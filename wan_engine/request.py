@@ -137,8 +137,9 @@ class LightCurve:
 class GenerationRequest:
     """One clip to make. None means the default of the preset, or else of the checkpoint's model.
 
-    `size` is (width, height) in pixels, `guide` (low-noise, high-noise), `fps` the rate at which the model's
-    frames play. With `clip_frames` and `clip_fps` the clip is retimed to exactly that many frames at that rate.
+    `size` is (width, height) in pixels. With a picture only its area counts, unless `exact_size` says that the clip is
+    to have it, whatever the picture's. `guide` is (low-noise, high-noise), `fps` the rate at which the model's frames
+    play. With `clip_frames` and `clip_fps` the clip is retimed to exactly that many frames at that rate.
 
     `step_cache` is the relative change up to which a step may reuse what the blocks gave in an earlier one (0 = every
     step is computed); `attention` the name of a backend; `compile` lets torch compile the transformer's blocks.
@@ -162,6 +163,7 @@ class GenerationRequest:
     image: str | None = None
     last_image: str | None = None
     size: tuple[int, int] | None = None
+    exact_size: bool = False
     frames: int | None = None
     steps: int | None = None
     shift: float | None = None
@@ -270,6 +272,8 @@ class GenerationRequest:
         check_frames(self.frames)
         if self.last_image is not None and self.image is None:
             raise UsageError("A last picture needs a first picture too; give image.")
+        if self.exact_size and self.size is None:
+            raise UsageError("An exact size needs a size; give size, or leave out exact_size.")
         if (self.clip_frames is None) != (self.clip_fps is None):
             raise UsageError("clip_frames and clip_fps belong together; give both or neither.")
         if self.light is not None:
@@ -384,6 +388,7 @@ _CHECKS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "image": (_path, "a picture file"),
     "last_image": (_path, "a picture file"),
     "size": (_pair_of(_side), "width and height, whole numbers from 1 to 65536"),
+    "exact_size": (lambda value: isinstance(value, bool), "true or false"),
     "frames": (_count, "a positive whole number"),
     "steps": (lambda value: _count(value) and value <= 1000, "a whole number from 1 to 1000"),
     "shift": (_positive, "a positive number"),

@@ -123,6 +123,41 @@ def test_picture_of_the_5b_model_is_covered_and_cut(ti2v, tmp_path):
         assert told(plan, f"scaled to {scaled}") == (scaled != f"{case['out_w']}x{case['out_h']}")
 
 
+@pytest.mark.parametrize("size", [(64, 32), (1488, 624), (848, 480), (96, 160)])
+def test_an_exact_size_is_made_whatever_the_shape_of_the_picture(size, i2v21, flf2v, ti2v, t2v21, opened, tmp_path):
+    """What renders its pictures itself settles the size; the engine must not round it again."""
+    name = picture(tmp_path, "a.png", size)
+    odd = picture(tmp_path, "odd.png", (50, 70))
+    for checkpoint, stride in ((i2v21, STRIDE_8), (flf2v, STRIDE_8), (opened, STRIDE_8), (ti2v, STRIDE_16)):
+        if stride == STRIDE_16 and any(side % 32 for side in size):
+            continue
+        last = None if checkpoint is ti2v else name
+        plan = planned(checkpoint, tmp_path, stride, image=name, last_image=last, size=size, exact_size=True)
+        assert plan.size == size and torch.equal(plan.first, images.as_tensor(images.read_picture(tmp_path / name)))
+        assert not told(plan, "stretched") and not told(plan, "scaled")
+        assert (
+            planned(checkpoint, tmp_path, stride, image=odd, last_image=last and odd, size=size, exact_size=True).size
+            == size
+        )
+    assert planned(t2v21, tmp_path, size=size, exact_size=True).size == size
+    with pytest.raises(UsageError, match="multiples of 16"):
+        planned(i2v21, tmp_path, image=name, size=(size[0] + 8, size[1]), exact_size=True)
+
+
+def test_an_exact_size_counts_as_the_trained_area_that_it_was_chosen_for(i2v21, opened, tmp_path):
+    """A size on the grid may be a little larger than 832x480; the shift of the 480p model must not change for that."""
+    name = picture(tmp_path, "a.png", (64, 32))
+    for size in ((848, 480), (992, 416), (704, 528)):
+        plan = planned(i2v21, tmp_path, image=name, size=size, exact_size=True)
+        assert plan.shift == 3.0 and not told(plan, "may look worse")
+    for size in ((1488, 624), (1152, 768)):
+        assert planned(i2v21, tmp_path, image=name, size=size, exact_size=True).shift == 5.0
+    assert told(planned(i2v21, tmp_path, image=name, size=(64, 32), exact_size=True), "made for 1280x720")
+    own = replace(opened, trained_sizes=((160, 96),), model=replace(opened.model, sizes=((160, 96),), area=None))
+    assert told(planned(own, tmp_path, image=name, size=(224, 96), exact_size=True), "was made for 160x96")
+    assert not told(planned(own, tmp_path, image=name, size=(160, 96), exact_size=True), "was made for")
+
+
 def test_sizes_and_frames_that_cannot_be_made_name_the_nearest(ti2v, t2v21, tmp_path):
     with pytest.raises(UsageError, match="1280x704"):
         planned(ti2v, tmp_path, STRIDE_16, size=(1280, 720))

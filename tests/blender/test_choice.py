@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is decided before a shot is made: the size of its clip, from the shape of the scene's frame."""
+
+import json
+import struct
+from pathlib import Path
+
+import bpy
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+from wan_previs import previs
+from wan_previs.wan_engine.outline import outline
+from wan_previs.wan_engine.sizes import squeeze
+
+TINY = Path(__file__).resolve().parents[1] / "golden" / "fullstack" / "Wan2.2-I2V-A14B" / "checkpoint"
+NANO = previs.NANO
+SCOPE = (1828, 1556, 2.0)  # anamorphic: looked at, 2.35:1
+
+
+def size_of_png(path):
+    return struct.unpack(">2I", path.read_bytes()[16:24])
+
+
+@pytest.fixture
+def scene(blank_scene):
+    bpy.ops.mesh.primitive_cube_add()
+    camera = bpy.data.objects.new("Camera", bpy.data.cameras.new("Camera"))
+    camera.location, camera.rotation_euler = (0, -8, 1), (1.5708, 0, 0)
+    blank_scene.collection.objects.link(camera)
+    blank_scene.camera = camera
+    blank_scene.frame_end = 10
+    blank_scene.render.engine = "CYCLES"
+    blank_scene.cycles.samples = 1
+    yield blank_scene
+    previs.close_engine()
+
+
+def set_frame(scene, width, height, aspect=1.0, percentage=100):
+    """The scene's resolution; `aspect` is that of a pixel, width over height."""
+    render = scene.render
+    render.resolution_x, render.resolution_y, render.resolution_percentage = width, height, percentage
+    render.pixel_aspect_x, render.pixel_aspect_y = max(1.0, aspect), max(1.0, 1 / aspect)
+
+
+def prepared(scene, chosen):
+    """The request of the scene's only shot, its job and what was noted."""
+    notes = []
+    brief, _ = previs.read_shots(scene)
+    job = previs.prepare(scene, brief, brief.shots[0], chosen, notes.append)
+    return json.loads(job.request.read_text()), job, notes
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    frame=st.tuples(st.integers(300, 2400), st.integers(300, 1400)),
+    aspect=st.floats(0.5, 2.0),
+    percentage=st.integers(3, 100),
+    asked=st.none() | st.tuples(st.integers(64, 200), st.integers(64, 200)),
+    model=st.sampled_from(["nano", str(TINY)]),
+    mode=st.sampled_from(["first", "text"]),
+)
+@example((1998, 1080), 1.0, 100, None, "nano", "first")
+@example((1920, 1080), 1.0, 7, (160, 96), "nano", "first")
+@example(SCOPE[:2], SCOPE[2], 100, None, "nano", "text")
+@example((1440, 1080), 4 / 3, 31, None, "nano", "first")
+def test_frames_are_rendered_at_the_size_that_the_request_asks_for(
+    scene, tmp_path_factory, frame, aspect, percentage, asked, model, mode
+):
+    asked = asked or (None if model == "nano" else (96, 64))
+    set_frame(scene, *frame, aspect, percentage)
+    shape = frame[0] * scene.render.pixel_aspect_x / (frame[1] * scene.render.pixel_aspect_y)
+    folder = tmp_path_factory.mktemp("jobs")
+    request, job, notes = prepared(
+        scene, previs.Settings(model=model, mode=mode, size=asked, output=folder, guide_light="off")
+    )
+    size, told = tuple(request["size"]), outline(NANO if model == "nano" else Path(model))
+    assert request["exact_size"] and size == told.size_for(shape, asked)
+    assert all(side % told.multiple == 0 for side in size)
+    assert any("squeezes" in note for note in notes) == (squeeze(shape, size) > 0.03)
+    if mode == "first":
+        assert size_of_png(job.path / request["image"]) == size
+
+
+@pytest.mark.parametrize("percentage", [6, 7, 11, 12, 31, 100])
+def test_the_percentage_of_the_resolution_does_not_change_the_shape(scene, tmp_path, percentage):
+    set_frame(scene, 1920, 1080, 1.0, percentage)
+    for asked in (None, (160, 96)):
+        assert previs.size_of(scene, previs.Settings(size=asked), outline(NANO)) == (160, 96)
+
+
+@pytest.mark.parametrize(
+    ("frame", "size"),
+    [
+        (SCOPE, (224, 96)),
+        ((1440, 1080, 4 / 3), (160, 96)),
+        ((720, 576, 64 / 45), (160, 96)),
+        ((2048, 858, 1.0), (224, 96)),
+    ],
+    ids=["anamorphic", "HDV", "PAL wide", "scope"],
+)
+def test_pixels_that_are_not_square_count(scene, frame, size):
+    set_frame(scene, *frame)
+    assert previs.size_of(scene, previs.Settings(), outline(NANO)) == size
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize(("mode", "model"), [("first_last", "nano"), ("text", "nano"), ("first", str(TINY))])
+def test_the_engine_makes_exactly_the_size_that_was_rendered(scene, tmp_path, mode, model):
+    set_frame(scene, *SCOPE)
+    size = None if model == "nano" else (160, 96)
+    generation = previs.Generation(scene, previs.Settings(model=model, mode=mode, size=size, steps=1, output=tmp_path))
+    generation.run()
+    assert generation.errors == []
+    (job,) = tmp_path.glob("*-take-*")
+    report, request = (json.loads((job / name).read_text()) for name in ("report.json", "request.json"))
+    assert report["size"] == request["size"] == report["clip"]["size"]
+    assert squeeze(2.35, tuple(request["size"])) < 0.03
+    if mode != "text":
+        assert size_of_png(job / "conditioning" / "first.png") == tuple(request["size"])
