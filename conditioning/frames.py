@@ -9,13 +9,14 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import bpy
 
-from ..scene.brief import SceneError, Shot
-from .preserve import preserved
+from ..scene.brief import SceneError, Shot, find_block
+from .preserve import preserved, render_result
 
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _PNG_END = b"IEND\xaeB\x60\x82"
@@ -82,7 +83,10 @@ def render_frames(
 
 
 def _camera(scene: bpy.types.Scene, shot: Shot) -> bpy.types.Object:
-    camera = scene.objects.get(shot.camera) or bpy.data.objects.get(shot.camera) if shot.camera else None
+    """The shot's own camera: of several data-blocks that its name and library allow, the one bound to a marker."""
+    bound = [marker.camera for marker in scene.timeline_markers]
+    candidates = chain(bound, [scene.camera], scene.objects, bpy.data.objects)
+    camera: bpy.types.Object | None = find_block(candidates, shot.camera, shot.camera_library)
     if camera is None:
         raise SceneError(
             f'Shot "{shot.name}": there is no camera "{shot.camera}" in the scene "{scene.name}". '
@@ -174,7 +178,10 @@ def _render(scene: bpy.types.Scene, shot: Shot, frame: int, size: tuple[int, int
     try:
         # Not through scene.render.filepath, which reads braces and number signs in folder names as placeholders.
         path.unlink(missing_ok=True)
-        bpy.data.images["Render Result"].save_render(str(path), scene=scene)
+        result = render_result()
+        if result is None:
+            raise SceneError(f"{where} was rendered but left no picture. Try again.")
+        result.save_render(str(path), scene=scene)
         complete = _is_complete_png(path, size)
     except (OSError, RuntimeError) as error:
         raise SceneError(f'{where} could not be saved as "{path}": {_plain(error)}') from error

@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 import tempfile
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import accumulate, pairwise
 from pathlib import Path
@@ -21,7 +21,7 @@ from typing import Any
 import bpy
 
 from .. import compat
-from ..scene.brief import Shot, SunSample
+from ..scene.brief import Shot, SunSample, find_block
 from .frames import render_frames
 from .preserve import preserved
 from .tone import Tone, mean_rgb, tone_of
@@ -240,15 +240,16 @@ def _view(shot: Shot, frame: int) -> Rgb:
 
 def _glows(scene: bpy.types.Scene, shot: Shot, frames: Sequence[int]) -> list[Glow]:
     """Lamps and world at every frame; looked at once when none of them is animated."""
-    names = {light.name for light in shot.lights}
-    objects = [ob for ob in scene.objects if ob.type == "LIGHT" and ob.name in names]
-    if not any(_animated(owner) for owner in _owners(scene, objects)):
-        return [_glow(scene, shot, objects)] * len(frames)
+    objects = [ob for ob in scene.objects if ob.type == "LIGHT"]
+    found = [(find_block(objects, light.name, light.library), light) for light in shot.lights]
+    lamps = {ob: light.color_temperature_k for ob, light in found if ob is not None}
+    if not any(_animated(owner) for owner in _owners(scene, lamps)):
+        return [_glow(scene, shot, lamps)] * len(frames)
     glows = []
     with preserved(scene):
         for frame in frames:
             scene.frame_set(frame)
-            glows.append(_glow(scene, shot, objects))
+            glows.append(_glow(scene, shot, lamps))
     return glows
 
 
@@ -264,24 +265,23 @@ def _animated(owner: Any) -> bool:
     return data is not None and (data.action is not None or bool(data.drivers) or bool(data.nla_tracks))
 
 
-def _glow(scene: bpy.types.Scene, shot: Shot, objects: Sequence[bpy.types.Object]) -> Glow:
-    """The lamps' irradiance where the main subject stands, or ten metres ahead of the camera, and the world's light."""
+def _glow(scene: bpy.types.Scene, shot: Shot, lamps: Mapping[bpy.types.Object, float | None]) -> Glow:
+    """The lamps' irradiance where the main subject stands, or ten metres ahead of the camera, and the world's light.
+    `lamps` with their kelvin in the brief."""
     samples = shot.camera_path.samples
     distance = shot.subjects[0].distance_m if shot.subjects else 10.0
     view = _view(shot, scene.frame_current)
     eye = [samples[0].matrix_world[i] for i in (3, 7, 11)] if samples else [0.0, 0.0, 0.0]
     place = [e + v * distance for e, v in zip(eye, view, strict=True)]
     scale = scene.unit_settings.scale_length
-    kelvins = {light.name: light.color_temperature_k for light in shot.lights}
     total: Rgb = (0.0, 0.0, 0.0)
-    for ob in objects:
+    for ob, kelvin in lamps.items():
         if ob.hide_render:
             continue
         away = math.dist([c * scale for c in ob.matrix_world.translation], place)
         # A point light of P watts: P / (4 pi^2) per steradian of Blender's units, over the squared distance.
         reach = 0.5 if ob.data.type == "SUN" else 1 / (4 * math.pi * max(1.0, away**2))
         power = ob.data.energy * 2 ** getattr(ob.data, "exposure", 0.0) * reach
-        kelvin = kelvins[ob.name]
         tint = tuple(ob.data.color) if kelvin is None else _white(kelvin)
         total = _sum(total, _times(power, tint))
     return Glow(total, _world(scene, shot))

@@ -11,7 +11,6 @@ import bpy
 
 # Setting one of these changes which values others may have, or the values themselves, so they go back first.
 _LEADING = ("media_type", "file_format", "color_mode", "color_depth")
-_RENDER_RESULT = "Render Result"
 
 
 @contextmanager
@@ -29,7 +28,7 @@ def preserved(scene: bpy.types.Scene) -> Iterator[None]:
     """
     layers = [(layer, layer.objects.active, set(layer.objects.selected)) for layer in scene.view_layers]
     with ExitStack() as undo:  # takes every step, even when one of them fails
-        if _RENDER_RESULT not in bpy.data.images:
+        if render_result() is None:
             undo.callback(_remove_render_result)
         for layer, active, selected in layers:
             undo.callback(_restore_selection, layer, active, selected)
@@ -97,6 +96,11 @@ def _restore_selection(
         layer.objects.active = active
 
 
+def render_result() -> bpy.types.Image | None:
+    """Blender's image of the last render, whatever it and others are called."""
+    return next((image for image in bpy.data.images if image.type == "RENDER_RESULT"), None)
+
+
 def _remove_render_result() -> None:
-    if _RENDER_RESULT in bpy.data.images:
-        bpy.data.images.remove(bpy.data.images[_RENDER_RESULT])
+    if (image := render_result()) is not None:
+        bpy.data.images.remove(image)

@@ -151,7 +151,7 @@ class WANPREVIS_OT_repair_take(Work, bpy.types.Operator):
 
 def open_picture(context: bpy.types.Context, path: Path) -> None:
     """Show a picture file in a window of its own; without windows there is nothing to show it in."""
-    image = bpy.data.images.get(REPORT_IMAGE)
+    image = bpy.data.images.get((REPORT_IMAGE, None))
     if image is None:
         image = bpy.data.images.load(str(path))
         image.name = REPORT_IMAGE
@@ -174,7 +174,11 @@ def _picture_area(context: bpy.types.Context) -> bpy.types.Area:
     for window in windows:
         for area in window.screen.areas:
             shown = getattr(area.spaces.active, "image", None)
-            if area.type == "IMAGE_EDITOR" and shown is not None and shown.name == REPORT_IMAGE:
+            if (
+                area.type == "IMAGE_EDITOR"
+                and shown is not None
+                and (shown.name, shown.library) == (REPORT_IMAGE, None)
+            ):
                 return area
     bpy.ops.wm.window_new()
     area = windows[-1].screen.areas[0]

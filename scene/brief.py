@@ -13,7 +13,7 @@ import dataclasses
 import math
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Literal
@@ -156,7 +156,8 @@ class CameraPath:
 @dataclass(frozen=True)
 class Light:
     """A light other than the sun; `type` is Blender's type in lower case, `energy` Blender's number (W, or W/m2),
-    `elevation_deg` how high it stands seen from what it lights (-90 straight below it)."""
+    `elevation_deg` how high it stands seen from what it lights (-90 straight below it), `library` the name of the
+    library that its object is linked from ("" for the file's own, None where a brief does not say)."""
 
     name: str
     type: str
@@ -165,6 +166,7 @@ class Light:
     energy: float | None = None
     relative_to_camera: Sector | None = None
     elevation_deg: float | None = None
+    library: str | None = None
 
 
 @dataclass(frozen=True)
@@ -228,7 +230,9 @@ class Environment:
 
 @dataclass(frozen=True)
 class Shot:
-    """One shot: the frames from `frame_start` to `frame_end` inclusive, seen by `camera` (an object name)."""
+    """One shot: the frames from `frame_start` to `frame_end` inclusive, seen by `camera`, an object's name;
+    `camera_library` is the name of the library that the object is linked from ("" for the file's own, None where a
+    brief does not say)."""
 
     name: str
     frame_start: int
@@ -239,6 +243,7 @@ class Shot:
     lights: tuple[Light, ...] = ()
     subjects: tuple[Subject, ...] = ()
     environment: Environment = field(default_factory=Environment)
+    camera_library: str | None = None
 
     @property
     def frame_count(self) -> int:
@@ -275,6 +280,18 @@ class Brief:
         if schema != SCHEMA:
             raise SceneError(f"This is not a shot brief: its schema is {schema!r}, expected {SCHEMA!r}.")
         return _decode(cls, {key: value for key, value in data.items() if key != "schema"}, "brief")
+
+
+def library_name(block: Any) -> str:
+    """Name in its file of the library that a Blender data-block is linked from; "" for what is the file's own, library
+    overrides too. It stays when the file is saved elsewhere, as the library's path does not."""
+    return "" if block.library is None else str(block.library.name)
+
+
+def find_block(blocks: Iterable[Any], name: str, library: str | None) -> Any:
+    """The first Blender data-block (None among them is passed over) that a brief means by a name and a library, None
+    where there is none."""
+    return next((b for b in blocks if b is not None and b.name == name and library in (None, library_name(b))), None)
 
 
 def unknown_shot(name: str, names: list[str]) -> SceneError:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .. import compat
-from .brief import Light, LightRole, Sector
+from .brief import Light, LightRole, Sector, library_name
 from .camera import CameraState
 from .color import light_color, luminance
 from .geometry import elevation_deg, sector, unit
@@ -33,6 +33,7 @@ class LampFacts:
     axis: np.ndarray
     power: float
     cone: float = -1.0
+    library: str = ""
 
 
 def lamp_facts(lamp: Lamp, unit_scale: float) -> LampFacts | None:
@@ -55,6 +56,7 @@ def lamp_facts(lamp: Lamp, unit_scale: float) -> LampFacts | None:
         axis=matrix[:3, 2] / length,
         power=energy * 2.0 ** compat.light_exposure(lamp.light) * luminance(tint),
         cone=math.cos(lamp.light.spot_size / 2.0) if lamp.light.type == "SPOT" else -1.0,
+        library=library_name(lamp.owner),
     )
 
 
@@ -73,7 +75,8 @@ def describe_lights(
         height = elevation_deg(away) if placed else None
         strongest = index == 0 and _irradiance(lamp, target) > (sun_strength or 0.0)
         role = "key" if strongest else _role(lamp, side, camera, depth)
-        lights.append(Light(lamp.name, lamp.kind, role, lamp.color_temperature_k, lamp.energy, side, height))
+        kelvin = lamp.color_temperature_k
+        lights.append(Light(lamp.name, lamp.kind, role, kelvin, lamp.energy, side, height, lamp.library))
     return tuple(lights)
 
 

@@ -10,7 +10,7 @@ import bpy
 
 from .. import compat
 from . import sampling
-from .brief import Brief, CameraPath, Shot, Sun, unknown_shot
+from .brief import Brief, CameraPath, Shot, Sun, library_name, unknown_shot
 from .camera import CameraState, camera_error, read_camera
 from .cast import Cast
 from .environment import read_environment
@@ -104,6 +104,7 @@ class ShotReader:
             ),
             subjects=self.cast.subjects(reading.fps),
             environment=read_environment(reading.scene, reading.layer, depsgraph, start, sun, reading.unit),
+            camera_library=library_name(self.cut.camera),
         )
 
     def track(self, first: int, last: int) -> dict[int, FrameFacts]:
