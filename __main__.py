@@ -11,7 +11,7 @@ from typing import TextIO
 def _own_stdout() -> TextIO:
     """The real stdout, for the command's result alone: whatever Blender prints goes to stderr from now on."""
     sys.stdout.flush()
-    stream = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    stream = os.fdopen(os.dup(1), "w", encoding="utf-8", errors="backslashreplace")
     os.dup2(2, 1)
     sys.stdout = sys.stderr
     return stream

@@ -2,7 +2,7 @@
 """The headless commands `brief`, `prompt`, `render` and `check`: `blender -c wan_previs`, `python -m wan_previs`.
 
 Exit status: 0 done, 2 wrong usage, 3 the scene lacks what the command needs, 4 engine or checkpoint not set up, 5
-generation failed, 130 cancelled. Errors are one or two sentences on stderr.
+generation failed or could not be saved, 130 cancelled. Errors are one or two sentences on stderr.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from . import previs, properties
 from .bridge.progress import duration_in_words
 from .operators.prompts import read_preset
 from .preferences import engine_places
+from .saving import SaveError, check_blend_place, check_place, save_blend, write_file
 
 COMMAND = "wan_previs"
 
@@ -31,7 +32,7 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(dest="command", required=True)
 
     brief = commands.add_parser("brief", help="print what the scene knows of its shots, as JSON")
-    brief.add_argument("--out", type=Path, help="write to this file instead of stdout")
+    brief.add_argument("--out", type=_file, help="write to this file instead of stdout")
     prompt = commands.add_parser("prompt", help="print the prompt of each shot")
     prompt.add_argument("--language", choices=("en", "zh"), default="en")
     prompt.add_argument("--json", action="store_true", help="the structured prompt instead of its text")
@@ -100,7 +101,7 @@ def _add_making(render: argparse.ArgumentParser) -> None:
     render.add_argument(
         "--output", type=Path, metavar="DIR", help="where job folders go; default: 'previs' beside the file"
     )
-    render.add_argument("--save", type=Path, metavar="FILE.blend", help="save the scene with its new strips here")
+    render.add_argument("--save", type=_blend, metavar="FILE.blend", help="save the scene with its new strips here")
     end = render.add_mutually_exclusive_group()
     end.add_argument("--dry-run", action="store_true", help="stop before the engine; leave request and frames")
     end.add_argument(
@@ -114,6 +115,18 @@ def _size(text: str) -> tuple[int, int]:
     if match is None:
         raise argparse.ArgumentTypeError(f"'{text}' is no size; write it as 832x480")
     return int(match[1]), int(match[2])
+
+
+def _blend(text: str) -> Path:
+    path = _file(text)
+    if path.suffix.lower() != ".blend":
+        raise argparse.ArgumentTypeError(f"'{text}' does not end in .blend; name a file such as scene.blend")
+    return path
+
+
+def _file(text: str) -> Path:
+    """Where a link to a file leads, so that the link itself stays."""
+    return Path(os.path.realpath(text))
 
 
 def _lora(text: str) -> previs.Lora:
@@ -132,7 +145,7 @@ def main(argv: list[str], out: TextIO | None = None) -> int:
     try:
         with properties.available():
             return {"brief": _brief, "prompt": _prompt, "render": _render, "check": _check}[args.command](args)
-    except previs.OurError as error:
+    except (*previs.OurError, SaveError) as error:
         _complain(str(error))
         return error.exit_status
     except OSError as error:
@@ -157,11 +170,13 @@ def _warn(warnings: list[str]) -> None:
 
 
 def _brief(args: argparse.Namespace) -> int:
+    if args.out is not None:
+        check_place(args.out)
     brief, warnings = previs.read_shots(_scene(), args.shot)
     _warn(warnings)
     text = json.dumps(brief.to_json(), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
     if args.out is not None:
-        args.out.write_text(text, encoding="utf-8")
+        write_file(args.out, lambda new: new.write_text(text, encoding="utf-8", errors="backslashreplace"))
     else:
         args.stream.write(text)
     return 0
@@ -217,6 +232,8 @@ def _repairs(named: list[str] | None) -> tuple[str, ...]:
 
 def _render(args: argparse.Namespace) -> int:
     settings = _settings(args)
+    if args.save is not None:
+        check_blend_place(args.save)
     if args.dry_run:
         return _dry_run(args, settings)
     generation = previs.Generation(_scene(), settings, args.shot, args.resume)
@@ -225,10 +242,9 @@ def _render(args: argparse.Namespace) -> int:
         generation.run(_Terminal().show)
     finally:
         previs.close_engine()
+    status = _save(args.save, generation)
     for clip in generation.clips:
         print(clip, file=args.stream)
-    if args.save is not None and generation.clips:
-        bpy.ops.wm.save_as_mainfile(filepath=str(args.save.resolve()), copy=True)
     for note in generation.progress.notes:
         _complain(f"note: {note}")
     for take in generation.made:
@@ -238,6 +254,17 @@ def _render(args: argparse.Namespace) -> int:
         _complain(f"overview: {generation.overview}")
     for error in generation.errors:
         _complain(error)
+    return status
+
+
+def _save(path: Path | None, generation: previs.Generation) -> int:
+    """Saves the scene where it has new strips; returns the exit status of it all."""
+    if path is not None and generation.clips:
+        try:
+            save_blend(path)
+        except SaveError as error:
+            _complain(f"{error} The clips are kept in their job folders.")
+            return generation.exit_status or error.exit_status
     return generation.exit_status
 
 

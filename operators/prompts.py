@@ -15,6 +15,7 @@ import bpy
 from bpy.props import StringProperty
 
 from .. import previs
+from ..saving import SaveError, write_file
 
 SCHEMA = "wan_previs.preset/1"
 FIELDS = ("template", "style", "negative")
@@ -37,14 +38,14 @@ def preset_names() -> list[str]:
 
 
 def write_preset(name: str, fields: dict[str, str]) -> Path:
-    """Keep a preset under a name, in the place of one that had it. Raises UsageError."""
+    """Keep a preset under a name, in the place of one that had it. Raises UsageError, SaveError."""
     previs.check_template(fields["template"])
     stem = bpy.path.clean_name(name.strip())
     if not stem.strip("_"):
         raise previs.UsageError("Give the preset a name.")
     path = preset_folder(create=True) / f"{stem}.json"
     data = {"schema": SCHEMA, **{field: fields[field] for field in FIELDS}}
-    path.write_text(json.dumps(data, indent=1, ensure_ascii=False), encoding="utf-8")
+    write_file(path, lambda new: new.write_text(json.dumps(data, indent=1, ensure_ascii=False), encoding="utf-8"))
     return path
 
 
@@ -80,7 +81,7 @@ class WANPREVIS_OT_save_preset(bpy.types.Operator):
         state = context.scene.wan_previs
         try:
             path = write_preset(self.name, {field: getattr(state, field) for field in FIELDS})
-        except (previs.UsageError, OSError) as error:
+        except (previs.UsageError, SaveError, OSError) as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
         self.report({"INFO"}, f"Saved the preset {path.stem}")

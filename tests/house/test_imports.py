@@ -21,8 +21,9 @@ FACES = {"previs", "properties", "preferences", "bridge", "operators", "panels"}
 RULES: dict[str, tuple[set[str], set[str]]] = {
     "__init__.py": ({"operators", "panels", "properties", "preferences", "cli"}, BLENDER),
     "__main__.py": ({"cli"}, BLENDER),
-    "cli.py": (FACES, BLENDER),
-    "operators": (FACES, BLENDER),
+    "cli.py": (FACES | {"saving"}, BLENDER),
+    "saving.py": (set(), BLENDER),
+    "operators": (FACES | {"saving"}, BLENDER),
     "panels": (FACES, BLENDER),
     "properties.py": ({"previs"}, BLENDER),
     "preferences.py": ({"previs", "bridge"}, BLENDER),

@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Files that the user named, written whole or not at all: made beside their place, looked at, then put there at once.
+
+Blender itself calls a .blend saved that a full disk has cut off, and writes it over the file that was there.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import struct
+import tempfile
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+from typing import BinaryIO
+
+import bpy
+
+_UNCOMPRESSED, _ZSTD = b"BLENDER", b"\x28\xb5\x2f\xfd"
+_BLOCK_HEADERS = (32, 24, 20)  # bytes: Blender 5; before that with 8-byte and with 4-byte pointers
+_SEEK_TABLE, _SEEK_END = b"\x5e\x2a\x4d\x18", b"\xb1\xea\x92\x8f"
+
+
+class SaveError(Exception):
+    """A file that cannot be written; the message says why and what to do."""
+
+    exit_status = 5
+
+
+def check_place(path: Path) -> None:
+    """Raises SaveError when no file can be written there, as far as that is known beforehand. Nothing is left."""
+    if not path.parent.is_dir():
+        raise SaveError(f'"{path}" cannot be written: there is no folder "{path.parent}". Make it, or name another.')
+    if path.is_dir():
+        raise SaveError(f'"{path}" is a folder. Name a file in it.')
+    if os.path.lexists(path):
+        if not path.is_file():
+            raise SaveError(f'"{path}" is a device, a pipe or a broken link. Name a file.')
+        if not (os.access(path, os.W_OK) and path.stat().st_mode & 0o222):
+            raise SaveError(f'"{path}" is write-protected. Allow writing to it, or name another file.')
+    _temporary(path).unlink()
+
+
+def check_blend_place(path: Path) -> None:
+    """As `check_place`, for the open file: no library that it links from may lie there."""
+    check_place(path)
+    for library in bpy.data.libraries:
+        used = Path(bpy.path.abspath(library.filepath, library=library.parent))
+        if path.exists() and used.exists() and path.samefile(used):
+            raise SaveError(f'"{path}" is a library that the open file links from. Name another file.')
+
+
+def write_file(path: Path, write: Callable[[Path], object], keep_old: Callable[[Path], object] | None = None) -> None:
+    """Let `write` fill an empty file, which then takes the place of `path`; an older one there is given to `keep_old`
+    just before. Raises SaveError, with all as it was.
+    """
+    check_place(path)
+    new = _temporary(path)
+    try:
+        write(new)
+        with new.open("rb+") as file:
+            os.fsync(file.fileno())
+        new.chmod(path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~_umask())
+        if keep_old is not None and path.exists():
+            keep_old(path)
+        os.replace(new, path)
+    except OSError as error:
+        raise SaveError(_words(path, error)) from error
+    finally:
+        for rest in (new, new.with_name(f"{new.name}@")):  # Blender writes to the second one first
+            rest.unlink(missing_ok=True)
+
+
+def save_blend(path: Path) -> None:
+    """Save a copy of the open file, with relative paths that are right from where it lies. A file that was there is
+    kept as Blender's preferences want it (as .blend1). Raises SaveError, with all as it was.
+    """
+    check_blend_place(path)
+    write_file(path, _write_blend, _keep_versions)
+
+
+def _write_blend(path: Path) -> None:
+    path.unlink()  # Blender would keep the empty file as a version
+    try:
+        bpy.ops.wm.save_as_mainfile(filepath=str(path), copy=True)
+    except RuntimeError as error:
+        raise OSError(errno.EIO, " ".join(str(error).replace("Error: ", "").split())) from error
+    if not _is_whole(path):
+        raise OSError(errno.ENOSPC, "it came out incomplete, as on a full disk")
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether a .blend has its end, can be opened and holds the scenes of the open file."""
+    try:
+        with path.open("rb") as file:
+            if not _has_end(file):
+                return False
+        with bpy.data.libraries.load(str(path)) as (stored, _):
+            return {scene.name for scene in bpy.data.scenes if scene.library is None} <= set(stored.scenes)
+    except OSError:
+        return False
+
+
+def _has_end(file: BinaryIO) -> bool:
+    """An uncompressed .blend ends with an empty block ENDB, a compressed one with a table of its Zstandard frames:
+    https://github.com/facebook/zstd/blob/dev/contrib/seekable_format/zstd_seekable_compression_format.md
+    """
+    start, size = file.read(len(_UNCOMPRESSED)), file.seek(0, os.SEEK_END)
+    if start == _UNCOMPRESSED:
+        end = _last(file, size, max(_BLOCK_HEADERS))
+        return any(end[-length:].startswith(b"ENDB") for length in _BLOCK_HEADERS)
+    footer = _last(file, size, 9)
+    if not start.startswith(_ZSTD) or not footer.endswith(_SEEK_END):
+        return False
+    count, flags = struct.unpack_from("<IB", footer)
+    entry = 12 if flags & 0x80 else 8  # bytes: compressed size, size, perhaps a checksum
+    table = _last(file, size, 8 + entry * count + len(footer))
+    frames = sum(struct.unpack_from("<I", table, 8 + entry * i)[0] for i in range(count))
+    return table.startswith(_SEEK_TABLE) and frames + len(table) == size
+
+
+def _last(file: BinaryIO, size: int, length: int) -> bytes:
+    file.seek(max(0, size - length))
+    return file.read(length)
+
+
+def _keep_versions(path: Path) -> None:
+    """scene.blend becomes scene.blend1, that one scene.blend2, as many as Blender's preferences say."""
+    count = bpy.context.preferences.filepaths.save_version
+    versions = [path.with_name(f"{path.name}{i}") for i in range(1, count + 1)]
+    for newer, older in reversed(list(pairwise(versions))):
+        if newer.exists():
+            os.replace(newer, older)
+    if versions:
+        versions[0].unlink(missing_ok=True)
+        try:
+            os.link(path, versions[0])
+        except OSError:  # a file system without hard links
+            os.replace(path, versions[0])
+
+
+def _temporary(path: Path) -> Path:
+    """A new empty file in the same folder. Raises SaveError."""
+    try:
+        handle, name = tempfile.mkstemp(path.suffix, ".wan_previs-", path.parent)
+    except OSError as error:
+        raise SaveError(_words(path, error)) from error
+    os.close(handle)
+    return Path(name)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _words(path: Path, error: OSError) -> str:
+    return f'"{path}" cannot be written: {error.strerror}. Free some space, or name another place.'
