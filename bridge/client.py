@@ -24,6 +24,8 @@ MAX_READS_PER_POLL = 64
 # A longer pause between two polls is the fault of our own side (or the computer slept), not the worker's.
 MAX_COUNTED_PAUSE = 5.0
 CLOSE_SECONDS = 2.0
+# Processor time in half of the patience below which a silent worker does nothing: its threads that only wait take less.
+LEAST_CPU = 0.02
 _ERRORS: dict[int, type[WanError]] = {
     error.exit_status: error for error in (UsageError, CheckpointError, GenerationError, Cancelled)
 }
@@ -53,8 +55,8 @@ class EngineClient:
     """One worker, kept between jobs, one job at a time.
 
     `python` is the engine environment's; `addon_dir` the folder that holds `bridge` and `wan_engine`; `log` a file
-    for what the worker prints outside of jobs. A worker silent for `hang_after` seconds (`load_grace` while Python,
-    torch or weights are being loaded) is stopped; one that does not react to `cancel` within `cancel_grace` too.
+    for what the worker prints outside of jobs. A worker silent for `hang_after` seconds (`load_grace` while Python and
+    torch are being loaded) is stopped; one that does not react to `cancel` within `cancel_grace` too.
     """
 
     def __init__(
@@ -62,7 +64,7 @@ class EngineClient:
         python: Path,
         addon_dir: Path,
         log: Path,
-        hang_after: float = 20.0,
+        hang_after: float = protocol.HANG_SECONDS if process.TELLS_WORK else 20.0,
         load_grace: float = 60.0,
         cancel_grace: float = 20.0,
     ) -> None:
@@ -75,6 +77,7 @@ class EngineClient:
         self._child: subprocess.Popen[bytes] | None = None
         self._job: JobFolder | None = None
         self._cancel_by: float | None = None
+        self._silent_cpu: float | None = None  # what the worker had taken when it began to be silent
         self._forget_worker()
 
     @property
@@ -137,7 +140,7 @@ class EngineClient:
             raise
         self._job = job
         self._cancel_by = None
-        self._quiet = 0.0
+        self._quiet, self._silent_cpu = 0.0, None
         self._tell({"cmd": "run", "folder": str(job.path.absolute())})
 
     def cancel(self) -> None:
@@ -162,7 +165,7 @@ class EngineClient:
             text = f"Cancelled. The engine did not react within {self._cancel_grace:g} seconds and was stopped."
             process.kill(child)
             messages.append(self._stopped(text, Cancelled.exit_status))
-        elif self._quiet > self._patience:
+        elif self._quiet > self._patience and not self._works_silently(child.pid):
             process.kill(child)
             messages.append(self._stopped(*self._silence_in_words()))
         return messages
@@ -200,12 +203,25 @@ class EngineClient:
 
     @property
     def _patience(self) -> float:
-        return self._load_grace if self._loading else self._hang_after
+        standing = self._child is not None and process.stopped(self._child.pid)
+        return self._hang_after if self._ready or standing else self._load_grace
 
     def _count_silence(self) -> None:
         now = time.monotonic()
         self._quiet += min(now - self._polled, MAX_COUNTED_PAUSE)
         self._polled = now
+        if self._child is not None and self._silent_cpu is None and self._quiet > self._hang_after / 2:
+            self._silent_cpu = process.cpu_seconds(self._child.pid)
+
+    def _works_silently(self, pid: int) -> bool:
+        """Whether the system saw a ready worker at work since it fell silent, which a call into native code may make it
+        for long on a busy computer; then it is given as much time again.
+        """
+        before, now = self._silent_cpu, process.cpu_seconds(pid)
+        if not self._ready or before is None or now is None or now - before < LEAST_CPU:
+            return False
+        self._quiet, self._silent_cpu = self._hang_after / 2, now
+        return True
 
     def _read(self, child: subprocess.Popen[bytes]) -> list[Message]:
         messages: list[Message] = []
@@ -216,7 +232,7 @@ class EngineClient:
             if not data:
                 break
             for content in self._reader.feed(data):
-                self._quiet, self._polled = 0.0, time.monotonic()
+                self._quiet, self._silent_cpu, self._polled = 0.0, None, time.monotonic()
                 message = self._understand(content)
                 if message is not None:
                     messages.append(message)
@@ -230,18 +246,16 @@ class EngineClient:
         if kind == "hello":
             return self._greet(content)
         if kind == "ready":
-            self._ready, self._loading = True, False
+            self._ready = True
             return Message("ready", f"The engine is ready (torch {content.get('torch')}).")
         if kind == "unusable":
             return self._stopped(text, CheckpointError.exit_status)
         if self._job is None or content.get("folder") != str(self._job.path.absolute()):
             return None
         if kind == "event" and isinstance(content.get("event"), dict):
-            event = content["event"]
-            self._loading = event.get("stage") == "load"
-            return Message("event", job=self._job.path, event=event)
+            return Message("event", job=self._job.path, event=content["event"])
         if kind in ENDED:
-            path, self._job, self._cancel_by, self._loading = self._job.path, None, None, False
+            path, self._job, self._cancel_by = self._job.path, None, None
             return Message(kind, text, int(content.get("exit_status", 0)), path)
         return None
 
@@ -281,8 +295,8 @@ class EngineClient:
         self._child = None
         self._reader = protocol.LineReader("type")
         self._ready = False
-        self._loading = True
         self._quiet = 0.0
+        self._silent_cpu = None
         self._polled = time.monotonic()
         self._cancel_by = None
 
@@ -300,13 +314,9 @@ class EngineClient:
         return text + said, CheckpointError.exit_status
 
     def _silence_in_words(self) -> tuple[str, int]:
-        silence = f"{self._patience:g} seconds and was stopped"
         if self._ready:
-            text = (
-                f"The engine has not answered for {silence}. Generate the shot again; if it keeps happening, choose a "
-                "smaller size or fewer frames."
-            )
-            return text, GenerationError.exit_status
+            return protocol.hung_in_words(self._hang_after), GenerationError.exit_status
+        silence = f"{self._load_grace:g} seconds and was stopped"
         text = f"The engine did not start within {silence}. Try again, or set it up again in the add-on's preferences."
         return text, CheckpointError.exit_status
 

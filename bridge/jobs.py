@@ -24,12 +24,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-from .process import process_alive
+from . import process
 
 STATE_SCHEMA = "wan_previs.state/1"
 STATES = ("queued", "running", "done", "failed", "cancelled")
 ENDED = ("done", "failed", "cancelled")
 MAX_STEM_BYTES = 80
+# While a job runs its state.json is touched this often; one that was not for STALE_SECONDS (the clocks of two computers
+# may differ) has no worker any more.
+BEAT_SECONDS = 5.0
+STALE_SECONDS = 180.0
+ROOM = 4096  # bytes that a state takes until the job has ended, so that its end can be written on a full disk
 DISK_FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))  # no quotas on Windows
 NOT_ALLOWED = (errno.EACCES, errno.EPERM, errno.EROFS)
 
@@ -48,7 +53,9 @@ class Request(Protocol):
 
 @dataclass(frozen=True)
 class JobState:
-    """state.json. Times are ISO 8601 in UTC; `pid` and `host` name the worker that runs or ran the job."""
+    """state.json. Times are ISO 8601 in UTC; `pid` and `host` name the worker that runs or ran the job, and
+    `worker`, where the system tells so much, no other process of any computer (see `process.identity`).
+    """
 
     state: str
     message: str = ""
@@ -58,6 +65,7 @@ class JobState:
     finished: str | None = None
     pid: int | None = None
     host: str | None = None
+    worker: str | None = None
     interrupted: bool = False
 
     @property
@@ -175,9 +183,18 @@ class JobFolder:
         return data
 
     def write_state(self, state: JobState) -> None:
-        """Replace state.json in one go: a reader sees the old or the new one. Raises JobError."""
-        data = {key: value for key, value in asdict(state).items() if value is not None}
-        self._write_json(self.state, {"schema": STATE_SCHEMA, **data})
+        """Replace state.json in one go: a reader sees the old or the new one. On a full disk an end is written into the
+        room that the state before it had kept. Raises JobError.
+        """
+        data = {"schema": STATE_SCHEMA} | {key: value for key, value in asdict(state).items() if value is not None}
+        if not state.ended:
+            self._write_json(self.state, data, ROOM)
+            return
+        try:
+            self._write_json(self.state, data)
+        except JobError:
+            if not _overwrite(self.state, data):
+                raise
 
     def read_state(self) -> JobState:
         """Where the job stands. Without state.json it is queued; with a damaged one, or one that says running
@@ -194,7 +211,7 @@ class JobFolder:
             raise JobError(disk_trouble(error, self.path)) from error
         except (ValueError, TypeError, RecursionError):
             return JobState("failed", f"{self.state} is damaged. Generate the shot again.", JobError.exit_status)
-        if state.state == "running" and not _worker_alive(state):
+        if state.state == "running" and not self._worker_alive(state):
             text = "The engine stopped before the job was finished. Generate the shot again."
             return replace(state, state="failed", message=text, exit_status=JobError.exit_status, interrupted=True)
         return state
@@ -204,9 +221,15 @@ class JobFolder:
         queued = self.read_state().queued
         with _in_words(self.path):
             os.close(open_own(self.events, os.O_TRUNC))
-        self.write_state(
-            JobState("running", queued=queued, started=utc_now(), pid=os.getpid(), host=socket.gethostname())
-        )
+        pid, host = os.getpid(), socket.gethostname()
+        worker = process.identity(pid)
+        self.write_state(JobState("running", queued=queued, started=utc_now(), pid=pid, host=host, worker=worker))
+
+    def beat(self) -> None:
+        """The worker is still at it: `read_state` of whatever computer takes it from the time of state.json."""
+        if not is_link(self.state):
+            with contextlib.suppress(OSError):
+                os.utime(self.state)
 
     def mark_ended(self, state: str, message: str, exit_status: int, interrupted: bool = False) -> None:
         """State done, failed or cancelled, with what there is to say about it. Raises JobError."""
@@ -223,6 +246,7 @@ class JobFolder:
                 finished=utc_now(),
                 pid=before.pid,
                 host=before.host,
+                worker=before.worker,
                 interrupted=interrupted,
             )
         )
@@ -243,13 +267,23 @@ class JobFolder:
             raise JobError(disk_trouble(error, self.path)) from error
         return [event for line in lines if (event := _event(line)) is not None]
 
-    def _write_json(self, path: Path, data: dict[str, Any]) -> None:
-        try:
-            content = json.dumps(data, indent=1, ensure_ascii=False).encode("utf-8")
-        except UnicodeEncodeError:  # a file name that is no text, as Linux allows
-            content = json.dumps(data, indent=1).encode("ascii")
+    def _write_json(self, path: Path, data: dict[str, Any], room: int = 0) -> None:
         with _in_words(self.path):
-            _replace_file(path, content)
+            _replace_file(path, _json(data).ljust(room))
+
+    def _worker_alive(self, state: JobState) -> bool:
+        """Whether the worker may still be at it; of one on another computer only its heartbeat tells."""
+        try:
+            if abs(time.time() - self.state.stat().st_mtime) > STALE_SECONDS:
+                return False
+        except OSError:
+            return False
+        here = process.identity(os.getpid())
+        if state.worker is not None and here is not None and isinstance(state.pid, int):
+            return not process.same_system(state.worker, here) or process.identity(state.pid) == state.worker
+        if state.host != socket.gethostname():
+            return True
+        return isinstance(state.pid, int) and process.process_alive(state.pid)
 
 
 def utc_now() -> str:
@@ -321,6 +355,31 @@ def _rename_over(source: Path, target: Path) -> None:
     os.replace(source, target)
 
 
+def _json(data: dict[str, Any]) -> bytes:
+    try:
+        return json.dumps(data, indent=1, ensure_ascii=False).encode("utf-8")
+    except UnicodeEncodeError:  # a file name that is no text, as Linux allows
+        return json.dumps(data, indent=1).encode("ascii")
+
+
+def _overwrite(path: Path, data: dict[str, Any]) -> bool:
+    """Write `data` over what the file holds, no longer than that; whether it was possible."""
+    try:
+        with open(os.open(path, os.O_RDWR | getattr(os, "O_NOFOLLOW", 0)), "rb+") as file:
+            room = file.seek(0, os.SEEK_END)
+            if is_link(path) or os.fstat(file.fileno()).st_nlink > 1:
+                return False
+            while len(content := _json(data)) > room:
+                if not data["message"]:
+                    return False
+                data = {**data, "message": data["message"][: len(data["message"]) // 2]}
+            file.seek(0)
+            file.write(content.ljust(room))
+            return True
+    except OSError:
+        return False
+
+
 def _event(line: bytes) -> dict[str, Any] | None:
     try:
         event = json.loads(line)
@@ -334,13 +393,6 @@ def _state_from_json(data: Any) -> JobState:
         raise ValueError("not a state")
     known = {field.name for field in fields(JobState)}
     return JobState(**{key: value for key, value in data.items() if key in known})
-
-
-def _worker_alive(state: JobState) -> bool:
-    """Whether the worker may still be at it; of a worker on another computer we cannot tell, so it may."""
-    if state.host != socket.gethostname():
-        return True
-    return isinstance(state.pid, int) and process_alive(state.pid)
 
 
 def disk_trouble(error: OSError, folder: Path) -> str:

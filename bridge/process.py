@@ -10,6 +10,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any
@@ -19,6 +20,7 @@ if sys.platform == "win32":
     NO_WINDOW = subprocess.CREATE_NO_WINDOW
 else:
     NO_WINDOW = 0
+TELLS_WORK = sys.platform == "linux"  # whether `cpu_seconds`, `stopped` and `identity` have an answer here
 KILLED = -9  # the exit code, as subprocess gives it, of a process that the system or a user killed
 
 
@@ -169,6 +171,55 @@ def process_alive(pid: int) -> bool:
     except PermissionError:
         return True
     return True
+
+
+def identity(pid: int) -> str | None:
+    """BOOT/NAMESPACE/PID/BEGIN: the same for no two processes of whatever computers, since numbers and host names come
+    again; None where the system does not tell, or there is no such process.
+    """
+    facts = _stat(pid)
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return f"{boot}/{os.stat('/proc/self/ns/pid').st_ino}/{pid}/{facts[_BEGIN]}" if facts else None
+    except OSError:
+        return None
+
+
+def same_system(identity_of_one: str, identity_of_other: str) -> bool:
+    """Whether two processes share a computer (since it was started) and the numbers of its processes."""
+    return identity_of_one.split("/")[:2] == identity_of_other.split("/")[:2]
+
+
+def began(pid: int) -> float | None:
+    """When a process began, in seconds since 1970; None where the system does not tell."""
+    facts = _stat(pid)
+    if not facts:
+        return None
+    up = float(Path("/proc/uptime").read_text().split()[0])
+    return time.time() - up + int(facts[_BEGIN]) / os.sysconf("SC_CLK_TCK")
+
+
+def cpu_seconds(pid: int) -> float | None:
+    """The processor time that a process has taken, in steps of 0.01 s; None where the system does not tell."""
+    facts = _stat(pid)
+    return (int(facts[_USER]) + int(facts[_SYSTEM])) / os.sysconf("SC_CLK_TCK") if facts else None
+
+
+def stopped(pid: int) -> bool:
+    """Whether the system says that a process was made to stand still (SIGSTOP, a debugger)."""
+    facts = _stat(pid)
+    return bool(facts) and facts[0] in ("T", "t")
+
+
+_USER, _SYSTEM, _BEGIN = 11, 12, 19  # places in what `_stat` gives
+
+
+def _stat(pid: int) -> list[str]:
+    """The fields of /proc/PID/stat behind the name (proc(5)); empty where there is none."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except (OSError, UnicodeDecodeError):
+        return []
 
 
 def _process_alive_windows(pid: int) -> bool:

@@ -3,7 +3,8 @@
 
 Commands (client to worker) carry ``"cmd"``: ``run`` (with ``folder``), ``cancel``, ``quit``.
 Messages (worker to client) carry ``"type"``: ``hello`` (at once), ``ready`` (the engine is imported), ``unusable``
-(it cannot be), ``heartbeat``, ``event`` (progress of the job), and ``done`` / ``failed`` / ``cancelled`` (its end).
+(it cannot be), ``heartbeat`` (nothing to say, but the main thread gets on, or need not), ``event`` (progress of the
+job), and ``done`` / ``failed`` / ``cancelled`` (its end).
 """
 
 from __future__ import annotations
@@ -12,8 +13,17 @@ import json
 from typing import Any
 
 PROTOCOL = 1
-HEARTBEAT_SECONDS = 1.0
+HEARTBEAT_SECONDS = 0.5
+HANG_SECONDS = 8.0  # without any sign of work, after which a worker counts as hung
 MAX_LINE_BYTES = 1 << 20
+
+
+def hung_in_words(seconds: float) -> str:
+    """What to tell the user about a worker that did nothing for so long."""
+    return (
+        f"The engine has not answered for {seconds:g} seconds and was stopped. Look whether the drives that hold the "
+        "model, the pictures and the output folder can be reached, then generate the shot again."
+    )
 
 
 def encode(message: dict[str, Any]) -> bytes:

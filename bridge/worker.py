@@ -7,11 +7,12 @@ without a client, writes the same messages to stdout and ends with the job's exi
 
 The main thread runs the jobs; one thread listens on stdin, so that a cancel is seen during a job and the worker
 ends as soon as the program that started it does; one thread writes to stdout, and sends a heartbeat when there is
-nothing else to say.
+nothing else to say, but only while the main thread gets on (see pulse.py).
 """
 
 from __future__ import annotations
 
+import contextlib
 import faulthandler
 import gc
 import os
@@ -20,6 +21,7 @@ import queue
 import signal
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Callable
 from dataclasses import replace
@@ -29,15 +31,20 @@ from typing import Any
 from wan_engine.request import Cancelled, CheckpointError, GenerationError, GenerationRequest, WanError
 
 from . import protocol
-from .jobs import DISK_FULL, NOT_ALLOWED, JobError, JobFolder, disk_trouble, open_own
+from .jobs import BEAT_SECONDS, DISK_FULL, NOT_ALLOWED, JobError, JobFolder, disk_trouble, open_own
+from .pulse import Pulse
 
 PARENT_GONE = "The program that asked for this clip ended before it was finished. Generate the shot again."
+LATE_STAGES = ("finish", "measure")  # in which files are written
 
 
 class Channel:
-    """Sends messages to the client from its own thread, so that a client that does not read holds up no job."""
+    """Sends messages to the client from its own thread, so that a client that does not read holds up no job.
 
-    def __init__(self, descriptor: int, on_beat: Callable[[], None]) -> None:
+    `on_beat` is called there all the while; it says whether to send a heartbeat.
+    """
+
+    def __init__(self, descriptor: int, on_beat: Callable[[], bool]) -> None:
         self._descriptor = descriptor
         self._on_beat = on_beat
         self._messages: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
@@ -53,11 +60,14 @@ class Channel:
         self._thread.join(2.0)
 
     def _write(self) -> None:
+        due = time.monotonic()
         while True:
             try:
-                message = self._messages.get(timeout=protocol.HEARTBEAT_SECONDS / 2)
+                message = self._messages.get(timeout=max(0.0, due - time.monotonic()))
             except queue.Empty:
-                self._on_beat()
+                due = time.monotonic() + protocol.HEARTBEAT_SECONDS
+                if not self._on_beat():
+                    continue
                 message = {"type": "heartbeat"}
             if message is None:
                 return
@@ -102,23 +112,36 @@ class Task:
     def __init__(self, folder: Path) -> None:
         self.job = JobFolder(folder)
         self.cancelled = threading.Event()
-        self._settled = False
+        self.settled = False
+        self._end: tuple[str, str, int, bool] | None = None
         self._lock = threading.Lock()
 
     def settle(self, state: str, message: str, exit_status: int, interrupted: bool = False) -> str:
-        """Write the job's end, once: whoever comes first wins. Returns the message, with what went wrong writing."""
+        """Write the job's end, once: whoever comes first wins. Returns the message, with what went wrong writing;
+        `settled` tells whether it is written, else `settle_late` has to be tried again.
+        """
         # Bounded, because a process that has to end must not wait for another thread's stuck disk.
         if not self._lock.acquire(timeout=2.0):
             return message
         try:
-            if not self._settled:
-                self._settled = True
-                self.job.mark_ended(state, message, exit_status, interrupted)
+            if self._end is None:
+                self._end = state, message, exit_status, interrupted
+                self._write_end()
         except JobError as error:
             return f"{message} {error}".strip()
         finally:
             self._lock.release()
         return message
+
+    def settle_late(self) -> None:
+        """Once more, where the end could not be written: the disk was full."""
+        with self._lock, contextlib.suppress(JobError):
+            self._write_end()
+
+    def _write_end(self) -> None:
+        if self._end is not None and not self.settled:
+            self.job.mark_ended(*self._end)
+            self.settled = True
 
 
 class Worker:
@@ -130,9 +153,13 @@ class Worker:
         self._engine = WarmEngine()
         self._lock = threading.Lock()
         self._tasks: list[Task] = []
+        self._unsettled: list[Task] = []
+        self._running: Task | None = None
+        self._beat_at = 0.0
+        self._pulse = Pulse()
         self._inbox: queue.SimpleQueue[Task | None] = queue.SimpleQueue()
         self._serving = False
-        self.channel = Channel(_take_stdout(), self._watch_parent)
+        self.channel = Channel(_take_stdout(), self._beat)
 
     def serve(self) -> int:
         """Take commands from stdin until told to quit; returns the exit status."""
@@ -146,10 +173,14 @@ class Worker:
             self.channel.send("unusable", message=str(error), exit_status=error.exit_status)
             self.channel.close()
             return error.exit_status
-        while (task := self._inbox.get()) is not None:
+        while (task := self._next()) is not None:
             self.run(task)
         self.channel.close()
         return 0
+
+    def _next(self) -> Task | None:
+        with self._pulse.resting():
+            return self._inbox.get()
 
     def add(self, folder: Path) -> Task:
         """Put a job into the queue."""
@@ -163,10 +194,14 @@ class Worker:
         """Run one job to its end, whatever that is; returns the job's exit status."""
         with _LogInto(task.job.log, self._console):
             state, message, status = self._outcome(task)
+        self._running = None
+        self._pulse.sign(long=True)
         message = task.settle(state, message, status)
         with self._lock:
             if task in self._tasks:
                 self._tasks.remove(task)
+            if not task.settled:
+                self._unsettled.append(task)
         self.channel.send(state, folder=str(task.job.path), message=message, exit_status=status)
         return status
 
@@ -195,16 +230,27 @@ class Worker:
             preview=request.preview or job.preview.name,
             page=request.page or job.page.name,
         )
+        self._pulse.sign(long=True)
         job.mark_running()
+        self._pulse.sign()
+        self._running = task
 
         def on_event(event: dict[str, Any]) -> None:
+            # Behind a step its state is saved; to compile takes a compiler's own processes.
+            late = event["event"] == "step" or event.get("stage") in LATE_STAGES
+            self._pulse.sign(long=late or request.compile)
             job.append_event(event)
             self.channel.send("event", folder=str(job.path), event=event)
 
         if task.cancelled.is_set():
             raise Cancelled("Cancelled.")
+
+        def should_cancel() -> bool:
+            self._pulse.sign(long=request.compile)
+            return task.cancelled.is_set()
+
         pipeline = self._engine.pipeline(request)
-        pipeline.generate(request, folder=job.path, on_event=on_event, should_cancel=task.cancelled.is_set)
+        pipeline.generate(request, folder=job.path, on_event=on_event, should_cancel=should_cancel)
 
     def _listen(self) -> None:
         reader = protocol.LineReader("cmd")
@@ -225,6 +271,23 @@ class Worker:
         else:
             print(f"unknown command left out: {command}", file=sys.stderr)
 
+    def _beat(self) -> bool:
+        """Look after everything but the work itself; whether that gets on."""
+        self._watch_parent()
+        with self._lock:
+            self._unsettled = [task for task in self._unsettled if not task.settled]
+            unsettled = list(self._unsettled)
+        for task in unsettled:
+            task.settle_late()
+        alive = self._pulse.beats()
+        running, now = self._running, time.monotonic()
+        if alive and running is not None and now - self._beat_at > BEAT_SECONDS:
+            self._beat_at = now
+            running.job.beat()
+        if not alive and not self._serving and self._pulse.quiet > protocol.HANG_SECONDS:  # nobody else looks
+            self._abandon("failed", protocol.hung_in_words(protocol.HANG_SECONDS), GenerationError.exit_status)
+        return alive
+
     def _watch_parent(self) -> None:
         # The end of stdin says the same, unless another process inherited the other end of the pipe.
         if self._serving and os.getppid() != self._parent:
@@ -234,8 +297,15 @@ class Worker:
         """End the process now, also in the middle of a step, leaving no job behind that says it is running."""
         with self._lock:
             tasks = list(self._tasks)
-        for task in tasks:
-            task.settle(state, message, exit_status, interrupted=True)
+
+        def settle() -> None:
+            for task in tasks:
+                task.settle(state, message, exit_status, interrupted=True)
+
+        # In a thread of its own, and bounded: the disk may be the one that does not answer.
+        settling = threading.Thread(target=settle, name="settling", daemon=True)
+        settling.start()
+        settling.join(3.0)
         os._exit(exit_status if tasks else 0)
 
 

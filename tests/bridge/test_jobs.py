@@ -9,12 +9,14 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from wan_previs.bridge.jobs import MAX_STEM_BYTES, JobError, JobFolder, JobState, safe_name
+from wan_previs.bridge import process
+from wan_previs.bridge.jobs import MAX_STEM_BYTES, STALE_SECONDS, JobError, JobFolder, JobState, safe_name
 from wan_previs.wan_engine.request import GenerationRequest
 
 ANY_TEXT = st.text(st.characters(), max_size=300)
@@ -150,6 +152,50 @@ def test_running_on_another_computer_is_believed(tmp_path):
     job = JobFolder.create(tmp_path, "A")
     job.write_state(JobState("running", pid=1, host="elsewhere.example"))
     assert job.read_state().state == "running"
+
+
+def test_running_on_another_computer_is_believed_while_its_heart_beats(tmp_path):
+    job = JobFolder.create(tmp_path, "A")
+    job.write_state(JobState("running", pid=1, host="elsewhere.example", worker="boot/4/1/7"))
+    assert job.read_state().state == "running"
+    os.utime(job.state, (time.time() - 2 * STALE_SECONDS,) * 2)
+    state = job.read_state()
+    assert state.state == "failed" and state.interrupted and "Generate" in state.message
+    job.beat()
+    assert job.read_state().state == "running"
+
+
+@pytest.mark.skipif(not process.TELLS_WORK, reason="only there the system tells one process from any other")
+def test_a_computer_that_got_another_name_is_the_same(tmp_path):
+    job = JobFolder.create(tmp_path, "A")
+    worker = process.identity(os.getpid())
+    job.write_state(JobState("running", pid=os.getpid(), host="name-of-yesterday", worker=worker))
+    assert job.read_state().state == "running"
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
+        gone = process.identity(child.pid)
+        child.stdin.close()
+    job.write_state(JobState("running", pid=child.pid, host="name-of-yesterday", worker=gone))
+    assert job.read_state().interrupted
+
+
+@pytest.mark.skipif(not process.TELLS_WORK, reason="only there the system tells one process from any other")
+def test_a_process_number_given_to_a_later_worker_does_not_hold_the_job(tmp_path):
+    job = JobFolder.create(tmp_path, "A")
+    *place, began = process.identity(os.getpid()).split("/")
+    worker = "/".join([*place, str(int(began) - 1)])
+    job.write_state(JobState("running", pid=os.getpid(), host=socket.gethostname(), worker=worker))
+    assert job.read_state().interrupted
+
+
+def test_the_end_of_a_job_has_its_room_before_it_comes(tmp_path):
+    """Where no second file can be made, as on a full disk, it is written over what is there."""
+    job = JobFolder.create(tmp_path, "A")
+    job.mark_running()
+    room = job.state.stat().st_size
+    (job.path / f".state.json.{os.getpid()}-{threading.get_ident()}.tmp").mkdir()
+    job.mark_ended("failed", "夜" * 5000, 5)
+    state = job.read_state()
+    assert state.state == "failed" and state.message.startswith("夜夜") and job.state.stat().st_size == room
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"schema": "wan_previs.state/1", "state": "lost"}', b"\xff"])

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whether the worker's main thread gets on, told by what it does and by what the system counts of its work.
+
+A long step of a large model says nothing for minutes but takes processor time, and reading weights from a slow disk
+takes pages; a read that never returns takes neither.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+try:
+    import resource
+except ImportError:  # Windows, where processor time alone has to tell
+    resource = None  # type: ignore[assignment]
+
+# What may take long without a trace: a file forced onto a slow disk, a compiler's own process.
+LONG_SECONDS = 60.0
+_LEAST_CPU = 0.005  # seconds; threads that only wait take far less
+
+
+class Pulse:
+    """Written by the main thread, read by one other. `quiet` is for how many seconds there was no sign of work."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._signs = 0
+        self._resting = False
+        self._long = False
+        self._seen: tuple[int, int] = (0, 0)
+        self._cpu = 0.0
+        self._since = clock()
+        self.quiet = 0.0
+
+    def sign(self, long: bool = False) -> None:
+        """The main thread gets on; `long`: what comes now may take up to LONG_SECONDS without a trace."""
+        self._signs += 1
+        self._long = long
+
+    @contextmanager
+    def resting(self) -> Iterator[None]:
+        """There is nothing to do."""
+        self._resting = True
+        try:
+            yield
+        finally:
+            self.sign()
+            self._resting = False
+
+    def beats(self) -> bool:
+        """Whether the main thread has got on since the last call, or need not."""
+        now, seen = self._clock(), (self._signs, _pages_read())
+        cpu = time.process_time() - time.thread_time()  # of all threads but the one that asks
+        if self._resting or seen != self._seen or cpu - self._cpu >= _LEAST_CPU:
+            self._seen, self._cpu, self._since = seen, cpu, now
+        self.quiet = now - self._since
+        return self.quiet == 0 or (self._long and self.quiet < LONG_SECONDS)
+
+
+def _pages_read() -> int:
+    """How often this process waited for a disk."""
+    if resource is None:
+        return 0
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return usage.ru_majflt + usage.ru_inblock
