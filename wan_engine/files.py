@@ -1,17 +1,25 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Files that appear complete or not at all."""
+"""Files that appear complete or not at all, and the digest by which damage to them is told later."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 import av
+import torch
+from safetensors import SafetensorError
+from torch import Tensor
 
 from .request import GenerationError
+
+# What reading a damaged safetensors file raises, wherever the damage is.
+BROKEN = (SafetensorError, OSError, ValueError, LookupError, TypeError, AttributeError, RuntimeError, MemoryError)
 
 
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:
@@ -57,6 +65,15 @@ def create_file(path: Path) -> None:
     """An empty new file at `path`: what had that name, also a link to somewhere else, is gone. Raises OSError."""
     path.unlink(missing_ok=True)
     path.open("xb").close()
+
+
+def digest(facts: Mapping[str, str], tensors: Mapping[str, Tensor]) -> str:
+    """SHA-256, in hexadecimal, over what a file says and holds, whatever the order."""
+    total = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
+    for name, tensor in sorted(tensors.items()):
+        total.update(f"\0{name} {tensor.dtype} {tuple(tensor.shape)}\0".encode())
+        total.update(tensor.contiguous().flatten().view(torch.uint8).numpy())
+    return total.hexdigest()
 
 
 def _beside(path: Path) -> Path:

@@ -162,7 +162,7 @@ class Pipeline:
             raise GenerationError(f"{refusal(memory, nearest)}\n{run.memory}")
 
     def _encode_texts(self, request: GenerationRequest, plan: Plan, folder: Path, run: Run) -> list[Tensor]:
-        cache = None if request.prompt_cache is None else PromptCache(folder / request.prompt_cache)
+        cache = None if request.prompt_cache is None else PromptCache(folder / request.prompt_cache, note=run.note)
         return encode_texts(plan, self.networks, run, cache)
 
     def _resume_file(self, request: GenerationRequest, plan: Plan, folder: Path) -> ResumeFile:

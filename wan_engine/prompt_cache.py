@@ -6,18 +6,20 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import safetensors.torch
 import torch
-from safetensors import SafetensorError
+from safetensors import safe_open
 from torch import Tensor
 
 from .checkpoint import Checkpoint
+from .files import BROKEN, digest
 
 LIMIT = 256 * 2**20  # bytes that a folder may hold; a prompt of 512 tokens in 4096 channels takes 8 MiB
 _SUFFIX = ".prompt.safetensors"
-_FORMAT = 1  # raised when what is stored changes its meaning
+_FORMAT = 2  # raised when what is stored changes its meaning
 
 
 def prompt_key(checkpoint: Checkpoint, prompt: str, dtype: torch.dtype | str) -> str:
@@ -46,21 +48,27 @@ def _files(place: Path) -> list[Path]:
 
 class PromptCache:
     """Text states [L,dim] by key in a folder of its own; when it holds more than `limit` bytes, the entries that were
-    not used for the longest time go.
+    not used for the longest time go. `note` gets a sentence about each damaged entry.
     """
 
-    def __init__(self, folder: Path, limit: int = LIMIT) -> None:
+    def __init__(self, folder: Path, limit: int = LIMIT, note: Callable[[str], None] = lambda words: None) -> None:
         self._folder = folder
         self._limit = limit
+        self._note = note
 
     def get(self, key: str) -> Tensor | None:
         """The states kept under `key`, float32 [L,dim]; None when there are none or they are damaged."""
         path = self._path(key)
-        try:
-            rows = safetensors.torch.load(path.read_bytes())["rows"]
-        except (OSError, SafetensorError, KeyError, ValueError):
+        if not path.is_file():
             return None
-        if rows.dim() != 2 or rows.dtype != torch.float32 or not torch.isfinite(rows).all():
+        try:
+            with safe_open(path, framework="pt") as file:
+                rows = file.get_tensor("rows")
+                whole = (file.metadata() or {}).get("digest") == digest({"key": key}, {"rows": rows})
+        except BROKEN:
+            whole = False
+        if not whole or rows.dim() != 2 or rows.dtype != torch.float32 or not torch.isfinite(rows).all():
+            self._note("An encoded prompt that was kept is damaged; the prompt was encoded anew.")
             return None
         with contextlib.suppress(OSError):  # a folder that may only be read still serves
             os.utime(path)
@@ -72,7 +80,8 @@ class PromptCache:
         path = self._path(key)
         partial = path.with_name(f"{path.name}.{os.getpid()}.part")
         try:
-            partial.write_bytes(safetensors.torch.save({"rows": rows.detach().float().cpu().contiguous()}))
+            tensors = {"rows": rows.detach().float().cpu().contiguous()}
+            partial.write_bytes(safetensors.torch.save(tensors, {"digest": digest({"key": key}, tensors)}))
             partial.replace(path)
         finally:
             partial.unlink(missing_ok=True)

@@ -2,7 +2,8 @@
 """The state of a sampling on disk, so that an interrupted generation goes on where it was and ends bit-equal.
 
 One safetensors file holds the latents, what the solver and the step caches remember, the count of steps done, and a
-fingerprint of all that decides the result; it is replaced in one go after every step.
+fingerprint of all that decides the result; it is replaced in one go after every step. A digest over all of it tells
+damage: what is not as it was written is never gone on from.
 """
 
 from __future__ import annotations
@@ -16,17 +17,19 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from .files import write_whole
+from .files import BROKEN, digest, write_whole
 from .plan import Plan
 from .request import Lora
 
-SCHEMA = "wan_previs.resume/4"
+SCHEMA = "wan_previs.resume/5"
 _SOLVER = "solver."
 _CACHE = "cache."
+_OTHER = "The saved state belongs to another request, checkpoint or version; sampling started anew."
+_DAMAGED = "The saved state is damaged; sampling started anew."
 _INDIFFERENT = ("fps", "warnings")  # what of a plan the latents do not depend on
 
 
@@ -56,16 +59,20 @@ class ResumeFile:
         if self._path is None or not self._path.is_file():
             return None, ""
         try:
-            with safe_open(self._path, framework="pt", device=device) as file:
+            with safe_open(self._path, framework="pt", device="cpu") as file:
                 facts = file.metadata() or {}
-                if facts.get("schema") != SCHEMA or facts.get("fingerprint") != self._fingerprint:
-                    return None, "The saved state belongs to another request or checkpoint; sampling started anew."
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            caches = [_below(tensors, f"{_CACHE}{i}.") for i in range(int(facts["caches"]))]
-            steps, cached = json.loads(facts["steps"]), json.loads(facts["cached"])
-            return Saved(tensors["latents"], _below(tensors, _SOLVER), steps, caches, cached), ""
-        except (SafetensorError, OSError, ValueError, KeyError):
-            return None, "The saved state is damaged; sampling started anew."
+            kept = facts.pop("digest", None)
+            if kept != digest(facts, tensors):
+                return None, _OTHER if kept is None and facts.get("schema") != SCHEMA else _DAMAGED
+        except BROKEN:
+            return None, _DAMAGED
+        if facts["schema"] != SCHEMA or facts["fingerprint"] != self._fingerprint:
+            return None, _OTHER
+        tensors = {name: tensor.to(device) for name, tensor in tensors.items()}
+        caches = [_below(tensors, f"{_CACHE}{i}.") for i in range(int(facts["caches"]))]
+        steps, cached = json.loads(facts["steps"]), json.loads(facts["cached"])
+        return Saved(tensors["latents"], _below(tensors, _SOLVER), steps, caches, cached), ""
 
     def save(self, state: Saved) -> None:
         """Replace the file; raises GenerationError in words when the disk does not let us."""
@@ -81,7 +88,8 @@ class ResumeFile:
             "caches": str(len(state.caches)),
             "cached": json.dumps(state.cached),
         }
-        data = save({name: tensor.cpu().clone().contiguous() for name, tensor in tensors.items()}, metadata)
+        tensors = {name: tensor.cpu().clone().contiguous() for name, tensor in tensors.items()}
+        data = save(tensors, {**metadata, "digest": digest(metadata, tensors)})
         write_whole(self._path, lambda partial: partial.write_bytes(data))
 
     def remove(self) -> None:

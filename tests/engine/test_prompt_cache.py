@@ -40,6 +40,27 @@ def test_a_damaged_entry_is_not_there(cache, tmp_path, damage):
     assert torch.equal(cache.get("a"), torch.ones(7, 32))
 
 
+@pytest.mark.parametrize("place", range(0, 100, 4))
+def test_one_wrong_bit_anywhere_is_damage_and_told(tmp_path, place):
+    told = []
+    cache = PromptCache(tmp_path, note=told.append)
+    cache.put("a", torch.randn(7, 32))
+    (path,) = tmp_path.iterdir()
+    data = bytearray(path.read_bytes())
+    data[place * len(data) // 100] ^= 1 << place % 8
+    path.write_bytes(data)
+    assert cache.get("a") is None and len(told) == 1 and "damaged" in told[0]
+    assert cache.get("b") is None and len(told) == 1
+
+
+def test_the_entry_of_another_prompt_is_damage(tmp_path):
+    cache = PromptCache(tmp_path)
+    cache.put("a", torch.ones(7, 32))
+    (path,) = tmp_path.iterdir()
+    path.rename(path.with_name(path.name.replace("a.", "b.", 1)))
+    assert cache.get("b") is None
+
+
 def test_it_stays_within_its_bound_and_drops_what_was_not_used_for_the_longest_time(tmp_path):
     size = 8 * 32 * 4
     cache = PromptCache(tmp_path, limit=3 * (size + 200))

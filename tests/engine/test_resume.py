@@ -13,10 +13,12 @@ from pathlib import Path
 import golden
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from wan_engine.pipeline import load
 from wan_engine.request import Cancelled, GenerationRequest, LightCurve
+from wan_engine.resume import ResumeFile, Saved
 from wan_engine.solvers import make_solver
 
 T2V = "fullstack/Wan2.2-T2V-A14B/checkpoint"
@@ -181,6 +183,62 @@ def test_a_damaged_state_starts_anew_and_says_so(content, pipeline, stopped):
     report = pipeline.generate(request(), stopped)
     assert "resumed_from_step" not in report
     assert any("damaged" in warning for warning in report["warnings"])
+
+
+@pytest.mark.parametrize("place", range(0, 100, 3))
+def test_one_wrong_bit_anywhere_is_damage(place, kept):
+    path, fingerprint = kept
+    data = bytearray(path.read_bytes())
+    data[place * len(data) // 100] ^= 1 << place % 8
+    path.write_bytes(data)
+    saved, words = ResumeFile(path, fingerprint).load("cpu")
+    assert saved is None and "anew" in words
+
+
+def test_a_number_changed_behind_the_header_is_not_gone_on_from(pipeline, stopped):
+    path = stopped / "resume.safetensors"
+    data = bytearray(path.read_bytes())
+    data[-3] ^= 1
+    path.write_bytes(data)
+    events = []
+    report = pipeline.generate(request(), stopped, on_event=events.append)
+    assert "resumed_from_step" not in report and any("damaged" in warning for warning in report["warnings"])
+    assert any(event["event"] == "note" and "damaged" in event["message"] for event in events)
+
+
+def test_facts_that_were_edited_are_damage(kept):
+    """A file that is whole by itself, but says another count of steps than was written."""
+    path, fingerprint = kept
+    with safe_open(path, "pt") as file:
+        facts = file.metadata()
+    save_file(load_file(path), path, {**facts, "steps": "[]"})
+    assert ResumeFile(path, fingerprint).load("cpu") == (None, "The saved state is damaged; sampling started anew.")
+
+
+def test_a_state_of_an_earlier_version_starts_anew_in_words(kept):
+    path, fingerprint = kept
+    facts = {"schema": "wan_previs.resume/4", "fingerprint": fingerprint, "steps": "[]", "caches": "0", "cached": "{}"}
+    save_file(load_file(path), path, facts)
+    saved, words = ResumeFile(path, fingerprint).load("cpu")
+    assert saved is None and "version" in words
+
+
+@pytest.fixture
+def kept(tmp_path) -> tuple[Path, str]:
+    """A state file of its own, with solver and cache, and the fingerprint it was written under."""
+    path = tmp_path / "resume.safetensors"
+    state = Saved(
+        torch.randn(2, 3, 4, 4),
+        {"known": torch.randn(2, 3, 4, 4)},
+        [{"step": 1, "expert": "high"}],
+        [{"bend": torch.tensor(0.5)}],
+        {"skipped": {}},
+    )
+    file = ResumeFile(path, "f" * 64)
+    file.save(state)
+    saved, words = file.load("cpu")
+    assert words == "" and torch.equal(saved.latents, state.latents) and saved.steps == state.steps
+    return path, "f" * 64
 
 
 def test_a_foreign_safetensors_file_is_not_taken_for_a_state(pipeline, tmp_path):
