@@ -280,15 +280,20 @@ def import_take(scene: bpy.types.Scene, shot: str, frames: range, job: JobFolder
 
 
 def clip_of(job: JobFolder) -> Path:
-    """A finished job's clip; a folder where that is a sequence of pictures."""
-    return job.path / str(history.read_report(job).get("clip", {}).get("path", job.clip.name))
+    """A finished job's clip; a folder where that is a sequence of pictures. Found also where the report was lost."""
+    facts = history.read_report(job).get("clip")
+    if isinstance(facts, dict) and isinstance(facts.get("path"), str):
+        return job.path / facts["path"]
+    other = (path for path in sorted(job.path.glob("clip*")) if path.stem == job.clip.stem)
+    return job.clip if job.clip.exists() else next(other, job.clip)
 
 
 def _verdict(report: dict[str, Any], frame_start: int) -> dict[str, str | int]:
     """What the report says of the light, as a take keeps it: `verdict`, `verdict_frame` (of the scene) and a sentence
     in `verdict_words`; {} when nothing was measured.
     """
-    verdict = (report.get("light") or {}).get("verdict")
+    light = report.get("light")
+    verdict = light.get("verdict") if isinstance(light, dict) else None
     if not isinstance(verdict, dict) or not verdict.get("word"):
         return {}
     facts: dict[str, str | int] = {"verdict": str(verdict["word"]), "verdict_words": str(verdict.get("sentence") or "")}

@@ -15,6 +15,7 @@ from __future__ import annotations
 import contextlib
 import faulthandler
 import gc
+import io
 import os
 import platform
 import queue
@@ -239,7 +240,10 @@ class Worker:
             # Behind a step its state is saved; to compile takes a compiler's own processes.
             late = event["event"] == "step" or event.get("stage") in LATE_STAGES
             self._pulse.sign(long=late or request.compile)
-            job.append_event(event)
+            try:
+                job.append_event(event)
+            except JobError as error:  # no event is worth the clip
+                print(error, file=sys.stderr)
             self.channel.send("event", folder=str(job.path), event=event)
 
         if task.cancelled.is_set():
@@ -309,6 +313,19 @@ class Worker:
         os._exit(exit_status if tasks else 0)
 
 
+class _Unfailing(io.TextIOWrapper):
+    """A stream of text whose place may be full or gone: what cannot be logged costs no clip."""
+
+    def write(self, text: str) -> int:
+        with contextlib.suppress(OSError):
+            return super().write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with contextlib.suppress(OSError):
+            super().flush()
+
+
 class _LogInto:
     """Sends everything printed (and what native code prints) into a job's log for as long as the block runs."""
 
@@ -376,6 +393,9 @@ def run_alone(folder: Path, console: int) -> int:
 def main(arguments: list[str]) -> int:
     console = os.dup(2)
     faulthandler.enable(2)
+    for name, descriptor in (("stdout", 1), ("stderr", 2)):
+        raw = io.FileIO(descriptor, "w", closefd=False)
+        setattr(sys, name, _Unfailing(io.BufferedWriter(raw), errors="backslashreplace", line_buffering=True))
     if not arguments:
         return Worker(console).serve()
     if len(arguments) > 1 or not Path(arguments[0]).is_dir():

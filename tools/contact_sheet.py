@@ -12,9 +12,11 @@ import math
 import sys
 
 import av
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
-MARGIN, GAP, TEXT, DIAL = 24, 8, 22, 84
+from wan_engine.lettering import write_text
+
+MARGIN, GAP, TEXT, SMALL, DIAL = 24, 8, 22, 18, 84
 PAPER, INK, SOFT, SUN = (24, 25, 28), (236, 236, 232), (150, 152, 158), (255, 190, 90)
 
 
@@ -28,22 +30,22 @@ def clip_frames(path: str, indices: list[int]) -> list[Image.Image]:
     return [found[i] for i in indices]
 
 
-def draw_sun(draw: ImageDraw.ImageDraw, x: int, y: int, sun: dict | None, font: ImageFont.ImageFont) -> None:
+def draw_sun(draw: ImageDraw.ImageDraw, x: int, y: int, sun: dict | None) -> None:
     """A dial seen from above, north up: the sun stands nearer the middle the higher it is."""
     r = DIAL // 2 - 6
     cx, cy = x + r + 6, y + DIAL // 2
     draw.ellipse((cx - r, cy - r, cx + r, cy + r), outline=SOFT)
     draw.line((cx, cy - r, cx, cy - r + 6), fill=SOFT, width=2)
     if sun is None:
-        draw.text((cx + r + 14, cy - TEXT // 2), "no sun", fill=SOFT, font=font)
+        write_text(draw, (cx + r + 14, cy - TEXT // 2), "no sun", 4 * DIAL, SOFT, SMALL)
         return
     a, reach = math.radians(sun["azimuth"]), r * (1 - max(0.0, sun["elevation"]) / 90)
     sx, sy = cx + reach * math.sin(a), cy - reach * math.cos(a)
     color = SUN if sun["elevation"] >= 0 else SOFT
     draw.line((sx, sy, cx, cy), fill=color, width=2)
     draw.ellipse((sx - 6, sy - 6, sx + 6, sy + 6), fill=color)
-    draw.text((cx + r + 14, cy - TEXT - 2), f"elevation {sun['elevation']:.0f}\u00b0", fill=INK, font=font)
-    draw.text((cx + r + 14, cy + 4), f"azimuth {sun['azimuth']:.0f}\u00b0", fill=INK, font=font)
+    write_text(draw, (cx + r + 14, cy - TEXT - 2), f"elevation {sun['elevation']:.0f}\u00b0", 4 * DIAL, INK, SMALL)
+    write_text(draw, (cx + r + 14, cy + 4), f"azimuth {sun['azimuth']:.0f}\u00b0", 4 * DIAL, INK, SMALL)
 
 
 def main() -> None:
@@ -54,21 +56,21 @@ def main() -> None:
     generated = [
         f.resize((w, h), Image.Resampling.LANCZOS) for f in clip_frames(spec["clip"], [c["index"] for c in columns])
     ]
-    font, title = ImageFont.load_default(TEXT - 4), ImageFont.load_default(TEXT + 4)
     width = 2 * MARGIN + len(columns) * (w + GAP) - GAP
     top = MARGIN + 3 * TEXT
     height = top + 2 * (h + GAP + TEXT) + DIAL + MARGIN
     sheet = Image.new("RGB", (width, height), PAPER)
     draw = ImageDraw.Draw(sheet)
-    draw.text((MARGIN, MARGIN - 4), spec["title"], fill=INK, font=title)
+    write_text(draw, (MARGIN, MARGIN - 4), spec["title"], width - 2 * MARGIN, INK, TEXT + 4)
     for i, column in enumerate(columns):
         x = MARGIN + i * (w + GAP)
-        draw.text((x, top - TEXT), f"frame {column['frame']}" + ("  Blender" if i == 0 else ""), fill=SOFT, font=font)
+        label = f"frame {column['frame']}" + ("  Blender" if i == 0 else "")
+        write_text(draw, (x, top - TEXT), label, w, SOFT, SMALL)
         sheet.paste(pictures[i], (x, top))
         if i == 0:
-            draw.text((x, top + h + GAP - 4), "Wan Previs", fill=SOFT, font=font)
+            write_text(draw, (x, top + h + GAP - 4), "Wan Previs", w, SOFT, SMALL)
         sheet.paste(generated[i], (x, top + h + GAP + TEXT - 4))
-        draw_sun(draw, x, top + 2 * (h + GAP) + TEXT, column["sun"], font)
+        draw_sun(draw, x, top + 2 * (h + GAP) + TEXT, column["sun"])
     sheet.save(spec["out"])
 
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 from pathlib import Path
@@ -19,6 +20,7 @@ from .request import (
     PRESETS,
     REPAIRS,
     SOLVERS,
+    GenerationError,
     GenerationRequest,
     Lora,
     UsageError,
@@ -35,6 +37,8 @@ class _Parser(argparse.ArgumentParser):
 
 def main(arguments: list[str]) -> int:
     """Run one command; returns the exit status."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a path may hold what no text can
     try:
         options = _parser().parse_args(arguments)
         return options.run(options)
@@ -212,7 +216,7 @@ def _generate(options: argparse.Namespace) -> int:
         print(f"Note: {warning}", file=sys.stderr)
     clip = report["clip"]
     print(f"{clip['path']}: {clip['frames']} frames, {clip['size'][0]}x{clip['size'][1]}, {clip['fps']} fps")
-    return 0
+    return GenerationError.exit_status if report["unsaved"] else 0
 
 
 def _show(event: dict) -> None:

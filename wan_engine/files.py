@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import av
 import torch
@@ -41,6 +42,15 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
             unfinished.replace(path)
         finally:
             unfinished.unlink(missing_ok=True)
+
+
+def write_json(path: Path, data: Mapping[str, Any]) -> None:
+    """Write `data` for people to read too; errors as `write_whole`."""
+    try:
+        content = json.dumps(data, indent=1, ensure_ascii=False).encode("utf-8")
+    except UnicodeEncodeError:  # a path or a prompt that is no text, as command lines on Linux allow
+        content = json.dumps(data, indent=1).encode("ascii")
+    write_whole(path, lambda partial: partial.write_bytes(content))
 
 
 def write_whole_sequence(folder: Path, pattern: str, write: Callable[[Path], object]) -> None:

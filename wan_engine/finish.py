@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """From the model's frames to the clip: light repaired, enlarged, redrawn, fitted to the shot's frames, written.
 
-Nothing here changes what the model made: its frames go to `frames_out` before anything is done to them.
+Nothing here changes the frames that the model made.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from .interpolate import retimed
 from .interpolate_model import InterpolationModel
 from .plan import Plan
 from .request import GenerationRequest, LightCurve, UsageError
+from .run import Run
 from .upscale import FACTORS, upscale, upscaled
 
 Redraw = Callable[[np.ndarray], np.ndarray]
@@ -41,16 +42,16 @@ def check_finish(request: GenerationRequest, folder: Path) -> None:
 
 
 def finish(
-    request: GenerationRequest, plan: Plan, frames: np.ndarray, folder: Path, redraw: Redraw | None
+    request: GenerationRequest, plan: Plan, frames: np.ndarray, folder: Path, redraw: Redraw | None, run: Run
 ) -> tuple[dict[str, Any], np.ndarray]:
     """Write the clip; returns the report's facts about it, and its frames as delivered, at the size of `frames`.
 
     `frames` is uint8 [T, H, W, 3] as decoded, `redraw` the refining pass over the clip enlarged twice, None without
     one. A factor of 4 enlarges the redrawn clip once more.
     """
-    if request.frames_out is not None:
-        write_clip(frames, 1, folder / request.frames_out, "png")
-    mended = corrected(frames, request.correct, _as_pixels(plan.first), request.light)
+    mended = frames
+    with run.sparing("The light could not be repaired"):
+        mended = corrected(frames, request.correct, _as_pixels(plan.first), request.light)
     if redraw is None:
         clip = enlarged(mended, request, folder)
     else:

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from .request import LightCurve, UsageError
+from .request import GenerationError, LightCurve, UsageError
 
 
 def add_parser(commands: Any) -> None:
@@ -29,9 +29,11 @@ def run(options: argparse.Namespace) -> int:
     """Measure a clip and print the verdict. Raises UsageError or GenerationError in words; the clip is only read."""
     _check_outputs(options)
     expected = None if options.expected is None else read_light(Path(options.expected))
+    from .files import write_json
     from .footage import read_clip  # usage errors should not wait for torch
     from .lighting import Verdict
-    from .review import light_facts
+    from .review import draw_page, light_facts
+    from .run import Run
 
     footage = read_clip(Path(options.clip))
     for note in footage.notes:
@@ -47,11 +49,12 @@ def run(options: argparse.Namespace) -> int:
         },
     }
     if options.report is not None:
-        _write_json(report, Path(options.report))
+        write_json(Path(options.report), report)
     if options.page is not None:
-        from .report_page import write_page
-
-        write_page(Path(options.page), report, footage.frames, expected)
+        drawing = Run()
+        draw_page(report, footage.frames, expected, None, Path(options.page), drawing)
+        if drawing.notes:
+            raise GenerationError(drawing.notes[0])
     return 0
 
 
@@ -79,10 +82,3 @@ def read_light(path: Path) -> LightCurve:
     except (ValueError, RecursionError) as error:
         raise UsageError(f"{path} is no light curve: it does not hold JSON.") from error
     return LightCurve.from_json(data)
-
-
-def _write_json(report: dict[str, Any], path: Path) -> None:
-    from .files import write_whole
-
-    text = json.dumps(report, indent=1, ensure_ascii=False)
-    write_whole(path, lambda partial: partial.write_text(text, encoding="utf-8"))

@@ -6,7 +6,6 @@ A loaded `Pipeline` serves any number of requests; networks are opened when firs
 
 from __future__ import annotations
 
-import json
 import platform
 import traceback
 from collections.abc import Callable, Iterator
@@ -26,7 +25,8 @@ from . import distributed
 from .checkpoint import Checkpoint, open_checkpoint
 from .conditioning import condition, encode_texts
 from .denoise import Denoiser
-from .files import write_whole
+from .encode import write_clip
+from .files import write_json, write_whole
 from .finish import Redraw, check_finish, finish
 from .interpolate import retime
 from .light_control import LightController, mean_rgb
@@ -41,7 +41,7 @@ from .prompt_cache import PromptCache
 from .refine import refine, refined_plan, with_light_of
 from .request import DTYPES, OFFLOADS, GenerationError, GenerationRequest, Lora, UsageError
 from .resume import ResumeFile, fingerprint, lora_facts
-from .review import light_facts, with_page
+from .review import draw_page, light_facts
 from .run import OnEvent, Run
 
 REPORT_SCHEMA = "wan_previs.report/1"
@@ -77,6 +77,7 @@ class Pipeline:
         with self._memory_errors_in_words(run), torch.inference_mode():
             with run.stage("load"):
                 plan = self._plan(request, folder)
+                run.notes.extend(plan.warnings)
                 self._check_memory(request, plan, run)
                 if request.refine:
                     if distributed.active():
@@ -104,20 +105,21 @@ class Pipeline:
             with run.stage("decode"):
                 frames = self._decode(latents, request.vae_tiles, run)
             with run.stage("finish"):
-                _write_latents(request, latents, sigmas, folder)
+                _keep(request, latents, sigmas, frames, folder, run)
                 redraw = self._redraw(request, plan, texts, run)
-                clip, delivered = finish(request, plan, frames, folder, redraw)
+                clip, delivered = finish(request, plan, frames, folder, redraw, run)
             if request.page is not None:
-                with run.stage("measure"):
+                with run.stage("measure"), run.sparing("The light could not be measured"):
                     _measure(request, plan, frames, delivered, run)
         report = self._report(request, plan, run, clip)
-        if request.page is not None:
+        if request.page is not None and "verdict" in report.get("light", {}):
             sun = None if request.sun is None else [asdict(place) for place in request.sun]
-            report = with_page(report, delivered, request.light, sun, folder / request.page)
+            draw_page(report, delivered, request.light, sun, folder / request.page, run)
         if request.report is not None:
-            text = json.dumps(report, indent=1, ensure_ascii=False)
-            write_whole(folder / request.report, lambda partial: partial.write_text(text, encoding="utf-8"))
-        resume.remove()
+            with run.sparing("The report could not be written", "report"):
+                write_json(folder / request.report, report)
+        with run.sparing("The state of the steps could not be removed"):
+            resume.remove()
         return report
 
     def _plan(self, request: GenerationRequest, folder: Path) -> Plan:
@@ -193,13 +195,16 @@ class Pipeline:
 
     def _on_clean(self, request: GenerationRequest, folder: Path, run: Run) -> Callable[[int, Tensor], None]:
         """What to do with each step's prediction of the clean latents: draw the preview, where one is wanted."""
-        path, light_map = request.preview, self._open_light_map(request)
+        path, light_map = request.preview, None
+        with run.sparing("There is no preview"):
+            light_map = self._open_light_map(request)
         if path is None or light_map is None or distributed.rank() != 0:
             return lambda step, latents: None
 
         def draw(step: int, latents: Tensor) -> None:
-            write_preview(latents, light_map, folder / path)
-            run.tell("preview", step=step, path=path)
+            with run.sparing("There is no preview"):
+                write_preview(latents, light_map, folder / path)
+                run.tell("preview", step=step, path=path)
 
         return draw
 
@@ -274,7 +279,8 @@ class Pipeline:
             "seconds": run.seconds,
             **run.facts,
             "clip": clip,
-            "warnings": [*plan.warnings, *run.notes],
+            "warnings": run.notes,  # the list itself: what goes wrong later is in it too
+            "unsaved": run.unsaved,
             "versions": {"python": platform.python_version(), "torch": torch.__version__, "device": self.device},
         }
 
@@ -318,10 +324,17 @@ def _check_places(request: GenerationRequest, folder: Path) -> None:
         raise UsageError(f"{folder / request.frames_out} is a file; give a folder for the frames.")
 
 
-def _write_latents(request: GenerationRequest, latents: Tensor, sigmas: Tensor, folder: Path) -> None:
+def _keep(
+    request: GenerationRequest, latents: Tensor, sigmas: Tensor, frames: np.ndarray, folder: Path, run: Run
+) -> None:
+    """What the model made, before anything is done to it, where it was asked for."""
     if request.latents is not None:
-        data = safetensors.torch.save({"latents": latents.cpu().contiguous(), "sigmas": sigmas})
-        write_whole(folder / request.latents, lambda partial: partial.write_bytes(data))
+        with run.sparing("The latents could not be kept", "latents"):
+            data = safetensors.torch.save({"latents": latents.cpu().contiguous(), "sigmas": sigmas})
+            write_whole(folder / request.latents, lambda partial: partial.write_bytes(data))
+    if request.frames_out is not None:
+        with run.sparing("The model's own frames could not be kept", "frames_out"):
+            write_clip(frames, 1, folder / request.frames_out, "png")
 
 
 def _measure(request: GenerationRequest, plan: Plan, raw: np.ndarray, delivered: np.ndarray, run: Run) -> None:

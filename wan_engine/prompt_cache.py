@@ -38,7 +38,7 @@ def prompt_key(checkpoint: Checkpoint, prompt: str, dtype: torch.dtype | str) ->
         str(dtype).removeprefix("torch."),
         prompt,
     ]
-    return hashlib.sha256("\0".join(facts).encode("utf-8")).hexdigest()
+    return hashlib.sha256("\0".join(facts).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _files(place: Path) -> list[Path]:

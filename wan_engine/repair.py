@@ -7,7 +7,6 @@ the new one, "correct": some of "deflicker" and "color"}. Nothing in `source` is
 
 from __future__ import annotations
 
-import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -16,13 +15,14 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from .files import write_whole
+from .files import write_json
 from .finish import corrected, deliver, enlarged
 from .interpolate import retime
 from .lighting import measure
 from .programs import answer, read_frames, read_json
 from .request import REPAIRS, GenerationRequest, UsageError
-from .review import light_facts, with_page
+from .review import draw_page, light_facts
+from .run import Run
 
 
 def repair(task: dict[str, Any]) -> str:
@@ -46,20 +46,22 @@ def repair(task: dict[str, Any]) -> str:
     # What a model had redrawn of the clip is not drawn again.
     facts, delivered = deliver(enlarged(mended, request, source), raw.shape[:3], request, report["fps"], job)
     fps = request.clip_fps or report["fps"]
-    before = measure(retime(raw, len(delivered)), fps, request.light)
+    run = Run()
+    light = {"expected": (report.get("light") or {}).get("expected")}
+    with run.sparing("The light could not be measured"):
+        before = measure(retime(raw, len(delivered)), fps, request.light)
+        light |= light_facts(delivered, fps, request.light, before)
     report |= {
         "clip": facts,
         "repaired": {"from": str(source), "correct": list(task["correct"])},
-        "light": {
-            "expected": (report.get("light") or {}).get("expected"),
-            **light_facts(delivered, fps, request.light, before),
-        },
-        "warnings": [],
+        "light": light,
+        "warnings": run.notes,
     }
-    sun = None if request.sun is None else [asdict(place) for place in request.sun]
-    report = with_page(report, delivered, request.light, sun, job / "report.png")
-    text = json.dumps(report, indent=1, ensure_ascii=False)
-    write_whole(job / "report.json", lambda partial: partial.write_text(text, encoding="utf-8"))
+    if "verdict" in light:
+        sun = None if request.sun is None else [asdict(place) for place in request.sun]
+        draw_page(report, delivered, request.light, sun, job / "report.png", run)
+    with run.sparing("The report could not be written"):
+        write_json(job / "report.json", report)
     return str(job / facts["path"])
 
 

@@ -4,18 +4,19 @@
 from __future__ import annotations
 
 import io
-import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib import style
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from .files import write_whole
+from .lettering import Letters, letters_for, shortened, wrapped
 from .request import LightCurve
 
 _WIDTH, _HEIGHT, _DPI = 16.0, 11.0, 100
@@ -42,32 +43,62 @@ def write_page(
     sun: samples {"frame", "azimuth_deg", "elevation_deg"} along the shot; [] = none.
     Raises GenerationError in words when the page cannot be written; nothing else is touched.
     """
+    words = (_clip_name(report), _prompt(report), report["light"]["verdict"], *(report.get(n) for n in _SETTINGS))
+    letters = letters_for(words)
+    # Words are never formulas, whatever signs they hold, and nobody's own matplotlib settings change the page.
+    settings = {"text.parse_math": False, "font.family": letters.families()}
+    buffer = io.BytesIO()
+    with style.context(["default", settings]):
+        figure = _drawn(report, frames, expected, sun, letters)
+        FigureCanvasAgg(figure)
+        figure.savefig(buffer, format="png", facecolor=_GROUND)
+    write_whole(path, lambda partial: partial.write_bytes(buffer.getvalue()))
+
+
+def _drawn(
+    report: Mapping[str, Any],
+    frames: np.ndarray,
+    expected: LightCurve | None,
+    sun: Sequence[Mapping[str, float]] | None,
+    letters: Letters,
+) -> Figure:
     figure = Figure(figsize=(_WIDTH, _HEIGHT), dpi=_DPI, facecolor=_GROUND)
     light = report["light"]
     measured = light.get("after") or light["measured"]
-    _head(figure, report, light["verdict"], measured)
+    _head(figure, report, light["verdict"], measured, letters)
     _strip(figure, frames, measured)
     _brightness(_panel(figure, 0.045, 0.345, 0.615, 0.3), measured, light.get("before"), expected)
     _temperature(_panel(figure, 0.045, 0.06, 0.615, 0.2), measured, light.get("before"))
     _sun(figure, sun)
-    _small_print(figure, report, measured, light.get("before"))
-    FigureCanvasAgg(figure)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", facecolor=_GROUND)
-    write_whole(path, lambda partial: partial.write_bytes(buffer.getvalue()))
+    _small_print(figure, report, measured, light.get("before"), letters)
+    return figure
 
 
-def _head(figure: Figure, report: Mapping[str, Any], verdict: Mapping[str, Any], measured: Mapping[str, Any]) -> None:
+def _head(
+    figure: Figure,
+    report: Mapping[str, Any],
+    verdict: Mapping[str, Any],
+    measured: Mapping[str, Any],
+    letters: Letters,
+) -> None:
     color = _WORDS.get(verdict["word"], _INK)
     word = f"The light {verdict['word']}" + (f" at frame {verdict['frame']}" if verdict["frame"] is not None else "")
     figure.patches.append(Rectangle((0, 0.993), 1, 0.007, transform=figure.transFigure, color=color))
     figure.text(0.045, 0.94, word, color=color, fontsize=34, fontweight="bold", va="center")
-    sentence = textwrap.shorten(verdict["sentence"], 260, placeholder=" …")
-    figure.text(0.045, 0.9, textwrap.fill(sentence, 130), color=_INK, fontsize=13, va="top", linespacing=1.4)
-    name = str(report.get("clip", {}).get("path", ""))
+    sentence = shortened(letters.shown(verdict["sentence"]), 250)
+    figure.text(0.045, 0.9, "\n".join(wrapped(sentence, 130)), color=_INK, fontsize=13, va="top", linespacing=1.4)
+    name = letters.shown(_clip_name(report))
     length = f"{measured['frames']} frames at {measured['fps']:.4g} fps"
-    figure.text(0.965, 0.95, _clipped(Path(name).name, 40), color=_INK, fontsize=13, ha="right", va="center")
+    figure.text(0.965, 0.95, shortened(name, 40), color=_INK, fontsize=13, ha="right", va="center")
     figure.text(0.965, 0.925, length, color=_FAINT, fontsize=11, ha="right", va="center")
+
+
+def _clip_name(report: Mapping[str, Any]) -> str:
+    return Path((report.get("clip") or {}).get("path", "")).name
+
+
+def _prompt(report: Mapping[str, Any]) -> str:
+    return (report.get("request") or {}).get("prompt") or ""
 
 
 def _strip(figure: Figure, frames: np.ndarray, measured: Mapping[str, Any]) -> None:
@@ -240,7 +271,11 @@ def _bearing(sample: Mapping[str, float]) -> str:
 
 
 def _small_print(
-    figure: Figure, report: Mapping[str, Any], measured: Mapping[str, Any], before: Mapping[str, Any] | None
+    figure: Figure,
+    report: Mapping[str, Any],
+    measured: Mapping[str, Any],
+    before: Mapping[str, Any] | None,
+    letters: Letters,
 ) -> None:
     """Measures to the left, settings to the right, in one column of the page."""
     figure.text(0.7, 0.269, "In numbers", color=_INK, fontsize=13, fontweight="bold", va="bottom")
@@ -257,10 +292,9 @@ def _small_print(
         figure.text(0.785, height, value, color=_INK, fontsize=10.5, va="center")
         if earlier:
             figure.text(0.88, height, f"before {earlier}", color=_BEFORE, fontsize=10.5, va="center")
-    settings = "   ".join(f"{name} {_plain(report[name])}" for name in _SETTINGS if report.get(name) is not None)
-    request = report.get("request") or {}
-    prompt = _clipped(str(request.get("prompt") or ""), 4 * _SETTING_WIDTH - 8)
-    lines = textwrap.wrap(settings, _SETTING_WIDTH + 14) + textwrap.wrap(prompt, _SETTING_WIDTH + 14)
+    settings = " · ".join(f"{name} {_plain(report[name])}" for name in _SETTINGS if report.get(name) is not None)
+    prompt = shortened(letters.shown(_prompt(report)), 4 * _SETTING_WIDTH - 8)
+    lines = wrapped(letters.shown(settings), _SETTING_WIDTH + 14) + wrapped(prompt, _SETTING_WIDTH + 14)
     figure.text(0.7, 0.143, "\n".join(lines[:7]), color=_FAINT, fontsize=8.5, va="top", linespacing=1.5)
 
 
@@ -289,7 +323,3 @@ def _plain(value: object) -> str:
     if isinstance(value, list) and value and isinstance(value[0], dict):
         return str(len(value))  # the report lists every step
     return ", ".join(str(v) for v in value) if isinstance(value, list | tuple) else str(value)
-
-
-def _clipped(text: str, longest: int) -> str:
-    return text if len(text) <= longest else text[: longest - 1] + "…"

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from .lighting import LightMeasures, measure, verdict
-from .request import GenerationError, LightCurve
+from .request import LightCurve
+from .run import Run
 
 
 def light_facts(
@@ -27,24 +28,16 @@ def light_facts(
     return facts
 
 
-def with_page(
-    report: dict[str, Any],
+def draw_page(
+    report: Mapping[str, Any],
     frames: np.ndarray,
     expected: LightCurve | None,
     sun: Sequence[Mapping[str, float]] | None,
     path: Path,
-) -> dict[str, Any]:
-    """`report`, and the page about its light drawn into the PNG `path`. A page that cannot be drawn costs no clip: the
-    report then has a warning.
-    """
-    try:
+    run: Run,
+) -> None:
+    """The page about the light of a clip into the PNG `path`. One that cannot be drawn costs no clip: `run` is told."""
+    with run.sparing("There is no report picture"):
         from .report_page import write_page
 
         write_page(path, report, frames, expected, sun)
-    except ImportError as error:
-        trouble = f"the engine lacks {error.name}. Set up the engine again."
-    except GenerationError as error:
-        trouble = str(error)
-    else:
-        return report
-    return {**report, "warnings": [*report.get("warnings", []), f"There is no report picture: {trouble}"]}

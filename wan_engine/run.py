@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 from torch import nn
 
 from .machine import give_back
-from .request import Cancelled
+from .request import Cancelled, WanError
 
 OnEvent = Callable[[dict], None]
 
@@ -19,7 +20,8 @@ OnEvent = Callable[[dict], None]
 class Run:
     """Collects what the report tells: `steps`, `seconds` per stage, `notes` in words, `facts` by name.
 
-    `memory` is the memory plan as text, once there is one.
+    `memory` is the memory plan as text, once there is one; `unsaved` names the files asked for, beside the clip, that
+    could not be written.
     """
 
     def __init__(
@@ -32,6 +34,7 @@ class Run:
         self.notes: list[str] = []
         self.facts: dict[str, Any] = {}
         self.memory = ""
+        self.unsaved: list[str] = []
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
@@ -62,9 +65,25 @@ class Run:
         self.tell("retry", step=step, expert=expert, message=words)
 
     def note(self, words: str) -> None:
-        """Something the user should know that is no error: an event now, a warning in the report."""
-        self.notes.append(words)
-        self.tell("note", message=words)
+        """Something the user should know that is no error: an event now, a warning in the report; told once."""
+        if words not in self.notes:
+            self.notes.append(words)
+            self.tell("note", message=words)
+
+    @contextmanager
+    def sparing(self, lost: str, unsaved: str | None = None) -> Iterator[None]:
+        """For what is not worth a clip: whatever goes wrong inside becomes a note that begins with `lost`, where
+        `unsaved` is the file that is not there then."""
+        try:
+            yield
+        except Cancelled:
+            raise
+        except Exception as error:
+            if not isinstance(error, WanError | OSError | ImportError):
+                traceback.print_exc()  # a fault of ours; the log keeps where it is
+            if unsaved is not None:
+                self.unsaved.append(unsaved)
+            self.note(f"{lost}: {_in_words(error)}")
 
     def tell(self, event: str, **facts: Any) -> None:
         self._on_event({"event": event, **facts})
@@ -83,3 +102,14 @@ class Run:
         finally:
             for hook in hooks:
                 hook.remove()
+
+
+def _in_words(error: Exception) -> str:
+    if isinstance(error, WanError):
+        return str(error)
+    if isinstance(error, ImportError) and error.name:
+        return f"the engine lacks {error.name}. Set up the engine again."
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename or 'a file'}: {error.strerror}."
+    text = (str(error).strip().splitlines() or [""])[0][:200]
+    return f"{type(error).__name__}{': ' if text else ''}{text}"

@@ -8,15 +8,17 @@ a movie or a folder of pictures, "verdict": words, "light": what the clip's repo
 from __future__ import annotations
 
 import sys
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
 import av
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from .colour import from_linear
 from .files import write_whole
+from .lettering import write_text
 from .programs import answer
 
 FRAME = 300  # pixels, the width of a frame
@@ -39,7 +41,7 @@ def draw_sheet(task: dict[str, Any]) -> Path:
     height = 2 * MARGIN + 2 * TEXT + sum(tall + 2 * TEXT + GAP for tall in heights)
     sheet = Image.new("RGB", (width, height), PAPER)
     draw = ImageDraw.Draw(sheet)
-    draw.text((MARGIN, MARGIN - 6), str(task["title"]), fill=INK, font=_font(TEXT + 6))
+    write_text(draw, (MARGIN, MARGIN - 6), task["title"], width - 3 * MARGIN - CURVE, INK, TEXT + 6)
     _draw_legend(draw, width - MARGIN - CURVE, MARGIN)
     y = MARGIN + 2 * TEXT
     for (shot, frames, trouble), tall in zip(rows, heights, strict=True):
@@ -59,16 +61,17 @@ def _draw_row(
     trouble: str,
     tall: int,
 ) -> None:
-    name, verdict = str(shot["name"]), str(shot.get("verdict") or "")
-    draw.text((MARGIN, y), name, fill=INK, font=_font(TEXT))
+    verdict = str(shot.get("verdict") or "").split()
+    shown = _SHOWN * (FRAME + GAP) - GAP
+    write_text(draw, (MARGIN, y), shot["name"], shown, INK, TEXT)
     if verdict:
-        color = COLORS.get(verdict.split()[0], INK)
-        draw.text((MARGIN + _SHOWN * (FRAME + GAP), y), f"The light {verdict}", fill=color, font=_font(TEXT))
+        place = (MARGIN + shown + GAP, y)
+        write_text(draw, place, f"The light {' '.join(verdict)}", CURVE, COLORS.get(verdict[0], INK), TEXT)
     top = y + TEXT + 8
     for k, frame in enumerate(frames):
         sheet.paste(frame, (MARGIN + k * (FRAME + GAP), top))
     if trouble:
-        draw.text((MARGIN, top), trouble, fill=SOFT, font=_font(TEXT - 3))
+        write_text(draw, (MARGIN, top), trouble, shown, SOFT, TEXT - 3)
     left = MARGIN + _SHOWN * (FRAME + GAP)
     _draw_curve(draw, (left, top, left + CURVE, top + tall), shot.get("light") or {})
 
@@ -83,7 +86,7 @@ def _draw_curve(draw: ImageDraw.ImageDraw, box: tuple[int, int, int, int], light
     )
     course = _numbers((measured.get("luminance") or {}).get("mean") if absolute else measured.get("light"))
     if not course:
-        draw.text((box[0] + GAP, box[1] + GAP), "not measured", fill=SOFT, font=_font(TEXT - 3))
+        write_text(draw, (box[0] + GAP, box[1] + GAP), "not measured", CURVE, SOFT, TEXT - 3)
         return
     highest = 1.15 * max([*course, *expected, 1e-6])
     for jump in measured.get("jumps") or []:
@@ -99,8 +102,8 @@ def _draw_curve(draw: ImageDraw.ImageDraw, box: tuple[int, int, int, int], light
 
 
 def _draw_legend(draw: ImageDraw.ImageDraw, x: int, y: int) -> None:
-    draw.text((x, y), "light of the scene", fill=EXPECTED, font=_font(TEXT - 3))
-    draw.text((x + 150, y), "light of the clip", fill=MEASURED, font=_font(TEXT - 3))
+    write_text(draw, (x, y), "light of the scene", 150, EXPECTED, TEXT - 3)
+    write_text(draw, (x + 150, y), "light of the clip", CURVE - 150, MEASURED, TEXT - 3)
 
 
 def _across(box: tuple[int, int, int, int], k: int, count: int) -> float:
@@ -108,11 +111,9 @@ def _across(box: tuple[int, int, int, int], k: int, count: int) -> float:
 
 
 def _numbers(values: object) -> list[float]:
-    return [float(v) for v in values if isinstance(v, int | float)] if isinstance(values, list | tuple) else []
-
-
-def _font(size: int) -> Any:
-    return ImageFont.load_default(size)
+    """The finite numbers of a list; none of anything else."""
+    finite = (v for v in values if isinstance(v, int | float) and isfinite(v)) if isinstance(values, list) else ()
+    return [float(v) for v in finite]
 
 
 def _frames(clip: Path) -> tuple[list[Image.Image], str]:

@@ -186,6 +186,45 @@ def test_a_page_that_cannot_be_drawn_costs_no_take(scene, settings, tmp_path, mo
         previs.report_picture(scene, generation.made[0].name)
 
 
+@pytest.mark.engine
+def test_shots_of_any_name_become_takes_with_page_and_overview(scene, settings):
+    names = [r"$\frac{", "日出 שלום 😀 $x_{$"]
+    scene.timeline_markers.clear()
+    for name, frame in zip(names, (1, 11), strict=True):
+        scene.timeline_markers.new(name, frame=frame).camera = scene.camera
+    scene.frame_start, scene.frame_end = 1, 20
+    generation = previs.Generation(scene, replace(settings, description=r"It costs $\frac{$ in $x_{$."))
+    generation.run()
+    assert generation.errors == [] and generation.takes == [f"{name} take 1" for name in names]
+    assert generation.overview.is_file() and not [note for note in generation.progress.notes if "not" in note]
+    for take in generation.made:
+        assert previs.report_picture(scene, take.name).is_file()
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize("codec", ["h264", "prores", "png"])
+def test_a_clip_without_its_report_is_imported(scene, settings, codec):
+    """The report is lost between the worker and the import; a damaged one does as little harm."""
+    job = previs.prepare(scene, *_first_shot(scene), replace(settings, codec=codec))
+    client = previs.engine_client(settings)
+    client.submit(job)
+    while client.busy:
+        client.poll()
+        time.sleep(0.02)
+    assert job.read_state().state == "done"
+    for content in (None, "[]", '{"clip": null, "light": []}', '{"clip": [], "light": {"verdict": 3}}'):
+        job.report.unlink(missing_ok=True)
+        if content is not None:
+            job.report.write_text(content)
+        take = previs.import_take(scene, "Wide", range(11, 21), job)
+        assert take.frames == 10 and not take.missing and take.word == ""
+
+
+def _first_shot(scene):
+    brief, _ = previs.read_shots(scene)
+    return brief, brief.shots[0]
+
+
 def test_progress_tells_time_left_and_notes():
     from wan_previs.bridge.client import Message
 

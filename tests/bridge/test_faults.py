@@ -20,6 +20,7 @@ from real_jobs import (
     PATIENCE,
     POSIX,
     ROOT,
+    SHORT,
     ends,
     engine_client,
     gone,
@@ -291,3 +292,31 @@ def test_nothing_is_compiled_into_the_addon_folder(tmp_path):
         client.start()
         poll_until(client, lambda message: message.kind == "ready")
     assert list(addon.rglob("*.pyc")) == []
+
+
+def test_a_log_and_a_preview_that_cannot_be_written_cost_no_clip(client, tmp_path):
+    job = make_job(tmp_path, 40, prompt=r"It costs $\frac{$ in $x_{$.")
+    for path in (job.log, job.preview, job.page):
+        path.mkdir()
+    client.submit(job)
+    seen = poll_until(client, stepping)
+    job.events.unlink()
+    job.events.mkdir()
+    seen += poll_until(client, ends)
+    assert seen[-1].kind == "done" and job.read_state().state == "done" and job.clip.is_file()
+    notes = [message.event["message"] for message in seen if message.event.get("event") == "note"]
+    report = json.loads(job.report.read_text(encoding="utf-8"))
+    for words in ("There is no preview", "There is no report picture"):
+        assert len([note for note in notes if words in note]) == len([w for w in report["warnings"] if words in w]) == 1
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_a_console_that_takes_nothing_costs_no_clip(tmp_path):
+    job = make_job(tmp_path, SHORT)
+    job.log.mkdir()
+    python = find_engine(None, ROOT, ROOT / "nowhere").python
+    with open("/dev/full", "w") as full:
+        ended = subprocess.run(
+            [str(python), "-m", "bridge.worker", str(job.path)], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=full
+        )
+    assert ended.returncode == 0 and job.read_state().state == "done" and job.clip.is_file()

@@ -1,6 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Finishing in a generation: repair, enlarging, redrawing and codecs leave what the model made alone."""
 
+import json
+import os
+import subprocess
+import sys
+
 import av
 import numpy as np
 import pytest
@@ -93,3 +98,50 @@ def test_what_cannot_be_finished_is_told_before_the_work(nano, first, tmp_path):
     with pytest.raises(UsageError, match=r"no\.onnx is not there"):
         nano.generate(request(first, interpolation_model="no.onnx"), tmp_path, on_event=events.append)
     assert not events and not (tmp_path / "raw").exists()
+
+
+LOST = [
+    ({"page": "there"}, "report picture", []),
+    ({"page": "file/page.png"}, "report picture", []),
+    ({"preview": "there"}, "preview", []),
+    ({"report": "file/report.json"}, "report could not be written", ["report"]),
+    ({"latents": "file/latents.safetensors"}, "latents could not be kept", ["latents"]),
+    ({"frames_out": "file/raw"}, "frames could not be kept", ["frames_out"]),
+]
+
+
+@pytest.mark.parametrize(("places", "words", "unsaved"), LOST)
+def test_no_picture_or_report_is_worth_the_clip(nano, first, tmp_path, places, words, unsaved):
+    (tmp_path / "there").mkdir()
+    (tmp_path / "file").write_text("in the way")
+    events = []
+    asked = GenerationRequest(NANO, "A plain.", image=first, steps=2, frames=5, resume="state.safetensors", **places)
+    report = nano.generate(asked, tmp_path, on_event=events.append)
+    with av.open(str(tmp_path / report["clip"]["path"])) as clip:
+        assert sum(1 for _ in clip.decode(video=0)) == 5
+    (told,) = [warning for warning in report["warnings"] if words in warning]
+    assert [event["message"] for event in events if event["event"] == "note"].count(told) == 1
+    assert report["unsaved"] == unsaved and not (tmp_path / "state.safetensors").exists()
+
+
+@pytest.mark.parametrize(
+    "prompt", [r"It costs $\frac{$ in $x_{$.", "a \udcff b", "\x00 \x1b[31m", "日出 שלום 😀 \u202e"]
+)
+def test_any_words_and_a_single_frame_end_in_a_clip_with_its_page(nano, first, tmp_path, prompt):
+    places = {"page": "page.png", "report": "report.json", "prompt_cache": "prompts", "out": "a$\\frac{$.mp4"}
+    report = nano.generate(GenerationRequest(NANO, prompt, image=first, steps=1, frames=1, **places), tmp_path)
+    assert (tmp_path / "a$\\frac{$.mp4").stat().st_size and (tmp_path / "page.png").stat().st_size
+    assert json.loads((tmp_path / "report.json").read_text())["request"]["prompt"] == prompt
+    assert not [warning for warning in report["warnings"] if "made for" not in warning]
+
+
+def test_the_command_line_ends_in_5_when_a_file_asked_for_is_not_there(first, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    words = ["generate", "--checkpoint", NANO, "--prompt", b"a \xff b", "--image", str(tmp_path / first)]
+    words += ["--out", os.fsencode(tmp_path) + b"/\xff.mp4", "--frames", "1", "--steps", "1"]
+    lost = ["--report", str(tmp_path / "file" / "report.json")]
+    for more, status in (([], 0), (lost, 5)):
+        ended = subprocess.run([sys.executable, "-m", "wan_engine", *words, *more], capture_output=True)
+        assert ended.returncode == status, ended.stderr
+        assert b"Traceback" not in ended.stderr and os.listdir(os.fsencode(tmp_path)).count(b"\xff.mp4") == 1
+    assert b"report could not be written" in ended.stderr

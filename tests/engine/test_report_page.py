@@ -66,6 +66,33 @@ def test_odd_clips(tmp_path, count, size):
     assert (tmp_path / "report.png").stat().st_size > 10000
 
 
+@pytest.mark.filterwarnings("error::UserWarning")
+@pytest.mark.parametrize("words", [r"$\frac{$", r"_^\ $x_{$ {", "\x00\x1b \udcff", "日出时分 שלום مرحبا 😀", "$" * 999])
+def test_words_are_drawn_as_they_are(tmp_path, words):
+    frames = scenes.scene(3)
+    report = report_of(frames) | {"request": {"prompt": words}, "clip": {"path": f"{words}.mp4"}, "model": words}
+    report["light"]["verdict"]["sentence"] = words
+    write_page(tmp_path / "report.png", report, frames)
+    assert Image.open(tmp_path / "report.png").size == (1600, 1100)
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf"), 0.0])
+def test_numbers_that_are_none(tmp_path, value):
+    frames = scenes.scene(4)
+    report = report_of(frames, before=measure(frames, 24).to_json())
+    for measured in (report["light"]["measured"], report["light"]["before"]):
+        measured["luminance"] = {name: [value] * 4 for name in measured["luminance"]}
+        measured["light"] = [1.0, value, None, value]
+        measured["expected"], measured["expected_temperature_k"] = [value] * 4, [value] * 4
+        measured["temperature_k"] = [value, None, 5000.0, value]
+        measured["flicker"] = measured["curve_error"] = measured["temperature_drift_mired"] = value
+    sun = [{"azimuth_deg": value, "elevation_deg": value}] * 2
+    for expected in (None, LightCurve("brief", (0.0, 1.0), (1.0, value))):
+        write_page(tmp_path / "report.png", report, frames, expected, sun)
+    assert Image.open(tmp_path / "report.png").size == (1600, 1100)
+
+
 def test_place_that_cannot_be_written(tmp_path):
     frames = scenes.scene(3)
     (tmp_path / "file").write_text("in the way")
