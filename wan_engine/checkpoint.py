@@ -20,10 +20,9 @@ from tokenizers import Tokenizer
 from . import models
 from .clip import ClipConfig, ClipVision
 from .headers import read_json
-from .layouts import Layout, find_layout
+from .layouts import Layout, find_layout, read_own_facts
 from .light_map import LightMap, read_light_map
 from .models import Model
-from .outline import read_own_facts
 from .request import CheckpointError
 from .spiece import holds_tokenizer, read_tokenizer
 from .t5 import T5Config, T5Encoder

@@ -81,6 +81,13 @@ def read_header(path: Path) -> dict[str, Stored]:
     return stored
 
 
+def read_metadata(path: Path) -> dict[str, str]:
+    """What a safetensors file says about itself besides its tensors; {} where it says nothing."""
+    with path.open("rb") as file:
+        data = json.loads(file.read(struct.unpack("<Q", file.read(8))[0])).get("__metadata__")
+    return {str(key): str(value) for key, value in data.items()} if isinstance(data, dict) else {}
+
+
 def _stored(entry: dict, start: int) -> Stored:
     first, last = entry["data_offsets"]
     shape = tuple(int(side) for side in entry["shape"])

@@ -78,8 +78,16 @@ def _parameters(checkpoint: Checkpoint) -> list[tuple[str, str]]:
     files |= {"text encoder": checkpoint.text_encoder, "autoencoder": checkpoint.vae}
     if checkpoint.clip is not None:
         files["image encoder"] = checkpoint.clip
-    told = [f"{name} {_short(file.parameters)} ({_short(file.bytes)}B on disk)" for name, file in files.items()]
+    told = [
+        f"{name} {_short(file.parameters)} ({_short(file.bytes)}B on disk, {file.stored_as}): "
+        f"{_inside(checkpoint.folder, Path(file.label))}"
+        for name, file in files.items()
+    ]
     return [("parameters", told[0]), *(("", f"{'':<13}{line}") for line in told[1:])]
+
+
+def _inside(folder: Path, path: Path) -> Path:
+    return path.relative_to(folder) if path.is_relative_to(folder) else path
 
 
 def _memory_lines(checkpoint: Checkpoint, size: Size | None, frames: int | None, dtype: str, offload: str) -> str:

@@ -6,21 +6,38 @@
   2.1 image models, `models_clip_open-clip-xlm-roberta-large-vit-huge-14.pth`.
 - Diffusers folders: `transformer/` (the high-noise expert of two), `transformer_2/`, `vae/`, `text_encoder/`,
   `tokenizer/`, `image_encoder/`.
-- ComfyUI's single files, side by side or in ComfyUI's own folders. What a file holds is told by its tensors, and only
-  which expert it is by its name.
+- Single files, side by side or in folders such as ComfyUI's own (`single_files.py`).
+
+A folder of the hub's cache, one expert's folder and a file stand for the checkpoint they belong to. `experts` in
+`wan_previs.json` states which files are which: {"high": FILE, "low": FILE} or {"dense": FILE}.
 """
 
 from __future__ import annotations
 
+import json
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .headers import Stored, kind_of, read_header, read_json
-from .names import network_of, published
+from .expert_names import OTHER, expert_of, half_of_two
+from .headers import read_json
 from .request import CheckpointError
+from .single_files import (
+    COMFY_FOLDERS,
+    SUFFIXES,
+    Contents,
+    Shelf,
+    choose_experts,
+    choose_part,
+    half_alone,
+    names_of,
+    read_contents,
+    weight_files,
+)
 
+SCHEMA = "wan_previs.checkpoint/1"
 EXPERT_FOLDERS = {"high": "high_noise_model", "low": "low_noise_model"}
 TOKENIZERS = ("tokenizer.json", "spiece.model")
 _TRANSFORMER = "diffusion_pytorch_model"
@@ -28,16 +45,16 @@ _VAES = ("Wan2.1_VAE", "Wan2.2_VAE")
 _TEXT_ENCODER = "models_t5_umt5-xxl-enc-bf16"
 _CLIP = "models_clip_open-clip-xlm-roberta-large-vit-huge-14"
 _ORIGINAL_TOKENIZER = "google/umt5-xxl"
-_SUFFIXES = (".safetensors", ".pth", ".pt", ".bin", ".gguf")
-_COMFY_FOLDERS = ("diffusion_models", "unet", "vae", "text_encoders", "clip", "clip_vision")
-_EXPERT_WORD = re.compile(r"(?i)(?<![a-z])(high|low)(?:[ _-]?noise)?(?![a-z])")
+_EXPERT_PLACES = (*EXPERT_FOLDERS.values(), "transformer", "transformer_2")
+_NARROW = 16  # latent channels of the 2.1 autoencoder, which A14B has, too
+_CLIMB = 4  # folders above a file among which ComfyUI's own are looked for
 
 
 @dataclass(frozen=True)
 class Layout:
     """Files by part. `experts` maps dense, or high and low, to a weight file or index; `settings` to its config.json
     where there is one; `tokenizer` is tokenizer.json, a sentencepiece model or the text encoder that holds one;
-    `index` is Diffusers' model_index.json.
+    `index` is Diffusers' model_index.json; `transformer` what the first expert's file says about its tensors.
     """
 
     words: str
@@ -47,6 +64,7 @@ class Layout:
     vae: Path
     text_encoder: Path
     tokenizer: Path
+    transformer: Contents = field(compare=False)
     clip: Path | None = None
     clip_settings: Path | None = None
     index: Path | None = None
@@ -58,21 +76,84 @@ def find_layout(place: Path) -> Layout:
 
     Raises CheckpointError naming what is missing, or what there is too much of.
     """
-    if place.is_file():
-        base = place.parent.parent if place.parent.name in _COMFY_FOLDERS else place.parent
-        return _single_files(base, place)
-    if not place.is_dir():
+    if not place.exists():
         raise CheckpointError(f"The checkpoint folder {place} does not exist; check the path.")
-    if (place / "model_index.json").is_file() or (place / "transformer").is_dir():
-        return _diffusers(place)
-    if any((place / name).is_dir() for name in EXPERT_FOLDERS.values()) or any(place.glob(f"{_TRANSFORMER}*")):
-        return _original(place)
-    if not _weight_files(place):
+    place = _snapshot(Path(os.path.abspath(place)))
+    base = _base_of(place)
+    stated = read_own_facts(base).get("experts")
+    if _is_published(base) and (place.is_dir() or place.name.startswith(_TRANSFORMER)):
+        found = _published(base)
+    elif place.is_dir() and not weight_files(place):
         raise CheckpointError(
             f"{place} holds no Wan checkpoint: no {_TRANSFORMER}.safetensors, no Diffusers folder and no single weight "
             "files; choose the folder that was downloaded."
         )
-    return _single_files(place, None)
+    else:
+        found = _single_files(base, place, stated)
+    _check_whole(found, stated)
+    return found
+
+
+def _is_published(folder: Path) -> bool:
+    """Whether a folder is laid out as its publishers do, Diffusers' or the original way, with weights or without."""
+    roots = [root for name in EXPERT_FOLDERS.values() if (root := folder / name).is_dir()]
+    return (
+        (folder / "model_index.json").is_file()
+        or (folder / "transformer").is_dir()
+        or any(any(root.glob(f"{_TRANSFORMER}*")) for root in [*roots, folder])
+        or (bool(roots) and not any(weight_files(root) for root in roots))
+    )
+
+
+def _published(folder: Path) -> Layout:
+    diffusers = (folder / "model_index.json").is_file() or (folder / "transformer").is_dir()
+    return _diffusers(folder) if diffusers else _original(folder)
+
+
+def _snapshot(place: Path) -> Path:
+    """The files of a folder of the hub's cache (`models--OWNER--NAME`, or `snapshots` in it) lie one snapshot down."""
+    cached = (place / "snapshots").is_dir() and (place.name.startswith("models--") or (place / "blobs").is_dir())
+    root = place if cached else place.parent
+    if not cached and place.name != "snapshots":
+        return place
+    main = root / "refs" / "main"
+    named = root / "snapshots" / main.read_text(encoding="utf-8").strip() if main.is_file() else None
+    if named is not None and named.is_dir():
+        return named
+    snapshots = sorted(path for path in (root / "snapshots").iterdir() if path.is_dir())
+    if len(snapshots) != 1:
+        raise CheckpointError(f"{root / 'snapshots'} holds {len(snapshots)} snapshots; choose the folder of one.")
+    return snapshots[0]
+
+
+def _name_of(folder: Path) -> str:
+    """What a folder is called by; in the hub's cache, where it is a commit, the name of the repository."""
+    folder = folder.resolve()
+    return folder.parent.parent.name if folder.parent.name == "snapshots" else folder.name
+
+
+def _base_of(place: Path) -> Path:
+    """The folder that holds all parts of the checkpoint which `place`, a file or a folder, belongs to."""
+    folder = place if place.is_dir() else place.parent
+    if folder.name in _EXPERT_PLACES or _has_twin(folder):
+        folder = folder.parent
+    elif place.is_dir() and _is_published(place):
+        return place
+    if (folder / "models" / COMFY_FOLDERS[0]).is_dir():
+        return folder / "models"
+    for inner in (folder, *folder.parents)[:_CLIMB]:
+        beside = [name for name in COMFY_FOLDERS if name != inner.name and (inner.parent / name).is_dir()]
+        if inner.name in COMFY_FOLDERS[:2] or (inner.name in COMFY_FOLDERS and beside):
+            return inner.parent
+    return folder
+
+
+def _has_twin(folder: Path) -> bool:
+    """Whether a folder of one expert lies beside that of the other: `HighNoise/` and `LowNoise/`."""
+    expert = expert_of(folder.name)
+    return expert is not None and any(
+        expert_of(other.name) == OTHER[expert] for other in folder.parent.iterdir() if other.is_dir()
+    )
 
 
 def _original(folder: Path) -> Layout:
@@ -80,16 +161,18 @@ def _original(folder: Path) -> Layout:
     if not any(root.is_dir() for root in roots.values()):
         roots = {"dense": folder}
     clip = _first(folder, (_CLIP, "models_clip*"))
+    experts = {name: _weights(root, _TRANSFORMER) for name, root in roots.items()}
     return Layout(
         words="original folder",
         folder=folder,
-        experts={name: _weights(root, _TRANSFORMER) for name, root in roots.items()},
+        experts=experts,
         settings={name: _existing(root / "config.json") for name, root in roots.items()},
         vae=_needed(folder, _VAES),
         text_encoder=_needed(folder, (_TEXT_ENCODER, "models_t5*")),
         tokenizer=_tokenizer(folder / _ORIGINAL_TOKENIZER),
+        transformer=read_contents(next(iter(experts.values()))),
         clip=clip,
-        hints=folder.resolve().name,
+        hints=_name_of(folder),
     )
 
 
@@ -101,18 +184,20 @@ def _diffusers(folder: Path) -> Layout:
     if (folder / "transformer_2").is_dir() or _names_two_experts(index):
         roots = {"high": folder / "transformer", "low": folder / "transformer_2"}
     clip = folder / "image_encoder"
+    experts = {name: _weights(root, _TRANSFORMER) for name, root in roots.items()}
     return Layout(
         words="Diffusers folder",
         folder=folder,
-        experts={name: _weights(root, _TRANSFORMER) for name, root in roots.items()},
+        experts=experts,
         settings={name: _existing(root / "config.json") for name, root in roots.items()},
         vae=_weights(folder / "vae", _TRANSFORMER),
         text_encoder=_weights(folder / "text_encoder", "model", "pytorch_model"),
         tokenizer=_tokenizer(folder / "tokenizer"),
+        transformer=read_contents(next(iter(experts.values()))),
         clip=_weights(clip, "model", "pytorch_model") if clip.is_dir() else None,
         clip_settings=clip / "config.json" if (clip / "config.json").is_file() else None,
         index=index if index.is_file() else None,
-        hints=folder.resolve().name,
+        hints=_name_of(folder),
     )
 
 
@@ -124,77 +209,32 @@ def _names_two_experts(index: Path) -> bool:
     return isinstance(entry, list) and any(entry)
 
 
-def _single_files(base: Path, chosen: Path | None) -> Layout:
-    """Files side by side; `chosen` names one of several transformers."""
-    parts: dict[str, list[Path]] = {"transformer": [], "vae": [], "text": [], "clip": []}
-    headers: dict[Path, Mapping[str, Stored]] = {}
-    for path in _weight_files(base):
-        headers[path] = read_header(path) if kind_of(path) == "safetensors" else {}
-        part = _part_of(path, headers[path])
-        if part is not None:
-            parts[part].append(path)
-    experts = _experts(parts["transformer"], base, chosen)
-    first = next(iter(experts.values()))
-    text_encoder = _largest(parts["text"], base, "the UMT5 text encoder (umt5_xxl_fp16.safetensors, for example)")
+def _single_files(base: Path, place: Path, stated: object) -> Layout:
+    """Files side by side; `place` is the folder, or one of several transformers."""
+    shelf = Shelf.of(base)
+    experts = choose_experts(shelf, place, stated)
+    own = shelf.files[next(iter(experts.values()))]
+    vae = choose_part(shelf, "vae", own, "the autoencoder (wan_2.1_vae.safetensors, for example)")
+    text = choose_part(shelf, "text", own, "the UMT5 text encoder (umt5_xxl_fp16.safetensors, for example)")
+    assert vae is not None and text is not None
     return Layout(
         words="ComfyUI files",
         folder=base,
         experts=experts,
         settings=_settings_beside(experts, base),
-        vae=_fitting_vae(parts["vae"], headers, first, base),
-        text_encoder=text_encoder,
-        tokenizer=_tokenizer_beside(base, text_encoder),
-        clip=_largest(parts["clip"], base, "") if parts["clip"] else None,
-        hints=" ".join(path.name for path in experts.values()),
+        vae=vae,
+        text_encoder=text,
+        tokenizer=_tokenizer_beside(base, text),
+        clip=choose_part(shelf, "clip", own, ""),
+        hints=_hints(experts, base),
+        transformer=own,
     )
 
 
-def _weight_files(base: Path) -> list[Path]:
-    folders = [base, *(base / name for name in _COMFY_FOLDERS)]
-    found = (path for folder in folders if folder.is_dir() for path in folder.iterdir())
-    return sorted(path for path in found if path.suffix in _SUFFIXES and path.is_file())
-
-
-def _part_of(path: Path, header: Mapping[str, Stored]) -> str | None:
-    """The network in a file: by its tensors where they are quickly read, else by its name. None for anything else."""
-    if not header:
-        name = path.name.lower()
-        words = {"t5": "text", "vae": "vae", "clip": "clip"}
-        return next((part for word, part in words.items() if word in name), "transformer")
-    part = network_of(header)
-    if part == "text" and not _is_umt5(header):
-        return None
-    return part
-
-
-def _is_umt5(names: Mapping[str, Stored]) -> bool:
-    """Only UMT5 has position biases in every layer; other models' T5 encoders often lie in the same folder."""
-    second = [name for name in names if ".block.1.layer.0.SelfAttention." in f".{name}"]
-    return not second or any("relative_attention_bias" in name for name in second)
-
-
-def _experts(files: Sequence[Path], base: Path, chosen: Path | None) -> dict[str, Path]:
-    pairs: dict[str, dict[str, Path]] = {}
-    for path in files:
-        word = _EXPERT_WORD.search(path.stem)
-        key = _EXPERT_WORD.sub("", path.stem) + path.suffix
-        pairs.setdefault(key, {})[word[1].lower() if word else "dense"] = path
-    if chosen is not None:
-        pairs = {key: pair for key, pair in pairs.items() if chosen in pair.values()}
-    if not pairs:
-        raise CheckpointError(f"{chosen or base} holds no transformer of a Wan model; check the path.")
-    if len(pairs) > 1:
-        names = ", ".join(sorted(path.name for pair in pairs.values() for path in pair.values()))
-        raise CheckpointError(
-            f"{base} holds several models ({names}); give the path of one of these files instead of the folder."
-        )
-    pair = next(iter(pairs.values()))
-    if "dense" in pair:
-        return {"dense": pair["dense"]}
-    for name, other in (("high", "low"), ("low", "high")):
-        if name not in pair:
-            raise CheckpointError(f"{pair[other]} lacks its {name}-noise partner in the same folder; download it, too.")
-    return {"high": pair["high"], "low": pair["low"]}
+def _hints(experts: Mapping[str, Path], base: Path) -> str:
+    """The files' names, and the folder's where they tell no size."""
+    names = names_of(experts.values(), base)
+    return names if re.search(r"(?i)\d{3,4}p", names) else f"{names} {_name_of(base)}"
 
 
 def _settings_beside(experts: Mapping[str, Path], base: Path) -> dict[str, Path]:
@@ -206,36 +246,23 @@ def _settings_beside(experts: Mapping[str, Path], base: Path) -> dict[str, Path]
     return found
 
 
-def _fitting_vae(files: Sequence[Path], headers: Mapping[Path, Mapping[str, Stored]], expert: Path, base: Path) -> Path:
-    """Of several autoencoders the one with the transformer's number of latent channels."""
-    wanted = latent_channels(headers[expert], "transformer")
-    fitting = [path for path in files if wanted and latent_channels(headers[path], "vae") == wanted]
-    return _largest(fitting or files, base, "the autoencoder (wan_2.1_vae.safetensors, for example)")
+def _check_whole(found: Layout, stated: object) -> None:
+    """Raises CheckpointError for one expert of two that lies where a whole model would, unless it is stated to be one.
 
-
-def latent_channels(header: Mapping[str, Stored], part: str) -> int | None:
-    """The latent channels that a transformer makes or an autoencoder reads, None where the header does not tell."""
-    shapes = shapes_of(header, part)
-    try:
-        if part == "vae":
-            return shapes["conv2.weight"][0]
-        patch = shapes["patch_embedding.weight"][2:]
-        return shapes["head.head.weight"][0] // (patch[0] * patch[1] * patch[2])
-    except (KeyError, IndexError, ZeroDivisionError):
-        return None
-
-
-def shapes_of(header: Mapping[str, Stored], part: str) -> dict[str, tuple[int, ...]]:
-    """Published names and shapes of a header's tensors."""
-    recipes = published({name: entry.shape for name, entry in header.items()}, part)
-    return {name: recipe.shape for name, recipe in recipes.items()}
-
-
-def _largest(files: Sequence[Path], base: Path, what: str) -> Path:
-    """Of several stored alike, with different precision, the most exact."""
-    if not files:
-        raise CheckpointError(f"{base} lacks {what}; put it beside the transformer.")
-    return max(files, key=lambda path: path.stat().st_size)
+    An image model without CLIP is always half of two; a text model is told by names: its tensors are those of 2.1.
+    """
+    if "dense" not in found.experts or stated is not None:
+        return
+    path = found.experts["dense"]
+    shapes = found.transformer.shapes("transformer")
+    channels = shapes.get("patch_embedding.weight", (0, 0))[1]
+    if found.transformer.latent_channels("transformer") != _NARROW or "img_emb.proj.1.weight" in shapes:
+        return
+    folder = _name_of(found.folder)
+    names = [*reversed(path.relative_to(found.folder).with_suffix("").parts), found.transformer.title, folder]
+    expert = next((told for told in map(expert_of, names[:-1]) if told), None)
+    if expert or half_of_two(names, channels != _NARROW):
+        raise CheckpointError(half_alone(path, expert, found.folder))
 
 
 def _tokenizer_beside(base: Path, text_encoder: Path) -> Path:
@@ -256,7 +283,7 @@ def _weights(root: Path, *stems: str) -> Path:
     if not root.is_dir():
         raise CheckpointError(f"The checkpoint lacks the folder {root}; download it again.")
     for stem in stems:
-        names = [f"{stem}.safetensors.index.json", f"{stem}.bin.index.json", *(f"{stem}{end}" for end in _SUFFIXES)]
+        names = [f"{stem}.safetensors.index.json", f"{stem}.bin.index.json", *(f"{stem}{end}" for end in SUFFIXES)]
         variants = sorted(root.glob(f"{stem}.safetensors.index.*.json")) + [
             path for path in sorted(root.glob(f"{stem}.*.safetensors")) if not re.search(r"-of-\d+\.", path.name)
         ]
@@ -284,5 +311,21 @@ def _needed(folder: Path, stems: Sequence[str]) -> Path:
 
 
 def _first(folder: Path, stems: Sequence[str]) -> Path | None:
-    found = (path for stem in stems for end in (".pth", *_SUFFIXES) for path in sorted(folder.glob(stem + end)))
+    found = (path for stem in stems for end in (".pth", *SUFFIXES) for path in sorted(folder.glob(stem + end)))
     return next(found, None)
+
+
+def read_own_facts(folder: Path) -> dict:
+    """The content of `wan_previs.json`, {} without one. Raises CheckpointError when it is damaged."""
+    path = folder / "wan_previs.json"
+    try:
+        facts = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise CheckpointError(
+            f"{path} cannot be read ({error}). Restore it, or remove it if it is not needed."
+        ) from error
+    if not isinstance(facts, dict) or facts.get("schema") != SCHEMA:
+        raise CheckpointError(f'{path} must be a JSON object with "schema": "{SCHEMA}".')
+    return facts

@@ -26,33 +26,53 @@ class Recipe:
 @dataclass(frozen=True)
 class Dialect:
     """One way of naming. `anchor` ends the name of a tensor that only this dialect has; `rename` gives the published
-    name of a stored one, without prefix, None for one that the network does not need; with `foreign_ignored` the
-    file may hold other networks, outside the prefix.
+    name of a stored one, without prefix, None for one that the network does not need.
     """
 
     anchor: str
     rename: Callable[[str], str | None]
-    foreign_ignored: bool = False
 
 
 def published(shapes: Mapping[str, Shape], part: str | None) -> dict[str, Recipe]:
     """Recipes of the published tensors of `part` (transformer, vae, text, clip; None: names stay as they are).
 
-    Names that no rule knows stay as they are, so that comparing them with a network tells them.
+    Names that no rule knows stay as they are, so that comparing them with a network tells them. A file may hold other
+    networks as well: what lies outside the part's own prefix, or under another network's, is left out.
     """
-    for dialect in _DIALECTS.get(part or "", ()):
-        prefix = _prefix(shapes, dialect.anchor)
-        if prefix is not None:
-            return _recipes(shapes, dialect, prefix, part == "clip")
-    return {name: Recipe((name,), shape) for name, shape in shapes.items()}
+    found = None if part is None else _dialect_of(shapes, part)
+    if part is None or found is None:
+        return {name: Recipe((name,), shape) for name, shape in shapes.items()}
+    dialect, prefix = found
+    others = [other for other in networks_of(shapes).values() if other and not prefix.startswith(other)]
+    if not prefix:
+        others = [other.split(".")[0] + "." for other in others]  # with what lies around the other network
+    own = {
+        name: shape
+        for name, shape in shapes.items()
+        if name.startswith(prefix) and not any(name.startswith(other) for other in others)
+    }
+    return _recipes(own, dialect, prefix, part == "clip")
+
+
+def networks_of(names: Iterable[str]) -> dict[str, str]:
+    """The networks that these tensor names belong to (transformer, vae, clip, text), each with the prefix of its names;
+    {} for others, such as a LoRA's.
+    """
+    names = list(names)
+    found = {part: _dialect_of(names, part) for part in _DIALECTS}
+    return {part: dialect[1] for part, dialect in found.items() if dialect is not None}
 
 
 def network_of(names: Iterable[str]) -> str | None:
-    """Which network these tensor names belong to: transformer, vae, text, clip, or None for another one (or a LoRA)."""
-    names = list(names)
-    for part, dialects in _DIALECTS.items():
-        if any(_prefix(names, dialect.anchor) is not None for dialect in dialects):
-            return part
+    """The network these tensor names belong to, of several the first; None for another one (or a LoRA)."""
+    return next(iter(networks_of(names)), None)
+
+
+def _dialect_of(names: Iterable[str], part: str) -> tuple[Dialect, str] | None:
+    for dialect in _DIALECTS[part]:
+        prefix = _prefix(names, dialect.anchor)
+        if prefix is not None:
+            return dialect, prefix
     return None
 
 
@@ -66,10 +86,7 @@ def _prefix(names: Iterable[str], anchor: str) -> str | None:
 def _recipes(shapes: Mapping[str, Shape], dialect: Dialect, prefix: str, clip: bool) -> dict[str, Recipe]:
     made: dict[str, Recipe] = {}
     for stored, shape in shapes.items():
-        inside = stored.startswith(prefix)
-        if not inside and dialect.foreign_ignored:
-            continue
-        name = dialect.rename(stored[len(prefix) :]) if inside else stored
+        name = dialect.rename(stored[len(prefix) :])
         if name is None:
             continue
         if (third := re.fullmatch(r"(.*)\.to_qkv\.([012])\.(weight|bias)", name)) is not None:
@@ -254,8 +271,8 @@ _DIALECTS: dict[str, tuple[Dialect, ...]] = {
         Dialect("encoder.conv1.weight", _as_published),
     ),
     "clip": (
-        Dialect("embeddings.class_embedding", _clip_from_transformers, foreign_ignored=True),
-        Dialect("cls_embedding", _as_published, foreign_ignored=True),
+        Dialect("embeddings.class_embedding", _clip_from_transformers),
+        Dialect("cls_embedding", _as_published),
     ),
     "text": (
         Dialect("encoder.block.0.layer.0.SelfAttention.q.weight", _text_from_transformers),

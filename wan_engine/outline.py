@@ -3,17 +3,14 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
 from . import models
-from .headers import Stored, kind_of, read_header, read_json
-from .layouts import Layout, find_layout, latent_channels, shapes_of
+from .layouts import Layout, find_layout, read_own_facts
 from .request import CheckpointError
 from .sizes import Size, nearest_size
 
-SCHEMA = "wan_previs.checkpoint/1"
 _ANY_SHAPE, _OWN_SHAPE = 0.03, 0.07  # the squeeze up to which a trained size goes first; see Outline.size_for
 _WIDE_LATENT = 48  # latent channels of the 2.2 autoencoder, whose latents stand for 16x16 pixels
 
@@ -54,8 +51,7 @@ def outline(place: Path) -> Outline:
     """
     found = find_layout(place)
     own = read_own_facts(found.folder)
-    header = _header(next(iter(found.experts.values())))
-    row, latent = _by_tensors(found, header) if header else _by_names(found)
+    row, latent = _by_tensors(found)
     sizes = own.get("sizes") or row.sizes
     area = own.get("area") or row.area or sizes[0]
     wide = latent == _WIDE_LATENT
@@ -70,26 +66,9 @@ def outline(place: Path) -> Outline:
     )
 
 
-def _header(path: Path) -> dict[str, Stored]:
-    """The tensors of a safetensors file or index; {} for other kinds, whose headers need more than the standard
-    library.
-    """
-    if path.name.endswith(".json"):
-        weight_map = read_json(path).get("weight_map")
-        files = {path.parent / str(file) for file in weight_map.values()} if isinstance(weight_map, dict) else set()
-    else:
-        files = {path}
-    headers: dict[str, Stored] = {}
-    for file in files:
-        if kind_of(file) != "safetensors":
-            return {}
-        headers |= read_header(file)
-    return headers
-
-
-def _by_tensors(found: Layout, header: dict[str, Stored]) -> tuple[models.Model, int]:
-    shapes = shapes_of(header, "transformer")
-    latent = latent_channels(header, "transformer")
+def _by_tensors(found: Layout) -> tuple[models.Model, int]:
+    shapes = found.transformer.shapes("transformer")
+    latent = found.transformer.latent_channels("transformer")
     if latent is None:
         raise CheckpointError(f"{found.folder} holds no transformer of a Wan model. Choose another folder.")
     dim, channels = shapes["patch_embedding.weight"][:2]
@@ -103,37 +82,3 @@ def _by_tensors(found: Layout, header: dict[str, Stored]) -> tuple[models.Model,
         hints=found.hints,
     )
     return model, latent
-
-
-def _by_names(found: Layout) -> tuple[models.Model, int]:
-    """What the names of the files say, as their publishers write them."""
-    hints = found.hints.lower()
-    wide = "5b" in hints
-    pictures = "i2v" in hints and not wide
-    flf = "flf2v" in hints
-    model = models.identify(
-        found.experts,
-        channel_conditioned=pictures or flf,
-        latent_channels=_WIDE_LATENT if wide else 16,
-        dim=1536 if "1.3b" in hints or "1_3b" in hints else 5120,
-        clip=flf or (pictures and len(found.experts) == 1),
-        flf=flf,
-        hints=hints,
-    )
-    return model, _WIDE_LATENT if wide else 16
-
-
-def read_own_facts(folder: Path) -> dict:
-    """The content of `wan_previs.json`, {} without one. Raises CheckpointError when it is damaged."""
-    path = folder / "wan_previs.json"
-    try:
-        facts = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError) as error:
-        raise CheckpointError(
-            f"{path} cannot be read ({error}). Restore it, or remove it if it is not needed."
-        ) from error
-    if not isinstance(facts, dict) or facts.get("schema") != SCHEMA:
-        raise CheckpointError(f'{path} must be a JSON object with "schema": "{SCHEMA}".')
-    return facts

@@ -22,7 +22,7 @@ FP8 = ("F8_E4M3", "F8_E5M2")
 _SCALES = (".scale_weight", ".weight_scale")
 _UNUSED = (".scale_input", ".input_scale")
 _FORMATS = ("float8_e4m3fn", "float8_e5m2")
-_TOKENIZER = "spiece_model"
+_MARKER, _TOKENIZER = "scaled_fp8", "spiece_model"
 
 
 def companions(containers: Mapping[str, Container], label: str) -> tuple[dict[str, str], set[str]]:
@@ -35,7 +35,7 @@ def companions(containers: Mapping[str, Container], label: str) -> tuple[dict[st
     others: set[str] = set()
     for name, container in containers.items():
         ending = next((ending for ending in (*_SCALES, *_UNUSED, ".comfy_quant") if name.endswith(ending)), None)
-        if name == _TOKENIZER or name.rpartition(".")[2] == "scaled_fp8":
+        if name.rpartition(".")[2] in (_TOKENIZER, _MARKER):
             others.add(name)
         elif ending is not None:
             weight = name.removesuffix(ending) + ".weight"

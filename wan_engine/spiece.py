@@ -18,7 +18,7 @@ from tokenizers.models import Unigram
 
 from .headers import kind_of
 from .request import CheckpointError
-from .storage import open_container
+from .storage import Container, open_container
 
 STORED_NAME = "spiece_model"
 END = "</s>"
@@ -64,7 +64,7 @@ def holds_tokenizer(path: Path) -> bool:
         import gguf
 
         return gguf.GGUFReader(path).get_field("tokenizer.ggml.tokens") is not None
-    return STORED_NAME in open_container(path).stored
+    return _stored_name(open_container(path)) is not None
 
 
 def unigram(pieces: Pieces) -> Tokenizer:
@@ -164,11 +164,17 @@ def _varint(data: bytes, at: int) -> tuple[int, int]:
 
 def _from_weights(path: Path) -> bytes:
     container = open_container(path)
-    if STORED_NAME not in container.stored:
+    name = _stored_name(container)
+    if name is None:
         raise CheckpointError(
             f"There is no tokenizer beside {path}, nor one in it; put tokenizer.json of google/umt5-xxl beside it."
         )
-    return container.read(STORED_NAME).numpy().tobytes()
+    return container.read(name).numpy().tobytes()
+
+
+def _stored_name(container: Container) -> str | None:
+    """The tensor that is a tokenizer, also with the prefix of a file that holds several networks."""
+    return next((name for name in container.stored if name.rpartition(".")[2] == STORED_NAME), None)
 
 
 def _from_gguf(path: Path) -> Pieces:

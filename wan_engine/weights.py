@@ -62,8 +62,10 @@ class WeightFile:
 
     @property
     def bytes(self) -> int:
-        """What the files take up on disk."""
-        return sum(file.path.stat().st_size for file in self._files)
+        """What the network's tensors take up on disk."""
+        return sum(
+            self._containers[part].stored[part].bytes for recipe in self._recipes.values() for part in recipe.parts
+        )
 
     @property
     def label(self) -> str:

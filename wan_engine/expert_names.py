@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the name of a weight file tells: which of two experts it is for, and which files make one model.
+
+A14B's experts and Wan 2.1's dense transformer have the same tensors, so names must tell them apart: `high_noise`,
+`HighNoise`, `T2VHigh_v9`, `-HIGH-`, `HN`, `_H`, or a folder of such a name. Standard library only.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+OTHER = {"high": "low", "low": "high"}
+_STORED = re.compile(
+    r"(?i)(?:(?<![a-z])|(?<=high)|(?<=low)|(?<=noise))(?:ud[-_])?i?q\d(?:[-_]?[01k])?(?:[-_](?:xxs|xs|xl|nl|[sml])(?![a-z]))?(?:_0)?"
+    r"|bf16|[fi]p?(?:32|16|8|4)(?!\d)|int8|int4|nf4|e4m3fn(?:uz)?|e4m3|e5m2|(?<![a-z])(?:scaled|mixed|gguf|safetensors)(?![a-z])"
+)
+# What stands before or behind an expert's word without a gap: `t2vHigh`, `14bhigh`, `highv9`.
+_MODEL = re.compile(r"(?i)ti2v|flf2v|t2v|i2v|s2v|a?14b|(?<=[a-z])v(?=\d)|wan(?=\W?2)")
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[^\W\d_A-Za-z]+|\d+")
+_LETTER = re.compile(r"(?i)(?:^|(?<=[\W_]))[hl](?=[\W_]|$)")
+_EXPERTS = {word: "high" for word in ("high", "highnoise", "hn", "高噪", "高噪声", "高噪音")}
+_EXPERTS |= {word: "low" for word in ("low", "lownoise", "ln", "低噪", "低噪声", "低噪音")}
+_BESIDE = {"noise", "model", "expert", "a14b", "14b", "v", "fixed"}  # says nothing about which model it is
+# What else is high or low: `high_res`, `low-poly`, `HighQuality`.
+_THINGS = re.compile(
+    r"res|resolution|quality|poly|polygon|vram|ram|mem|memory|fps|frame|framerate|light|lights|lighting|key|"
+    r"contrast|detail|details|detailed|motion|rank|step|steps|dynamic|dynamics|speed|definition|angle|angles|"
+    r"angled|end|level|fidelity|budget|cost|cut|tide|tides|fantasy|school|heel|heels|fashion|tech|rise|land|lander|"
+    r"lands|landers|way|shot|shots|view|saturation|brightness|exposure|pass|pitch|bit|bitrate|latency|power|"
+    r"precision|performance|gloss|rez|def|hd|cfg|strength|density|tone|chair|kick|jump"
+)
+_MERGED = re.compile(r"(?i)(?<![a-z])(?:aio|all[\W_]?in[\W_]?one|merged?|rapid|mega|combined|single)(?![a-z])")
+_NEW = re.compile(r"(?i)wan[\W_]*2[\W_]?2(?!\d)|a14b")
+_OLD = re.compile(r"(?i)wan[\W_]*2[\W_]?1(?!\d)|(?<!\d)1[._]3b")
+
+
+def expert_of(name: str, *, letters: bool = False) -> str | None:
+    """`high` or `low`, None where a name (without its ending) tells neither or both; with `letters` a lone H or L
+    counts, too.
+    """
+    return _read(name, letters)[0]
+
+
+def _read(name: str, letters: bool) -> tuple[str | None, str]:
+    """The expert, and the words that are left of the name without it."""
+    plain = _MODEL.sub(r" \g<0> ", _STORED.sub(" ", name))
+    words = [word.lower() for word in _WORD.findall(_MODEL.sub(" ", plain))]
+    told, left = set(), []
+    for word, following in zip(words, [*words, ""][1:], strict=True):
+        if word in _EXPERTS and not (word in ("high", "low") and _THINGS.fullmatch(following)):
+            told.add(_EXPERTS[word])
+        elif word not in _BESIDE:
+            left.append(word)
+    if not told and letters and (letter := set(_LETTER.findall(plain.strip().lower()))):
+        told = {"high" if found == "h" else "low" for found in letter}
+        left = [word for word in left if word not in letter]
+    kind = "".join(sorted({found.lower() for found in re.findall(r"(?i)ti2v|flf2v|t2v|i2v|s2v", name)}))
+    return (told.pop() if len(told) == 1 else None), " ".join([kind, *left])
+
+
+def half_of_two(names: Sequence[str], pictures: bool) -> bool:
+    """Whether a transformer of A14B's shape is half of one, by names, the file's own first. With `pictures` it reads
+    them without CLIP, as no whole model does.
+    """
+    if any(_MERGED.search(name) for name in names):
+        return False
+    told = next((name for name in names if _NEW.search(name) or _OLD.search(name)), "")
+    return pictures or (bool(_NEW.search(told)) and not _OLD.search(told))
+
+
+@dataclass(frozen=True)
+class _Named:
+    expert: str | None
+    family: str
+    stored: str
+
+
+def _named(path: Path, base: Path) -> _Named:
+    """What a file's name tells, and where it is silent the folders between it and `base`, the nearest first."""
+    stem, ending = (path.stem, path.suffix) if path.suffix else (path.name, "")
+    folders = path.relative_to(base).parts[:-1] if path.is_relative_to(base) else ()
+    expert, family = _read(stem, True)
+    around = [_read(folder, False) for folder in reversed(folders)]
+    if expert is None:
+        expert = next((told for told, _ in around if told), None)
+    stored = " ".join([*sorted(found.lower() for found in _STORED.findall(stem)), ending.lower()])
+    return _Named(expert, "/".join([family, *(rest for _, rest in around)]), stored)
+
+
+Model = dict[str, Path]
+
+
+def told_models(files: Mapping[Path, Hashable], base: Path) -> list[Model]:
+    """The models that transformer files make: {"dense": file}, {"high": file, "low": file} or one half alone.
+
+    `files` maps each to what both halves of a pair have in common, such as the tensors' shapes. Halves find each
+    other by the rest of their names, of several first by how they are stored; a last one of each by being the last.
+    """
+    named = {path: _named(path, base) for path in files}
+    models: list[Model] = [{"dense": path} for path, told in named.items() if told.expert is None]
+    families: dict[tuple[Hashable, str], list[Path]] = defaultdict(list)
+    alone: dict[Hashable, list[Path]] = defaultdict(list)
+    for path, told in named.items():
+        if told.expert is not None:
+            families[files[path], told.family].append(path)
+    for (alike, _), paths in families.items():
+        stored: dict[str, list[Path]] = defaultdict(list)
+        for path in paths:
+            stored[named[path].stored].append(path)
+        left = [rest for same in stored.values() for rest in _matched(same, named, models)]
+        alone[alike] += _matched(left, named, models)
+    for paths in alone.values():
+        models += [{str(named[path].expert): path} for path in _matched(paths, named, models)]
+    return models
+
+
+def _matched(paths: Iterable[Path], named: Mapping[Path, _Named], models: list[Model]) -> list[Path]:
+    """Adds the model that one high and one low make; gives back what makes none."""
+    paths = list(paths)
+    pair = {str(named[path].expert): path for path in paths}
+    if len(paths) == 2 and len(pair) == 2:
+        models.append({"high": pair["high"], "low": pair["low"]})
+        return []
+    return paths
+
+
+def partners(path: Path, files: Mapping[Path, Hashable], base: Path) -> list[Path]:
+    """The other halves of the same model that one half could be joined with, however they are stored."""
+    own = _named(path, base)
+    told = {other: _named(other, base) for other, alike in files.items() if alike == files[path]}
+    return [
+        other
+        for other, found in told.items()
+        if own.expert is not None and found.expert == OTHER[own.expert] and found.family == own.family
+    ]
