@@ -183,7 +183,7 @@ def test_other_words_make_no_expert(name, parts, folder):
 @pytest.mark.parametrize(
     ("high", "low"),
     [
-        (("wan2.2_high_noise_14B_fp8_scaled.safetensors", "fp8"), ("wan2.2_low_noise_14B_bf16.safetensors", "bfloat16")),
+        (("wan2.2_high_noise_14B_fp8_scaled.safetensors", "fp8"), ("wan2.2_low_noise_bf16.safetensors", "bfloat16")),
         (("Wan2.2-T2V-A14B-HighNoise-Q8_0.gguf", "Q8_0"), ("wan2.2_t2v_low_noise_14B_fp16.safetensors", "float16")),
         (("HighNoise/Wan2.2-HighNoise-Q8_0.gguf", "Q8_0"), ("LowNoise/Wan2.2-LowNoise-BF16.gguf", "BF16")),
         (("a_high.pth", "float32"), ("a_low_fp16.safetensors", "float16")),
