@@ -53,7 +53,10 @@ def parser() -> argparse.ArgumentParser:
 
 def _add_making(render: argparse.ArgumentParser) -> None:
     """The options about how clips are made."""
-    render.add_argument("--mode", choices=previs.MODES, default="first_last", help="what the clip is held to")
+    render.add_argument(
+        "--mode", choices=previs.CHOICES["mode"], default="auto",
+        help="what the clip is held to; auto is the best that the model can do",
+    )  # fmt: skip
     render.add_argument("--size", type=_size, metavar="WxH")
     render.add_argument("--steps", type=int, metavar="N")
     render.add_argument("--seed", type=int, default=0, metavar="N")

@@ -27,7 +27,7 @@ from .conditioning import light_curve
 from .prompting import DEFAULT_TEMPLATE, StructuredPrompt, TemplateError, build_prompt, joined, parse_template
 from .scene.brief import Brief, SceneError, Shot
 from .scene.reader import read_brief
-from .wan_engine.outline import Outline, outline
+from .wan_engine.outline import AUTO, MODES, Outline, outline
 from .wan_engine.request import (
     CODECS,
     DTYPES,
@@ -49,12 +49,12 @@ from .wan_engine.sizes import squeeze
 
 ADDON_DIR = Path(__file__).resolve().parent
 NANO = ADDON_DIR / "checkpoints" / "nano"
-MODES = ("first_last", "first", "text")
 TOLD_SQUEEZE = 0.03  # the user is told of a picture that is squeezed more than this
 RAW = "raw"  # the folder of a job's frames as the model made them, before any finishing
 OVERVIEW = "overview.png"
 # What the engine lets one choose from.
 CHOICES = {
+    "mode": (AUTO, *MODES),
     "guide_light": GUIDES, "light_truth": LIGHT_SOURCES, "preset": tuple(PRESETS), "dtype": DTYPES, "offload": OFFLOADS,
     "correct": REPAIRS, "codec": CODECS,
 }  # fmt: skip
@@ -73,7 +73,8 @@ class ShotWords:
 
 @dataclass(frozen=True)
 class Settings:
-    """What the user chose. `model` is "nano" or a checkpoint folder; None means the model's own default.
+    """What the user chose. `model` is "nano" or a checkpoint folder; None means the model's own default, "auto" the
+    best that can be done with it.
 
     `description`, `style` and `negative` are the user's words about the whole scene, `shot_words` those about single
     shots, by their names; `template` orders a prompt's parts.
@@ -84,7 +85,7 @@ class Settings:
     """
 
     model: str = "nano"
-    mode: str = "first_last"
+    mode: str = AUTO
     size: tuple[int, int] | None = None
     steps: int | None = None
     seed: int = 0
@@ -182,13 +183,14 @@ def prepare(scene: bpy.types.Scene, brief: Brief, shot: Shot, settings: Settings
     `note` is told what the user should know of how the clip is made.
     """
     model = outline(settings.checkpoint)
+    mode = mode_of(settings, model, note)
     size = size_of(scene, settings, model, note)
-    request = request_of(brief, shot, settings, model, size)
+    request = request_of(brief, shot, settings, model, mode, size)
     job = JobFolder.create(jobs_root(settings), shot.name)
     try:
         frames: dict[str, Path] = {}
-        if settings.mode != "text":
-            last = settings.mode == "first_last"
+        if mode != "text":
+            last = mode == "first_last"
             frames = conditioning.render_first_last(scene, shot, size, job.conditioning, last=last)
         light = expected_light(scene, shot, settings, frames)
         job.write_request(replace(request, light=light, guide_light=settings.guide_light))
@@ -196,6 +198,22 @@ def prepare(scene: bpy.types.Scene, brief: Brief, shot: Shot, settings: Settings
         job.mark_ended("failed", str(error) or "Stopped.", getattr(error, "exit_status", 130))
         raise
     return job
+
+
+def mode_of(settings: Settings, model: Outline, note: Note = _ignored) -> str:
+    """What the clips are held to. Raises UsageError for what the model cannot do."""
+    mode = model.mode_for(settings.mode)
+    if settings.mode == AUTO and mode != "first_last":
+        note(f"{model.title} makes its clips from {MODES[mode]} (mode {mode}).")
+    return mode
+
+
+def modes_of(model: str) -> tuple[str, ...]:
+    """What clips of a model ("nano" or a checkpoint folder) can be held to, the best first; () for no model."""
+    try:
+        return outline(Settings(model=model).checkpoint).modes
+    except CheckpointError:
+        return ()
 
 
 def size_of(scene: bpy.types.Scene, settings: Settings, model: Outline, note: Note = _ignored) -> tuple[int, int]:
@@ -222,18 +240,16 @@ def expected_light(scene: bpy.types.Scene, shot: Shot, settings: Settings, frame
 
 
 def request_of(
-    brief: Brief, shot: Shot, settings: Settings, model: Outline, size: tuple[int, int]
+    brief: Brief, shot: Shot, settings: Settings, model: Outline, mode: str, size: tuple[int, int]
 ) -> GenerationRequest:
     """What the engine is asked for; file names are relative to the job folder. Raises UsageError."""
-    if settings.mode not in MODES:
-        raise UsageError(f"The mode {settings.mode!r} is unknown; choose one of {', '.join(MODES)}.")
     prompt = prompt_of(brief, shot, settings)
     request = GenerationRequest(
         checkpoint=str(settings.checkpoint),
         prompt=prompt.text("en"),
         negative=prompt.negative(model.negative) if prompt.negative_text else None,
-        image=None if settings.mode == "text" else "conditioning/first.png",
-        last_image="conditioning/last.png" if settings.mode == "first_last" else None,
+        image=None if mode == "text" else "conditioning/first.png",
+        last_image="conditioning/last.png" if mode == "first_last" else None,
         size=size,
         exact_size=True,
         steps=settings.steps,
@@ -496,7 +512,10 @@ class Generation(Work):
         self.overview: Path | None = None
         self.brief, warnings = read_shots(scene, names)
         self.warnings = [*warnings, *contradictions_of(self.brief, settings)]
-        self.size = size_of(scene, settings, outline(settings.checkpoint))
+        model = outline(settings.checkpoint)
+        if not resume:  # a job that goes on keeps what it was made with
+            mode_of(settings, model)
+        self.size = size_of(scene, settings, model)
         jobs_root(settings)
         self._client = engine_client(settings)
         self._resume = resume

@@ -27,11 +27,14 @@ MODELS = (
     ("NANO", "Nano", "The small model that comes with Wan Previs: quick and rough, for trying things out"),
     ("CUSTOM", "From Folder", "A model in a folder of yours"),
 )
+# The numbers are what files store: an item keeps its own for good.
 MODES = (
-    ("FIRST_LAST", "First and Last Frame", "The clip starts and ends with the scene as Blender renders it"),
-    ("FIRST", "First Frame", "The clip starts with the scene as Blender renders it, the rest is free"),
-    ("TEXT", "Prompt Only", "The clip follows the prompt alone; nothing is rendered in Blender"),
+    ("AUTO", "Automatic", "The best that the model can do: first and last frame, else the first, else the prompt", 3),
+    ("FIRST_LAST", "First and Last Frame", "The clip starts and ends with the scene as Blender renders it", 0),
+    ("FIRST", "First Frame", "The clip starts with the scene as Blender renders it, the rest is free", 1),
+    ("TEXT", "Prompt Only", "The clip follows the prompt alone; nothing is rendered in Blender", 2),
 )
+_MODE_NAMES = {identifier: name for identifier, name, _, _ in MODES}
 SIZES = (
     ("MODEL", "As the Model Likes", "The size that the model was made for"),
     ("CUSTOM", "Choose", "An area of your own, as width and height; the clips have the scene's shape"),
@@ -119,6 +122,10 @@ def _words_changed(changed: bpy.types.PropertyGroup, context: bpy.types.Context)
         bpy.ops.wan_previs.read_shots()
 
 
+def _model_changed(changed: WanPrevisScene, context: bpy.types.Context) -> None:
+    changed.look_at_model()
+
+
 class WanPrevisWords(bpy.types.PropertyGroup):
     """The user's words about one shot; it is found by the shot's name and outlives a change of the cuts."""
 
@@ -202,12 +209,20 @@ class WanPrevisScene(bpy.types.PropertyGroup):
         update=_words_changed,
         **_active_words("negative"),
     )
-    model: EnumProperty(name="Model", description="The video model that makes the clips", items=MODELS)
+    model: EnumProperty(
+        name="Model", description="The video model that makes the clips", items=MODELS, update=_model_changed
+    )
     checkpoint: StringProperty(
-        name="Model Folder", description="The folder of a Wan 2.2 model as it was published", subtype="DIR_PATH"
+        name="Model Folder",
+        description="The folder of a Wan 2.2 model as it was published",
+        subtype="DIR_PATH",
+        update=_model_changed,
     )
     precision: EnumProperty(name="Precision", description="How exactly the model calculates", items=PRECISIONS)
-    mode: EnumProperty(name="Guided by", description="What of the scene the model gets to see", items=MODES)
+    able: StringProperty(name="The modes that the model can do, best first, with commas; empty: not known")
+    mode: EnumProperty(
+        name="Guided by", description="What of the scene the model gets to see", items=MODES, default="AUTO"
+    )
     size: EnumProperty(name="Size", description="The size of the clips", items=SIZES)
     width: IntProperty(name="Width", description="Width of the clips in pixels", default=832, min=16, soft_max=1920)
     height: IntProperty(name="Height", description="Height of the clips in pixels", default=480, min=16, soft_max=1920)
@@ -284,6 +299,28 @@ class WanPrevisScene(bpy.types.PropertyGroup):
     def words_of(self, shot: str) -> WanPrevisWords | None:
         """The user's words about the shot of that name."""
         return next((words for words in self.words if words.name == shot), None)
+
+    def look_at_model(self) -> None:
+        """Finds out what the chosen model can do, for panels that only read."""
+        self.able = ",".join(previs.modes_of(self.chosen_model)) if self.chosen_model else ""
+
+    @property
+    def chosen_model(self) -> str:
+        """As `previs.Settings` names it; "" while no folder is chosen."""
+        return self.checkpoint if self.model == "CUSTOM" else "nano"
+
+    @property
+    def mode_words(self) -> str:
+        """What Automatic comes to; "" for a mode that was chosen, or while the model is not known."""
+        return _MODE_NAMES[self.able.split(",")[0].upper()] if self.able and self.mode == "AUTO" else ""
+
+    @property
+    def why_not_mode(self) -> str:
+        """Why the model cannot do the chosen mode, and what it can; "" where it can."""
+        able = self.able.upper().split(",") if self.able else []
+        if not able or self.mode in ("AUTO", *able):
+            return ""
+        return f'This model cannot do "{_MODE_NAMES[self.mode]}", but: ' + ", ".join(_MODE_NAMES[mode] for mode in able)
 
     def finishing(self) -> dict[str, Any]:
         """What is done to finished clips, as fields of `previs.Settings`."""

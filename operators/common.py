@@ -21,7 +21,7 @@ def settings_of(context: bpy.types.Context) -> previs.Settings:
     chosen: WanPrevisScene = context.scene.wan_previs
     engine_python, user_dir = engine_places(context)
     return previs.Settings(
-        model=chosen.checkpoint if chosen.model == "CUSTOM" else "nano",
+        model=chosen.chosen_model,
         mode=chosen.mode.lower(),
         size=(chosen.width, chosen.height) if chosen.size == "CUSTOM" else None,
         steps=chosen.steps or None,
@@ -41,6 +41,7 @@ def show_shots(scene: bpy.types.Scene, brief: previs.Brief, warnings: list[str],
     """Puts a brief of all shots of the scene into its rows; the active shot stays the active one, by name.
     Raises UsageError for a template that cannot be used, before anything is changed."""
     state: WanPrevisScene = scene.wan_previs
+    state.look_at_model()
     active = state.active.name if state.active else ""
     prompts = [previs.prompt_of(brief, shot, settings) for shot in brief.shots]
     state.shots.clear()

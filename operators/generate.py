@@ -34,6 +34,8 @@ class Generate(Work):
             reason = "Save the file, or choose an output folder in the settings, so that clips have a place"
         elif context.scene.wan_previs.model == "CUSTOM" and not context.scene.wan_previs.checkpoint:
             reason = "Choose the folder of the model in the settings"
+        elif not cls.resume and context.scene.wan_previs.why_not_mode:
+            reason = context.scene.wan_previs.why_not_mode
         else:
             return None
         cls.poll_message_set(reason)

@@ -7,6 +7,8 @@ from typing import ClassVar
 
 import bpy
 
+from .wrapping import label
+
 
 class SettingsPanel:
     """How clips are made."""
@@ -23,6 +25,13 @@ class SettingsPanel:
         if state.model == "CUSTOM":
             column.prop(state, "checkpoint", text="Folder")
         column.prop(state, "mode")
+        if state.why_not_mode:
+            label(column, context, state.why_not_mode, icon="ERROR")
+        elif state.mode_words:
+            told = column.row()
+            told.active = False
+            told.alignment = "RIGHT"
+            told.label(text=state.mode_words)
         column.prop(state, "seed")
         light = layout.column()
         light.prop(state, "guide_light")

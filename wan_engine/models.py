@@ -23,7 +23,8 @@ class Model:
 
     `frame_counts` and `sizes` list what it was trained for, the default first; sizes are (width, height). With a
     picture the product of `area` bounds the clip's size; None means that of the first of `sizes`. `small_shift` takes
-    the place of `shift` at 832x480 and below.
+    the place of `shift` at 832x480 and below. `modes` are what a clip can be held to, the best first: `first_last` and
+    `first` picture, or the `text` alone.
     """
 
     title: str
@@ -39,6 +40,7 @@ class Model:
     solver: str = "unipc"
     area: tuple[int, int] | None = None
     small_shift: float | None = None
+    modes: tuple[str, ...] = ("first_last", "first")
 
     def shift_for(self, size: tuple[int, int]) -> float:
         """The default shift for a clip whose size, or area with a picture, was asked for as (width, height)."""
@@ -46,7 +48,9 @@ class Model:
         return self.small_shift if small and self.small_shift is not None else self.shift
 
 
-T2V_A14B = Model("Wan2.2 T2V-A14B", "text to video", 12.0, 40, (3.0, 4.0), 0.875, (81,), 16.0, _SIZES_720_480)
+T2V_A14B = Model(
+    "Wan2.2 T2V-A14B", "text to video", 12.0, 40, (3.0, 4.0), 0.875, (81,), 16.0, _SIZES_720_480, modes=("text",)
+)
 I2V_A14B = Model("Wan2.2 I2V-A14B", "image to video", 5.0, 40, (3.5, 3.5), 0.9, (81,), 16.0, _SIZES_720_480)
 TI2V_5B = Model(
     "Wan2.2 TI2V-5B",
@@ -58,11 +62,21 @@ TI2V_5B = Model(
     (121,),
     24.0,
     ((1280, 704), (704, 1280)),
+    modes=("first", "text"),
 )
 T2V_1_3B_V21 = Model(
-    "Wan2.1 T2V-1.3B", "text to video", 5.0, 50, (5.0, 5.0), None, (81,), 16.0, ((832, 480), (480, 832))
+    "Wan2.1 T2V-1.3B",
+    "text to video",
+    5.0,
+    50,
+    (5.0, 5.0),
+    None,
+    (81,),
+    16.0,
+    ((832, 480), (480, 832)),
+    modes=("text",),
 )
-T2V_14B_V21 = Model("Wan2.1 T2V-14B", "text to video", 5.0, 50, (5.0, 5.0), None, (81,), 16.0, _SIZES_720_480)
+T2V_14B_V21 = replace(T2V_1_3B_V21, title="Wan2.1 T2V-14B", sizes=_SIZES_720_480)
 I2V_14B_V21 = Model(
     "Wan2.1 I2V-14B",
     "image to video",
@@ -75,6 +89,7 @@ I2V_14B_V21 = Model(
     _SIZES_720_480,
     negative="镜头晃动，" + _NEGATIVE,
     small_shift=3.0,
+    modes=("first", "first_last"),  # trained with a first picture only
 )
 I2V_14B_480P_V21 = replace(I2V_14B_V21, title="Wan2.1 I2V-14B-480P", sizes=((832, 480), (480, 832)))
 FLF2V_14B_V21 = Model(
@@ -88,6 +103,7 @@ FLF2V_14B_V21 = Model(
     16.0,
     _SIZES_720_480,
     negative="镜头切换，镜头晃动，" + _NEGATIVE,
+    modes=("first_last",),
 )
 
 

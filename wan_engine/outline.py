@@ -8,9 +8,11 @@ from pathlib import Path
 
 from . import models
 from .layouts import Layout, find_layout, read_own_facts
-from .request import CheckpointError
+from .request import CheckpointError, UsageError
 from .sizes import Size, nearest_size
 
+AUTO = "auto"
+MODES = {"first_last": "a first and a last frame", "first": "a first frame", "text": "text alone"}
 _ANY_SHAPE, _OWN_SHAPE = 0.03, 0.07  # the squeeze up to which a trained size goes first; see Outline.size_for
 _WIDE_LATENT = 48  # latent channels of the 2.2 autoencoder, whose latents stand for 16x16 pixels
 
@@ -22,7 +24,7 @@ class Outline:
 
     `cover` tells that a picture of another shape is covered and cropped (the 2.2 5B model) instead of stretched;
     `negative` is the negative prompt that is used when none is given. `sizes` are those it was trained at, `only_these`
-    tells that it has seen no others, as checkpoints of our own.
+    tells that it has seen no others, as checkpoints of our own. `modes` are what its clips can be held to, best first.
     """
 
     title: str
@@ -32,6 +34,20 @@ class Outline:
     negative: str = ""
     sizes: tuple[Size, ...] = ()
     only_these: bool = False
+    modes: tuple[str, ...] = ("first_last", "first")
+
+    def mode_for(self, asked: str) -> str:
+        """What a clip is held to: what was `asked`, or with AUTO the best that the model can do. Raises UsageError for
+        what it cannot.
+        """
+        if asked == AUTO:
+            return self.modes[0]
+        if asked not in self.modes:
+            raise UsageError(
+                f"{self.title} cannot make a clip from {MODES.get(asked, asked)} (mode {asked}). "
+                f"It can do the modes {', '.join((AUTO, *self.modes))}; choose one of these."
+            )
+        return asked
 
     def size_for(self, shape: float, asked: Size | None) -> Size:
         """The clip's (width, height) for a frame of the aspect ratio `shape` and the area of `asked`, None for the
@@ -62,8 +78,16 @@ def outline(place: Path) -> Outline:
         cover=wide and row is models.TI2V_5B,
         sizes=tuple((int(width), int(height)) for width, height in sizes),
         only_these="sizes" in own,
+        modes=_modes(row, own.get("text_to_video")),
         negative=str(own.get("negative", row.negative)),
     )
+
+
+def _modes(row: models.Model, text_to_video: object) -> tuple[str, ...]:
+    """The model's modes; whether text alone does, a checkpoint of our own may say itself."""
+    if text_to_video is None or bool(text_to_video) == ("text" in row.modes):
+        return row.modes
+    return (*row.modes, "text") if text_to_video else tuple(mode for mode in row.modes if mode != "text")
 
 
 def _by_tensors(found: Layout) -> tuple[models.Model, int]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is decided before a shot is made: the size of its clip, from the shape of the scene's frame."""
+"""What is decided before a shot is made: what its clip is held to, and at which size."""
 
 import json
 import struct
@@ -11,9 +11,11 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from wan_previs import previs
 from wan_previs.wan_engine.outline import outline
+from wan_previs.wan_engine.request import UsageError
 from wan_previs.wan_engine.sizes import squeeze
 
 TINY = Path(__file__).resolve().parents[1] / "golden" / "fullstack" / "Wan2.2-I2V-A14B" / "checkpoint"
+TEXT_ONLY = TINY.parents[1] / "Wan2.2-T2V-A14B" / "checkpoint"
 NANO = previs.NANO
 SCOPE = (1828, 1556, 2.0)  # anamorphic: looked at, 2.35:1
 
@@ -57,16 +59,16 @@ def prepared(scene, chosen):
     aspect=st.floats(0.5, 2.0),
     percentage=st.integers(3, 100),
     asked=st.none() | st.tuples(st.integers(64, 200), st.integers(64, 200)),
-    model=st.sampled_from(["nano", str(TINY)]),
-    mode=st.sampled_from(["first", "text"]),
+    made=st.sampled_from([("nano", "first"), ("nano", "text"), (str(TINY), "first"), (str(TEXT_ONLY), "text")]),
 )
-@example((1998, 1080), 1.0, 100, None, "nano", "first")
-@example((1920, 1080), 1.0, 7, (160, 96), "nano", "first")
-@example(SCOPE[:2], SCOPE[2], 100, None, "nano", "text")
-@example((1440, 1080), 4 / 3, 31, None, "nano", "first")
+@example((1998, 1080), 1.0, 100, None, ("nano", "first"))
+@example((1920, 1080), 1.0, 7, (160, 96), ("nano", "first"))
+@example(SCOPE[:2], SCOPE[2], 100, None, ("nano", "text"))
+@example((1440, 1080), 4 / 3, 31, None, ("nano", "first"))
 def test_frames_are_rendered_at_the_size_that_the_request_asks_for(
-    scene, tmp_path_factory, frame, aspect, percentage, asked, model, mode
+    scene, tmp_path_factory, frame, aspect, percentage, asked, made
 ):
+    model, mode = made
     asked = asked or (None if model == "nano" else (96, 64))
     set_frame(scene, *frame, aspect, percentage)
     shape = frame[0] * scene.render.pixel_aspect_x / (frame[1] * scene.render.pixel_aspect_y)
@@ -118,3 +120,37 @@ def test_the_engine_makes_exactly_the_size_that_was_rendered(scene, tmp_path, mo
     assert squeeze(2.35, tuple(request["size"])) < 0.03
     if mode != "text":
         assert size_of_png(job / "conditioning" / "first.png") == tuple(request["size"])
+
+
+@pytest.mark.engine
+def test_the_mode_that_a_text_model_can_do_is_taken_and_told(scene, tmp_path):
+    set_frame(scene, 96, 64)
+    generation = previs.Generation(
+        scene, previs.Settings(model=str(TEXT_ONLY), size=(96, 64), steps=1, output=tmp_path)
+    )
+    generation.run()
+    assert generation.errors == [] and len(generation.made) == 1
+    assert any("text alone" in note for note in generation.progress.notes)
+    (job,) = tmp_path.glob("*-take-*")
+    assert json.loads((job / "request.json").read_text())["image"] is None
+
+
+@pytest.mark.parametrize(
+    ("model", "mode", "can"), [(TEXT_ONLY, "first_last", "auto, text;"), (TEXT_ONLY, "first", "auto, text;"),
+                               (TINY, "text", "auto, first_last, first;")],
+)  # fmt: skip
+def test_a_mode_that_the_model_cannot_do_is_refused_before_anything_is_rendered(scene, tmp_path, model, mode, can):
+    chosen = previs.Settings(model=str(model), mode=mode, size=(96, 64), output=tmp_path / "jobs")
+    with pytest.raises(UsageError, match=can):
+        previs.Generation(scene, chosen)
+    with pytest.raises(UsageError, match=can):
+        prepared(scene, chosen)
+    assert not chosen.output.exists()
+
+
+def test_auto_with_nano_holds_both_ends(scene, tmp_path):
+    scene.objects["Cube"].keyframe_insert("location", frame=1)
+    scene.objects["Cube"].location.x = 1
+    scene.objects["Cube"].keyframe_insert("location", frame=10)
+    request, _, notes = prepared(scene, previs.Settings(output=tmp_path))
+    assert request["image"] and request["last_image"] and not any("mode" in note for note in notes)

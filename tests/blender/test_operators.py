@@ -91,6 +91,29 @@ def test_an_unsaved_file_needs_an_output_folder(two_shots):
         bpy.ops.wan_previs.generate()
 
 
+def test_the_sidebar_tells_which_modes_the_model_can_do(two_shots):
+    state = two_shots.wan_previs
+    state.mode = "AUTO"
+    assert (state.mode_words, state.why_not_mode) == ("First and Last Frame", "")
+    state.checkpoint = str(CHECKPOINT.parents[1] / "Wan2.2-T2V-A14B" / "checkpoint")
+    assert state.mode_words == "Prompt Only"
+    state.mode = "FIRST_LAST"
+    assert state.why_not_mode == 'This model cannot do "First and Last Frame", but: Prompt Only'
+    assert not bpy.ops.wan_previs.generate.poll() and not bpy.ops.wan_previs.generate_all.poll()
+    state.model = "NANO"
+    assert state.why_not_mode == "" and bpy.ops.wan_previs.generate_all.poll()
+    state.model, state.checkpoint = "CUSTOM", "/nowhere"
+    assert (state.able, state.why_not_mode) == ("", "")  # what is wrong with the folder is told when it is used
+
+
+def test_modes_are_stored_as_they_always_were(two_shots):
+    """A file keeps the number of an item; 0, 1 and 2 were there before Automatic."""
+    numbers = {item.identifier: item.value for item in two_shots.wan_previs.bl_rna.properties["mode"].enum_items}
+    assert numbers == {"FIRST_LAST": 0, "FIRST": 1, "TEXT": 2, "AUTO": 3}
+    two_shots.wan_previs.property_unset("mode")
+    assert settings_of(bpy.context).mode == "auto"
+
+
 def test_a_missing_model_ends_before_anything_is_made(two_shots, extension, tmp_path):
     two_shots.wan_previs.checkpoint = str(tmp_path / "nowhere")
     with pytest.raises(RuntimeError, match="nowhere"):

@@ -9,13 +9,15 @@ import shutil
 import golden
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from wan_engine import models
 from wan_engine.checkpoint import open_checkpoint
 from wan_engine.cli import main
 from wan_engine.outline import outline
-from wan_engine.request import CheckpointError
+from wan_engine.plan import make_plan
+from wan_engine.request import CheckpointError, GenerationRequest, UsageError
 
 T2V = "fullstack/Wan2.2-T2V-A14B/checkpoint"
 I2V = "fullstack/Wan2.2-I2V-A14B/checkpoint"
@@ -69,6 +71,43 @@ def test_picture_models_and_their_image_encoder(folder, flf):
         clip = checkpoint.load_clip("cpu")
         assert clip.config.num_heads == 2
         assert clip.pos_embedding.dtype == torch.float32
+
+
+@pytest.mark.parametrize(
+    "folder",
+    [
+        "Wan2.2-T2V-A14B",
+        "Wan2.2-I2V-A14B",
+        "Wan2.2-TI2V-5B",
+        "Wan2.1-T2V-1.3B",
+        "Wan2.1-I2V-14B",
+        "Wan2.1-FLF2V-14B",
+        "",
+    ],
+)
+def test_the_outline_knows_which_modes_a_model_can_do(folder, tmp_path):
+    """What the outline promises, without torch, is what the engine takes."""
+    path = golden.path(f"fullstack/{folder}/checkpoint") if folder else golden.REPOSITORY / "checkpoints" / "nano"
+    checkpoint, told = open_checkpoint(path), outline(path)
+    Image.new("RGB", (64, 64)).save(tmp_path / "a.png")
+    modes = {"first_last": {"image": "a.png", "last_image": "a.png"}, "first": {"image": "a.png"}, "text": {}}
+    stride = checkpoint.outline_vae().stride
+    for mode, pictures in modes.items():
+        request = GenerationRequest(str(path), "", size=(64, 64), exact_size=True, **pictures)
+        if mode in told.modes:
+            make_plan(request, checkpoint, stride, tmp_path)
+            assert told.mode_for(mode) == mode
+            continue
+        with pytest.raises(UsageError):
+            make_plan(request, checkpoint, stride, tmp_path)
+        with pytest.raises(UsageError, match="the modes auto, " + ", ".join(told.modes)):
+            told.mode_for(mode)
+    assert told.mode_for("auto") == told.modes[0]
+    warned = make_plan(
+        GenerationRequest(str(path), "", size=(64, 64), exact_size=True, **modes[told.modes[0]]),
+        checkpoint, stride, tmp_path,
+    ).warnings  # fmt: skip
+    assert not any("may miss" in words for words in warned)
 
 
 def test_a_missing_image_encoder_is_named(copied):
