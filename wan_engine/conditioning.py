@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .networks import Networks
+from .networks import Networks, no_numbers
 from .plan import Plan
 from .prompt_cache import PromptCache, prompt_key
 from .run import Run
@@ -74,11 +74,14 @@ def _encode_prompts(prompts: Sequence[str], networks: Networks, run: Run) -> lis
     tokenizer = PromptTokenizer(checkpoint.open_tokenizer(), checkpoint.config.text_len)
     ids = [tokenizer(prompt) for prompt in prompts]
     if networks.options.offload != "none":
-        return networks.stream_text(ids, run.check_cancel)
-    encoder = networks.text_encoder()
-    with run.watching(encoder):
-        rows = [encoder(torch.tensor([tokens], device=networks.device))[0].float() for tokens in ids]
-    networks.release()
+        rows = networks.stream_text(ids, run.check_cancel)
+    else:
+        encoder = networks.text_encoder()
+        with run.watching(encoder):
+            rows = [encoder(torch.tensor([tokens], device=networks.device))[0].float() for tokens in ids]
+        networks.release()
+    if not all(torch.isfinite(row).all() for row in rows):
+        raise no_numbers("The text encoder", checkpoint.text_encoder, networks.options.dtype)
     return rows
 
 
@@ -126,6 +129,8 @@ def _encode_frames(frames: Iterable[Tensor], networks: Networks, run: Run) -> Te
         portions = (portion[None].to(networks.device) for portion in frames)
         latents = torch.cat(list(vae.encode_stream(portions)), dim=2)[0]
     networks.release()
+    if not torch.isfinite(latents).all():
+        raise no_numbers("Encoding the pictures", networks.checkpoint.vae)
     return latents
 
 
@@ -136,4 +141,8 @@ def _clip_features(plan: Plan, networks: Networks, run: Run) -> Tensor | None:
     clip = networks.clip()
     pixels = torch.stack([clip.prepare(picture) for picture in plan.clip_pictures]).to(networks.device)
     with run.watching(clip):
-        return clip(pixels).flatten(0, 1)[None]
+        features = clip(pixels).flatten(0, 1)[None]
+    if not torch.isfinite(features).all():
+        assert networks.checkpoint.clip is not None
+        raise no_numbers("The image encoder", networks.checkpoint.clip)
+    return features

@@ -16,9 +16,9 @@ from torch import Tensor, nn
 from . import distributed
 from .conditioning import Conditioning
 from .light_control import LightController
-from .networks import Networks
+from .networks import Networks, no_numbers
 from .plan import Plan, noise
-from .request import GenerationError
+from .request import WanError
 from .resume import ResumeFile, Saved
 from .run import Run
 from .solvers import Solver, make_solver
@@ -82,7 +82,7 @@ class Denoiser:
             self._on_clean(k + 1, conditioning.impose(x - sigma * velocity))
             x = conditioning.impose(solver.step(velocity, x))
             if not torch.isfinite(x).all():
-                raise _no_numbers(k, plan.steps)
+                raise self._no_numbers(k, expert)
             run.step(k + 1, plan.steps, expert, float(t), float(sigma), time.perf_counter() - began, **guided)
             cached = run.facts.get("step_cache")
             self._resume.save(Saved(x, solver.state(), run.steps, self._cache_states(), cached))
@@ -126,8 +126,13 @@ class Denoiser:
         with _safer(self._guided.network):
             velocity = self._open(k, expert, 0.0).velocity(inputs, times)
         if not torch.isfinite(velocity).all():
-            raise _no_numbers(k, self._plan.steps)
+            raise self._no_numbers(k, expert)
         return velocity
+
+    def _no_numbers(self, k: int, expert: str) -> WanError:
+        networks = self._networks
+        file, dtype = networks.checkpoint.experts[expert], networks.options.dtype
+        return no_numbers(f"Step {k + 1}/{self._plan.steps}", file, dtype)
 
     def _cache_states(self) -> list[dict[str, Tensor]]:
         caches = () if self._guided is None else self._guided.caches
@@ -224,9 +229,3 @@ def _widen(block: nn.Module, _: object) -> None:
 
 def _narrow(dtype: torch.dtype, block: nn.Module, _: object, __: object) -> None:
     block.to(dtype)
-
-
-def _no_numbers(k: int, steps: int) -> GenerationError:
-    return GenerationError(
-        f"Step {k + 1}/{steps} gave values that are no numbers; try --dtype float32 or less guidance."
-    )

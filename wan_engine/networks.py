@@ -21,11 +21,12 @@ from .clip import ClipVision
 from .lora import lora_patch
 from .machine import give_back
 from .memory import available_memory
-from .request import Lora
+from .request import CheckpointError, GenerationError, Lora, WanError
 from .residence import stream_blocks
 from .t5 import T5Config, T5Encoder, encode_streamed
 from .transformer import WanTransformer
 from .vae import WanVAE
+from .weights import WeightFile
 
 _SPARE = 1.3  # how much more than an expert's weights must be free for it to be read ahead
 
@@ -140,6 +141,19 @@ class Networks:
             for block in network.blocks:  # not block.compile(): hooks on the block stay outside of what is compiled
                 block.forward = torch.compile(block.forward)  # type: ignore[method-assign]
         return network
+
+
+def no_numbers(what: str, file: WeightFile, dtype: torch.dtype = torch.float32) -> WanError:
+    """The error that `what`, computed in `dtype` with the weights in `file`, gave values that are no numbers; the file
+    is looked through for such values first.
+    """
+    name = file.first_without_numbers()
+    if name is not None:
+        return CheckpointError(
+            f"{file.label}: the tensor {name} holds values that are no numbers; the file is damaged, download it again."
+        )
+    hint = "less guidance" if dtype == torch.float32 else "--dtype float32 or less guidance"
+    return GenerationError(f"{what} gave values that are no numbers; try {hint}.")
 
 
 class _Ahead:

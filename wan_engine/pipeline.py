@@ -34,7 +34,7 @@ from .light_map import LightMap, fit_light_map
 from .lighting import measure
 from .lora import lora_patch
 from .memory import available_memory, nearest_that_fits, plan_memory, refusal
-from .networks import LoadOptions, Networks
+from .networks import LoadOptions, Networks, no_numbers
 from .plan import Plan, make_plan
 from .preview import write_preview
 from .prompt_cache import PromptCache
@@ -237,9 +237,7 @@ class Pipeline:
         with run.watching(vae):
             for place, chunk in zip(frames, vae.decode_stream(latents[None], tile), strict=True):
                 if not torch.isfinite(chunk).all():
-                    raise GenerationError(
-                        "The decoded frames hold values that are no numbers; the autoencoder may be damaged."
-                    )
+                    raise no_numbers("Decoding", self.checkpoint.vae)
                 pixels = (chunk[0].clamp(-1, 1) + 1) / 2 * 255
                 place[:] = pixels[:, 0].to(torch.uint8).permute(1, 2, 0).cpu().numpy()
         return frames

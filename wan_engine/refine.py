@@ -19,9 +19,9 @@ from torch import Tensor
 from .colour import from_linear, to_linear
 from .conditioning import condition
 from .denoise import Denoiser
-from .networks import Networks
+from .networks import Networks, no_numbers
 from .plan import Plan
-from .request import GenerationError, UsageError
+from .request import UsageError
 from .resume import ResumeFile
 from .run import Run
 
@@ -102,7 +102,7 @@ def _encode(frames: np.ndarray, networks: Networks, run: Run) -> Tensor:
         latents = vae.encode(pixels[None].to(networks.device))[0]
     networks.release()
     if not torch.isfinite(latents).all():
-        raise GenerationError("The enlarged frames cannot be encoded; the autoencoder may be damaged.")
+        raise no_numbers("Encoding the enlarged frames", networks.checkpoint.vae)
     return latents
 
 

@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from .headers import read_json
-from .names import Recipe, published
-from .quantized import FP8, companions, multiplied_out
+from .names import Recipe, networks_of, published
+from .quantized import FP8, check_scales, check_unscaled, companions, multiplied_out
 from .request import CheckpointError
 from .storage import DTYPES, Container, Scratch, open_container
 
@@ -40,9 +40,12 @@ class WeightFile:
         self._scales, others = companions(self._containers, self.label)
         stored = {name: file.stored[name] for name, file in self._containers.items() if name not in others}
         self._recipes: dict[str, Recipe] = published({name: entry.shape for name, entry in stored.items()}, part)
-        for recipe in self._recipes.values():
-            for name in recipe.parts:
-                self._check_dtype(name, stored[name].dtype)
+        own = {name: stored[name] for recipe in self._recipes.values() for name in recipe.parts}
+        for name, entry in own.items():
+            self._check_dtype(name, entry.dtype)
+        check_scales(own, self._scales, others, self.label)
+        self._transformer = part == "transformer"
+        self._shared = len(networks_of(stored)) > 1
         self.shapes: Shapes = {name: recipe.shape for name, recipe in self._recipes.items()}
 
     @classmethod
@@ -62,10 +65,11 @@ class WeightFile:
 
     @property
     def bytes(self) -> int:
-        """What the network's tensors take up on disk."""
-        return sum(
-            self._containers[part].stored[part].bytes for recipe in self._recipes.values() for part in recipe.parts
-        )
+        """What the files take up on disk; of a file that holds other networks, too, the own tensors."""
+        if self._shared:
+            parts = (part for recipe in self._recipes.values() for part in recipe.parts)
+            return sum(self._containers[part].stored[part].bytes for part in parts)
+        return sum(file.path.stat().st_size for file in self._files)
 
     @property
     def label(self) -> str:
@@ -175,7 +179,13 @@ class WeightFile:
     def _multiplied(self, name: str, data: Tensor, scale: Tensor | None) -> Tensor:
         if scale is None and self._containers[name].stored[name].dtype not in FP8:
             return data
+        if scale is None and self._transformer:
+            check_unscaled(data, name, self.label)
         return multiplied_out(data, scale)
+
+    def first_without_numbers(self) -> str | None:
+        """The first tensor, in published names, with values that are no numbers; reads tensor after tensor."""
+        return next((name for name, tensor in self.tensors() if not torch.isfinite(tensor).all()), None)
 
     def _check_dtype(self, name: str, dtype: str) -> None:
         container = self._containers[name]

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 import subprocess
 import sys
@@ -389,6 +390,37 @@ def test_values_that_are_no_numbers_end_the_generation(tmp_path):
     with pytest.raises(GenerationError, match="no numbers"):
         load(golden.path(T2V)).generate(request(T2V, size=(64, 48), guide=(1e38, 1e38)), tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("offload", ["none", "block"])
+@pytest.mark.parametrize("part", ["transformer", "text", "vae"])
+def test_a_damaged_tensor_is_named(part, offload, tmp_path):
+    folder = shutil.copytree(golden.path(T2V), tmp_path / "checkpoint")
+    index = json.loads((folder / "high_noise_model/diffusion_pytorch_model.safetensors.index.json").read_text())
+    shard = folder / "high_noise_model" / index["weight_map"]["blocks.1.ffn.2.bias"]
+    path, name = {
+        "transformer": (shard, "blocks.1.ffn.2.bias"),
+        "text": (folder / "models_t5_umt5-xxl-enc-bf16.pth", "blocks.0.ffn.fc2.weight"),
+        "vae": (folder / "Wan2.1_VAE.pth", "decoder.head.2.bias"),
+    }[part]
+    read = load_file if path.suffix == ".safetensors" else torch.load
+    state = dict(read(path))
+    state[name] = state[name].clone()
+    state[name].view(-1)[0] = math.nan
+    (save_file if path.suffix == ".safetensors" else torch.save)(state, path)
+    asked = request(T2V, size=(64, 48), offload=offload)
+    pipeline = load(folder, offload=offload)
+    with pytest.raises(CheckpointError, match=f"the tensor {name} holds values that are no numbers") as error:
+        pipeline.generate(asked, tmp_path)
+    place = path.parent if part == "transformer" else path
+    assert str(place) in str(error.value) and "damaged" in str(error.value) and "float32" not in str(error.value)
+
+
+@pytest.mark.parametrize(("dtype", "words"), [("float32", "try less guidance"), ("bfloat16", "try --dtype float32")])
+def test_float32_is_no_advice_in_float32(dtype, words, tmp_path):
+    asked = request(T2V, size=(64, 48), guide=(1e38, 1e38), dtype=dtype)
+    with pytest.raises(GenerationError, match=words):
+        load(golden.path(T2V), dtype=dtype).generate(asked, tmp_path)
 
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])

@@ -361,6 +361,61 @@ def test_unknown_formats_and_lost_scales(two, tmp_path):
         WeightFile.open(path, "transformer")
 
 
+@pytest.mark.parametrize("gone", ["one", "all", "all but those of activations"])
+@pytest.mark.parametrize("dialect", ["old", "new"])
+@pytest.mark.parametrize(
+    ("part", "prefix"), [("transformer", ""), ("transformer", "model.diffusion_model."), ("text", "")]
+)
+def test_scaled_weights_without_their_scale_are_refused(part, prefix, dialect, gone, two, tmp_path):
+    """Taken as they are they would be some hundred times too large."""
+    plain = two[1][2].state_dict() if part == "text" else saved.states(open_checkpoint(two[0]))["high"]
+    state = {prefix + name: data for name, data in saved.to_fp8(plain, dialect).items()}
+    scales = [name for name in state if name.endswith((".scale_weight", ".weight_scale"))]
+    weights = [f"{name.rpartition('.')[0]}.weight" for name in scales]
+    for name in scales[3:4] if gone == "one" else scales:
+        del state[name]
+    if gone == "all but those of activations":
+        state = {name: data for name, data in state.items() if "comfy_quant" not in name and "scaled_fp8" not in name}
+        ending = "scale_input" if dialect == "old" else "input_scale"
+        state[f"{weights[3].removesuffix('weight')}{ending}"] = torch.ones(())
+    save_file(saved._contiguous(state), tmp_path / "m.safetensors")
+    with pytest.raises(CheckpointError, match="lacks the scale of") as error:
+        WeightFile.open(tmp_path / "m.safetensors", part)
+    told = str(error.value)
+    assert (
+        any(f"of {name}" in told for name in (weights[3:4] if gone == "one" else weights))
+        and "download it again" in told
+    )
+
+
+def test_scaled_weights_that_nothing_tells_are_known_by_their_range(two, tmp_path):
+    high = saved.states(open_checkpoint(two[0]))["high"]
+    state = saved.to_fp8(high, "old")
+    state = {name: data for name, data in state.items() if not name.endswith(("scale_weight", "scaled_fp8"))}
+    for dtype in (torch.float8_e4m3fn, torch.float8_e5m2):
+        eight = {
+            name: data if data.dtype == torch.float32 else (data.float() * torch.finfo(dtype).max / 448).to(dtype)
+            for name, data in state.items()
+        }
+        save_file(saved._contiguous(eight), tmp_path / "m.safetensors")
+        file = WeightFile.open(tmp_path / "m.safetensors", "transformer")
+        with pytest.raises(CheckpointError, match=r"lacks the scale of blocks\.\d\."):
+            list(file.tensors())
+        save_file(saved._contiguous({n: d.to(dtype) for n, d in high.items()}), tmp_path / "m.safetensors")
+        plain = dict(WeightFile.open(tmp_path / "m.safetensors", "transformer").tensors())
+        assert all(torch.equal(plain[name], data.to(dtype).float()) for name, data in high.items())
+
+
+def test_norms_and_biases_of_8_bits_need_no_scale(two, tmp_path):
+    high = saved.states(open_checkpoint(two[0]))["high"]
+    state = saved.to_fp8(high, "old")
+    state |= {name: data.to(torch.float8_e4m3fn) for name, data in high.items() if data.dim() == 1}
+    save_file(saved._contiguous(state), tmp_path / "m.safetensors")
+    read = dict(WeightFile.open(tmp_path / "m.safetensors", "transformer").tensors())
+    want = saved.from_fp8(state)
+    assert all(torch.equal(read[name].float(), want[name].float()) for name in high)
+
+
 def test_scales_per_row_and_rows_of_8_bits(tmp_path):
     data = torch.randn(6, 8).to(torch.float8_e4m3fn)
     scale = torch.rand(6, 1) + 0.5
