@@ -10,11 +10,13 @@ from __future__ import annotations
 import json
 import math
 import sys
+from pathlib import Path
 
 import av
 from PIL import Image, ImageDraw
 
 from wan_engine.lettering import write_text
+from wan_engine.pictures import read_picture
 
 MARGIN, GAP, TEXT, SMALL, DIAL = 24, 8, 22, 18, 84
 PAPER, INK, SOFT, SUN = (24, 25, 28), (236, 236, 232), (150, 152, 158), (255, 190, 90)
@@ -51,7 +53,7 @@ def draw_sun(draw: ImageDraw.ImageDraw, x: int, y: int, sun: dict | None) -> Non
 def main() -> None:
     spec = json.load(sys.stdin)
     columns = spec["columns"]
-    pictures = [Image.open(c["picture"]).convert("RGB") for c in columns]
+    pictures = [read_picture(Path(c["picture"])) for c in columns]
     w, h = pictures[0].size
     generated = [
         f.resize((w, h), Image.Resampling.LANCZOS) for f in clip_frames(spec["clip"], [c["index"] for c in columns])

@@ -6,27 +6,13 @@ Pictures become float32 tensors [3, H, W] in -1..1; sizes are (width, height) in
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import torch
 import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from .request import UsageError
 from .sizes import Size
-
-
-def read_picture(path: Path) -> Image.Image:
-    """The picture as RGB; raises UsageError when it is missing or unreadable."""
-    try:
-        with Image.open(path) as picture:
-            return picture.convert("RGB")
-    except FileNotFoundError:
-        raise UsageError(f"The picture {path} does not exist; check the path.") from None
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise UsageError(f"The picture {path} cannot be read ({error}); save it again as PNG.") from error
 
 
 def as_tensor(picture: Image.Image) -> Tensor:

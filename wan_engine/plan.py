@@ -14,6 +14,7 @@ from torch import Tensor
 from . import images
 from .checkpoint import Checkpoint
 from .models import Model
+from .pictures import read_picture
 from .request import GenerationRequest, UsageError, check_frames
 from .sizes import SAME_AREA, Size, check_size, size_for_cover, size_for_picture
 
@@ -123,17 +124,18 @@ def _pictures(
         return _Pictures(asked, asked)
     if request.exact_size:
         check_size(asked, multiple)
+    read_notes: list[str] = []
     if not checkpoint.channel_conditioned:
         _check_picture_is_possible(request, checkpoint, stride)
-        picture = images.read_picture(folder / request.image)
+        picture = read_picture(folder / request.image, read_notes)
         size = asked if request.exact_size else size_for_cover(picture.size, asked[0] * asked[1], multiple)
         return _Pictures(
             size,
             _trained_area(request, model, asked),
             images.covered(picture, size),
-            notes=_cover_notes(picture.size, size),
+            notes=(*read_notes, *_cover_notes(picture.size, size)),
         )
-    picture = images.read_picture(folder / request.image)
+    picture = read_picture(folder / request.image, read_notes)
     area = _trained_area(request, model, request.size or model.area or asked)
     size = (
         asked
@@ -143,7 +145,7 @@ def _pictures(
     )
     first, last, notes = images.as_tensor(picture), None, _stretch_notes(picture.size, size)
     if request.last_image is not None:
-        last_picture = images.read_picture(folder / request.last_image)
+        last_picture = read_picture(folder / request.last_image, read_notes)
         last, more = _last_picture(last_picture, picture.size, checkpoint)
         notes += more
     looked_at = () if config.clip_dim is None else (first, last) if config.flf and last is not None else (first,)
@@ -153,7 +155,7 @@ def _pictures(
         images.stretched(first, size),
         None if last is None else images.stretched(last, size),
         looked_at,
-        notes,
+        (*read_notes, *notes),
     )
 
 

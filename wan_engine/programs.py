@@ -10,9 +10,9 @@ from typing import Any
 
 import av
 import numpy as np
-from PIL import Image
 
 from .footage import read_clip
+from .pictures import read_picture
 from .request import UsageError, WanError
 
 
@@ -43,18 +43,9 @@ def read_frames(clip: Path) -> np.ndarray:
     """uint8 [T, H, W, 3] of a movie, or of a folder with a sequence of PNG or EXR pictures. Raises UsageError."""
     files = sorted(path for path in clip.glob("frame_*") if path.suffix in (".png", ".exr")) if clip.is_dir() else []
     try:
-        pictures = [_picture(path) for path in files] if files else list(read_clip(clip).frames)
+        pictures = [np.asarray(read_picture(path)) for path in files] or list(read_clip(clip).frames)
     except (OSError, av.FFmpegError) as error:
         raise UsageError(f"{clip} cannot be read ({getattr(error, 'strerror', None) or error}).") from error
     if not pictures:
         raise UsageError(f"{clip} holds no frames. Generate the shot again.")
     return np.stack(pictures)
-
-
-def _picture(path: Path) -> np.ndarray:
-    if path.suffix == ".png":
-        return np.asarray(Image.open(path).convert("RGB"))
-    from .colour import from_linear
-
-    with av.open(str(path)) as container:
-        return from_linear(next(container.decode(video=0)).to_ndarray(format="gbrpf32le"))

@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from .files import write_json
 from .finish import corrected, deliver, enlarged
 from .interpolate import retime
 from .lighting import measure
+from .pictures import read_picture
 from .programs import answer, read_frames, read_json
 from .request import REPAIRS, GenerationRequest, UsageError
 from .review import draw_page, light_facts
@@ -41,7 +41,7 @@ def repair(task: dict[str, Any]) -> str:
     report = read_json(source / "report.json")
     raw = read_frames(source / (request.frames_out or "raw"))
     first = source / request.image if request.image else None
-    picture = np.asarray(Image.open(first).convert("RGB")) if first is not None and first.is_file() else None
+    picture = np.asarray(read_picture(first)) if first is not None and first.is_file() else None
     mended = corrected(raw, task["correct"], picture, request.light)
     # What a model had redrawn of the clip is not drawn again.
     facts, delivered = deliver(enlarged(mended, request, source), raw.shape[:3], request, report["fps"], job)

@@ -16,10 +16,11 @@ import av
 import numpy as np
 from PIL import Image, ImageDraw
 
-from .colour import from_linear
 from .files import write_whole
 from .lettering import write_text
+from .pictures import read_picture
 from .programs import answer
+from .request import UsageError
 
 FRAME = 300  # pixels, the width of a frame
 CURVE = 320
@@ -120,7 +121,9 @@ def _frames(clip: Path) -> tuple[list[Image.Image], str]:
     """First, middle and last frame in the sheet's size, or none and why."""
     try:
         files = sorted(path for path in clip.iterdir() if path.suffix in _PICTURES) if clip.is_dir() else []
-        pictures = [_picture(files[k]) for k in _chosen(len(files))] if files else _of_movie(clip)
+        pictures = [read_picture(files[k]) for k in _chosen(len(files))] if files else _of_movie(clip)
+    except UsageError as error:
+        return [], str(error)
     except (OSError, av.FFmpegError) as error:
         return [], f"{clip} cannot be read ({getattr(error, 'strerror', None) or error})."
     return [_fitted(picture) for picture in pictures], "" if pictures else f"{clip} holds no frames."
@@ -133,14 +136,6 @@ def _of_movie(clip: Path) -> list[Image.Image]:
     with av.open(str(clip)) as container:
         found = {k: frame.to_image() for k, frame in enumerate(container.decode(video=0)) if k in wanted}
     return [found[k] for k in wanted]
-
-
-def _picture(path: Path) -> Image.Image:
-    if path.suffix == ".png":
-        return Image.open(path).convert("RGB")
-    with av.open(str(path)) as container:
-        planes = next(container.decode(video=0)).to_ndarray(format="gbrpf32le")
-    return Image.fromarray(from_linear(planes))
 
 
 def _fitted(picture: Image.Image) -> Image.Image:

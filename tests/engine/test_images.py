@@ -8,6 +8,7 @@ import torch
 from PIL import Image
 
 from wan_engine import images, sizes
+from wan_engine.pictures import read_picture
 from wan_engine.request import UsageError
 
 
@@ -42,7 +43,7 @@ def test_covering_scales_then_cuts_the_middle():
 def test_stretching(model, case):
     folder = f"fullstack/{model}/cases/{case}"
     want = golden.tensors(f"{folder}/expected")["image_preprocessed"][:, 0]
-    picture = images.read_picture(golden.path(f"{folder}/image.png"))
+    picture = read_picture(golden.path(f"{folder}/image.png"))
     got = images.stretched(images.as_tensor(picture), (want.shape[2], want.shape[1]))
     golden.assert_close(got, want, 1e-5, 0)
 
@@ -67,7 +68,7 @@ def test_last_picture_of_another_size_is_cut_as_in_the_original():
 def test_pictures_of_first_and_last_frame(case):
     folder = f"fullstack/Wan2.1-FLF2V-14B/cases/{case}"
     want = golden.tensors(f"{folder}/expected")
-    first, last = (images.read_picture(golden.path(f"{folder}/{name}.png")) for name in ("first", "last"))
+    first, last = (read_picture(golden.path(f"{folder}/{name}.png")) for name in ("first", "last"))
     size = tuple(reversed(want["image_preprocessed"].shape[2:]))
     assert size == sizes.size_for_picture(first.size, golden.facts(f"{folder}/request")["max_area"], 8)
     golden.assert_close(images.stretched(images.as_tensor(first), size), want["image_preprocessed"][:, 0], 1e-5, 0)
@@ -90,24 +91,6 @@ def test_too_small_for_a_picture():
         sizes.size_for_picture((4000, 10), 3072, 8)
     with pytest.raises(UsageError, match="larger size"):
         sizes.size_for_cover((4000, 10), 3072, 32)
-
-
-def test_unreadable_pictures(tmp_path):
-    (tmp_path / "a.png").write_bytes(b"no picture")
-    Image.fromarray(np.zeros((64, 64, 3), np.uint8)).save(tmp_path / "b.png")
-    (tmp_path / "b.png").write_bytes((tmp_path / "b.png").read_bytes()[:60])
-    for name, word in (("a.png", "cannot be read"), ("b.png", "cannot be read"), ("c.png", "does not exist")):
-        with pytest.raises(UsageError, match=word):
-            images.read_picture(tmp_path / name)
-    with pytest.raises(UsageError, match="cannot be read"):
-        images.read_picture(tmp_path)
-
-
-def test_alpha_and_gray_become_rgb(tmp_path):
-    Image.fromarray(np.full((4, 6), 128, np.uint8)).save(tmp_path / "gray.png")
-    Image.fromarray(np.full((4, 6, 4), 200, np.uint8)).save(tmp_path / "alpha.png")
-    for name in ("gray.png", "alpha.png"):
-        assert images.as_tensor(images.read_picture(tmp_path / name)).shape == (3, 4, 6)
 
 
 def test_cropping_to_an_aspect_ratio():

@@ -16,6 +16,7 @@ from PIL import Image
 from wan_engine import images, models
 from wan_engine.checkpoint import Checkpoint, open_checkpoint
 from wan_engine.models import Model
+from wan_engine.pictures import read_picture
 from wan_engine.plan import Plan, make_plan
 from wan_engine.request import GenerationRequest, Lora, UsageError
 from wan_engine.solvers import make_solver
@@ -133,7 +134,7 @@ def test_an_exact_size_is_made_whatever_the_shape_of_the_picture(size, i2v21, fl
             continue
         last = None if checkpoint is ti2v else name
         plan = planned(checkpoint, tmp_path, stride, image=name, last_image=last, size=size, exact_size=True)
-        assert plan.size == size and torch.equal(plan.first, images.as_tensor(images.read_picture(tmp_path / name)))
+        assert plan.size == size and torch.equal(plan.first, images.as_tensor(read_picture(tmp_path / name)))
         assert not told(plan, "stretched") and not told(plan, "scaled")
         assert (
             planned(checkpoint, tmp_path, stride, image=odd, last_image=last and odd, size=size, exact_size=True).size
@@ -185,7 +186,7 @@ def test_clip_sees_the_pictures_at_their_own_size(flf2v, i2v21, opened, tmp_path
     other = picture(tmp_path, "c.png", (50, 44), 3)
 
     def original(name: str) -> torch.Tensor:
-        return images.as_tensor(images.read_picture(tmp_path / name))
+        return images.as_tensor(read_picture(tmp_path / name))
 
     plan = planned(i2v21, tmp_path, image=first, size=(64, 48))
     assert len(plan.clip_pictures) == 1 and torch.equal(plan.clip_pictures[0], original(first))
