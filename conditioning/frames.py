@@ -15,6 +15,7 @@ from typing import Any
 
 import bpy
 
+from .. import simulations
 from ..scene.brief import SceneError, Shot, find_block
 from .preserve import preserved, render_result
 
@@ -68,7 +69,7 @@ def render_frames(
     """Render `folder`/NAME.png for every name and frame in `frames`, as `render_first_last` does."""
     camera = _camera(scene, shot)
     _check_writable(folder)
-    with preserved(scene), bpy.context.temp_override(scene=scene):
+    with preserved(scene), simulations.played(scene, max(frames.values())), bpy.context.temp_override(scene=scene):
         for marker in scene.timeline_markers:
             marker.camera = None  # a bound marker would switch the camera again when the render starts
         paths = {}

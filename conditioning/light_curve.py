@@ -20,7 +20,7 @@ from typing import Any
 
 import bpy
 
-from .. import compat
+from .. import compat, simulations
 from ..scene.brief import Shot, SunSample, find_block
 from .frames import render_frames
 from .preserve import preserved
@@ -246,7 +246,7 @@ def _glows(scene: bpy.types.Scene, shot: Shot, frames: Sequence[int]) -> list[Gl
     if not any(_animated(owner) for owner in _owners(scene, lamps)):
         return [_glow(scene, shot, lamps)] * len(frames)
     glows = []
-    with preserved(scene):
+    with preserved(scene), simulations.played(scene, frames[-1]):
         for frame in frames:
             scene.frame_set(frame)
             glows.append(_glow(scene, shot, lamps))

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 import bpy
 
-from .. import compat
+from .. import compat, simulations
 from . import sampling
 from .brief import Brief, CameraPath, Shot, Sun, library_name, unknown_shot
 from .camera import CameraState, camera_error, read_camera
@@ -240,11 +240,13 @@ def read_brief(scene: bpy.types.Scene, shots: Sequence[str] | None = None) -> tu
             if name not in [cut.name for cut in cuts]:
                 raise unknown_shot(name, [cut.name for cut in cuts])
         cuts = [cut for cut in cuts if cut.name in shots]
-    with sampling.frames_of(scene) as at:
+    end = max((cut.frame_end for cut in cuts), default=scene.frame_start)
+    with sampling.frames_of(scene) as at, simulations.played(scene, end):
         for cut in cuts[:1]:
             at(cut.frame_start)  # a scene that was never shown has no layers before
         reading = Reading(scene, at, warnings)
         read = tuple(ShotReader(reading, cut).read() for cut in cuts)
+        warnings += simulations.notes(scene)
     render = scene.render
     brief = Brief(
         blend_file=bpy.data.filepath,

@@ -12,7 +12,16 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 ROOMS = {"bridge", "conditioning", "operators", "panels", "prompting", "scene", "sequencer", "wan_engine"}
-FILES = {"__init__.py", "blender_manifest.toml", "cli.py", "compat.py", "preferences.py", "previs.py", "properties.py"}
+FILES = {
+    "__init__.py",
+    "blender_manifest.toml",
+    "cli.py",
+    "compat.py",
+    "preferences.py",
+    "previs.py",
+    "properties.py",
+    "simulations.py",
+}
 OPTIONAL = {"wheels", "LICENSE", "checkpoints", "requirements-engine.lock"}
 
 # Run in a Blender of its own: installs the zip, and tells what it finds as the last line of stdout.
