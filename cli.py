@@ -8,6 +8,7 @@ generation failed or could not be saved, 130 cancelled. Errors are one or two se
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import os
 import re
@@ -133,10 +134,11 @@ def _file(text: str) -> Path:
 
 
 def _lora(text: str) -> previs.Lora:
-    match = re.fullmatch(r"(?P<path>.+?)(:(?P<strength>-?\d*\.?\d+))?(:(?P<expert>high|low|both))?", text)
-    if match is None:
-        raise argparse.ArgumentTypeError("a LoRA needs a file; write it as style.safetensors:0.8:high")
-    return previs.Lora(os.path.abspath(match["path"]), float(match["strength"] or 1.0), match["expert"] or "both")
+    try:
+        lora = previs.Lora.parse(text)
+    except previs.WanError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+    return dataclasses.replace(lora, path=os.path.abspath(lora.path))
 
 
 def main(argv: list[str], out: TextIO | None = None) -> int:

@@ -86,6 +86,7 @@ EXPERTS = (
     ("both", "Both", "For both experts, and for models with one transformer"),
     ("high", "High Noise", "For the expert that lays out the picture"),
     ("low", "Low Noise", "For the expert that works out the details"),
+    ("auto", "By Name", "For the expert that the file's name tells, such as high_noise; else for both"),
 )
 
 
@@ -169,7 +170,7 @@ class WanPrevisLora(bpy.types.PropertyGroup):
     strength: FloatProperty(
         name="Strength", description="How strongly it counts", default=1.0, soft_min=0.0, soft_max=2
     )
-    expert: EnumProperty(name="Expert", description="Which part of the model it changes", items=EXPERTS)
+    expert: EnumProperty(name="Expert", description="Which part of the model it changes", items=EXPERTS, default="auto")
 
 
 class WanPrevisScene(bpy.types.PropertyGroup):
@@ -341,7 +342,9 @@ class WanPrevisScene(bpy.types.PropertyGroup):
         if self.model != "CUSTOM":
             return {}
         loras = (
-            previs.Lora(bpy.path.abspath(lora.path), lora.strength, lora.expert) for lora in self.loras if lora.path
+            previs.Lora(bpy.path.abspath(lora.path), lora.strength, lora.expert.replace("auto", ""))
+            for lora in self.loras
+            if lora.path
         )
         return {
             "preset": None if self.preset == "NONE" else self.preset,

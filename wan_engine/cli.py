@@ -15,7 +15,6 @@ from .request import (
     CODECS,
     DTYPES,
     GUIDES,
-    LORA_EXPERTS,
     OFFLOADS,
     PRESETS,
     REPAIRS,
@@ -75,7 +74,7 @@ def _parser() -> argparse.ArgumentParser:
     generate.add_argument(
         "--lora",
         dest="loras",
-        type=_lora,
+        type=Lora.parse,
         action="append",
         default=[],
         metavar="PATH[:STRENGTH][:high|low]",
@@ -172,27 +171,6 @@ def _guide(text: str) -> tuple[float, float]:
     if len(values) not in (1, 2):
         raise argparse.ArgumentTypeError(f"{text!r} is no guidance; write it like 3.5 or 3,4")
     return values[0], values[-1]
-
-
-def _lora(text: str) -> Lora:
-    path, expert, strength = text, "both", 1.0
-    head, colon, tail = path.rpartition(":")
-    if colon and tail in LORA_EXPERTS:
-        path, expert = head, tail
-    head, colon, tail = path.rpartition(":")
-    if colon and _is_number(tail):
-        path, strength = head, float(tail)
-    if not path:
-        raise argparse.ArgumentTypeError(f"{text!r} names no file; write it like style.safetensors:0.8:high")
-    return Lora(path, strength, expert)
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _generate(options: argparse.Namespace) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,13 +19,16 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from .headers import kind_of
-from .lora_names import LayerIndex, refuse_other_kinds, role_of
+from .lora_names import LayerIndex, owners, refuse_other_kinds, role_of
 from .request import CheckpointError, Lora, UsageError
 from .storage import Container, open_container
 
 Patch = Callable[[str, Tensor], Tensor]
 Shape = tuple[int, ...]
 _NAMES_TOLD = 4
+_FOLDER_FILES = tuple(
+    f"{stem}{end}" for stem in ("adapter_model", "pytorch_lora_weights") for end in (".safetensors", ".bin")
+)
 _FLOATS = {"F64", "F32", "F16", "BF16", "F8_E4M3", "F8_E5M2"}
 
 
@@ -58,18 +61,14 @@ def lora_patch(loras: Sequence[Lora], expert: str, shapes: Mapping[str, Shape]) 
     """What to do to each tensor of the expert's file (`high`, `low` or `dense`); None when no LoRA changes it.
 
     `shapes` are the transformer's tensors under their published names. The patch gives back the tensor it was handed
-    when nothing changes, else the sum in float32. Every file is checked here, by names and shapes; raises
-    CheckpointError for one that is missing, damaged, of another kind or for another model, UsageError for one that is
-    meant for an expert the model does not have.
+    when nothing changes, else the sum in float32. Every file is checked here, by names and shapes: what fits no layer
+    is left out (`lora_notes`). Raises CheckpointError for a file that is missing, damaged, of another kind or fits
+    nowhere, UsageError for one that is meant for an expert the model does not have.
     """
-    index = LayerIndex(shapes)
     changes: dict[str, list[_Change]] = {}
-    for lora in loras:
-        if expert == "dense" and lora.expert != "both":
-            raise UsageError(f"The model has a single expert; give the LoRA {lora.path} without {lora.expert!r}.")
-        if lora.expert in ("both", expert):
-            for name, found in _changes_of(lora, index, shapes).items():
-                changes.setdefault(name, []).extend(found)
+    for _, fit in _fits(loras, expert, shapes):
+        for name, found in fit.changes.items():
+            changes.setdefault(name, []).extend(found)
     if not changes:
         return None
 
@@ -84,55 +83,127 @@ def lora_patch(loras: Sequence[Lora], expert: str, shapes: Mapping[str, Shape]) 
     return patch
 
 
-def _changes_of(lora: Lora, index: LayerIndex, shapes: Mapping[str, Shape]) -> dict[str, list[_Change]]:
-    """The changes by the published name of the tensor they are for; none at strength 0."""
-    path = Path(lora.path)
-    if not path.is_file():
-        raise CheckpointError(f"The LoRA {path} does not exist; check the path.")
+def lora_notes(loras: Sequence[Lora], experts: Mapping[str, Mapping[str, Shape]]) -> list[str]:
+    """What the user should know: which files fit in part only, and how much is left out. Raises as `lora_patch`."""
+    notes: dict[str, None] = {}
+    for expert, shapes in experts.items():
+        for lora, fit in _fits(loras, expert, shapes):
+            if fit.left:
+                count = f"{len(fit.left)} of {fit.count} tensors"
+                notes[
+                    f"The LoRA {lora.path} is used in part: {count} have no place in this model "
+                    f"({_some(fit.left)}){_made_for(fit.left)}."
+                ] = None
+    return list(notes)
+
+
+def _fits(loras: Sequence[Lora], expert: str, shapes: Mapping[str, Shape]) -> Iterator[tuple[Lora, _Fit]]:
+    index = LayerIndex(shapes)
+    for lora in loras:
+        if expert == "dense" and lora.expert != "both":
+            raise UsageError(
+                f"The model has a single expert, but the LoRA {lora.path} is stated or named to be for the "
+                f"{lora.expert}-noise one; to use it all the same, give it as {lora.path}:both."
+            )
+        if lora.expert in ("both", expert):
+            yield lora, _fit(lora, expert, index, shapes)
+
+
+@dataclass(frozen=True)
+class _Fit:
+    """One file in one expert: the changes by the published name of the tensor they are for (none at strength 0), the
+    tensors that fit nowhere, and how many of the file's are for this expert.
+    """
+
+    changes: dict[str, list[_Change]]
+    left: list[str]
+    count: int
+
+
+def _fit(lora: Lora, expert: str, index: LayerIndex, shapes: Mapping[str, Shape]) -> _Fit:
+    path = lora_file(Path(lora.path))
     file = open_container(path)
+    if not file.stored:
+        raise CheckpointError(f"The LoRA {path} is empty; download it again.")
     refuse_other_kinds(path, file.stored)
-    layers = _layers(file, index, shapes)
+    layers, left, count = _layers(file, expert, index, shapes)
     scaling = _Scaling.of(path)
     changes: dict[str, list[_Change]] = {}
+    misfits = []
     for layer, parts in layers.items():
-        for target, change in _layer_changes(file, layer, parts, lora.strength, scaling, shapes):
-            _check_shape(change, target, shapes[target])
-            changes.setdefault(target, []).append(change)
-    return changes if lora.strength else {}
-
-
-def _layers(file: Container, index: LayerIndex, shapes: Mapping[str, Shape]) -> dict[str, dict[str, str]]:
-    """The file's tensors sorted: published layer -> role -> name in the file. Every name must find its place."""
-    layers: dict[str, dict[str, str]] = {}
-    strange = []
-    for name, entry in file.stored.items():
-        found = role_of(name)
-        layer = None if found is None else index.find(found[0])
-        if found is None or layer is None or _target(layer, found[1], shapes) is None:
-            strange.append(name)
+        found = _layer_changes(file, layer, parts, lora.strength, scaling, shapes)
+        misfit = next((words for target, change in found if (words := _misfit(change, target, shapes[target]))), None)
+        if misfit is not None:
+            misfits.append(misfit)
+            left += parts.values()
             continue
-        if entry.dtype not in _FLOATS and found[1] != "alpha":
-            raise CheckpointError(f"{file.path}: {name} is stored as {entry.dtype}, which is not supported.")
+        for target, change in found:
+            changes.setdefault(target, []).append(change)
+    if count and not changes:
+        raise CheckpointError(misfits[0] if misfits else _fits_nothing(path, left))
+    return _Fit(changes if lora.strength else {}, left, count)
+
+
+def lora_file(path: Path) -> Path:
+    """The weight file of a LoRA: itself, or that of a folder as PEFT or Diffusers saves one."""
+    if path.is_file():
+        return path
+    found = next((file for name in _FOLDER_FILES if (file := path / name).is_file()), None)
+    if found is None:
+        inside = f"; a folder must hold {_FOLDER_FILES[0]}" if path.is_dir() else ""
+        raise CheckpointError(f"The LoRA {path} does not exist; check the path{inside}.")
+    return found
+
+
+def _layers(
+    file: Container, expert: str, index: LayerIndex, shapes: Mapping[str, Shape]
+) -> tuple[dict[str, dict[str, str]], list[str], int]:
+    """The file's tensors for this expert sorted: published layer -> role -> name in the file; those without a place;
+    and how many they are. A layer with a tensor of an unknown role is left out whole, not changed by halves.
+    """
+    layers: dict[str, dict[str, str]] = {}
+    left, unclear, count = [], set(), 0
+    for name, (owner, plain) in owners(file.stored).items():
+        if owner is not None and owner != expert and expert != "dense":
+            continue
+        count += 1
+        found = role_of(plain)
+        layer = index.find(found[0]) if found is not None else None
+        if owner == "low" and expert == "dense":
+            layer = None
+        elif found is None:
+            unclear.add(index.find_around(plain))
+        if found is None or layer is None or _target(layer, found[1], shapes) is None:
+            left.append(name)
+            continue
+        if file.stored[name].dtype not in _FLOATS and found[1] != "alpha":
+            dtype = file.stored[name].dtype
+            raise CheckpointError(f"{file.path}: {name} is stored as {dtype}, which is not supported.")
         parts = layers.setdefault(layer, {})
         if found[1] in parts:
             raise CheckpointError(f"{file.path} changes one layer twice: {parts[found[1]]} and {name}.")
         parts[found[1]] = name
-    if strange:
-        raise CheckpointError(_strange_names(file, strange))
-    if not layers:
-        raise CheckpointError(f"The LoRA {file.path} is empty; download it again.")
-    return layers
+    for layer in unclear & set(layers):
+        left += layers.pop(str(layer)).values()
+    return layers, left, count
 
 
-def _strange_names(file: Container, strange: Sequence[str]) -> str:
-    names = ", ".join(strange[:_NAMES_TOLD]) + (", ..." if len(strange) > _NAMES_TOLD else "")
-    if len(strange) == len(file.stored):
-        return f"The LoRA {file.path} fits no layer of this model, so it would do nothing; its names are {names}."
-    hint = "use one that was made for this model."
-    if all("_img" in name or "img_emb" in name or "add_" in name or "image_embedder" in name for name in strange):
-        hint = "it was made for a 2.1 image-to-video model, which looks at its picture through CLIP."
-    count = f"{len(strange)} of {len(file.stored)} tensors"
-    return f"The LoRA {file.path} has {count} that this model has no place for ({names}); {hint}"
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:_NAMES_TOLD]) + (", ..." if len(names) > _NAMES_TOLD else "")
+
+
+def _made_for(names: Sequence[str]) -> str:
+    """What model tensors without a place are for, where they tell."""
+    if all("_img" in name or "img_emb" in name or "add_" in name or "image_embedder" in name for name in names):
+        return "; it was made for a 2.1 image-to-video model, which looks at its picture through CLIP"
+    return ""
+
+
+def _fits_nothing(path: Path, names: Sequence[str]) -> str:
+    return (
+        f"The LoRA {path} fits no layer of this model, so it would do nothing; its names are {_some(names)}; use one "
+        f"that was made for this model{_made_for(names)}."
+    )
 
 
 def _target(layer: str, role: str, shapes: Mapping[str, Shape]) -> str | None:
@@ -189,8 +260,10 @@ def _alpha(file: Container, name: str) -> float:
     return value
 
 
-def _check_shape(change: _Change, target: str, shape: Shape) -> None:
-    """The factors' outer sides and a convolution's kernel must be those of the weight, give or take axes of one."""
+def _misfit(change: _Change, target: str, shape: Shape) -> str | None:
+    """In words what is wrong, None where all fits: the factors' outer sides and a convolution's kernel must be those of
+    the weight, give or take axes of one.
+    """
     stored = change.file.stored
     up = stored[change.up].shape
     if change.down is None:
@@ -203,12 +276,13 @@ def _check_shape(change: _Change, target: str, shape: Shape) -> None:
             and math.prod(up[1:]) == up[1] == down[0]
             and _no_ones(down[1:]) == _no_ones(shape[1:])
         )
-    if not fits:
-        sides = [list(stored[name].shape) for name in (change.up, change.down) if name is not None]
-        raise CheckpointError(
-            f"The LoRA {change.file.path}: {told} has shape {' and '.join(map(str, sides))}, which does not fit "
-            f"{target} of shape {list(shape)}; it is for a model of another size."
-        )
+    if fits:
+        return None
+    sides = [list(stored[name].shape) for name in (change.up, change.down) if name is not None]
+    return (
+        f"The LoRA {change.file.path}: {told} has shape {' and '.join(map(str, sides))}, which does not fit "
+        f"{target} of shape {list(shape)}; it is for a model of another size."
+    )
 
 
 def _no_ones(shape: Shape) -> Shape:
@@ -239,6 +313,11 @@ class _Scaling:
             alpha = None if values.get("lora_alpha") is None else float(values["lora_alpha"])
         except (TypeError, ValueError) as error:
             raise CheckpointError(f"The settings of the LoRA {path} are damaged: {error}.") from error
+        kind = values.get("peft_type")
+        if kind not in (None, "LORA"):
+            raise CheckpointError(
+                f"The LoRA {path} is a {kind} by its settings, which is not supported; use a plain LoRA."
+            )
         if values.get("alpha_pattern") or values.get("use_dora"):
             what = "is a DoRA" if values.get("use_dora") else "has an alpha of its own for single layers"
             raise CheckpointError(f"The LoRA {path} {what} by its settings, which is not supported; use a plain LoRA.")

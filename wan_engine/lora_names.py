@@ -60,9 +60,18 @@ _OTHER_KINDS = {
     "lora_magnitude_vector": "a DoRA",
     ".hada_": "a LoHa",
     ".lokr_": "a LoKr",
+    ".magnitude": "a DoRA",
     ".oft_": "an OFT",
+    ".boft_": "a BOFT",
+    ".ia3_": "an IA3",
+    ".on_input": "an IA3",
+    ".vera_lambda": "a VeRA",
+    ".a1.weight": "a GLoRA",
     ".lora_mid.": "a LoRA of three factors",
 }
+# Files for both experts name the second one's layers so; the first one's then have the usual names.
+_SECOND = re.compile(r"^(?:base_model\.model\.)?(?:transformer_2|pipe\.dit2|dit2|low_noise_model|low_noise)\.")
+_FIRST = re.compile(r"^(?:base_model\.model\.)?(?:transformer|pipe\.dit|dit|high_noise_model|high_noise)\.")
 
 
 def refuse_other_kinds(path: object, names: Iterable[str]) -> None:
@@ -86,6 +95,21 @@ def role_of(name: str) -> tuple[str, str] | None:
     return None
 
 
+def owners(names: Iterable[str]) -> dict[str, tuple[str | None, str]]:
+    """Each name with the expert it is for (None for any) and the name as it would be in a file for that one alone."""
+    names = list(names)
+    second = any(_SECOND.match(name) for name in names)
+    owned: dict[str, tuple[str | None, str]] = {}
+    for name in names:
+        if match := _SECOND.match(name):
+            owned[name] = "low", name[match.end() :]
+        elif (match := _FIRST.match(name)) and (second or "noise" in match[0]):
+            owned[name] = "high", name[match.end() :]
+        else:
+            owned[name] = None, name
+    return owned
+
+
 class LayerIndex:
     """The published name of a layer from any of its names."""
 
@@ -101,6 +125,11 @@ class LayerIndex:
         parents = [layer.removesuffix(".modulation") for layer in layers if layer.endswith(".modulation")]
         self._dotted |= {parent: parent for parent in parents}
         self._flat = {alias.replace(".", "_"): layer for alias, layer in self._dotted.items()}
+
+    def find_around(self, name: str) -> str | None:
+        """The layer that a tensor of unknown kind belongs to, by what its name begins with."""
+        cuts = [name.rsplit(".", count)[0] for count in (1, 2) if name.count(".") >= count]
+        return next((layer for cut in cuts if (layer := self.find(cut)) is not None), None)
 
     def find(self, layer: str) -> str | None:
         flat = _FLAT_PREFIX.match(layer)

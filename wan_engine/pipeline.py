@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import platform
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from functools import partial
@@ -32,7 +32,7 @@ from .interpolate import retime
 from .light_control import LightController, mean_rgb
 from .light_map import LightMap, fit_light_map
 from .lighting import measure
-from .lora import lora_patch
+from .lora import lora_notes
 from .memory import available_memory, nearest_that_fits, plan_memory, refusal
 from .networks import LoadOptions, Networks, no_numbers
 from .plan import Plan, make_plan
@@ -50,8 +50,10 @@ REPORT_SCHEMA = "wan_previs.report/1"
 class Pipeline:
     """One checkpoint, ready to generate. What stays in memory between clips is up to its `Networks`."""
 
-    def __init__(self, checkpoint: Checkpoint, options: LoadOptions) -> None:
+    def __init__(self, checkpoint: Checkpoint, options: LoadOptions, notes: Sequence[str] = ()) -> None:
+        """`notes` are what every clip's report tells about what was loaded."""
         self.checkpoint = checkpoint
+        self.notes = tuple(notes)
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
         self.networks = Networks(checkpoint, options, self.device)
         self._light_map: LightMap | None = None
@@ -78,6 +80,8 @@ class Pipeline:
             with run.stage("load"):
                 plan = self._plan(request, folder)
                 run.notes.extend(plan.warnings)
+                for words in self.notes:
+                    run.note(words)
                 self._check_memory(request, plan, run)
                 if request.refine:
                     if distributed.active():
@@ -301,9 +305,8 @@ def load(
         raise UsageError(f"offload is {offload!r}, but must be one of {', '.join(OFFLOADS)}.")
     opened = open_checkpoint(Path(checkpoint))
     opened.verify()
-    for expert, file in opened.experts.items():
-        lora_patch(loras, expert, file.shapes)
-    pipeline = Pipeline(opened, LoadOptions(getattr(torch, dtype), offload, loras, attention, compile))
+    notes = lora_notes(loras, {expert: file.shapes for expert, file in opened.experts.items()})
+    pipeline = Pipeline(opened, LoadOptions(getattr(torch, dtype), offload, loras, attention, compile), notes)
     attentions.choose(attention, pipeline.device, pipeline.networks.options.dtype)
     return pipeline
 

@@ -194,6 +194,18 @@ def test_every_choice_reaches_the_request(tmp_path):
     ]
 
 
+@pytest.mark.parametrize(
+    ("ending", "strength", "expert"),
+    [("", 1, "both"), (":1.", 1, "both"), (":1e-1", 0.1, "both"), (":high:0.8", 0.8, "high"), (":0,8:low", 0.8, "low")],
+)
+def test_loras_are_spelled_as_for_the_engine(ending, strength, expert, tmp_path):
+    from wan_previs.cli import parser
+
+    file = tmp_path / "style.safetensors"
+    (lora,) = parser().parse_args(["render", "--lora", f"{file}{ending}"]).lora
+    assert (lora.path, lora.strength, lora.expert) == (str(file), strength, expert)
+
+
 def test_render_tells_the_verdict_of_each_shot_and_where_the_overview_is(tmp_path):
     def make(scene):
         for frame, name in ((1, "Left"), (6, "Right")):

@@ -371,6 +371,19 @@ def test_the_lightning_preset(tmp_path):
     assert (report["solver"], report["guide"], report["shift"]) == ("euler", [1.0, 1.0], 5.0)
 
 
+def test_a_lora_that_fits_in_part_is_told(tmp_path):
+    down, up = torch.ones(2, 48), torch.ones(48, 2)
+    state = {"blocks.0.self_attn.q.lora_down.weight": down, "blocks.0.self_attn.q.lora_up.weight": up}
+    state["lora_te_text_model.lora_down.weight"] = down + 1
+    save_file(state, tmp_path / "style.safetensors")
+    asked = request(T2V, size=(64, 48), loras=(Lora(str(tmp_path / "style.safetensors")),))
+    events = []
+    report = load(**asked.load_options).generate(asked, tmp_path, on_event=events.append)
+    (note,) = [words for words in report["warnings"] if "LoRA" in words]
+    assert "1 of 3 tensors" in note
+    assert note in [event["message"] for event in events if event["event"] == "note"]
+
+
 def test_unknown_attention_is_told_before_the_work():
     with pytest.raises(UsageError, match="sdpa"):
         load(golden.path(T2V), attention="magic")

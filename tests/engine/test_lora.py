@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from wan_engine.checkpoint import open_checkpoint
-from wan_engine.lora import lora_patch
+from wan_engine.lora import lora_notes, lora_patch
 from wan_engine.lora_names import LayerIndex
 from wan_engine.request import CheckpointError, Lora, UsageError
 from wan_engine.transformer import TransformerConfig, WanTransformer
@@ -325,13 +326,128 @@ def test_names_that_fit_nothing_are_told(weights, factors, tmp_path):
     strange = {f"double_blocks.{n}.img_attn.qkv.lora_A.weight": torch.ones(4, 8) for n in range(6)}
     told = refused(weights, strange, path)
     assert "would do nothing" in told and "double_blocks.0.img_attn.qkv.lora_A.weight" in told
-    some = {**DIALECTS["kohya"](factors), "lora_te_text_model_encoder.lora_down.weight": torch.ones(4, 8)}
-    told = refused(weights, some, path)
-    assert "1 of 52 tensors" in told and "lora_te_text_model_encoder.lora_down.weight" in told
-    assert "2 of" in refused(weights, {**DIALECTS["comfyui"](factors), "blocks.9.ffn.0.diff": torch.ones(40, 24),
-                                       "blocks.0.ffn.0.set_weight": torch.ones(1)}, path)  # fmt: skip
+    blocks = {name.replace("blocks.", "vace_blocks."): data for name, data in DIALECTS["comfyui"](factors).items()}
+    assert "would do nothing" in refused(weights, {n: d for n, d in blocks.items() if "vace" in n}, path)
+    text = {"lora_te_text_model_encoder.lora_down.weight": torch.ones(4, 8)}
+    assert "would do nothing" in refused(weights, text, path)
+    images = {name: data for name, data in DIALECTS["comfyui"](factors).items() if "img" in name}
     without_clip = {name: tensor for name, tensor in weights.items() if "img" not in name}
-    assert "through CLIP" in refused(without_clip, DIALECTS["comfyui"](factors), path)
+    assert "through CLIP" in refused(without_clip, images, path)
+
+
+WITHOUT_PLACE = {
+    "of a text encoder": {"lora_te_text_model_encoder_layers_0.lora_down.weight": torch.ones(4, 8)},
+    "of VACE": {"diffusion_model.vace_blocks.0.ffn.0.lora_down.weight": torch.ones(4, 24)},
+    "of a longer model": {"diffusion_model.blocks.9.ffn.0.diff": torch.ones(40, 24)},
+    "of a wider picture": {
+        "diffusion_model.patch_embedding.lora_down.weight": torch.ones(4, 9, 1, 2, 2),
+        "diffusion_model.patch_embedding.lora_up.weight": torch.ones(24, 4, 1, 1, 1),
+    },
+    "of a wider picture, whole": {"diffusion_model.patch_embedding.diff": torch.ones(24, 9, 1, 2, 2)},
+    "of an unknown kind": {"diffusion_model.rope.freqs": torch.ones(3)},
+}
+
+
+@pytest.mark.parametrize("what", WITHOUT_PLACE)
+def test_what_fits_is_used_and_the_rest_counted(what, weights, factors, tmp_path):
+    fitting = {layer: pair for layer, pair in factors.items() if layer != "patch_embedding"}
+    state = {**DIALECTS["comfyui"](fitting), **WITHOUT_PLACE[what]}
+    lora = Lora(saved(state, tmp_path / "x.safetensors"))
+    assert_same(merged(weights, [lora]), by_hand(weights, fitting, ALPHA / RANK))
+    (note,) = lora_notes([lora], {"high": shapes_of(weights), "low": shapes_of(weights)})
+    assert f"{len(WITHOUT_PLACE[what])} of {len(state)} tensors" in note and next(iter(WITHOUT_PLACE[what])) in note
+    assert (
+        lora_notes(
+            [Lora(saved(DIALECTS["comfyui"](factors), tmp_path / "y.safetensors"))], {"high": shapes_of(weights)}
+        )
+        == []
+    )
+
+
+def test_a_layer_is_changed_whole_or_not_at_all(weights, factors, tmp_path):
+    state = DIALECTS["comfyui"](factors) | {"diffusion_model.blocks.0.ffn.0.set_weight": torch.ones(1)}
+    lora = Lora(saved(state, tmp_path / "x.safetensors"))
+    rest = {layer: pair for layer, pair in factors.items() if layer != "blocks.0.ffn.0"}
+    assert_same(merged(weights, [lora]), by_hand(weights, rest, ALPHA / RANK))
+    assert "4 of 52 tensors" in lora_notes([lora], {"dense": shapes_of(weights)})[0]
+
+
+def test_a_lora_for_2_1_pictures_on_a_model_without_clip(weights, factors, tmp_path):
+    without_clip = {name: tensor for name, tensor in weights.items() if "img" not in name}
+    lora = Lora(saved(DIALECTS["diffusers"](factors), tmp_path / "x.safetensors"))
+    rest = {layer: pair for layer, pair in factors.items() if "img" not in layer}
+    assert_same(merged(without_clip, [lora]), by_hand(without_clip, rest, ALPHA / RANK))
+    (note,) = lora_notes([lora], {"dense": shapes_of(without_clip)})
+    assert "8 of 34 tensors" in note and "through CLIP" in note
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [("transformer.", "transformer_2."), ("pipe.dit.", "pipe.dit2."), ("high_noise_model.", "low_noise_model.")],
+)
+def test_one_file_for_both_experts(first, second, weights, factors, tmp_path):
+    halves = list(factors.items())
+    high, low = dict(halves[::2]), dict(halves[1::2])
+    state = spelled(lambda layer: first + layer)(high) | spelled(lambda layer: second + layer)(low)
+    path = saved(state, tmp_path / "x.safetensors")
+    for expert, own in (("high", high), ("low", low)):
+        assert_same(merged(weights, [Lora(path)], expert), by_hand(weights, own, ALPHA / RANK))
+        assert_same(merged(weights, [Lora(path, 1.0, expert)], expert), by_hand(weights, own, ALPHA / RANK))
+    assert lora_notes([Lora(path)], {"high": shapes_of(weights), "low": shapes_of(weights)}) == []
+    only = saved(spelled(lambda layer: second + layer)(low), tmp_path / "second.safetensors")
+    assert lora_patch([Lora(only)], "high", shapes_of(weights)) is None
+    assert_same(merged(weights, [Lora(only)], "low"), by_hand(weights, low, ALPHA / RANK))
+    assert_same(merged(weights, [Lora(path)], "dense"), by_hand(weights, high, ALPHA / RANK))
+    assert f"{3 * len(low)} of {len(state)}" in lora_notes([Lora(path)], {"dense": shapes_of(weights)})[0]
+
+
+def test_a_folder_as_peft_or_diffusers_saves_it(weights, factors, tmp_path):
+    folder = tmp_path / "style_high_noise"
+    folder.mkdir()
+    with pytest.raises(CheckpointError, match="adapter_model"):
+        merged(weights, [Lora(str(folder))], "high")
+    state = spelled(lambda layer: f"base_model.model.{layer}", *AB, alpha=False)(factors)
+    for name in ("pytorch_lora_weights.safetensors", "adapter_model.safetensors"):
+        saved(state, folder / name)
+    (folder / "adapter_config.json").write_text(
+        json.dumps({"peft_type": "LORA", "r": RANK, "lora_alpha": 10, "alpha_pattern": {}, "use_dora": False})
+    )
+    want = by_hand(weights, factors, ALPHA / RANK * 10 / RANK)
+    for path in (folder, folder / "adapter_model.safetensors"):
+        lora = Lora(str(path))
+        assert lora.expert == "high"
+        assert_same(merged(weights, [lora], "high"), want)
+        assert lora_patch([lora], "low", shapes_of(weights)) is None
+    (folder / "adapter_config.json").write_text(json.dumps({"peft_type": "LOHA"}))
+    with pytest.raises(CheckpointError, match="is a LOHA"):
+        merged(weights, [Lora(str(folder))], "high")
+
+
+@pytest.mark.parametrize(
+    ("name", "expert"),
+    [
+        ("wan2.2_t2v_lightx2v_4steps_lora_v1.1_high_noise", "high"),
+        ("wan2.2_t2v_lightx2v_4steps_lora_v1.1_low_noise", "low"),
+        ("Wan22-I2V-HIGH-style", "high"),
+        ("styleT2VLow_v2", "low"),
+        ("style_HN", "high"),
+        ("style", "both"),
+        ("highres_fix", "both"),
+        ("low-poly", "both"),
+        ("slow_flow_glow", "both"),
+        ("high_heels", "both"),
+        ("style_high_and_low", "both"),
+        ("style_L", "both"),
+    ],
+)
+def test_the_name_chooses_the_expert_unless_one_is_stated(name, expert, weights, plain, tmp_path):
+    path = shutil.copy(plain, tmp_path / f"{name}.safetensors")
+    assert Lora(str(path)).expert == Lora.parse(f"{path}:0.5").expert == expert
+    for one in ("high", "low"):
+        used = lora_patch([Lora(str(path))], one, shapes_of(weights)) is not None
+        assert used == (expert in ("both", one))
+        for stated in ("both", "high", "low"):
+            assert Lora(str(path), 1.0, stated).expert == Lora.parse(f"{path}:{stated}").expert == stated
 
 
 def test_shapes_that_do_not_fit_are_told(weights, factors, tmp_path):
@@ -360,7 +476,12 @@ def test_shapes_that_do_not_fit_are_told(weights, factors, tmp_path):
         ("lora_magnitude_vector", "a DoRA"),
         ("hada_w1_a", "a LoHa"),
         ("lokr_w1", "a LoKr"),
+        ("lora_magnitude_vector.default.weight", "a DoRA"),
         ("lora_mid.weight", "three factors"),
+        ("hada_w2_b", "a LoHa"),
+        ("lokr_w2_a", "a LoKr"),
+        ("oft_blocks", "an OFT"),
+        ("a1.weight", "a GLoRA"),
     ],
 )
 def test_other_kinds_are_refused_by_name(name, kind, weights, factors, tmp_path):

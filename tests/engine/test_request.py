@@ -102,11 +102,34 @@ def test_load_options_are_arguments_of_load():
         (r"C:\loras\a.safetensors", Lora(r"C:\loras\a.safetensors")),
         (r"C:\loras\a.safetensors:2e-1:low", Lora(r"C:\loras\a.safetensors", 0.2, "low")),
         ("odd:name.safetensors", Lora("odd:name.safetensors")),
+        ("a.safetensors:1.", Lora("a.safetensors", 1.0)),
+        ("a.safetensors:.5", Lora("a.safetensors", 0.5)),
+        ("a.safetensors:0,8", Lora("a.safetensors", 0.8)),
+        ("a.safetensors:1e-1", Lora("a.safetensors", 0.1)),
+        ("a.safetensors:+2:HIGH", Lora("a.safetensors", 2.0, "high")),
+        ("a.safetensors:high:0.8", Lora("a.safetensors", 0.8, "high")),
+        ("a.safetensors:low:-1e-1", Lora("a.safetensors", -0.1, "low")),
+        (r"C:\loras\a.safetensors:both:0,8", Lora(r"C:\loras\a.safetensors", 0.8, "both")),
+        (r"C:\loras\a_high_noise.safetensors:1.", Lora(r"C:\loras\a_high_noise.safetensors", 1.0, "high")),
+        ("/loras/a_low_noise.safetensors", Lora("/loras/a_low_noise.safetensors", 1.0, "low")),
+        ("folder/peft_lora:0.8", Lora("folder/peft_lora", 0.8)),
     ],
 )
 def test_loras_on_the_command_line(text, lora):
     words = ["generate", "--checkpoint", "c", "--prompt", "p", "--out", "o", "--lora", text, "--lora", "second"]
     assert _parser().parse_args(words).loras == [lora, Lora("second")]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", " ", ":0.5", ":high", "a.safetensors:", "a.safetensors:hgih", "a.safetensors:nan", "a.safetensors:inf"),
+        *("a.safetensors:1e999", "a.safetensors:0.5:0.8", "a.safetensors:high:low", "a.safetensors:0.8x"),
+    ],
+)
+def test_what_is_no_lora_is_told(text):
+    with pytest.raises(UsageError, match="no LoRA"):
+        Lora.parse(text)
 
 
 def test_exit_statuses():
