@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import bpy
 
-from . import conditioning, sequencer
+from . import conditioning, ownership, sequencer
 from .bridge import history
 from .bridge.client import EngineClient, Message, error_of
 from .bridge.environment import find_engine, inspect_engine
@@ -169,12 +169,13 @@ def contradictions_of(brief: Brief, settings: Settings) -> list[str]:
 def jobs_root(settings: Settings) -> Path:
     """Where job folders go. Raises SceneError for an unsaved file without a chosen folder."""
     if settings.output is not None:
-        return Path(bpy.path.abspath(str(settings.output))).resolve()
+        return Path(os.path.abspath(bpy.path.abspath(str(settings.output))))
     if not bpy.data.filepath:
         raise SceneError(
             "The file has never been saved, so there is no place for its clips. Save it, or choose an output folder."
         )
-    return Path(bpy.data.filepath).resolve().parent / "previs"
+    file = Path(bpy.data.filepath)
+    return (file.resolve() if file.is_symlink() else file.absolute()).parent / "previs"
 
 
 def prepare(scene: bpy.types.Scene, brief: Brief, shot: Shot, settings: Settings, note: Note = _ignored) -> JobFolder:
@@ -182,22 +183,30 @@ def prepare(scene: bpy.types.Scene, brief: Brief, shot: Shot, settings: Settings
 
     `note` is told what the user should know of how the clip is made.
     """
-    model = outline(settings.checkpoint)
-    mode = mode_of(settings, model, note)
-    size = size_of(scene, settings, model, note)
-    request = request_of(brief, shot, settings, model, mode, size)
+    wish = wish_of(scene, brief, shot, settings, note)
     job = JobFolder.create(jobs_root(settings), shot.name)
     try:
+        ownership.sign(job, scene, wish)
         frames: dict[str, Path] = {}
-        if mode != "text":
-            last = mode == "first_last"
-            frames = conditioning.render_first_last(scene, shot, size, job.conditioning, last=last)
-        light = expected_light(scene, shot, settings, frames)
-        job.write_request(replace(request, light=light, guide_light=settings.guide_light))
+        if wish.mode != "text":
+            last = wish.mode == "first_last"
+            frames = conditioning.render_first_last(scene, shot, wish.size, job.conditioning, last=last)
+        job.write_request(replace(wish.request, light=expected_light(scene, shot, settings, frames)))
     except BaseException as error:
         job.mark_ended("failed", str(error) or "Stopped.", getattr(error, "exit_status", 130))
         raise
     return job
+
+
+def wish_of(
+    scene: bpy.types.Scene, brief: Brief, shot: Shot, settings: Settings, note: Note = _ignored
+) -> ownership.Wish:
+    """What would be asked for now, before anything is rendered. Raises UsageError or CheckpointError."""
+    model = outline(settings.checkpoint)
+    mode = mode_of(settings, model, note)
+    size = size_of(scene, settings, model, note)
+    request = replace(request_of(brief, shot, settings, model, mode, size), guide_light=settings.guide_light)
+    return ownership.Wish(shot, request, settings.light_truth, brief, mode, size)
 
 
 def mode_of(settings: Settings, model: Outline, note: Note = _ignored) -> str:
@@ -287,8 +296,8 @@ def import_take(scene: bpy.types.Scene, shot: str, frames: range, job: JobFolder
     request, report = job.read_request(), history.read_report(job)
     provenance = {
         "prompt": request["prompt"], "seed": request["seed"], "model": request["checkpoint"],
-        "job_folder": str(job.path), **_verdict(report, frames.start),
-        "repaired": "repaired" in report,
+        "job_folder": sequencer.stored_path(job.path), "job_id": ownership.job_identifier(job),
+        **_verdict(report, frames.start), "repaired": "repaired" in report,
     }  # fmt: skip
     strip = sequencer.add_take(scene, shot, frames.start, frames.stop - 1, clip_of(job), provenance)
     sequencer.show(scene)
@@ -329,12 +338,42 @@ def show_take(scene: bpy.types.Scene, name: str) -> None:
     sequencer.show(scene)
 
 
-def delete_take(scene: bpy.types.Scene, name: str) -> None:
-    """Removes a take, and with the last strip of its clip the whole job folder. Raises SequencerError, JobError."""
+def why_files_stay(scene: bpy.types.Scene, name: str) -> str:
+    """Why deleting a take would leave its files where they are: a sentence, "" where they would go to the trash folder
+    or are gone already. Raises SequencerError.
+    """
     take = sequencer.read_take(sequencer.find_take(scene, name))
-    if take.folder and not sequencer.others_use(name, take.folder):
-        history.remove(JobFolder(take.folder))
+    if take.folder and sequencer.others_use(name, take.folder):
+        return f"Another strip shows this take's clip, so {take.folder} stays."
+    return ownership.why_kept(take)
+
+
+def delete_take(scene: bpy.types.Scene, name: str) -> str:
+    """Removes a take, and moves its job folder into the trash folder among the job folders where it is provably this
+    take's alone; returns a sentence about where its files are now. Raises SequencerError, JobError.
+    """
+    take = sequencer.read_take(sequencer.find_take(scene, name))
+    words = why_files_stay(scene, name)
+    if not words and Path(take.folder or "?").is_dir():
+        words = f"Its files are in {history.discard(JobFolder(take.folder))} now."
     sequencer.remove_take(scene, name)
+    return words
+
+
+def saved_elsewhere(takes: Sequence[Take], file: Path) -> None:
+    """These new takes were saved into another file than the open one: that is theirs now. Raises JobError."""
+    ownership.hand_over(takes, file)
+
+
+def before_saving() -> None:
+    """To be called before Blender writes the file."""
+    ownership.before_saving()
+
+
+def after_saving() -> None:
+    """To be called once Blender has written the file. Raises JobError."""
+    strips = (strip for scene in bpy.data.scenes for strip in sequencer.all_strips(scene))
+    ownership.after_saving([sequencer.read_take(strip) for strip in strips if strip.get("job_id")])
 
 
 def report_picture(scene: bpy.types.Scene, name: str) -> Path:
@@ -361,12 +400,25 @@ def overview_task(made: Sequence[Take], out: Path) -> dict[str, Any]:
     return {"title": Path(bpy.data.filepath).stem or "Previs", "out": str(out), "shots": shots}
 
 
-def unfinished(settings: Settings, shot_name: str, frames: int) -> history.Unfinished | None:
-    """The shot's work that was cut short and can go on."""
+def unfinished(scene: bpy.types.Scene, settings: Settings) -> dict[str, history.Unfinished]:
+    """Of each shot, by name, the work that was cut short and can go on."""
     try:
-        return history.unfinished(jobs_root(settings), shot_name, frames)
+        return ownership.unfinished(scene, jobs_root(settings))
     except SceneError:
-        return None
+        return {}
+
+
+def doubts_about(scene: bpy.types.Scene, settings: Settings, name: str) -> str:
+    """What the user should know before a shot's interrupted work goes on, as a question; "" where nothing speaks
+    against it, or there is none. Raises SceneError, UsageError, CheckpointError, JobError.
+    """
+    offer = unfinished(scene, settings).get(name)
+    if offer is None:
+        return ""
+    brief, _warnings = read_shots(scene, [name])
+    found = ownership.doubts(offer, wish_of(scene, brief, brief.shot(name), settings))
+    copies = "" if offer.found.sure else " It goes on in a copy; that folder stays as it is."
+    return f"{offer.job.path.name}: {'; '.join(found)}. Go on as it was asked for then?{copies}" if found else ""
 
 
 def check(settings: Settings) -> list[Finding]:
@@ -498,13 +550,15 @@ class Generation(Work):
 
     Raises SceneError or CheckpointError when made, before anything is done, if it cannot be started. A shot that
     fails does not stop the others; a missing engine or checkpoint does. `exit_status` is that of the first failure.
-    With `resume` a shot whose last job was cut short goes on in its folder instead of being made anew. A generation of
-    several takes ends with `overview`, one picture of them all.
+    With `resume` a shot whose last job was cut short goes on in its folder instead of being made anew, unless another
+    file may claim it or it was asked for otherwise; then it goes on only when the user is `sure`. Fields of the request
+    in `as_then` need not be as they were. A generation of several takes ends with `overview`, one picture of them all.
     """
 
     def __init__(
-        self, scene: bpy.types.Scene, settings: Settings, names: Sequence[str] | None = None, resume: bool = False
-    ) -> None:
+        self, scene: bpy.types.Scene, settings: Settings, names: Sequence[str] | None = None, resume: bool = False,
+        sure: bool = False, as_then: Collection[str] = (),
+    ) -> None:  # fmt: skip
         super().__init__(scene, settings)
         self.index = -1
         self.made: list[Take] = []
@@ -518,7 +572,7 @@ class Generation(Work):
         self.size = size_of(scene, settings, model)
         jobs_root(settings)
         self._client = engine_client(settings)
-        self._resume = resume
+        self._resume, self._sure, self._as_then = resume, sure, as_then
 
     @property
     def shots(self) -> list[str]:
@@ -564,8 +618,8 @@ class Generation(Work):
 
     def _run_shot(self, shot: Shot) -> Iterator[bool]:
         scene = self._live_scene()
-        cut_short = unfinished(self.settings, shot.name, shot.frame_count) if self._resume else None
-        job = cut_short.job if cut_short else prepare(scene, self.brief, shot, self.settings, note=self.progress.note)
+        job = self._taken_up(scene, shot) if self._resume else None
+        job = job or prepare(scene, self.brief, shot, self.settings, note=self.progress.note)
         self.progress.tell("Starting the engine", SHARES["frames"])
         yield False
         if self._cancelled:
@@ -585,6 +639,21 @@ class Generation(Work):
         frames = range(shot.frame_start, shot.frame_end + 1)
         self.made.append(import_take(self._live_scene(), shot.name, frames, job))
         yield False
+
+    def _taken_up(self, scene: bpy.types.Scene, shot: Shot) -> JobFolder | None:
+        """The job folder in which the shot's interrupted work goes on; None, told why, where it is better made anew."""
+        offer = unfinished(scene, self.settings).get(shot.name)
+        if offer is None:
+            return None
+        wish = wish_of(scene, self.brief, shot, self.settings)
+        found = ownership.doubts(offer, wish, self._as_then)
+        if found and not (self._sure and offer.frames == shot.frame_count):
+            self.progress.note(
+                f"{shot.name} is made anew, not continued in {offer.job.path.name}: {'; '.join(found)}. "
+                "That folder stays as it is."
+            )
+            return None
+        return ownership.take_up(offer, scene, jobs_root(self.settings), wish)
 
     def _draw_overview(self) -> Iterator[bool]:
         """One picture of all takes. That it cannot be drawn costs no take."""
@@ -624,7 +693,8 @@ class Repair(Work):
         self.progress.tell("Repairing the light", 0.1)
         yield False
         try:
-            job = JobFolder.create(self._source.path.parent, self._take.shot)
+            job = JobFolder.create(jobs_root(self.settings), self._take.shot)
+            ownership.sign_repair(job, self._live_scene(), self._source)
             job.write_request(replace(self._request, correct=REPAIRS))
             yield from self._mend(job)
         except OurError as error:

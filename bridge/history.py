@@ -1,46 +1,153 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the job folders of a project tell afterwards: which work was cut short, and what became of a finished clip."""
+"""What the job folders of a project tell afterwards: which work was cut short, what became of a finished clip, and
+which folder goes when its take does."""
 
 from __future__ import annotations
 
 import json
 import re
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .jobs import JobError, JobFolder, disk_trouble, safe_name
+from .identity import Identity, Standing, read_identity, standing
+from .jobs import TRASH, JobError, JobFolder, JobState, disk_trouble, is_link, safe_name
+
+_TAKE = re.compile(r"(?P<stem>.+)-take-(?P<number>\d+)", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Asker:
+    """Who looks for its jobs: a file (None when it was never saved) and one of its scenes, whose identifier `scene_in`
+    tells for the name that the file has or had.
+    """
+
+    file: Path | None
+    scene_in: Callable[[str], str]
+
+
+@dataclass(frozen=True)
+class Found:
+    """A job folder of the project that may be the asker's. `identity` is None for one of an earlier version, which does
+    not tell whose it is."""
+
+    job: JobFolder
+    identity: Identity | None
+    standing: Standing
+
+    @property
+    def sure(self) -> bool:
+        """Whether no other file claims it."""
+        return self.standing != "other"
+
+    def is_of(self, shot: str, name: str) -> bool:
+        """By the shot's identifier; by its name where the folder tells nothing better."""
+        if self.identity is not None:
+            return self.identity.shot == shot != ""
+        match = _TAKE.fullmatch(self.job.path.name)
+        return match is not None and match["stem"].lower() == safe_name(name).lower()
+
+    @property
+    def owner(self) -> str:
+        """Whose it is, in words."""
+        if self.identity is None:
+            return "an earlier version made it, which did not note for which file"
+        return f"{self.identity.file or 'a file that was never saved'} claims it too"
 
 
 @dataclass(frozen=True)
 class Unfinished:
-    """A job that ended before its clip was there and can go on; `step` of `steps` is done."""
+    """A job that ended before its clip was there and can go on; `step` of `steps` is done, of `frames` frames."""
 
-    job: JobFolder
+    found: Found
     step: int
     steps: int
+    frames: int
+
+    @property
+    def job(self) -> JobFolder:
+        return self.found.job
 
     @property
     def words(self) -> str:
         return f"Continue at step {min(self.step + 1, self.steps)} of {self.steps}"
 
 
-def unfinished(root: Path, stem: str, frames: int) -> Unfinished | None:
-    """The latest job of a shot below `root`, if it was cut short, saved its state and makes `frames` frames."""
-    job = _latest(root, stem)
+def jobs_of(root: Path, asker: Asker) -> list[Found]:
+    """The job folders below `root` that may be the asker's, of all its shots, latest first."""
     try:
-        if job is None or not job.resume.is_file() or job.read_state().state in ("done", "running"):
-            return None
-        if job.read_request().get("clip_frames") != frames:
-            return None
+        folders = [path for path in root.iterdir() if _TAKE.fullmatch(path.name) and not is_link(path)]
+    except OSError:
+        return []
+    found = (_found(JobFolder(path), root, asker) for path in folders)
+    return sorted(filter(None, found), key=_age, reverse=True)
+
+
+def _found(job: JobFolder, root: Path, asker: Asker) -> Found | None:
+    identity = read_identity(job)
+    if identity is None:
+        return Found(job, None, "other") if job.request.is_file() else None
+    place = standing(identity, root, asker.file)
+    file = Path(identity.file or asker.file or "").name
+    return Found(job, identity, place) if identity.scene == asker.scene_in(file) != "" else None
+
+
+def _age(found: Found) -> tuple[str, int]:
+    match = _TAKE.fullmatch(found.job.path.name)
+    return found.identity.made if found.identity else "", int(match["number"]) if match else 0
+
+
+def unfinished(jobs: list[Found], shot: str, name: str) -> Unfinished | None:
+    """Of `jobs_of`: the shot's latest work that was cut short and saved its state, before another file's the asker's
+    own. What ended with nothing to go on from is passed over; what came before a finished clip is not offered.
+    """
+    of_others: Unfinished | None = None
+    others_over = False
+    for found in jobs:
+        if not found.is_of(shot, name):
+            continue
+        offer, over = _offer(found)
+        if found.sure and (over or offer):
+            return offer or of_others
+        others_over |= over
+        of_others = of_others or (None if others_over else offer)
+    return of_others
+
+
+def _offer(found: Found) -> tuple[Unfinished | None, bool]:
+    """What there is to go on from, and whether the work is done or still being done."""
+    job = found.job
+    try:
+        if job.read_state().state in ("done", "running"):
+            return None, True
+        frames = job.read_request().get("clip_frames")
         steps = [event for event in job.read_events() if event.get("event") == "step"]
     except JobError:
-        return None
-    if not steps:
-        return None
-    step, count = steps[-1].get("step"), steps[-1].get("steps")
-    return Unfinished(job, step, count) if isinstance(step, int) and isinstance(count, int) else None
+        return None, False
+    step, count = (steps[-1].get("step"), steps[-1].get("steps")) if steps else (None, None)
+    if not (isinstance(step, int) and isinstance(count, int) and isinstance(frames, int) and job.resume.is_file()):
+        return None, False
+    return Unfinished(found, step, count, frames), False
+
+
+def copied(job: JobFolder, root: Path, stem: str) -> JobFolder:
+    """A new job folder that goes on from where `job` was cut short and leaves that one as it is. Raises JobError."""
+    job.check_links()
+    copy = JobFolder.create(root, stem)
+    try:
+        for source in (job.request, job.brief, job.events, job.resume):
+            if source.is_file():
+                shutil.copyfile(source, copy.path / source.name)
+        if job.conditioning.is_dir():
+            shutil.copytree(job.conditioning, copy.conditioning, dirs_exist_ok=True)
+    except (OSError, shutil.Error) as error:
+        raise JobError(
+            f"{job.path} cannot be copied ({error}). Free some space, or generate the shot again."
+        ) from error
+    copy.write_state(JobState("cancelled", "Cut short in another folder.", queued=copy.read_state().queued))
+    return copy
 
 
 def read_report(job: JobFolder) -> dict[str, Any]:
@@ -52,27 +159,44 @@ def read_report(job: JobFolder) -> dict[str, Any]:
     return report if isinstance(report, dict) else {}
 
 
-def remove(job: JobFolder) -> None:
-    """Delete a job folder with all that is in it. One that is gone already is no error.
+def why_kept(job: JobFolder, take: str, file: Path | None) -> str:
+    """Why a folder stays when a take goes: a sentence, "" where it is provably that take's own and this file's.
 
-    Raises JobError for a folder that is no job's, whose job still runs, or which the system does not let us delete.
+    `take` is the job identifier that the take carries, `file` the .blend (None: never saved).
     """
-    if not job.path.exists():
-        return
-    if not job.request.is_file() or not job.state.is_file() or job.path.is_symlink():
-        raise JobError(f"{job.path} is no job folder, so it is left alone. Delete it by hand if it is not needed.")
+    identity = read_identity(job)
+    if is_link(job.path) or identity is None or not take or not job.request.is_file() or not job.state.is_file():
+        return f"Nothing in {job.path} proves that it is this take's own, so that folder stays."
+    if identity.job != take:
+        return f"{job.path} is another take's, so that folder stays."
+    if standing(identity, job.path.parent, file) == "other":
+        owner = identity.file or "a file that was never saved"
+        return f"{job.path} is the job of {owner}, so that folder stays."
+    return ""
+
+
+def discard(job: JobFolder) -> Path:
+    """Move a job folder into the trash folder beside it, from where it can be taken back; returns its place there.
+
+    Raises JobError when its job still runs, or the system does not let us.
+    """
     if job.read_state().state == "running":
         raise JobError(f"The engine still works in {job.path}. Cancel that first.")
+    trash = job.path.parent / TRASH
     try:
-        shutil.rmtree(job.path)
+        if is_link(trash):
+            raise JobError(f"{trash} is a link to another place. Remove it, so that deleted takes stay in the project.")
+        trash.mkdir(exist_ok=True)
+        place = next(place for place in _names(trash / job.path.name) if not place.exists() and not is_link(place))
+        job.path.rename(place)
     except OSError as error:
         raise JobError(disk_trouble(error, job.path)) from error
+    return place
 
 
-def _latest(root: Path, stem: str) -> JobFolder | None:
-    pattern = re.compile(re.escape(safe_name(stem)) + r"-take-(\d+)", re.IGNORECASE)
-    try:
-        found = {int(match[1]): path for path in root.iterdir() if (match := pattern.fullmatch(path.name))}
-    except OSError:
-        return None
-    return JobFolder(found[max(found)]) if found else None
+def _names(path: Path):
+    yield path
+    number = 2
+    while True:
+        yield path.with_name(f"{path.name} ({number})")
+        number += 1

@@ -29,6 +29,7 @@ from . import process
 STATE_SCHEMA = "wan_previs.state/1"
 STATES = ("queued", "running", "done", "failed", "cancelled")
 ENDED = ("done", "failed", "cancelled")
+TRASH = "trash"  # the folder among the job folders where deleted ones wait; it is no job
 MAX_STEM_BYTES = 80
 # While a job runs its state.json is touched this often; one that was not for STALE_SECONDS (the clocks of two computers
 # may differ) has no worker any more.
@@ -114,6 +115,16 @@ class JobFolder:
         return self.path / "request.json"
 
     @property
+    def identity(self) -> Path:
+        """Whose the job is; see identity.py."""
+        return self.path / "identity.json"
+
+    @property
+    def brief(self) -> Path:
+        """The shot's brief at the time of asking."""
+        return self.path / "brief.json"
+
+    @property
     def state(self) -> Path:
         return self.path / "state.json"
 
@@ -163,7 +174,7 @@ class JobFolder:
 
     def write_request(self, request: Request) -> None:
         """Store the request. Raises JobError when it cannot be written."""
-        self._write_json(self.request, request.to_json())
+        self.write_json(self.request, request.to_json())
 
     def read_request(self) -> dict[str, Any]:
         """The stored request's JSON (`GenerationRequest.from_json` makes a request of it).
@@ -188,10 +199,10 @@ class JobFolder:
         """
         data = {"schema": STATE_SCHEMA} | {key: value for key, value in asdict(state).items() if value is not None}
         if not state.ended:
-            self._write_json(self.state, data, ROOM)
+            self.write_json(self.state, data, ROOM)
             return
         try:
-            self._write_json(self.state, data)
+            self.write_json(self.state, data)
         except JobError:
             if not _overwrite(self.state, data):
                 raise
@@ -267,7 +278,8 @@ class JobFolder:
             raise JobError(disk_trouble(error, self.path)) from error
         return [event for line in lines if (event := _event(line)) is not None]
 
-    def _write_json(self, path: Path, data: dict[str, Any], room: int = 0) -> None:
+    def write_json(self, path: Path, data: dict[str, Any], room: int = 0) -> None:
+        """Replace a JSON file of the job in one go, with blanks up to `room` bytes. Raises JobError."""
         with _in_words(self.path):
             _replace_file(path, _json(data).ljust(room))
 
@@ -292,8 +304,10 @@ def utc_now() -> str:
 
 
 def _make_next(root: Path, name: str) -> Path:
-    pattern = re.compile(re.escape(name) + r"-take-(\d+)", re.IGNORECASE)
-    taken = [int(match[1]) for entry in os.listdir(root) if (match := pattern.fullmatch(entry))]
+    pattern = re.compile(re.escape(name) + r"-take-(\d+)(?: \(\d+\))?", re.IGNORECASE)
+    trash = root / TRASH  # a strip of another file may still name what lies there
+    entries = [*os.listdir(root), *(os.listdir(trash) if trash.is_dir() else ())]
+    taken = [int(match[1]) for entry in entries if (match := pattern.fullmatch(entry))]
     number = max(taken, default=0) + 1
     while True:
         path = root / f"{name}-take-{number:03d}"

@@ -61,9 +61,10 @@ def show_shots(scene: bpy.types.Scene, brief: previs.Brief, warnings: list[str],
 
 def look_for_unfinished(scene: bpy.types.Scene, settings: previs.Settings) -> None:
     """Puts into the rows which shots' work was cut short and can go on."""
+    offers = previs.unfinished(scene, settings)
     for row in scene.wan_previs.shots:
-        found = previs.unfinished(settings, row.name, row.frame_count)
-        row.unfinished = found.words if found else ""
+        offer = offers.get(row.name)
+        row.unfinished = offer.words if offer and offer.frames == row.frame_count else ""
 
 
 def session_of(context: bpy.types.Context) -> WanPrevisSession:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 import bpy
-from bpy.props import StringProperty
+from bpy.props import BoolProperty, StringProperty
 
 from .. import previs
 from ..bridge.progress import duration_in_words
@@ -20,6 +20,7 @@ class Generate(Work):
 
     bl_options: ClassVar[set[str]] = {"UNDO"}
     resume = False
+    sure = False
     _generation: previs.Generation
     _picture: LivePicture | None = None
     _pictures = 0
@@ -46,7 +47,7 @@ class Generate(Work):
         try:
             brief, warnings = previs.read_shots(scene)
             show_shots(scene, brief, warnings, settings)
-            self._generation = previs.Generation(scene, settings, self.wanted(context), self.resume)
+            self._generation = previs.Generation(scene, settings, self.wanted(context), self.resume, self.sure)
         except previs.OurError as error:
             session.end([str(error)])
             self.report({"ERROR"}, str(error))
@@ -147,9 +148,47 @@ class WANPREVIS_OT_resume(Generate, bpy.types.Operator):
     resume = True
 
     shot: StringProperty(name="Shot", description="Name of the shot; empty for the active one", options={"SKIP_SAVE"})
+    sure: BoolProperty(
+        name="Sure",
+        description="Go on as it was asked for then, though another file may claim the work or the shot has changed",
+        options={"SKIP_SAVE"},
+    )
 
     def wanted(self, context: bpy.types.Context) -> Sequence[str]:
         return [self.shot or context.scene.wan_previs.active.name]
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        (shot,) = self.wanted(context)
+        try:
+            question = "" if self.sure else previs.doubts_about(context.scene, settings_of(context), shot)
+        except previs.OurError as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        if not question:
+            return Generate.invoke(self, context, event)
+        bpy.ops.wan_previs.resume_surely("INVOKE_DEFAULT", shot=shot, question=question)
+        return {"CANCELLED"}
+
+
+class WANPREVIS_OT_resume_surely(bpy.types.Operator):
+    """Go on with interrupted work that another file may claim, or that was asked for otherwise"""
+
+    bl_idname = "wan_previs.resume_surely"
+    bl_label = "Continue Shot"
+    bl_options: ClassVar[set[str]] = {"INTERNAL"}
+
+    shot: StringProperty(name="Shot", options={"SKIP_SAVE"})
+    question: StringProperty(name="Question", options={"SKIP_SAVE"})
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        return context.window_manager.invoke_confirm(
+            self, event, title=f"Continue {self.shot}?", message=self.question, confirm_text="Continue", icon="QUESTION"
+        )
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        how = "EXEC_DEFAULT" if bpy.app.background else "INVOKE_DEFAULT"
+        bpy.ops.wan_previs.resume(how, shot=self.shot, sure=True)
+        return {"FINISHED"}
 
 
 class WANPREVIS_OT_cancel(bpy.types.Operator):
@@ -174,4 +213,10 @@ class WANPREVIS_OT_cancel(bpy.types.Operator):
         return {"FINISHED"}
 
 
-CLASSES = (WANPREVIS_OT_generate, WANPREVIS_OT_generate_all, WANPREVIS_OT_resume, WANPREVIS_OT_cancel)
+CLASSES = (
+    WANPREVIS_OT_generate,
+    WANPREVIS_OT_generate_all,
+    WANPREVIS_OT_resume,
+    WANPREVIS_OT_resume_surely,
+    WANPREVIS_OT_cancel,
+)

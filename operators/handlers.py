@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A file that is loaded ends all work on the file before it."""
+"""What happens when Blender loads or saves a file: a load ends all work on the file before it."""
 
 from __future__ import annotations
+
+import sys
 
 import bpy
 from bpy.app.handlers import persistent
@@ -24,14 +26,31 @@ def _after_load(*_: object) -> None:
     look_for_unfinished(bpy.context.scene, settings_of(bpy.context))
 
 
+@persistent
+def _before_save(*_: object) -> None:
+    previs.before_saving()
+
+
+@persistent
+def _after_save(*_: object) -> None:
+    """The first save tells whose the clips are that were made before it."""
+    try:
+        previs.after_saving()
+    except previs.OurError as error:
+        print(f"wan_previs: {error}", file=sys.stderr)
+
+
+_HANDLERS = {"load_pre": _before_load, "load_post": _after_load, "save_pre": _before_save, "save_post": _after_save}
+
+
 def add_handlers() -> None:
-    """Start listening to file loads."""
-    bpy.app.handlers.load_pre.append(_before_load)
-    bpy.app.handlers.load_post.append(_after_load)
+    """Start listening to files being loaded and saved."""
+    for name, handler in _HANDLERS.items():
+        getattr(bpy.app.handlers, name).append(handler)
 
 
 def remove_handlers() -> None:
     """Stop listening, and end the engine."""
-    bpy.app.handlers.load_pre.remove(_before_load)
-    bpy.app.handlers.load_post.remove(_after_load)
+    for name, handler in _HANDLERS.items():
+        getattr(bpy.app.handlers, name).remove(handler)
     previs.close_engine()

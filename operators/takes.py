@@ -77,7 +77,7 @@ class WANPREVIS_OT_open_overview(bpy.types.Operator):
 
 
 class WANPREVIS_OT_delete_take(TakeOperator, bpy.types.Operator):
-    """Delete this take: its strip, and its clip, report and frames on disk"""
+    """Delete this take: its strip goes, and its clip, report and frames move to the trash folder among the clips"""
 
     bl_idname = "wan_previs.delete_take"
     bl_label = "Delete Take"
@@ -91,17 +91,25 @@ class WANPREVIS_OT_delete_take(TakeOperator, bpy.types.Operator):
         return True
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        try:
+            stay = previs.why_files_stay(context.scene, self.take)
+        except previs.OurError as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
         return context.window_manager.invoke_confirm(
             self,
             event,
             title=f"Delete {self.take}?",
-            message="Its clip, report and frames are deleted on disk, which Undo cannot bring back.",
+            message=stay
+            or "Its clip, report and frames move to the folder named trash beside them. Undo brings back "
+            "the strip alone.",
             confirm_text="Delete",
             icon="WARNING",
         )
 
     def act(self, context: bpy.types.Context) -> None:
-        previs.delete_take(context.scene, self.take)
+        if words := previs.delete_take(context.scene, self.take):
+            self.report({"INFO"}, words)
 
 
 class WANPREVIS_OT_repair_take(Work, bpy.types.Operator):

@@ -12,6 +12,7 @@ from .takes import (
     SCHEMA,
     SequencerError,
     Strip,
+    absolute,
     all_strips,
     content_frames,
     content_start,
@@ -28,8 +29,9 @@ class Take:
     """A take as its strip tells it.
 
     The clip has `frames` frames, the first one on the scene's frame `start`. `word` is "holds", "drifts" or "jumps", ""
-    where nothing was measured; `frame` the scene's frame that it is about. `folder` is the job folder, "" when unknown;
-    `missing` when the clip is gone, `repaired` when it is the repair of another take.
+    where nothing was measured; `frame` the scene's frame that it is about. `folder` is the job folder, "" when unknown,
+    `job` the identifier of the job that made it, "" for takes of earlier versions; `missing` when the clip is gone,
+    `repaired` when it is the repair of another take.
     """
 
     name: str
@@ -41,6 +43,7 @@ class Take:
     seen: bool
     missing: bool
     folder: str
+    job: str = ""
     word: str = ""
     frame: int | None = None
     sentence: str = ""
@@ -64,12 +67,24 @@ def read_take(strip: Strip) -> Take:
         frames=content_frames(strip),
         seen=not strip.mute and not _covered(strip),
         missing=not file_of(strip).exists(),
-        folder=str(strip.get("job_folder", "")),
+        folder=_folder_of(strip),
+        job=str(strip.get("job_id", "")),
         word=str(strip.get("verdict", "")),
         frame=frame if isinstance(frame, int) else None,
         sentence=str(strip.get("verdict_words", "")),
         repaired=bool(strip.get("repaired", False)),
     )
+
+
+def _folder_of(strip: Strip) -> str:
+    """The job folder: where the strip's clip lies, whose path Blender keeps right when a file is moved or saved
+    elsewhere; else what was noted of it, which earlier versions did as a whole path. "" when unknown.
+    """
+    noted = absolute(strip, str(strip.get("job_folder", "")))
+    clip = file_of(strip)
+    near = [place for place in clip.parents[:2] if (place / "request.json").is_file()]
+    place = next(iter(near), noted)
+    return str(place) if place != Path() else ""
 
 
 def _covered(strip: Strip) -> bool:
@@ -119,6 +134,7 @@ def others_use(name: str, folder: str) -> bool:
         strip.name
         for scene in bpy.data.scenes
         for strip in all_strips(scene)
-        if strip.get("job_folder") == folder or Path(folder) in file_of(strip).parents
+        if folder in (_folder_of(strip), str(absolute(strip, str(strip.get("job_folder", "")))))
+        or Path(folder) in file_of(strip).parents
     ]
     return using.count(name) > 1 or any(other != name for other in using)

@@ -143,7 +143,7 @@ def _files(clip: Path) -> list[Path]:
 
 
 def _new_strip(editor: bpy.types.SequenceEditor, name: str, files: list[Path], channel: int, frame_start: int) -> Strip:
-    place = {"name": name, "filepath": _stored_path(files[0]), "channel": channel, "frame_start": frame_start}
+    place = {"name": name, "filepath": stored_path(files[0]), "channel": channel, "frame_start": frame_start}
     if files[0].suffix not in PICTURES:
         return _strips(editor).new_movie(**place)
     strip = _strips(editor).new_image(**place)
@@ -152,8 +152,9 @@ def _new_strip(editor: bpy.types.SequenceEditor, name: str, files: list[Path], c
     return strip
 
 
-def _stored_path(clip: Path) -> str:
-    path = os.path.abspath(clip)
+def stored_path(place: Path) -> str:
+    """As a strip names a file or folder: relative to the .blend, where that is saved."""
+    path = os.path.abspath(place)
     if bpy.data.filepath:
         with suppress(ValueError):  # another drive has no relative path
             return bpy.path.relpath(path)
@@ -214,8 +215,13 @@ def holder_of(scene: bpy.types.Scene, strip: Strip) -> Any:
 def file_of(strip: Strip) -> Path:
     """The strip's movie, or the first picture of its sequence; an empty path for a strip without a file."""
     if hasattr(strip, "directory"):
-        return Path(bpy.path.abspath(strip.directory)) / (strip.elements[0].filename if strip.elements else "")
-    return Path(bpy.path.abspath(getattr(strip, "filepath", "")))
+        return absolute(strip, strip.directory) / (strip.elements[0].filename if strip.elements else "")
+    return absolute(strip, getattr(strip, "filepath", ""))
+
+
+def absolute(strip: Strip, stored: str) -> Path:
+    """The place that a path of the strip's file stands for."""
+    return Path(os.path.normpath(bpy.path.abspath(stored, library=strip.id_data.library))) if stored else Path()
 
 
 def first_frame(strip: Strip) -> int:
