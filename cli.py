@@ -25,6 +25,18 @@ from .preferences import engine_places
 from .saving import SaveError, check_blend_place, check_place, save_blend, write_file
 
 COMMAND = "wan_previs"
+# Options of `render`, and the fields of a request that they decide.
+_OPTIONS = {
+    **{
+        name: (name,)
+        for name in (
+            "size", "steps", "seed", "preset", "dtype", "step_cache", "vae_tiles", "upscale", "upscale_model", "refine",
+            "interpolation_model", "codec",
+        )
+    },
+    "model": ("checkpoint",), "mode": ("image", "last_image"), "light_guide": ("guide_light",),
+    "expected_light": ("light_truth",), "repair": ("correct",), "lora": ("loras",),
+}  # fmt: skip
 
 
 def parser() -> argparse.ArgumentParser:
@@ -110,8 +122,10 @@ def _add_making(render: argparse.ArgumentParser) -> None:
     end.add_argument("--dry-run", action="store_true", help="stop before the engine; leave request and frames")
     end.add_argument(
         "--resume", action="store_true",
-        help="go on with a shot's last job where it was interrupted, as it was asked for then",
+        help="go on with a shot's last job where it was interrupted, as it was asked for then; anew where the scene or "
+        "an option named here is otherwise now, or another file may claim the job",
     )  # fmt: skip
+    render.set_defaults(parser=render)
 
 
 def _size(text: str) -> tuple[int, int]:
@@ -144,7 +158,7 @@ def _lora(text: str) -> previs.Lora:
 def main(argv: list[str], out: TextIO | None = None) -> int:
     """Runs one command on the open file, with its result on `out` (stdout); returns the exit status."""
     try:
-        args = parser().parse_args(argv, argparse.Namespace(stream=out or sys.stdout))
+        args = parser().parse_args(argv, argparse.Namespace(stream=out or sys.stdout, argv=argv))
     except SystemExit as stop:  # argparse has said why
         return int(stop.code or 0)
     try:
@@ -241,7 +255,7 @@ def _render(args: argparse.Namespace) -> int:
         check_blend_place(args.save)
     if args.dry_run:
         return _dry_run(args, settings)
-    generation = previs.Generation(_scene(), settings, args.shot, args.resume)
+    generation = previs.Generation(_scene(), settings, args.shot, args.resume, as_then=_as_then(args))
     _warn(generation.warnings)
     try:
         generation.run(_Terminal().show)
@@ -262,12 +276,21 @@ def _render(args: argparse.Namespace) -> int:
     return status
 
 
+def _as_then(args: argparse.Namespace) -> set[str]:
+    """The fields of a request whose options are not named on the command line: resumed work keeps what it has."""
+    unset: list[object] = []  # a list, which an option that may be given again copies before it adds to it
+    args.parser.set_defaults(**dict.fromkeys(vars(args), unset))
+    again = vars(args.parser.parse_args(args.argv[1:]))
+    return {field for option, fields in _OPTIONS.items() if again[option] is unset for field in fields}
+
+
 def _save(path: Path | None, generation: previs.Generation) -> int:
     """Saves the scene where it has new strips; returns the exit status of it all."""
     if path is not None and generation.clips:
         try:
             save_blend(path)
-        except SaveError as error:
+            previs.saved_elsewhere(generation.made, path)
+        except (SaveError, previs.JobError) as error:
             _complain(f"{error} The clips are kept in their job folders.")
             return generation.exit_status or error.exit_status
     return generation.exit_status

@@ -7,6 +7,7 @@ unasked.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -102,10 +103,18 @@ def take_up(offer: history.Unfinished, scene: bpy.types.Scene, root: Path, wish:
     return job
 
 
-def why_kept(take: Take) -> str:
-    """Why the job folder of a take would stay when that is deleted; "" where it would not, or is gone already."""
+def why_kept(take: Take, roots: Collection[Path]) -> str:
+    """Why the job folder of a take would stay when that is deleted; "" where it would not, or is gone already. `roots`
+    are the folders in which this file's job folders lie.
+    """
     job = JobFolder(take.folder)
-    return history.why_kept(job, take.job, open_file()) if take.folder and job.path.is_dir() else ""
+
+    def moved(identity: Identity) -> bool:
+        name = Path(identity.file or _file_name()).name
+        of_ours = any(scene_identifier(scene, name) == identity.scene for scene in bpy.data.scenes)
+        return of_ours and os.path.realpath(job.path.parent) in map(os.path.realpath, roots)
+
+    return history.why_kept(job, take.job, open_file(), moved) if take.folder and job.path.is_dir() else ""
 
 
 def hand_over(takes: Iterable[Take], file: Path) -> None:

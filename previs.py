@@ -345,7 +345,14 @@ def why_files_stay(scene: bpy.types.Scene, name: str) -> str:
     take = sequencer.read_take(sequencer.find_take(scene, name))
     if take.folder and sequencer.others_use(name, take.folder):
         return f"Another strip shows this take's clip, so {take.folder} stays."
-    return ownership.why_kept(take)
+    return ownership.why_kept(take, _own_roots(scene))
+
+
+def _own_roots(scene: bpy.types.Scene) -> list[Path]:
+    """Where the job folders of this file and scene lie, as far as the file tells."""
+    output = scene.wan_previs.output if hasattr(scene, "wan_previs") else ""
+    outputs = ([Path(output)] if output else []) + ([None] if bpy.data.filepath else [])
+    return [jobs_root(Settings(output=place)) for place in outputs]
 
 
 def delete_take(scene: bpy.types.Scene, name: str) -> str:

@@ -90,7 +90,7 @@ def _found(job: JobFolder, root: Path, asker: Asker) -> Found | None:
     if identity is None:
         return Found(job, None, "other") if job.request.is_file() else None
     place = standing(identity, root, asker.file)
-    file = Path(identity.file or asker.file or "").name
+    file = Path((asker.file if place == "other" else identity.file or asker.file) or "").name
     return Found(job, identity, place) if identity.scene == asker.scene_in(file) != "" else None
 
 
@@ -159,17 +159,19 @@ def read_report(job: JobFolder) -> dict[str, Any]:
     return report if isinstance(report, dict) else {}
 
 
-def why_kept(job: JobFolder, take: str, file: Path | None) -> str:
+def why_kept(job: JobFolder, take: str, file: Path | None, moved: Callable[[Identity], bool]) -> str:
     """Why a folder stays when a take goes: a sentence, "" where it is provably that take's own and this file's.
 
-    `take` is the job identifier that the take carries, `file` the .blend (None: never saved).
+    `take` is the job identifier that the take carries, `file` the .blend (None: never saved); `moved` tells whether the
+    job of a file that is gone was this file's under another name.
     """
     identity = read_identity(job)
     if is_link(job.path) or identity is None or not take or not job.request.is_file() or not job.state.is_file():
         return f"Nothing in {job.path} proves that it is this take's own, so that folder stays."
     if identity.job != take:
         return f"{job.path} is another take's, so that folder stays."
-    if standing(identity, job.path.parent, file) == "other":
+    place = standing(identity, job.path.parent, file)
+    if place == "other" or (place == "moved" and not moved(identity)):
         owner = identity.file or "a file that was never saved"
         return f"{job.path} is the job of {owner}, so that folder stays."
     return ""

@@ -20,7 +20,6 @@ import bpy
 from wan_previs import cli, previs
 from wan_previs.bridge.environment import find_engine
 from wan_previs.conditioning import render_first_last
-from wan_previs.sequencer import takes
 
 ROOT = Path(__file__).resolve().parents[1]
 SCENE = ROOT / "examples" / "courtyard_sunrise.blend"
@@ -38,8 +37,7 @@ def main(out: Path, file: Path) -> int:
     scene = bpy.context.scene
     brief, _warnings = previs.read_shots(scene)
     for shot in brief.shots:
-        take = takes(scene, shot.name)[-1]
-        clip = Path(take["job_folder"]) / "clip.mp4"
+        clip = Path(previs.takes_of(scene, shot.name)[-1].folder) / "clip.mp4"
         frames = [round(shot.frame_start + i * (shot.frame_count - 1) / (COLUMNS - 1)) for i in range(COLUMNS)]
         print(f"Rendering {len(frames)} frames of {shot.name} for comparison", file=sys.stderr, flush=True)
         columns = [column(scene, shot, frame, out / "compare") for frame in frames]

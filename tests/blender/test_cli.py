@@ -169,7 +169,10 @@ def test_render_leaves_a_clip_a_strip_and_a_report(tmp_path):
 
     (strip,) = takes(bpy.context.scene, "Camera")
     assert (first_frame(strip), end_frame(strip)) == (1, 11)
-    assert strip["seed"] == 0 and Path(strip["job_folder"]) == clip.parent
+    assert strip["seed"] == 0 and Path(bpy.path.abspath(strip["job_folder"])) == clip.parent
+    assert strip["job_folder"].startswith("//")
+    identity = json.loads((clip.parent / "identity.json").read_text())
+    assert identity["file"] == "../b.blend" and identity["job"] == strip["job_id"], "only that file has the strip"
 
 
 def test_every_choice_reaches_the_request(tmp_path):

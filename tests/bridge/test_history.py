@@ -141,13 +141,16 @@ def test_only_what_is_provably_the_takes_own_goes_to_the_trash(project):
     take = read_identity(job).job
     (project / "b.blend").write_bytes(b"")
     for other, owner in ((take, project / "b.blend"), (take, None), ("", file), ("0" * 32, file)):
-        assert "stays" in history.why_kept(job, other, owner)
+        assert "stays" in history.why_kept(job, other, owner, lambda _: True)
     for missing in (job.request, job.state, job.identity):
         content = missing.read_bytes()
         missing.unlink()
-        assert "proves" in history.why_kept(job, take, file)
+        assert "proves" in history.why_kept(job, take, file, lambda _: False)
         missing.write_bytes(content)
-    assert history.why_kept(job, take, file) == ""
+    assert history.why_kept(job, take, file, lambda _: False) == ""
+    (project / "a.blend").unlink()
+    for ours in (True, False):
+        assert (history.why_kept(job, take, project / "b.blend", lambda _, ours=ours: ours) == "") is ours
     before = {path.name for path in job.path.iterdir()}
     place = history.discard(job)
     assert place == project / "previs" / "trash" / "Wide-take-001" and {p.name for p in place.iterdir()} == before
