@@ -59,6 +59,21 @@ def material_tree(material: bpy.types.Material) -> Any:
     return material.node_tree if bpy.app.version >= (5, 0, 0) or material.use_nodes else None
 
 
+def compositor_tree(scene: bpy.types.Scene) -> Any:
+    """The scene's compositing nodes if they are in use: its own tree until 4.5, a node group since."""
+    if bpy.app.version >= (5, 0, 0):
+        return scene.compositing_node_group
+    return scene.node_tree if scene.use_nodes else None
+
+
+def render_layer(scene: bpy.types.Scene) -> bpy.types.ViewLayer | None:
+    """The view layer that makes the picture, as without compositing one does: of those that render the window's active
+    one, else the first; None when none renders."""
+    used = [layer for layer in scene.view_layers if layer.use]
+    active = bpy.context.window.view_layer if bpy.context.window else None
+    return active if active in used else used[0] if used else None
+
+
 def world_output(world: bpy.types.World | None, engine: str) -> Any:
     """The output node of the world that a render engine obeys."""
     tree = world_tree(world)

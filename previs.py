@@ -26,6 +26,7 @@ from .bridge.tool import EngineTool
 from .conditioning import light_curve
 from .prompting import DEFAULT_TEMPLATE, StructuredPrompt, TemplateError, build_prompt, joined, parse_template
 from .scene.brief import Brief, SceneError, Shot
+from .scene.losses import losses
 from .scene.reader import read_brief
 from .wan_engine.outline import AUTO, MODES, Outline, outline
 from .wan_engine.request import (
@@ -132,8 +133,10 @@ def _ignored(note: str) -> None:
 
 
 def read_shots(scene: bpy.types.Scene, names: Sequence[str] | None = None) -> tuple[Brief, list[str]]:
-    """The brief of the scene's shots (all, or those named) and warnings. Raises SceneError."""
-    return read_brief(scene, names)
+    """The brief of the scene's shots (all, or those named) and warnings, also of what a render will lack. Raises
+    SceneError."""
+    brief, warnings = read_brief(scene, names)
+    return brief, [*warnings, *losses(scene)]
 
 
 def prompt_of(brief: Brief, shot: Shot, settings: Settings) -> StructuredPrompt:

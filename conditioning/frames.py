@@ -15,7 +15,7 @@ from typing import Any
 
 import bpy
 
-from .. import simulations
+from .. import compat, simulations
 from ..scene.brief import SceneError, Shot, find_block
 from .preserve import preserved, render_result
 
@@ -137,12 +137,10 @@ def set_png(image: bpy.types.ImageFormatSettings) -> None:
 
 
 def _view_layer(scene: bpy.types.Scene) -> bpy.types.ViewLayer:
-    """Without compositing one view layer makes the picture."""
-    used = [layer for layer in scene.view_layers if layer.use]
-    if not used:
+    layer = compat.render_layer(scene)
+    if layer is None:
         raise SceneError(f'No view layer of the scene "{scene.name}" is used for rendering. Switch one on.')
-    active = bpy.context.window.view_layer if bpy.context.window else None
-    return active if active in used else used[0]
+    return layer
 
 
 def _set_engine(scene: Any, samples: int) -> None:

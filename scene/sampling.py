@@ -38,8 +38,8 @@ EVEN = {
 
 
 def render_layer(scene: bpy.types.Scene) -> bpy.types.ViewLayer:
-    """The view layer whose objects count: the first that is rendered."""
-    return next((layer for layer in scene.view_layers if layer.use), scene.view_layers[0])
+    """The view layer whose objects count: the one that is rendered, else the first."""
+    return compat.render_layer(scene) or scene.view_layers[0]
 
 
 def set_frame(scene: bpy.types.Scene, frame: int) -> None:
