@@ -105,10 +105,16 @@ def _add_making(render: argparse.ArgumentParser) -> None:
         help="a file that changes the model; may be given again",
     )  # fmt: skip
     render.add_argument(
-        "--dtype", choices=previs.CHOICES["dtype"], default="float32", help="how exactly the model calculates"
+        "--dtype",
+        choices=previs.CHOICES["dtype"],
+        default="auto",
+        help="how exactly the model calculates; auto is bfloat16 for large models",
     )
     render.add_argument(
-        "--offload", choices=previs.CHOICES["offload"], default="none", help="what is kept out of memory"
+        "--offload",
+        choices=previs.CHOICES["offload"],
+        default="auto",
+        help="what is kept out of memory; auto is as little as fits",
     )
     render.add_argument(
         "--step-cache", type=float, default=0.0, metavar="CHANGE", help="reuse what changes less than this; not exact"

@@ -28,8 +28,9 @@ from .prompting import DEFAULT_TEMPLATE, StructuredPrompt, TemplateError, build_
 from .scene.brief import Brief, SceneError, Shot
 from .scene.losses import losses
 from .scene.reader import read_brief
-from .wan_engine.outline import AUTO, MODES, Outline, outline
+from .wan_engine.outline import MODES, Outline, outline
 from .wan_engine.request import (
+    AUTO,
     CODECS,
     DTYPES,
     GUIDES,
@@ -92,8 +93,8 @@ class Settings:
     seed: int = 0
     preset: str | None = None
     loras: tuple[Lora, ...] = ()
-    dtype: str = "float32"
-    offload: str = "none"
+    dtype: str = AUTO
+    offload: str = AUTO
     step_cache: float = 0.0
     vae_tiles: int = 0
     guide_light: str = "gentle"

@@ -40,9 +40,10 @@ SIZES = (
     ("CUSTOM", "Choose", "An area of your own, as width and height; the clips have the scene's shape"),
 )
 PRECISIONS = (
-    ("float32", "Full", "Exact, and needs the most memory"),
-    ("bfloat16", "Half", "Half the memory; best for large models"),
-    ("float16", "Half, for Older GPUs", "Half the memory, for graphics cards that do not know the other half"),
+    ("auto", "Automatic", "Half for large models, full for small ones", 3),
+    ("float32", "Full", "Exact, and needs the most memory", 0),
+    ("bfloat16", "Half", "Half the memory; best for large models", 1),
+    ("float16", "Half, for Older GPUs", "Half the memory, for graphics cards that do not know the other half", 2),
 )
 GUIDES = (
     ("off", "Off", "The model alone decides how the light goes"),
@@ -62,9 +63,10 @@ TRUTHS = (
     ),
 )
 OFFLOADS = (
-    ("none", "Keep All", "The whole model stays in memory: fastest"),
-    ("expert", "One Expert", "Only the part of the model that works is in memory"),
-    ("block", "Block by Block", "The least memory, and the slowest"),
+    ("auto", "Automatic", "As much of the model as fits into the memory that is free when the clip is made", 3),
+    ("none", "Keep All", "The whole model stays in memory: fastest", 0),
+    ("expert", "One Expert", "Only the part of the model that works is in memory", 1),
+    ("block", "Block by Block", "The least memory, and the slowest", 2),
 )
 PRESETS = (
     ("NONE", "None", "Sampled as the model was published"),
@@ -219,7 +221,9 @@ class WanPrevisScene(bpy.types.PropertyGroup):
         subtype="DIR_PATH",
         update=_model_changed,
     )
-    precision: EnumProperty(name="Precision", description="How exactly the model calculates", items=PRECISIONS)
+    precision: EnumProperty(
+        name="Precision", description="How exactly the model calculates", items=PRECISIONS, default="auto"
+    )
     able: StringProperty(name="The modes that the model can do, best first, with commas; empty: not known")
     mode: EnumProperty(
         name="Guided by", description="What of the scene the model gets to see", items=MODES, default="AUTO"
@@ -268,7 +272,9 @@ class WanPrevisScene(bpy.types.PropertyGroup):
     )
     codec: EnumProperty(name="Format", description="What clips are written as", items=CODECS)
     preset: EnumProperty(name="Preset", description="How the model is sampled", items=PRESETS)
-    offload: EnumProperty(name="Memory", description="How much of the model stays in memory", items=OFFLOADS)
+    offload: EnumProperty(
+        name="Memory", description="How much of the model stays in memory", items=OFFLOADS, default="auto"
+    )
     step_cache: FloatProperty(
         name="Step Cache",
         description="Reuse what was computed while it changes less than this, such as 0.05: faster, not exact. 0: off",

@@ -244,6 +244,8 @@ class Worker:
                 job.append_event(event)
             except JobError as error:  # no event is worth the clip
                 print(error, file=sys.stderr)
+            if event["event"] == "note":
+                print(event["message"], file=sys.stderr)
             self.channel.send("event", folder=str(job.path), event=event)
 
         if task.cancelled.is_set():

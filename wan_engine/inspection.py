@@ -8,7 +8,8 @@ from pathlib import Path
 import torch
 
 from .checkpoint import Checkpoint, open_checkpoint
-from .memory import nearest_that_fits, plan_memory
+from .memory import automatic_dtype, first_that_fits, nearest_that_fits, plan_memory
+from .request import AUTO, STATED_OFFLOADS
 from .sizes import Size, check_size
 
 
@@ -93,15 +94,19 @@ def _inside(folder: Path, path: Path) -> Path:
 def _memory_lines(checkpoint: Checkpoint, size: Size | None, frames: int | None, dtype: str, offload: str) -> str:
     device = "cuda" if torch.cuda.is_available() else "cpu"
     guided = any(guide != 1 for guide in checkpoint.model.guide)
-    plan = plan_memory(
-        checkpoint,
-        size=size or checkpoint.model.sizes[0],
-        frames=frames or checkpoint.model.frame_counts[0],
-        dtype=dtype,
-        offload=offload,
-        guided=guided,
-        device=device,
+    plans = (
+        plan_memory(
+            checkpoint,
+            size=size or checkpoint.model.sizes[0],
+            frames=frames or checkpoint.model.frame_counts[0],
+            dtype=automatic_dtype(checkpoint) if dtype == AUTO else dtype,
+            offload=kept,
+            guided=guided,
+            device=device,
+        )
+        for kept in (STATED_OFFLOADS if offload == AUTO else (offload,))
     )
+    plan = first_that_fits(plans)
     if plan.fits:
         return plan.text()
     nearest = nearest_that_fits(checkpoint, plan, guided=guided)

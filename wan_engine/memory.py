@@ -22,12 +22,13 @@ from .rehearsal import decoder_peak, encoder_peak
 from .sizes import Size
 from .transformer import SPAN_BYTES
 
-__all__ = ["MemoryPlan", "Stage", "available_memory", "nearest_that_fits", "plan_memory", "refusal"]
+__all__ = ["MemoryPlan", "Stage", "automatic_dtype", "available_memory", "nearest_that_fits", "plan_memory", "refusal"]
 
 TILE = 256  # pixels; the side of the tiles that are proposed when a whole frame cannot be decoded
 _COUNTS = 32  # the most counts of frames that are tried, even for an absurd one
 _STREAMED_BLOCKS = 2  # the one at work and the one being read
 _GIB = 2.0**30
+_EXACT = 2**30  # bytes of a transformer in float32, up to which that is what `auto` takes
 _SLACK = 1.25  # measured: what allocator and oneDNN hold beside the tensors that are alive
 _OWN = 16 * 2**20  # measured: the libraries' compiled kernels and tables
 
@@ -303,6 +304,24 @@ def _given_up(checkpoint: Checkpoint, plan: MemoryPlan) -> Iterable[MemoryPlan]:
         offloads[offloads.index(plan.offload) :],
     ):
         yield replace(plan, frames=frames, size=size, vae_tiles=tile, dtype=dtype, offload=offload)
+
+
+def automatic_dtype(checkpoint: Checkpoint) -> str:
+    """What `auto` stands for: bfloat16, in which the large models are published and at their best used, and float32
+    for small ones. The free memory has no say: a clip that goes on after an interruption must get the same again.
+    """
+    largest = max(file.parameters for file in checkpoint.experts.values())
+    return "float32" if largest * 4 <= _EXACT else "bfloat16"
+
+
+def first_that_fits(plans: Iterable[MemoryPlan]) -> MemoryPlan:
+    """The first of `plans` that fits, else the last of them; none behind it is made."""
+    plan = None
+    for plan in plans:
+        if plan.fits:
+            break
+    assert plan is not None
+    return plan
 
 
 def refusal(plan: MemoryPlan, nearest: MemoryPlan | None) -> str:

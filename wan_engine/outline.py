@@ -8,10 +8,9 @@ from pathlib import Path
 
 from . import models
 from .layouts import Layout, find_layout, read_own_facts
-from .request import CheckpointError, UsageError
+from .request import AUTO, CheckpointError, UsageError
 from .sizes import Size, nearest_size
 
-AUTO = "auto"
 MODES = {"first_last": "a first and a last frame", "first": "a first frame", "text": "text alone"}
 _ANY_SHAPE, _OWN_SHAPE = 0.03, 0.07  # the squeeze up to which a trained size goes first; see Outline.size_for
 _WIDE_LATENT = 48  # latent channels of the 2.2 autoencoder, whose latents stand for 16x16 pixels

@@ -10,7 +10,7 @@ import platform
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -33,13 +33,21 @@ from .light_control import LightController, mean_rgb
 from .light_map import LightMap, fit_light_map
 from .lighting import measure
 from .lora import lora_notes
-from .memory import available_memory, nearest_that_fits, plan_memory, refusal
+from .memory import (
+    MemoryPlan,
+    automatic_dtype,
+    available_memory,
+    first_that_fits,
+    nearest_that_fits,
+    plan_memory,
+    refusal,
+)
 from .networks import LoadOptions, Networks, no_numbers
 from .plan import Plan, make_plan
 from .preview import write_preview
 from .prompt_cache import PromptCache
 from .refine import refine, refined_plan, with_light_of
-from .request import DTYPES, OFFLOADS, GenerationError, GenerationRequest, Lora, UsageError
+from .request import AUTO, DTYPES, OFFLOADS, STATED_OFFLOADS, GenerationError, GenerationRequest, Lora, UsageError
 from .resume import ResumeFile, fingerprint, lora_facts
 from .review import draw_page, light_facts
 from .run import OnEvent, Run
@@ -48,12 +56,18 @@ REPORT_SCHEMA = "wan_previs.report/1"
 
 
 class Pipeline:
-    """One checkpoint, ready to generate. What stays in memory between clips is up to its `Networks`."""
+    """One checkpoint, ready to generate. What stays in memory between clips is up to its `Networks`.
 
-    def __init__(self, checkpoint: Checkpoint, options: LoadOptions, notes: Sequence[str] = ()) -> None:
-        """`notes` are what every clip's report tells about what was loaded."""
+    `dtype` and `offload` are as they were asked for; with auto, which of them `options` says is our choice. `notes` are
+    what every clip's report tells about what was loaded.
+    """
+
+    def __init__(
+        self, checkpoint: Checkpoint, options: LoadOptions, dtype: str, offload: str, notes: Sequence[str] = ()
+    ) -> None:
         self.checkpoint = checkpoint
         self.notes = tuple(notes)
+        self._dtype, self._offload = dtype, offload
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
         self.networks = Networks(checkpoint, options, self.device)
         self._light_map: LightMap | None = None
@@ -79,14 +93,12 @@ class Pipeline:
         with self._memory_errors_in_words(run), torch.inference_mode():
             with run.stage("load"):
                 plan = self._plan(request, folder)
-                run.notes.extend(plan.warnings)
-                for words in self.notes:
+                for words in (*plan.warnings, *self.notes):
                     run.note(words)
-                self._check_memory(request, plan, run)
-                if request.refine:
-                    if distributed.active():
-                        raise UsageError("Several devices cannot refine a clip; leave out --refine.")
-                    self._check_memory(request, refined_plan(plan, 2, request.refine), run)
+                if request.refine and distributed.active():
+                    raise UsageError("Several devices cannot refine a clip; leave out --refine.")
+                larger = [refined_plan(plan, 2, request.refine)] if request.refine else []
+                self._check_memory(request, [plan, *larger], run)
                 resume = self._resume_file(request, plan, folder)
             with run.stage("encode_text"):
                 texts = distributed.from_first(lambda: self._encode_texts(request, plan, folder, run))
@@ -129,43 +141,74 @@ class Pipeline:
     def _plan(self, request: GenerationRequest, folder: Path) -> Plan:
         return make_plan(request, self.checkpoint, self.checkpoint.outline_vae().stride, folder)
 
-    def _check_memory(self, request: GenerationRequest, plan: Plan, run: Run) -> None:
-        """Refuse what will not fit, with the plan and the nearest settings that do. Weights held already count as free.
+    def _check_memory(self, request: GenerationRequest, plans: Sequence[Plan], run: Run) -> None:
+        """Choose the offload where that is left to us, and refuse what will not fit, with the plan and the nearest
+        settings that do. Weights held already count as free.
 
         Several processes on CUDA look each at its own device; on the CPU, whose memory they share, the first looks for
         all.
         """
-        processes, first = distributed.world_size() if distributed.active() else 1, distributed.rank() == 0
+        if self._offload == AUTO:
+            self._use_offload(distributed.from_first(lambda: self._fitting_offload(request, plans)))
+        self._tell_choice(run)
         options = self.networks.options
-        if processes > 1 and options.offload == "block":
-            run.note("Several processes share the blocks' weights already; --offload block works like expert here.")
-        needs = {
-            "guided": any(guide != 1 for guide in plan.guide),
-            "pictures": plan.first is not None,
-        }
+        if distributed.active() and distributed.world_size() > 1:
+            if options.offload == "block":
+                run.note("Several processes share the blocks' weights already; --offload block works like expert here.")
+            if self.device == "cpu" and distributed.rank() != 0:
+                return
+        planned = [(self._memory(request, plan, options.offload), plan) for plan in plans]
+        memory, plan = max(planned, key=lambda pair: pair[0].peak)
+        run.memory = memory.text()
+        run.facts["memory"] = {"planned_peak": memory.peak, "available": memory.available}
+        if not memory.fits:
+            nearest = nearest_that_fits(self.checkpoint, memory, **_needs(plan))
+            raise GenerationError(f"{refusal(memory, nearest)}\n{run.memory}")
+
+    def _memory(self, request: GenerationRequest, plan: Plan, offload: str) -> MemoryPlan:
+        """What this process will need; on the CPU what the other processes take is not there for it."""
+        processes, first = distributed.world_size() if distributed.active() else 1, distributed.rank() == 0
         planned = partial(
             plan_memory,
             self.checkpoint,
             size=plan.size,
             frames=plan.frames,
-            dtype=options.dtype,
-            offload=options.offload,
+            dtype=self.networks.options.dtype,
+            offload=offload,
             vae_tiles=request.vae_tiles,
             device=self.device,
             processes=processes,
-            **needs,
+            **_needs(plan),
         )
         available = available_memory(self.device) + self.networks.held_bytes
         if self.device == "cpu" and processes > 1:
-            if not first:
-                return
             available = max(available - (processes - 1) * planned(first=False, available=0).peak, 0)
-        memory = planned(first=first, available=available)
-        run.memory = memory.text()
-        run.facts["memory"] = {"planned_peak": memory.peak, "available": memory.available}
-        if not memory.fits:
-            nearest = nearest_that_fits(self.checkpoint, memory, **needs)
-            raise GenerationError(f"{refusal(memory, nearest)}\n{run.memory}")
+        return planned(first=first, available=available)
+
+    def _fitting_offload(self, request: GenerationRequest, plans: Sequence[Plan]) -> str:
+        """The fastest with which all `plans` fit; the one that needs least where none does."""
+        largest = (
+            max((self._memory(request, plan, offload) for plan in plans), key=lambda memory: memory.peak)
+            for offload in STATED_OFFLOADS
+        )
+        return first_that_fits(largest).offload
+
+    def _use_offload(self, offload: str) -> None:
+        """Go on with another offload than the last clip's: what is held is let go of."""
+        options = self.networks.options
+        if offload != options.offload:
+            self.networks.free()
+            self.networks = Networks(self.checkpoint, replace(options, offload=offload), self.device)
+
+    def _tell_choice(self, run: Run) -> None:
+        """Note what was chosen for the user, where it is not the plain way."""
+        options = self.networks.options
+        dtype = str(options.dtype).removeprefix("torch.")
+        chosen = [f"the precision {dtype}"] if self._dtype == AUTO and dtype != "float32" else []
+        if self._offload == AUTO and options.offload != "none":
+            chosen.append(f"offload {options.offload}")
+        if chosen:
+            run.note(f"Chosen for this model and the memory that is free: {' and '.join(chosen)}.")
 
     def _encode_texts(self, request: GenerationRequest, plan: Plan, folder: Path, run: Run) -> list[Tensor]:
         cache = None if request.prompt_cache is None else PromptCache(folder / request.prompt_cache, note=run.note)
@@ -276,6 +319,7 @@ class Pipeline:
             "guide": list(plan.guide),
             "boundary": plan.boundary,
             "dtype": str(self.networks.options.dtype).removeprefix("torch."),
+            "offload": self.networks.options.offload,
             "layout": self.checkpoint.layout,
             "steps": run.steps,
             "seconds": run.seconds,
@@ -306,9 +350,17 @@ def load(
     opened = open_checkpoint(Path(checkpoint))
     opened.verify()
     notes = lora_notes(loras, {expert: file.shapes for expert, file in opened.experts.items()})
-    pipeline = Pipeline(opened, LoadOptions(getattr(torch, dtype), offload, loras, attention, compile), notes)
+    number = automatic_dtype(opened) if dtype == AUTO else dtype
+    kept = "none" if offload == AUTO else offload  # until the first clip's plan tells what fits
+    options = LoadOptions(getattr(torch, number), kept, loras, attention, compile)
+    pipeline = Pipeline(opened, options, dtype, offload, notes)
     attentions.choose(attention, pipeline.device, pipeline.networks.options.dtype)
     return pipeline
+
+
+def _needs(plan: Plan) -> dict[str, bool]:
+    """What of a plan decides which networks work for it, as `plan_memory` takes it."""
+    return {"guided": any(guide != 1 for guide in plan.guide), "pictures": plan.first is not None}
 
 
 def _out_of_memory(error: Exception) -> bool:

@@ -19,8 +19,10 @@ from .expert_names import expert_of
 SCHEMA = "wan_previs.request/1"
 Part = TypeVar("Part")
 SOLVERS = ("unipc", "dpm++", "euler")
-DTYPES = ("float32", "bfloat16", "float16")
-OFFLOADS = ("none", "expert", "block")
+AUTO = "auto"
+DTYPES = ("float32", "bfloat16", "float16", AUTO)
+STATED_OFFLOADS = ("none", "expert", "block")  # fastest first, and the one that needs least last
+OFFLOADS = (*STATED_OFFLOADS, AUTO)
 LORA_EXPERTS = ("both", "high", "low")
 _LORA_ENDINGS = (".safetensors", ".pt", ".pth", ".bin", ".gguf")
 _PLAIN_NAMES = ("adapter_model", "pytorch_lora_weights", "lora", "model")
@@ -194,6 +196,8 @@ class GenerationRequest:
     the learned model in the file `upscale_model` or the built-in way; `refine` is the noise level from which the model
     redraws the enlarged clip (0 = off), `interpolation_model` the file of a learned model that makes the frames between
     (None = by optical flow), `codec` what the clip is written as.
+    With `dtype` and `offload` auto the machine that makes the clip chooses: float32 for small models, bfloat16 for
+    large ones, and the offload with which the clip fits into the free memory.
     Paths other than `checkpoint` and those of `loras` may be relative to the folder the generation runs in.
     """
 

@@ -154,3 +154,20 @@ def test_auto_with_nano_holds_both_ends(scene, tmp_path):
     scene.objects["Cube"].keyframe_insert("location", frame=10)
     request, _, notes = prepared(scene, previs.Settings(output=tmp_path))
     assert request["image"] and request["last_image"] and not any("mode" in note for note in notes)
+
+
+@pytest.mark.engine
+def test_the_machine_chooses_precision_and_offload_unless_they_are_stated(scene, tmp_path):
+    set_frame(scene, 96, 64)
+    request, _, _ = prepared(scene, previs.Settings(model=str(TINY), mode="first", size=(96, 64), output=tmp_path))
+    assert (request["dtype"], request["offload"]) == ("auto", "auto")
+    stated = previs.Settings(
+        model=str(TINY), mode="first", size=(96, 64), steps=1, output=tmp_path / "jobs", dtype="bfloat16",
+        offload="block",
+    )  # fmt: skip
+    generation = previs.Generation(scene, stated)
+    generation.run()
+    assert generation.errors == []
+    report = json.loads((generation.clips[0].parent / "report.json").read_text())
+    assert (report["dtype"], report["offload"]) == ("bfloat16", "block")
+    assert not any("Chosen" in note for note in generation.progress.notes)

@@ -352,6 +352,60 @@ def test_every_way_of_offloading_gives_the_same_latents(tmp_path):
     assert torch.equal(latents[0], latents[1]) and torch.equal(latents[0], latents[2])
 
 
+AUTOMATIC = """
+import resource, sys
+from pathlib import Path
+from wan_engine.pipeline import load
+from wan_engine.request import Cancelled, GenerationRequest
+
+request = GenerationRequest(sys.argv[1], "a cube", dtype="auto", offload="auto")
+pipeline = load(**request.load_options)
+
+def chosen(spare):
+    \"\"\"What is chosen with `spare` bytes left; the clip is cancelled as soon as the work would begin.\"\"\"
+    used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY if spare is None else used + spare, -1))
+    stages, notes = [], []
+    def follow(event):
+        stages.append(event.get("stage"))
+        notes.append(event.get("message", ""))
+    try:
+        pipeline.generate(request, Path(sys.argv[2]), follow, lambda: "load" in stages)
+    except Cancelled:
+        return pipeline.networks.options.offload, "".join(notes)
+
+for spare in (None, 76 << 20, None):
+    print(*chosen(spare), sep=": ")
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a process's memory is limited in other ways")
+def test_automatic_offload_goes_by_the_memory_that_is_free(tmp_path):
+    """nano needs 87 MiB with everything in memory and 62 MiB with one network at a time."""
+    words = [sys.executable, "-c", AUTOMATIC, str(golden.REPOSITORY / "checkpoints" / "nano"), str(tmp_path)]
+    result = subprocess.run(words, cwd=golden.REPOSITORY, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    told = "Chosen for this model and the memory that is free: offload expert."
+    assert result.stdout.splitlines() == ["none: ", f"expert: {told}", "none: "]
+
+
+def test_what_was_chosen_stands_in_the_report_and_the_latents_are_those_of_the_choice(tmp_path):
+    asked = request(T2V, size=(64, 48), dtype="auto", offload="auto", latents="auto.safetensors")
+    report = load(**asked.load_options).generate(asked, tmp_path)
+    assert (report["dtype"], report["offload"]) == ("float32", "none")
+    stated = request(T2V, size=(64, 48), latents="stated.safetensors")
+    load(**stated.load_options).generate(stated, tmp_path)
+    made = [load_file(tmp_path / f"{name}.safetensors")["latents"] for name in ("auto", "stated")]
+    assert torch.equal(*made)
+
+
+def test_the_engines_own_command_line_chooses_nothing_unasked(tmp_path):
+    report = tmp_path / "report.json"
+    assert main(command(T2V, tmp_path / "clip.mp4", "--size", "64x48", "--report", str(report))) == 0
+    told = json.loads(report.read_text())
+    assert (told["request"]["dtype"], told["request"]["offload"]) == ("float32", "none")
+
+
 def test_a_prompt_is_encoded_once(tmp_path):
     asked = request(T2V, size=(64, 48), prompt_cache="prompts", latents="l.safetensors")
     first = load(golden.path(T2V)).generate(asked, tmp_path)

@@ -5,6 +5,7 @@ import dataclasses
 import gc
 import weakref
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -12,7 +13,16 @@ from peaks import growth
 
 from wan_engine import machine, rehearsal
 from wan_engine.checkpoint import open_checkpoint
-from wan_engine.memory import MemoryPlan, Stage, nearest_that_fits, plan_memory, refusal
+from wan_engine.memory import (
+    MemoryPlan,
+    Stage,
+    automatic_dtype,
+    first_that_fits,
+    nearest_that_fits,
+    plan_memory,
+    refusal,
+)
+from wan_engine.request import STATED_OFFLOADS
 
 NANO = Path(__file__).parents[2] / "checkpoints" / "nano"
 
@@ -133,6 +143,22 @@ def test_what_is_dearest_to_the_picture_is_given_up_last(checkpoint):
     assert seen[-1][0] < 33
     order = [frames for frames, *_ in seen]
     assert order == sorted(order, reverse=True)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "dtype"), [(6e6, "float32"), (2.5e8, "float32"), (1.3e9, "bfloat16"), (14.3e9, "bfloat16")]
+)
+def test_automatic_precision_goes_by_the_size_of_the_model(checkpoint, parameters, dtype):
+    experts = {name: SimpleNamespace(parameters=int(parameters)) for name in checkpoint.experts}
+    assert automatic_dtype(dataclasses.replace(checkpoint, experts=experts)) == dtype
+
+
+def test_the_first_offload_that_fits_is_taken_and_else_the_smallest(checkpoint):
+    plans = {offload: plan(checkpoint, offload=offload, frames=5) for offload in STATED_OFFLOADS}
+    assert plans["none"].peak > plans["expert"].peak
+    for free, offload in ((2**40, "none"), (plans["none"].peak - 1, "expert"), (2**20, "block")):
+        found = first_that_fits(dataclasses.replace(each, available=free) for each in plans.values())
+        assert found.offload == offload and found.fits == (free > 2**20)
 
 
 def test_every_autoencoder_pass_is_rehearsed_once(checkpoint, monkeypatch):
