@@ -17,9 +17,11 @@ FILES = {
     "blender_manifest.toml",
     "cli.py",
     "compat.py",
+    "ownership.py",
     "preferences.py",
     "previs.py",
     "properties.py",
+    "saving.py",
     "simulations.py",
 }
 OPTIONAL = {"wheels", "LICENSE", "checkpoints", "requirements-engine.lock"}
