@@ -237,9 +237,11 @@ class Worker:
         self._running = task
 
         def on_event(event: dict[str, Any]) -> None:
-            # Behind a step its state is saved; to compile takes a compiler's own processes.
-            late = event["event"] == "step" or event.get("stage") in LATE_STAGES
-            self._pulse.sign(long=late or request.compile)
+            # To compile takes a compiler's own processes.
+            writes = event["event"] == "writes" or event.get("stage") in LATE_STAGES
+            self._pulse.sign(long=writes or request.compile)
+            if event["event"] == "writes":
+                return
             try:
                 job.append_event(event)
             except JobError as error:  # no event is worth the clip

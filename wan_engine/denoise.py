@@ -79,13 +79,15 @@ class Denoiser:
             if self._light is not None:
                 velocity = self._light.steered_velocity(velocity, x, sigma)
                 guided = {"light_change": round(self._light.change, 4)}
+            run.writes()
             self._on_clean(k + 1, conditioning.impose(x - sigma * velocity))
             x = conditioning.impose(solver.step(velocity, x))
             if not torch.isfinite(x).all():
                 raise self._no_numbers(k, expert)
-            run.step(k + 1, plan.steps, expert, float(t), float(sigma), time.perf_counter() - began, **guided)
-            cached = run.facts.get("step_cache")
-            self._resume.save(Saved(x, solver.state(), run.steps, self._cache_states(), cached))
+            seconds = time.perf_counter() - began
+            with run.step(k + 1, plan.steps, expert, float(t), float(sigma), seconds, **guided):
+                cached = run.facts.get("step_cache")
+                self._resume.save(Saved(x, solver.state(), run.steps, self._cache_states(), cached))
         self._close()
         self._networks.release()
         return x, solver.sigmas

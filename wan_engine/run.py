@@ -45,11 +45,21 @@ class Run:
         yield
         self.seconds[name] = round(time.perf_counter() - began, 3)
 
-    def step(self, step: int, steps: int, expert: str, timestep: float, sigma: float, seconds: float, **more) -> None:
-        """A step is done; `more` goes into the report alone."""
+    @contextmanager
+    def step(
+        self, step: int, steps: int, expert: str, timestep: float, sigma: float, seconds: float, **more
+    ) -> Iterator[None]:
+        """A step is done; `more` goes into the report alone. The block keeps its state: only what a run can go on from
+        behind a kill is told as done.
+        """
         facts = {"step": step, "expert": expert, "timestep": timestep, "seconds": round(seconds, 3)}
         self.steps.append({**facts, "sigma": sigma, **more})
+        yield
         self.tell("step", steps=steps, **facts)
+
+    def writes(self) -> None:
+        """Files are written now, which on a slow disk takes long without a trace."""
+        self.tell("writes")
 
     def resumed(self, steps: list[dict[str, Any]]) -> None:
         """An earlier run had done these steps."""

@@ -92,6 +92,18 @@ def test_killed_in_the_middle_of_a_step_it_ends_bit_equal(solver, finished, pipe
     assert [path.name for path in broken.iterdir() if "resume" in path.name] == []
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL")
+def test_a_step_that_was_told_is_kept(pipeline, tmp_path):
+    """Killed at the very moment at which a step is told as done, it is not computed again."""
+    asked = request()
+    (tmp_path / "request.json").write_text(json.dumps(asked.to_json()))
+    code = KILLED.replace("done.append(event", "os.kill(os.getpid(), signal.SIGKILL); done.append(event")
+    words = [str(tmp_path / "request.json"), str(tmp_path), "0", "1000000"]
+    result = subprocess.run([sys.executable, "-c", code, *words], cwd=golden.REPOSITORY, capture_output=True)
+    assert result.returncode == -signal.SIGKILL, result.stderr
+    assert pipeline.generate(asked, tmp_path)["resumed_from_step"] == 1
+
+
 def test_interrupted_again_and_again(pipeline, tmp_path):
     asked = request(solver="unipc")
     whole, broken = tmp_path / "whole", tmp_path / "broken"
