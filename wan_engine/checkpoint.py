@@ -168,20 +168,11 @@ def open_checkpoint(place: Path) -> Checkpoint:
         tokenizer=found.tokenizer,
         text_to_video=bool(extra.get("text_to_video", config.in_dim == config.out_dim)),
         trained_sizes=model.sizes if "sizes" in extra else (),
-        clip=None if config.clip_dim is None else _open_clip(found),
+        clip=None if config.clip_dim is None or found.clip is None else WeightFile.open(found.clip, "clip"),
         clip_heads=_clip_heads(found, extra),
         layout=f"{found.words}, {next(iter(experts.values())).stored_as}",
         light_map=path if (path := found.folder / LIGHT_MAP).is_file() else None,
     )
-
-
-def _open_clip(found: Layout) -> WeightFile:
-    if found.clip is None:
-        raise CheckpointError(
-            f"{found.folder} holds a model that looks at its picture through CLIP, but no CLIP file (in the original "
-            "download models_clip_open-clip-xlm-roberta-large-vit-huge-14.pth); put it there."
-        )
-    return WeightFile.open(found.clip, "clip")
 
 
 def _clip_heads(found: Layout, extra: Mapping[str, Any]) -> int | None:
@@ -234,7 +225,7 @@ def _usual_heads(file: WeightFile) -> int:
 
 
 def _identify(found: Layout, config: TransformerConfig) -> Model:
-    """The row of the model table; raises CheckpointError for networks that this engine cannot run."""
+    """The row of the model table, with the boundary that the checkpoint states."""
     model = models.identify(
         found.experts,
         channel_conditioned=config.in_dim != config.out_dim,
@@ -244,11 +235,6 @@ def _identify(found: Layout, config: TransformerConfig) -> Model:
         flf=config.flf,
         hints=found.hints,
     )
-    if config.in_dim not in (config.out_dim, 2 * config.out_dim + 4):
-        raise CheckpointError(
-            f"{found.folder}: a transformer with {config.in_dim} input and {config.out_dim} output channels is no Wan "
-            "model for text or pictures; control models are not supported."
-        )
     if "dense" in found.experts:
         return dataclasses.replace(model, boundary=None)
     boundary = read_json(found.index).get("boundary_ratio") if found.index else None

@@ -34,7 +34,7 @@ _THINGS = re.compile(
     r"precision|performance|gloss|rez|def|hd|cfg|strength|density|tone|chair|kick|jump"
 )
 _MERGED = re.compile(r"(?i)(?<![a-z])(?:aio|all[\W_]?in[\W_]?one|merged?|rapid|mega|combined|single)(?![a-z])")
-_NEW = re.compile(r"(?i)wan[\W_]*2[\W_]?2(?!\d)|a14b")
+_NEW = re.compile(r"(?i)wan[\W_]*2[\W_]?2(?!\d)|(?:(?<![a-z])|(?<=[ti]2v))a14b")
 _OLD = re.compile(r"(?i)wan[\W_]*2[\W_]?1(?!\d)|(?<!\d)1[._]3b")
 
 
@@ -79,14 +79,16 @@ class _Named:
     stored: str
 
 
-def _named(path: Path, base: Path) -> _Named:
-    """What a file's name tells, and where it is silent the folders between it and `base`, the nearest first."""
+def _named(path: Path, base: Path, title: str = "") -> _Named:
+    """What a file's name tells, and where it is silent the folders between it and `base`, the nearest first, then the
+    title in the file.
+    """
     stem, ending = (path.stem, path.suffix) if path.suffix else (path.name, "")
     folders = path.relative_to(base).parts[:-1] if path.is_relative_to(base) else ()
     expert, family = _read(stem, True)
     around = [_read(folder, False) for folder in reversed(folders)]
     if expert is None:
-        expert = next((told for told, _ in around if told), None)
+        expert = next((told for told, _ in around if told), expert_of(title))
     stored = " ".join([*sorted(found.lower() for found in _STORED.findall(stem)), ending.lower()])
     return _Named(expert, "/".join([family, *(rest for _, rest in around)]), stored)
 
@@ -94,13 +96,14 @@ def _named(path: Path, base: Path) -> _Named:
 Model = dict[str, Path]
 
 
-def told_models(files: Mapping[Path, Hashable], base: Path) -> list[Model]:
+def told_models(files: Mapping[Path, Hashable], base: Path, titles: Mapping[Path, str]) -> list[Model]:
     """The models that transformer files make: {"dense": file}, {"high": file, "low": file} or one half alone.
 
-    `files` maps each to what both halves of a pair have in common, such as the tensors' shapes. Halves find each
-    other by the rest of their names, of several first by how they are stored; a last one of each by being the last.
+    `files` maps each to what both halves of a pair have in common, such as the tensors' shapes, `titles` to what it
+    calls itself. Halves find each other by the rest of their names, of several first by how they are stored; a last one
+    of each by being the last.
     """
-    named = {path: _named(path, base) for path in files}
+    named = {path: _named(path, base, titles.get(path, "")) for path in files}
     models: list[Model] = [{"dense": path} for path, told in named.items() if told.expert is None]
     families: dict[tuple[Hashable, str], list[Path]] = defaultdict(list)
     alone: dict[Hashable, list[Path]] = defaultdict(list)

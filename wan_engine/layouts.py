@@ -46,6 +46,7 @@ _TEXT_ENCODER = "models_t5_umt5-xxl-enc-bf16"
 _CLIP = "models_clip_open-clip-xlm-roberta-large-vit-huge-14"
 _ORIGINAL_TOKENIZER = "google/umt5-xxl"
 _EXPERT_PLACES = (*EXPERT_FOLDERS.values(), "transformer", "transformer_2")
+_CONTROL = ("vace_", "control_adapter.", "ref_conv.")  # tensors of control models
 _NARROW = 16  # latent channels of the 2.1 autoencoder, which A14B has, too
 _CLIMB = 4  # folders above a file among which ComfyUI's own are looked for
 
@@ -90,6 +91,7 @@ def find_layout(place: Path) -> Layout:
         )
     else:
         found = _single_files(base, place, stated)
+    _check_kind(found)
     _check_whole(found, stated)
     return found
 
@@ -202,11 +204,12 @@ def _diffusers(folder: Path) -> Layout:
 
 
 def _names_two_experts(index: Path) -> bool:
-    """Diffusers lists an absent part as [null, null]."""
+    """Diffusers lists an absent part as [null, null]; only two experts have a boundary."""
     if not index.is_file():
         return False
-    entry = read_json(index).get("transformer_2")
-    return isinstance(entry, list) and any(entry)
+    told = read_json(index)
+    entry = told.get("transformer_2")
+    return (isinstance(entry, list) and any(entry)) or told.get("boundary_ratio") is not None
 
 
 def _single_files(base: Path, place: Path, stated: object) -> Layout:
@@ -244,6 +247,25 @@ def _settings_beside(experts: Mapping[str, Path], base: Path) -> dict[str, Path]
         if config is not None:
             found[name] = config
     return found
+
+
+def _check_kind(found: Layout) -> None:
+    """Raises CheckpointError for a transformer that this engine does not run, or that lacks its image encoder."""
+    shapes = found.transformer.shapes("transformer")
+    channels = shapes.get("patch_embedding.weight", ())[1:2]
+    latent = found.transformer.latent_channels("transformer")
+    steered = next((name.split(".")[0] for name in shapes if name.startswith(_CONTROL)), None)
+    if latent and channels and (steered or channels[0] not in (latent, 2 * latent + 4)):
+        raise CheckpointError(
+            f"{found.folder}: a transformer with {channels[0]} input and {latent} output channels"
+            f"{f', and {steered}' if steered else ''} is no Wan model for text or pictures; control models are not "
+            "supported."
+        )
+    if "img_emb.proj.1.weight" in shapes and found.clip is None:
+        raise CheckpointError(
+            f"{found.folder} holds a model that looks at its picture through CLIP, but no fitting CLIP file (in the "
+            f"original download {_CLIP}.pth); put it there."
+        )
 
 
 def _check_whole(found: Layout, stated: object) -> None:

@@ -196,7 +196,7 @@ def choose_experts(shelf: Shelf, place: Path, stated: object) -> dict[str, Path]
         return _stated(shelf, stated)
     if place in shelf.unread:
         raise CheckpointError(shelf.unread[place])
-    models = [{name: Path(path) for name, path in model.items()} for model in told_models(files, shelf.base)]
+    models = told_models(files, shelf.base, {path: shelf.files[path].title for path in files})
     if place.is_file():
         models = _models_of_file(place, models, files, shelf)
     elif place != shelf.base:
@@ -234,7 +234,7 @@ def _models_of_file(
     own = [model for model in models if index in model.values()]
     if own and len(own[0]) == 1 and "dense" not in own[0]:
         expert = next(iter(own[0]))
-        others = [Path(path) for path in partners(index, files, shelf.base)]
+        others = partners(index, files, shelf.base)
         if others:
             return [{expert: index, OTHER[expert]: other} for other in others]
     return own
