@@ -336,10 +336,11 @@ def takes_of(scene: bpy.types.Scene, shot_name: str) -> list[Take]:
     return [sequencer.read_take(strip) for strip in sequencer.takes(scene, shot_name)]
 
 
-def show_take(scene: bpy.types.Scene, name: str) -> None:
+def show_take(scene: bpy.types.Scene, name: str) -> Take:
     """Makes a take the one that is seen. Raises SequencerError."""
     sequencer.show_take(scene, name)
     sequencer.show(scene)
+    return sequencer.read_take(sequencer.find_take(scene, name))
 
 
 def why_files_stay(scene: bpy.types.Scene, name: str) -> str:
@@ -649,6 +650,8 @@ class Generation(Work):
         self.clips.append(clip_of(job))
         frames = range(shot.frame_start, shot.frame_end + 1)
         self.made.append(import_take(self._live_scene(), shot.name, frames, job))
+        if self.made[-1].note:
+            self.progress.note(self.made[-1].note)
         yield False
 
     def _taken_up(self, scene: bpy.types.Scene, shot: Shot) -> JobFolder | None:

@@ -43,7 +43,9 @@ class WANPREVIS_OT_show_take(TakeOperator, bpy.types.Operator):
     bl_options: ClassVar[set[str]] = {"UNDO"}
 
     def act(self, context: bpy.types.Context) -> None:
-        previs.show_take(context.scene, self.take)
+        note = previs.show_take(context.scene, self.take).note
+        if note:
+            self.report({"WARNING"}, note)
 
 
 class WANPREVIS_OT_open_report(TakeOperator, bpy.types.Operator):

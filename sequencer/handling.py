@@ -8,6 +8,7 @@ from pathlib import Path
 
 import bpy
 
+from .colors import NOTE
 from .takes import (
     SCHEMA,
     SequencerError,
@@ -20,6 +21,7 @@ from .takes import (
     file_of,
     first_frame,
     holder_of,
+    refresh_colors,
     takes,
 )
 
@@ -31,7 +33,7 @@ class Take:
     The clip has `frames` frames, the first one on the scene's frame `start`. `word` is "holds", "drifts" or "jumps", ""
     where nothing was measured; `frame` the scene's frame that it is about. `folder` is the job folder, "" when unknown,
     `job` the identifier of the job that made it, "" for takes of earlier versions; `missing` when the clip is gone,
-    `repaired` when it is the repair of another take.
+    `repaired` when it is the repair of another take. `note` tells where its colours are not seen as they are.
     """
 
     name: str
@@ -48,6 +50,7 @@ class Take:
     frame: int | None = None
     sentence: str = ""
     repaired: bool = False
+    note: str = ""
 
     @property
     def verdict(self) -> str:
@@ -73,6 +76,7 @@ def read_take(strip: Strip) -> Take:
         frame=frame if isinstance(frame, int) else None,
         sentence=str(strip.get("verdict_words", "")),
         repaired=bool(strip.get("repaired", False)),
+        note=str(strip.get(NOTE, "")),
     )
 
 
@@ -102,7 +106,8 @@ def find_take(scene: bpy.types.Scene, name: str) -> Strip:
 
 
 def show_take(scene: bpy.types.Scene, name: str) -> None:
-    """Of its shot's takes only this one is seen and selected; the current frame moves into it when it is elsewhere.
+    """Of its shot's takes only this one is seen and selected; the current frame moves into it when it is elsewhere. All
+    takes get their own colours again under the scene's colour management as it is now.
 
     Raises SequencerError when there is no such take, or its clip is gone.
     """
@@ -116,6 +121,7 @@ def show_take(scene: bpy.types.Scene, name: str) -> None:
     scene.sequence_editor.active_strip = chosen
     if not first_frame(chosen) <= scene.frame_current < end_frame(chosen):
         scene.frame_set(first_frame(chosen))
+    refresh_colors(scene)
 
 
 def remove_take(scene: bpy.types.Scene, name: str) -> None:

@@ -15,17 +15,13 @@ from typing import Any, TypeAlias
 
 import bpy
 
+from .colors import keep_colors
+
 SCHEMA = "wan_previs.take/1"
 _MARK = "wan_previs"  # the custom property that makes a strip a take
 _NAME_BYTES = 60  # Blender cuts a strip's name after this many bytes
 _CHANNELS = 128
 PICTURES = (".png", ".exr")
-# A clip shows what the view transform made of the scene. Read back through it, the take is not transformed again.
-_SHOWN_THROUGH = {
-    "AgX": "AgX Base sRGB",
-    "Filmic": "Filmic sRGB",
-    "Khronos PBR Neutral": "Khronos PBR Neutral sRGB",
-}
 _INT32 = range(-(2**31), 2**31)
 
 Strip: TypeAlias = Any  # bpy.types.Sequence up to 4.3, bpy.types.Strip from 4.4 on
@@ -52,9 +48,8 @@ def add_take(
     The strip is named "SHOT take N" (N is one more than the shot's highest take in the scene; an overlong shot name is
     shortened). It lies on the lowest channel above all strips in that range, so that it is the picture seen; locked and
     muted channels are passed over. When nothing is free above, it takes the highest free channel below. The clip is
-    stretched over the whole frame, as its conditioning frames were squeezed, and keeps its colours under the view
-    transforms AgX, Filmic and Khronos PBR Neutral (exposure, gamma and looks of the scene are added as to every strip).
-    Its path is stored relative to a saved .blend.
+    stretched over the whole frame, as its conditioning frames were squeezed, and keeps its own colours under the
+    scene's colour management as it is now (see `keep_colors`). Its path is stored relative to a saved .blend.
 
     Custom properties on the strip: `wan_previs` (the schema), `shot`, `take`, `created` (UTC, ISO 8601) and everything
     in `provenance`. Whole numbers beyond 32 bits, which Blender cannot hold, are stored as text.
@@ -83,11 +78,11 @@ def add_take(
             scene.sequence_editor_clear()
         raise
     _fit(scene, strip)
-    _undo_view_transform(scene, strip)
     created = datetime.now(UTC).isoformat(timespec="seconds")
     facts = {"created": created, **provenance, _MARK: SCHEMA, "shot": shot_name, "take": take}
     for key, value in facts.items():
         strip[key] = str(value) if isinstance(value, int) and value not in _INT32 else value
+    refresh_colors(scene)
     return strip
 
 
@@ -95,6 +90,11 @@ def takes(scene: bpy.types.Scene, shot_name: str) -> list[Strip]:
     """The takes of a shot in `scene`, first to last; also those that were put into a meta strip."""
     found = [strip for strip in all_strips(scene) if strip.get(_MARK) == SCHEMA and strip.get("shot") == shot_name]
     return sorted(found, key=lambda strip: strip["take"])
+
+
+def refresh_colors(scene: bpy.types.Scene) -> None:
+    """Show all takes of the scene in their own colours again: its colour management may have been changed."""
+    keep_colors(scene, [s for s in all_strips(scene) if s.get(_MARK) == SCHEMA and getattr(s, "elements", None)])
 
 
 def show(scene: bpy.types.Scene) -> None:
@@ -177,18 +177,6 @@ def _fit(scene: bpy.types.Scene, strip: bpy.types.MovieStrip) -> None:
     element, render = strip.elements[0], scene.render
     strip.transform.scale_x = render.resolution_x / element.orig_width
     strip.transform.scale_y = render.resolution_y / element.orig_height
-
-
-def _undo_view_transform(scene: bpy.types.Scene, strip: bpy.types.MovieStrip) -> None:
-    """Give the strip the colour space that the scene's view transform turns into the clip's own colours again. Pictures
-    in linear light are no such colours: they stay what Blender takes them for.
-    """
-    if strip.elements[0].filename.endswith(".exr"):
-        return
-    space = _SHOWN_THROUGH.get(scene.view_settings.view_transform)
-    known = strip.colorspace_settings.bl_rna.properties["name"].enum_items
-    if space is not None and space in known:
-        strip.colorspace_settings.name = space
 
 
 # What differs between Blender versions.

@@ -35,7 +35,7 @@ RULES: dict[str, tuple[set[str], set[str]]] = {
     "scene/brief.py": ({"scene"}, set()),
     "prompting": ({"prompting", "scene.brief"}, set()),
     "conditioning": ({"conditioning", "scene.brief", "compat", "simulations"}, BLENDER),
-    "sequencer": ({"sequencer", "compat"}, BLENDER),
+    "sequencer": ({"sequencer", "compat"}, BLENDER | {"numpy"}),
     "bridge": ({"bridge", *REQUEST}, set()),
     "bridge/worker.py": ({"bridge", "wan_engine"}, ENGINE),
     "wan_engine": ({"wan_engine"}, ENGINE | {"numpy"}),
