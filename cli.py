@@ -52,6 +52,7 @@ def parser() -> argparse.ArgumentParser:
     render = commands.add_parser("render", help="generate the clips and put them into the sequencer")
     check = commands.add_parser("check", help="say what is set up, what is missing and how to mend it")
     for command in (brief, prompt, render):
+        command.add_argument("--scene", metavar="NAME", help="this scene; default: the one the file was saved in")
         command.add_argument("--shot", action="append", metavar="NAME", help="only this shot; may be given again")
     for command in (prompt, render):
         command.add_argument("--description", help="your own words, woven into the prompt; default: the file's")
@@ -185,8 +186,8 @@ def _complain(words: str) -> None:
     print(f"wan_previs: {words}", file=sys.stderr, flush=True)
 
 
-def _scene() -> bpy.types.Scene:
-    return bpy.context.scene
+def _scene(args: argparse.Namespace) -> bpy.types.Scene:
+    return bpy.context.scene if args.scene is None else previs.scene_named(args.scene)
 
 
 def _warn(warnings: list[str]) -> None:
@@ -197,7 +198,7 @@ def _warn(warnings: list[str]) -> None:
 def _brief(args: argparse.Namespace) -> int:
     if args.out is not None:
         check_place(args.out)
-    brief, warnings = previs.read_shots(_scene(), args.shot)
+    brief, warnings = previs.read_shots(_scene(args), args.shot)
     _warn(warnings)
     text = json.dumps(brief.to_json(), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
     if args.out is not None:
@@ -208,7 +209,7 @@ def _brief(args: argparse.Namespace) -> int:
 
 
 def _prompt(args: argparse.Namespace) -> int:
-    brief, warnings = previs.read_shots(_scene(), args.shot)
+    brief, warnings = previs.read_shots(_scene(args), args.shot)
     _warn(warnings)
     settings = previs.Settings(**_wording(args))
     prompts = {shot.name: previs.prompt_of(brief, shot, settings) for shot in brief.shots}
@@ -225,7 +226,7 @@ def _prompt(args: argparse.Namespace) -> int:
 
 def _wording(args: argparse.Namespace) -> dict[str, Any]:
     """The words that the file holds, and in their place those of the command line. Raises UsageError."""
-    words = _scene().wan_previs.wording()
+    words = _scene(args).wan_previs.wording()
     given = {field: getattr(args, field) for field in ("description", "style", "template", "negative")}
     if given["template"] and "{" not in given["template"]:
         preset = read_preset(given["template"])
@@ -261,7 +262,7 @@ def _render(args: argparse.Namespace) -> int:
         check_blend_place(args.save)
     if args.dry_run:
         return _dry_run(args, settings)
-    generation = previs.Generation(_scene(), settings, args.shot, args.resume, as_then=_as_then(args))
+    generation = previs.Generation(_scene(args), settings, args.shot, args.resume, as_then=_as_then(args))
     _warn(generation.warnings)
     try:
         generation.run(_Terminal().show)
@@ -303,11 +304,11 @@ def _save(path: Path | None, generation: previs.Generation) -> int:
 
 
 def _dry_run(args: argparse.Namespace, settings: previs.Settings) -> int:
-    brief, warnings = previs.read_shots(_scene(), args.shot)
+    brief, warnings = previs.read_shots(_scene(args), args.shot)
     _warn([*warnings, *previs.contradictions_of(brief, settings)])
     told: dict[str, None] = {}
     for shot in brief.shots:
-        print(previs.prepare(_scene(), brief, shot, settings, note=told.setdefault).path, file=args.stream)
+        print(previs.prepare(_scene(args), brief, shot, settings, note=told.setdefault).path, file=args.stream)
     for note in told:
         _complain(f"note: {note}")
     return 0

@@ -28,6 +28,8 @@ from .prompting import DEFAULT_TEMPLATE, StructuredPrompt, TemplateError, build_
 from .scene.brief import Brief, SceneError, Shot
 from .scene.losses import losses
 from .scene.reader import read_brief
+from .scene.shots import scene_named as scene_named
+from .scene.shots import why_no_camera as why_no_camera
 from .wan_engine.outline import MODES, Outline, outline
 from .wan_engine.request import (
     AUTO,
@@ -572,6 +574,7 @@ class Generation(Work):
         sure: bool = False, as_then: Collection[str] = (),
     ) -> None:  # fmt: skip
         super().__init__(scene, settings)
+        sequencer.check_scene(scene)
         self.index = -1
         self.made: list[Take] = []
         self.clips: list[Path] = []

@@ -31,7 +31,9 @@ class Generate(Work):
 
     @classmethod
     def why_not(cls, context: bpy.types.Context) -> str | None:
-        if not bpy.data.filepath and not context.scene.wan_previs.output:
+        if no_camera := previs.why_no_camera(context.scene):
+            reason = no_camera.rstrip(".")
+        elif not bpy.data.filepath and not context.scene.wan_previs.output:
             reason = "Save the file, or choose an output folder in the settings, so that clips have a place"
         elif context.scene.wan_previs.model == "CUSTOM" and not context.scene.wan_previs.checkpoint:
             reason = "Choose the folder of the model in the settings"

@@ -62,6 +62,8 @@ class ShotsPanel:
             row.operator("wan_previs.read_shots", text="", icon="FILE_REFRESH")
             if outdated(context.scene):
                 label(layout, context, "The scene has changed. Read the shots again.", icon="INFO")
+        if no_camera := previs.why_no_camera(context.scene):
+            label(layout, context, no_camera, icon="ERROR")
         for warning in state.warnings:
             label(layout, context, warning.text, icon="INFO")
         if context.window_manager.wan_previs.running:

@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import bpy
 
 from .brief import SceneError
+
+_MOST_NAMES = 8
 
 
 @dataclass(frozen=True)
@@ -78,13 +80,52 @@ def _camera_markers(scene: bpy.types.Scene) -> tuple[dict[int, bpy.types.Timelin
     return markers, warnings
 
 
+def scene_named(name: str) -> bpy.types.Scene:
+    """The scene of the open file with that name, its own before a linked one. Raises SceneError."""
+    found = [scene for scene in bpy.data.scenes if scene.name == name]
+    own = [scene for scene in found if scene.library is None] or found
+    if not own:
+        raise SceneError(f"There is no scene {name!r}. There are: {_listed(bpy.data.scenes)}.")
+    if len(own) > 1:
+        raise SceneError(f"Several scenes have that name: {_listed(own)}. Open the file that you mean.")
+    return own[0]
+
+
+def why_no_camera(scene: bpy.types.Scene) -> str:
+    """What to tell about a scene without a camera, with the scenes that have one; "" for a scene that has."""
+    if _has_camera(scene):
+        return ""
+    others = [other for other in bpy.data.scenes if other != scene and _has_camera(other)]
+    if others:
+        return (
+            f"Scene {scene.name!r} has no camera, but there is one in: {_listed(others)}. "
+            "Work in that scene (on the command line with --scene), or add a camera here."
+        )
+    return (
+        f"Scene {scene.name!r} has no camera. "
+        "Add one and make it the scene's camera, or bind a camera to a timeline marker."
+    )
+
+
+def _has_camera(scene: bpy.types.Scene) -> bool:
+    return scene.camera is not None or bool(_camera_markers(scene)[0])
+
+
+def _listed(scenes: Iterable[bpy.types.Scene]) -> str:
+    """Names of scenes in a sentence, those of libraries with their file."""
+    names = [
+        repr(scene.name) + (f" of {bpy.path.basename(scene.library.filepath)}" if scene.library else "")
+        for scene in scenes
+    ]
+    return ", ".join(names[:_MOST_NAMES]) + (
+        f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
+    )
+
+
 def _camera_of(scene: bpy.types.Scene) -> bpy.types.Object:
     camera = scene.camera
     if camera is None:
-        raise SceneError(
-            f"Scene {scene.name!r} has no camera. "
-            "Add one and make it the scene's camera, or bind a camera to a timeline marker."
-        )
+        raise SceneError(why_no_camera(scene))
     if camera.type != "CAMERA":
         raise SceneError(
             f"The camera of scene {scene.name!r} is {camera.name!r}, which is no camera object. "

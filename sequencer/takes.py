@@ -60,8 +60,7 @@ def add_take(
     files = _files(clip)
     if not files:
         raise SequencerError(f'The clip "{clip}" is not there. Generate the shot "{shot_name}" again.')
-    if scene.library is not None:
-        raise SequencerError(f'The scene "{scene.name}" is linked from another file. Open that file to add a take.')
+    check_scene(scene)
     had_editor = scene.sequence_editor is not None
     editor = scene.sequence_editor or scene.sequence_editor_create()
     try:
@@ -84,6 +83,12 @@ def add_take(
         strip[key] = str(value) if isinstance(value, int) and value not in _INT32 else value
     refresh_colors(scene)
     return strip
+
+
+def check_scene(scene: bpy.types.Scene) -> None:
+    """Raises SequencerError for a scene that no take can be added to."""
+    if scene.library is not None:
+        raise SequencerError(f'The scene "{scene.name}" is linked from another file. Open that file to add a take.')
 
 
 def takes(scene: bpy.types.Scene, shot_name: str) -> list[Strip]:

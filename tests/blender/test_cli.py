@@ -299,3 +299,59 @@ def test_the_files_own_words_and_those_of_the_command_line(tmp_path):
     assert run(path, "prompt", "--template", "{lihgt}").returncode == 2
     missing = run(path, "prompt", "--template", "no such preset")
     assert missing.returncode == 2 and "no such preset" in missing.stderr
+
+
+@pytest.fixture
+def edit_and_set(tmp_path):
+    """A file saved in a scene without a camera; two others have one."""
+
+    def make(scene):
+        scene.name = "Edit"
+        for name, frames in (("Set", 10), ("Street", 20)):
+            other = bpy.data.scenes.new(name)
+            add_camera(other)
+            other.frame_end = frames
+
+    return save(tmp_path / "a.blend", make)
+
+
+def test_the_scene_is_chosen_by_name(edit_and_set, tmp_path):
+    for name, frames in (("Set", 10), ("Street", 20)):
+        brief = json.loads(run(edit_and_set, "brief", "--scene", name).stdout)
+        assert (brief["scene"], brief["shots"][0]["frame_end"]) == (name, frames)
+    assert run(edit_and_set, "prompt", "--scene", "Set").stdout.strip()
+    done = run(
+        edit_and_set, "render", "--dry-run", "--scene", "Street", "--model", TINY, "--mode", "first", "--size", "64x48",
+        "--output", tmp_path / "jobs",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    job = Path(done.stdout.splitlines()[-1])
+    assert json.loads((job / "request.json").read_text())["clip_frames"] == 20
+    assert (job / "conditioning" / "first.png").exists()
+
+
+@pytest.mark.parametrize("command", ["brief", "prompt", "render"])
+def test_a_scene_without_a_camera_names_those_that_have_one(edit_and_set, command):
+    for words in ((), ("--scene", "Edit")):
+        done = run(edit_and_set, command, *words)
+        (told,) = words_of(done)
+        assert done.returncode == 3 and "'Edit' has no camera" in told and "'Set', 'Street'" in told
+        assert "--scene" in told
+    done = run(edit_and_set, command, "--scene", "set")
+    assert done.returncode == 3 and "There are: 'Edit', 'Set', 'Street'." in words_of(done)[0]
+
+
+def test_scenes_of_one_name_in_libraries(tmp_path):
+    from wan_previs.scene.brief import SceneError
+    from wan_previs.scene.shots import scene_named
+
+    for name in ("a", "b"):
+        save(tmp_path / f"{name}.blend", lambda scene: setattr(scene, "name", "Set"))
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+    for name in ("a", "b"):
+        with bpy.data.libraries.load(str(tmp_path / f"{name}.blend"), link=True) as (_, wanted):
+            wanted.scenes = ["Set"]
+    with pytest.raises(SceneError, match=r"Several.*'Set' of a\.blend, 'Set' of b\.blend"):
+        scene_named("Set")
+    own = bpy.data.scenes.new("Set")
+    assert own.library is None and scene_named("Set") == own

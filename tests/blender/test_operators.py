@@ -256,3 +256,12 @@ def test_a_list_of_loras_reaches_the_settings_only_for_a_model_of_ones_own(two_s
     assert settings_of(bpy.context).loras == () and settings_of(bpy.context).dtype == "float32"
     bpy.ops.wan_previs.remove_lora(index=0)
     assert [lora.path for lora in state.loras] == [""]
+
+
+def test_generate_is_grey_in_a_scene_without_a_camera_and_says_which_has_one(two_shots):
+    assert bpy.ops.wan_previs.generate_all.poll()
+    bpy.context.window.scene = bpy.data.scenes.new("Edit")
+    bpy.context.scene.wan_previs.output = two_shots.wan_previs.output
+    assert not bpy.ops.wan_previs.generate_all.poll() and not bpy.ops.wan_previs.generate.poll()
+    with pytest.raises(RuntimeError, match=r"'Edit' has no camera, but there is one in: 'Scene'"):
+        bpy.ops.wan_previs.generate_all()
