@@ -18,7 +18,7 @@ from typing import Any
 
 from ..wan_engine.request import Cancelled, CheckpointError, GenerationError, UsageError, WanError
 from . import process, protocol
-from .jobs import ENDED, JobError, JobFolder, disk_trouble
+from .jobs import ENDED, JobError, JobFolder, disk_trouble, is_link
 
 MAX_READS_PER_POLL = 64
 # A longer pause between two polls is the fault of our own side (or the computer slept), not the worker's.
@@ -302,7 +302,8 @@ class EngineClient:
 
     def _death_in_words(self, code: int) -> tuple[str, int]:
         how = process.exit_in_words(code)
-        said = process.last_lines(self._job.log) if self._job is not None else ""
+        log = self._job.log if self._job is not None else self.log
+        said = "" if is_link(log) else process.last_lines(log)
         said = said or process.last_lines(self.log)
         said = f" Its last words: {said}" if said else ""
         if self._ready or code == process.KILLED:

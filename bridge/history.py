@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from .identity import Identity, Standing, read_identity, standing
-from .jobs import TRASH, JobError, JobFolder, JobState, disk_trouble, is_link, safe_name
+from .jobs import TRASH, JobError, JobFolder, JobState, disk_trouble, is_link, read_own, safe_name
 
 _TAKE = re.compile(r"(?P<stem>.+)-take-(?P<number>\d+)", re.IGNORECASE)
 
@@ -153,7 +153,7 @@ def copied(job: JobFolder, root: Path, stem: str) -> JobFolder:
 def read_report(job: JobFolder) -> dict[str, Any]:
     """The job's report; {} when there is none that can be read."""
     try:
-        report = json.loads(job.report.read_text(encoding="utf-8"))
+        report = json.loads(read_own(job.report))
     except (OSError, ValueError, RecursionError):
         return {}
     return report if isinstance(report, dict) else {}

@@ -14,7 +14,7 @@ from pathlib import Path, PurePath
 from typing import Any, Literal
 
 from ..wan_engine.request import OUTPUTS, GenerationRequest, WanError
-from .jobs import JobError, JobFolder, utc_now
+from .jobs import JobError, JobFolder, read_own, utc_now
 
 SCHEMA = "wan_previs.identity/1"
 # Of the .blend that asks: its own job; its own from before it was renamed, moved or first saved; another file's.
@@ -56,7 +56,7 @@ def write_identity(job: JobFolder, identity: Identity) -> None:
 def read_identity(job: JobFolder) -> Identity | None:
     """None for a folder that does not tell: one of an earlier version, or none of ours."""
     try:
-        data = json.loads(job.identity.read_text(encoding="utf-8"))
+        data = json.loads(read_own(job.identity))
     except (OSError, ValueError, RecursionError):
         return None
     if not isinstance(data, dict) or data.pop("schema", None) != SCHEMA:
@@ -126,7 +126,7 @@ def changes(
 
 def _changed_facts(job: JobFolder, now: Mapping[str, Any]) -> list[str]:
     try:
-        then = json.loads(job.brief.read_text(encoding="utf-8"))
+        then = json.loads(read_own(job.brief))
         facts, others = ({**brief, **brief["shots"][0]} for brief in (then, now))
     except (OSError, ValueError, KeyError, IndexError, TypeError, RecursionError):
         return ["scene"]

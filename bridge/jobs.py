@@ -182,7 +182,7 @@ class JobFolder:
         Raises JobError when it is not there or is no JSON object.
         """
         try:
-            data = json.loads(self.request.read_text(encoding="utf-8"))
+            data = json.loads(read_own(self.request))
         except FileNotFoundError:
             raise JobError(f"{self.path} is no job folder: it holds no request.json.") from None
         except OSError as error:
@@ -214,7 +214,7 @@ class JobFolder:
         Raises JobError when the file is there but cannot be read.
         """
         try:
-            data = json.loads(self.state.read_text(encoding="utf-8"))
+            data = json.loads(read_own(self.state))
             state = _state_from_json(data)
         except FileNotFoundError:
             return JobState("queued")
@@ -271,8 +271,8 @@ class JobFolder:
     def read_events(self) -> list[dict[str, Any]]:
         """The events so far, oldest first; a last line torn by a crash, or any other garbage, is left out."""
         try:
-            lines = self.events.read_bytes().split(b"\n")
-        except FileNotFoundError:
+            lines = read_own(self.events).split(b"\n")
+        except (FileNotFoundError, ValueError):
             return []
         except OSError as error:
             raise JobError(disk_trouble(error, self.path)) from error
@@ -344,6 +344,19 @@ def is_link(path: Path) -> bool:
     return stat.S_ISLNK(facts.st_mode)
 
 
+def read_own(path: Path) -> bytes:
+    """What a job's own file holds. Raises OSError, and ValueError for what is no file: a link to somewhere else, a pipe
+    or a device, which could be read for ever.
+    """
+    if is_link(path):
+        raise ValueError(f"{path} is a link to another place")
+    flags = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
+    with open(os.open(path, flags), "rb") as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise ValueError(f"{path} is no file")
+        return file.read()
+
+
 def open_own(path: Path, flags: int = 0) -> int:
     """A descriptor that appends to a job's own file, made when it is not there. A link is not followed, a file that
     other folders share (a hard link) is replaced by one of our own, a pipe is not waited for. Raises OSError.
@@ -354,7 +367,7 @@ def open_own(path: Path, flags: int = 0) -> int:
         facts = path.lstat()
         if stat.S_ISREG(facts.st_mode) and facts.st_nlink > 1:
             path.unlink()
-    flags |= os.O_WRONLY | os.O_CREAT | os.O_APPEND
+    flags |= os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0)
     return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0), 0o666)
 
 

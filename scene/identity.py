@@ -16,7 +16,7 @@ from typing import Any
 import bpy
 
 from .brief import SceneError
-from .shots import read_cuts
+from .shots import Cut, read_cuts
 
 KEY = "wan_previs_id"
 _SPACE = uuid.UUID("6f0c1d0e-6c2c-4a55-9d4b-1c7f0f4b8a35")
@@ -35,10 +35,7 @@ def scene_identifier(scene: bpy.types.Scene, file_name: str) -> str:
 
 def shot_identifiers(scene: bpy.types.Scene) -> dict[str, str]:
     """Of each shot by its name: its camera, and the how many-th of the camera's shots it is. {} without shots."""
-    try:
-        cuts, _warnings = read_cuts(scene)
-    except SceneError:
-        return {}
+    cuts = _cuts(scene)
     cameras = [_camera_identifier(cut.camera) for cut in cuts]
     seen: Counter[str] = Counter()
     shots = {}
@@ -52,7 +49,7 @@ def keep_identifiers(scene: bpy.types.Scene, file_name: str) -> None:
     """Store them in the scene and its shots' cameras, as far as these are of this file."""
     if scene.library is None:
         scene[KEY] = scene_identifier(scene, file_name) or uuid.uuid4().hex
-    for cut in read_cuts(scene)[0]:
+    for cut in _cuts(scene):
         if cut.camera.library is None and cut.camera.override_library is None:
             cut.camera[KEY] = _camera_identifier(cut.camera)
 
@@ -62,6 +59,13 @@ def part_copies(file_name: str) -> None:
     for block in (*bpy.data.scenes, *_cameras()):
         if KEY in block and block.library is None and _kept(block, _kin(block)) is None:
             block[KEY] = _identifier(block, _kin(block), "copy", file_name)
+
+
+def _cuts(scene: bpy.types.Scene) -> list[Cut]:
+    try:
+        return read_cuts(scene)[0]
+    except SceneError:
+        return []
 
 
 def _camera_identifier(camera: bpy.types.Object) -> str:

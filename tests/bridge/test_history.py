@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -193,3 +194,21 @@ def test_a_copy_goes_on_and_leaves_the_other_as_it_was(project):
     job.preview.symlink_to(Path("/etc/hostname"))
     with pytest.raises(JobError, match="link"):
         history.copied(job, project / "previs", "Wide")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+@pytest.mark.parametrize("name", ["request.json", "state.json", "events.jsonl", "identity.json", "report.json"])
+@pytest.mark.parametrize("kind", ["pipe", "link", "folder"])
+def test_what_is_no_file_is_never_read(project, name, kind):
+    """Looking for unfinished work must not hang Blender, nor read what lies elsewhere."""
+    job = make(project)
+    (job.path / name).unlink(missing_ok=True)
+    if kind == "pipe":
+        os.mkfifo(job.path / name)
+    elif kind == "link":
+        (job.path / name).symlink_to("/dev/zero")
+    else:
+        (job.path / name).mkdir()
+    offer = found(project)
+    assert offer is None or name in ("report.json", "state.json") or not offer.found.sure
+    assert history.read_report(job) == {}
