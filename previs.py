@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import bpy
 
@@ -63,6 +63,8 @@ CHOICES = {
     "correct": REPAIRS, "codec": CODECS,
 }  # fmt: skip
 Take = sequencer.Take
+# Whether interrupted work goes on: not, where nothing speaks against it, or whatever does.
+Resume = bool | Literal["surely"]
 Note = Callable[[str], None]  # is told what the user should know and is no error
 OurError = (SceneError, WanError, JobError, sequencer.SequencerError)
 
@@ -565,13 +567,13 @@ class Generation(Work):
     Raises SceneError or CheckpointError when made, before anything is done, if it cannot be started. A shot that
     fails does not stop the others; a missing engine or checkpoint does. `exit_status` is that of the first failure.
     With `resume` a shot whose last job was cut short goes on in its folder instead of being made anew, unless another
-    file may claim it or it was asked for otherwise; then it goes on only when the user is `sure`. Fields of the request
+    file may claim it or it was asked for otherwise; then it goes on only "surely". Fields of the request
     in `as_then` need not be as they were. A generation of several takes ends with `overview`, one picture of them all.
     """
 
     def __init__(
-        self, scene: bpy.types.Scene, settings: Settings, names: Sequence[str] | None = None, resume: bool = False,
-        sure: bool = False, as_then: Collection[str] = (),
+        self, scene: bpy.types.Scene, settings: Settings, names: Sequence[str] | None = None, resume: Resume = False,
+        as_then: Collection[str] = (),
     ) -> None:  # fmt: skip
         super().__init__(scene, settings)
         sequencer.check_scene(scene)
@@ -587,7 +589,7 @@ class Generation(Work):
         self.size = size_of(scene, settings, model)
         jobs_root(settings)
         self._client = engine_client(settings)
-        self._resume, self._sure, self._as_then = resume, sure, as_then
+        self._resume, self._as_then = resume, as_then
 
     @property
     def shots(self) -> list[str]:
@@ -664,7 +666,7 @@ class Generation(Work):
             return None
         wish = wish_of(scene, self.brief, shot, self.settings)
         found = ownership.doubts(offer, wish, self._as_then)
-        if found and not (self._sure and offer.frames == shot.frame_count):
+        if found and not (self._resume == "surely" and offer.frames == shot.frame_count):
             self.progress.note(
                 f"{shot.name} is made anew, not continued in {offer.job.path.name}: {'; '.join(found)}. "
                 "That folder stays as it is."

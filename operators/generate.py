@@ -19,8 +19,7 @@ class Generate(Work):
     """All ways of generating; they differ in `wanted` and in whether interrupted work goes on."""
 
     bl_options: ClassVar[set[str]] = {"UNDO"}
-    resume = False
-    sure = False
+    resume: previs.Resume = False
     _generation: previs.Generation
     _picture: LivePicture | None = None
     _pictures = 0
@@ -49,7 +48,7 @@ class Generate(Work):
         try:
             brief, warnings = previs.read_shots(scene)
             show_shots(scene, brief, warnings, settings)
-            self._generation = previs.Generation(scene, settings, self.wanted(context), self.resume, self.sure)
+            self._generation = previs.Generation(scene, settings, self.wanted(context), self.resume)
         except previs.OurError as error:
             session.end([str(error)])
             self.report({"ERROR"}, str(error))
@@ -147,7 +146,6 @@ class WANPREVIS_OT_resume(Generate, bpy.types.Operator):
 
     bl_idname = "wan_previs.resume"
     bl_label = "Continue Shot"
-    resume = True
 
     shot: StringProperty(name="Shot", description="Name of the shot; empty for the active one", options={"SKIP_SAVE"})
     sure: BoolProperty(
@@ -155,6 +153,10 @@ class WANPREVIS_OT_resume(Generate, bpy.types.Operator):
         description="Go on as it was asked for then, though another file may claim the work or the shot has changed",
         options={"SKIP_SAVE"},
     )
+
+    @property
+    def resume(self) -> previs.Resume:
+        return "surely" if self.sure else True
 
     def wanted(self, context: bpy.types.Context) -> Sequence[str]:
         return [self.shot or context.scene.wan_previs.active.name]

@@ -322,3 +322,31 @@ def test_a_renamed_file_deletes_its_own_takes(scene, project):
     save(project / "a.blend")
     (project / "a.blend").rename(project / "b.blend")
     assert "trash" in previs.delete_take(load(project / "b.blend"), name) and not job.path.exists()
+
+
+@pytest.mark.engine
+def test_the_button_goes_on_with_anothers_work_only_when_the_user_is_sure(scene, project):
+    settings = replace(SETTINGS, steps=2)
+    wan_previs.register()
+    try:
+        scene = save(project / "a.blend")
+        job = cut_short(scene, settings)
+        before = {str(path): path.read_bytes() for path in job.path.rglob("*") if path.is_file()}
+        scene = save(project / "b.blend")
+        state, session = scene.wan_previs, bpy.context.window_manager.wan_previs
+        state.model, state.checkpoint, state.mode, state.steps = "CUSTOM", str(TINY), "TEXT", 2
+        state.size, state.width, state.height, state.seed = "CUSTOM", 64, 48, 5
+        assert bpy.ops.wan_previs.resume(shot="Wide") == {"FINISHED"}
+        assert "made anew" in session.notes[0].text and "a.blend" in session.notes[0].text
+        (take,) = previs.takes_of(scene, "Wide")
+        assert JobFolder(take.folder).read_request()["seed"] == 5
+        shutil.rmtree(take.folder)  # a finished clip ends the offer
+        assert bpy.ops.wan_previs.resume_surely(shot="Wide") == {"FINISHED"}
+        take = previs.takes_of(scene, "Wide")[-1]
+        assert JobFolder(take.folder).read_request()["seed"] == 0 and take.folder != str(job.path)
+        assert read_identity(JobFolder(take.folder)).file == "../b.blend"
+        assert before == {str(path): path.read_bytes() for path in job.path.rglob("*") if path.is_file()}
+    finally:
+        previs.close_engine()
+        bpy.ops.wm.read_factory_settings(use_empty=True)
+        wan_previs.unregister()
