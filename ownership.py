@@ -83,6 +83,9 @@ def doubts(offer: history.Unfinished, wish: Wish, as_then: Collection[str] = ())
     in `as_then` may have changed. Raises JobError.
     """
     words = [] if offer.found.sure else [offer.found.owner]
+    identity = offer.found.identity
+    if identity is not None and identity.fingerprint == fingerprint(wish.asked):
+        as_then = {*as_then, "last_image"}  # left out since, because the shot ends as it begins
     if changed := changes(offer.job, wish.asked, wish.facts, as_then):
         *others, last = changed
         words.append(f"since then changed: {', '.join(others)}{' and ' if others else ''}{last}")

@@ -199,11 +199,32 @@ def prepare(scene: bpy.types.Scene, brief: Brief, shot: Shot, settings: Settings
         if wish.mode != "text":
             last = wish.mode == "first_last"
             frames = conditioning.render_first_last(scene, shot, wish.size, job.conditioning, last=last)
-        job.write_request(replace(wish.request, light=expected_light(scene, shot, settings, frames)))
+        request = replace(wish.request, light=expected_light(scene, shot, settings, frames))
+        if "last" in frames and not _holds_last(scene, shot, settings, frames, note):
+            request = replace(request, last_image=None)
+            frames["last"].unlink()
+        job.write_request(request)
     except BaseException as error:
         job.mark_ended("failed", str(error) or "Stopped.", getattr(error, "exit_status", 130))
         raise
     return job
+
+
+def _holds_last(scene: bpy.types.Scene, shot: Shot, settings: Settings, frames: Mapping[str, Path], note: Note) -> bool:
+    """Whether a clip that is to be held at both ends is held at the last one: between two pictures that are the same
+    the model stands still, whatever happens in the scene. An explicit mode is obeyed.
+    """
+    if shot.frame_count < 3 or not conditioning.same_picture(frames["first"], frames["last"]):
+        return True
+    if not conditioning.moves_between(scene, shot):
+        note(f'Nothing is seen to move in the shot "{shot.name}", so its clip will stand still.')
+        return True
+    told = f'The shot "{shot.name}" ends as it begins, though it moves in between'
+    if settings.mode == AUTO and "first" in outline(settings.checkpoint).modes:
+        note(f"{told}: its clip is held to the first frame alone, for between two equal frames it would stand still.")
+        return False
+    note(f"{told}; held to both frames its clip may stand still. Mode first lets it move, or a cut at the turn.")
+    return True
 
 
 def wish_of(

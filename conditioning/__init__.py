@@ -4,5 +4,9 @@
 from .frames import frame_shape, render_first_last
 from .light_curve import PredictedLight, predict_light, render_light
 from .preserve import preserved
+from .stillness import moves_between, same_picture
 
-__all__ = ["PredictedLight", "frame_shape", "predict_light", "preserved", "render_first_last", "render_light"]
+__all__ = [
+    "PredictedLight", "frame_shape", "moves_between", "predict_light", "preserved", "render_first_last",
+    "render_light", "same_picture",
+]  # fmt: skip

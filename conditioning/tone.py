@@ -10,6 +10,7 @@ import math
 import tempfile
 from array import array
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import bpy
@@ -57,12 +58,32 @@ def mean_rgb(path: Path) -> tuple[float, float, float]:
     return red, green, blue
 
 
+def block_means(path: Path, columns: int, rows: int) -> list[float]:
+    """Mean display value 0..1 of each channel of each of `columns` x `rows` blocks of a picture file; as many as it
+    has pixels where those are fewer.
+    """
+    pixels, (width, height) = _read(path)
+    columns, rows = min(columns, width), min(rows, height)
+    means = []
+    for bottom, top in pairwise(height * row // rows for row in range(rows + 1)):
+        for left, right in pairwise(width * column // columns for column in range(columns + 1)):
+            lines = [(4 * (y * width + left), 4 * (y * width + right)) for y in range(bottom, top)]
+            count = (right - left) * (top - bottom)
+            means += [sum(sum(pixels[a + channel : b : 4]) for a, b in lines) / count for channel in range(3)]
+    return means
+
+
 def _pixels(path: Path) -> array:
     """RGBA values as stored in an 8-bit file, 0..1, rows from the bottom."""
+    return _read(path)[0]
+
+
+def _read(path: Path) -> tuple[array, tuple[int, int]]:
+    """`_pixels` with the picture's (width, height)."""
     image = bpy.data.images.load(str(path))
     try:
         pixels = array("f", bytes(4 * len(image.pixels)))
         image.pixels.foreach_get(pixels)
-        return pixels
+        return pixels, (image.size[0], image.size[1])
     finally:
         bpy.data.images.remove(image)

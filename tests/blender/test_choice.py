@@ -3,13 +3,16 @@
 
 import json
 import struct
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import bpy
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from wan_previs import previs
+from wan_previs import ownership, previs
+from wan_previs.bridge.identity import read_identity
 from wan_previs.wan_engine.outline import outline
 from wan_previs.wan_engine.request import UsageError
 from wan_previs.wan_engine.sizes import squeeze
@@ -171,3 +174,82 @@ def test_the_machine_chooses_precision_and_offload_unless_they_are_stated(scene,
     report = json.loads((generation.clips[0].parent / "report.json").read_text())
     assert (report["dtype"], report["offload"]) == ("bfloat16", "block")
     assert not any("Chosen" in note for note in generation.progress.notes)
+
+
+def animate(item, path, *keys):
+    """Key a property at (frame, value) pairs."""
+    for frame, value in keys:
+        setattr(item, path, value)
+        item.keyframe_insert(path, frame=frame)
+
+
+def turntable(scene):
+    """A cube with a knob turns once round; the last frame is the first again."""
+    bpy.ops.mesh.primitive_cube_add(size=0.8, location=(1.3, 0, 0))
+    bpy.context.object.parent = scene.objects["Cube"]
+    animate(scene.objects["Cube"], "rotation_euler", (1, (0, 0, 0)), (10, (0, 0, 6.2831853)))
+
+
+def there_and_back(scene):
+    animate(scene.camera, "location", (1, (0, -8, 1)), (5, (1.5, -8, 1)), (10, (0, -8, 1)))
+
+
+def light_comes_and_goes(scene):
+    animate(scene.objects["Sun"].data, "energy", (1, 0.2), (5, 3.0), (10, 0.2))
+
+
+def small_thing_crosses(scene):
+    bpy.ops.mesh.primitive_cube_add(size=0.3)
+    animate(bpy.context.object, "location", (1, (-2, -2, 1)), (10, (2, -2, 1)))
+
+
+def day_passes(scene):
+    animate(scene.objects["Sun"].data, "energy", (1, 0.5), (10, 3.0))
+
+
+@pytest.fixture
+def lit(scene):
+    sun = bpy.data.objects.new("Sun", bpy.data.lights.new("Sun", "SUN"))
+    sun.rotation_euler = (0.9, 0.0, 0.4)
+    scene.collection.objects.link(sun)
+    set_frame(scene, 160, 90)
+    return scene
+
+
+@pytest.mark.parametrize("returns", [turntable, there_and_back, light_comes_and_goes])
+@pytest.mark.parametrize("mode", ["auto", "first_last"])
+def test_a_shot_that_returns_to_its_first_picture_is_let_move(lit, tmp_path, returns, mode):
+    returns(lit)
+    before = lit.frame_current
+    request, job, notes = prepared(lit, previs.Settings(mode=mode, output=tmp_path))
+    (told,) = [note for note in notes if "ends as it begins" in note]
+    assert lit.frame_current == before
+    assert (request["last_image"] is None) == (mode == "auto") == ("first frame alone" in told)
+    assert (job.conditioning / "last.png").exists() == (mode == "first_last")
+    assert request["light"]["times"]
+
+
+@pytest.mark.parametrize("mode", ["auto", "first_last"])
+def test_a_shot_in_which_nothing_moves_may_stand_still_and_is_told(lit, tmp_path, mode):
+    request, _, notes = prepared(lit, previs.Settings(mode=mode, output=tmp_path))
+    assert request["last_image"] and any("Nothing is seen to move" in note for note in notes)
+
+
+@pytest.mark.parametrize("moves", [small_thing_crosses, day_passes])
+def test_a_shot_that_ends_elsewhere_is_held_at_both_ends(lit, tmp_path, moves):
+    moves(lit)
+    request, _, notes = prepared(lit, previs.Settings(output=tmp_path))
+    assert request["last_image"] and not any("move" in note for note in notes)
+
+
+def test_what_the_pictures_ruled_out_is_no_change_of_the_users(lit, tmp_path):
+    """The job of a shot that returns goes on without a question about its mode."""
+    turntable(lit)
+    chosen = previs.Settings(output=tmp_path)
+    _, job, _ = prepared(lit, chosen)
+    brief, _ = previs.read_shots(lit)
+    offer = SimpleNamespace(job=job, found=SimpleNamespace(sure=True, identity=read_identity(job)))
+    wish = previs.wish_of(lit, brief, brief.shots[0], chosen)
+    assert ownership.doubts(offer, wish) == []
+    other = previs.wish_of(lit, brief, brief.shots[0], replace(chosen, mode="first", seed=4))
+    assert "seed" in " ".join(ownership.doubts(offer, other))
