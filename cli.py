@@ -305,7 +305,8 @@ def _save(path: Path | None, generation: previs.Generation) -> int:
 
 def _dry_run(args: argparse.Namespace, settings: previs.Settings) -> int:
     brief, warnings = previs.read_shots(_scene(args), args.shot)
-    _warn([*warnings, *previs.contradictions_of(brief, settings)])
+    model = previs.outline(settings.checkpoint)
+    _warn([*warnings, *previs.contradictions_of(brief, settings), *previs.lengths_of(brief, settings, model)])
     told: dict[str, None] = {}
     for shot in brief.shots:
         print(previs.prepare(_scene(args), brief, shot, settings, note=told.setdefault).path, file=args.stream)

@@ -24,7 +24,7 @@ from .bridge.jobs import JobError, JobFolder
 from .bridge.progress import SHARES, Progress
 from .bridge.tool import EngineTool
 from .conditioning import light_curve
-from .prompting import DEFAULT_TEMPLATE, StructuredPrompt, TemplateError, build_prompt, joined, parse_template
+from .prompting import DEFAULT_TEMPLATE, StructuredPrompt, TemplateError, build_prompt, joined, length, parse_template
 from .scene.brief import Brief, SceneError, Shot
 from .scene.losses import losses
 from .scene.reader import read_brief
@@ -45,6 +45,7 @@ from .wan_engine.request import (
     GenerationRequest,
     LightCurve,
     Lora,
+    PromptPart,
     SunPlace,
     UsageError,
     WanError,
@@ -56,6 +57,7 @@ NANO = ADDON_DIR / "checkpoints" / "nano"
 TOLD_SQUEEZE = 0.03  # the user is told of a picture that is squeezed more than this
 RAW = "raw"  # the folder of a job's frames as the model made them, before any finishing
 OVERVIEW = "overview.png"
+TOKENS_A_WORD = 1.3  # of our own sentences; names and rare words take more
 # What the engine lets one choose from.
 CHOICES = {
     "mode": (AUTO, *MODES),
@@ -174,6 +176,20 @@ def contradictions_of(brief: Brief, settings: Settings) -> list[str]:
     return [warning.message for shot in brief.shots for warning in prompt_of(brief, shot, settings).warnings]
 
 
+def lengths_of(brief: Brief, settings: Settings, model: Outline) -> list[str]:
+    """Warnings of texts that are probably longer than the model reads; only the engine can count exactly."""
+    most, told = int(model.text_length / TOKENS_A_WORD), []
+    for shot in brief.shots:
+        prompt = prompt_of(brief, shot, settings)
+        for name, text in (("prompt", prompt.text("en")), ("negative prompt", prompt.negative(model.negative) or "")):
+            if length(text) > most:
+                told.append(
+                    f"The {name} of shot {shot.name} is {length(text)} words long, and {model.title} reads about "
+                    f"{most}. What does not fit is left out, in the end of your own words too; make them shorter."
+                )
+    return told
+
+
 def jobs_root(settings: Settings) -> Path:
     """Where job folders go. Raises SceneError for an unsaved file without a chosen folder."""
     if settings.output is not None:
@@ -285,6 +301,7 @@ def request_of(
     request = GenerationRequest(
         checkpoint=str(settings.checkpoint),
         prompt=prompt.text("en"),
+        prompt_parts=tuple(PromptPart(sentence.text, int(sentence.rank)) for sentence in prompt.sentences("en")),
         negative=prompt.negative(model.negative) if prompt.negative_text else None,
         image=None if mode == "text" else "conditioning/first.png",
         last_image="conditioning/last.png" if mode == "first_last" else None,
@@ -605,6 +622,7 @@ class Generation(Work):
         self.brief, warnings = read_shots(scene, names)
         self.warnings = [*warnings, *contradictions_of(self.brief, settings)]
         model = outline(settings.checkpoint)
+        self.warnings += lengths_of(self.brief, settings, model)
         if not resume:  # a job that goes on keeps what it was made with
             mode_of(settings, model)
         self.size = size_of(scene, settings, model)

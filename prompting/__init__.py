@@ -2,6 +2,7 @@
 """From a shot brief to the words Wan was trained on: English and Chinese text from one structured prompt. No bpy."""
 
 from .build import build_prompt
+from .chinese import length
 from .contradictions import contradictions
 from .structured import Contradiction, StructuredPrompt
 from .template import DEFAULT as DEFAULT_TEMPLATE
@@ -18,5 +19,6 @@ __all__ = [
     "build_prompt",
     "contradictions",
     "joined",
+    "length",
     "parse_template",
 ]

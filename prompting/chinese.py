@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from .compose import compose, told_by_user
-from .fit import Sentence
+from .fit import Rank, Sentence
 from .vocabulary import ADJECTIVES, COLORS, NOUNS, TERMS
 from .weave import ended
 
@@ -131,22 +131,24 @@ ANGLES = {"eye_level": "平视", "low": "低角度", "high": "高角度", "over_
 LENSES = {"fisheye": "鱼眼镜头", "wide": "广角镜头", "medium": "标准镜头", "long": "长焦镜头"}
 
 
-def write(prompt: StructuredPrompt) -> str:
-    """The Chinese text of the prompt. A noun that has no entry in `vocabulary.NOUNS` stays as it is."""
+def write(prompt: StructuredPrompt) -> list[Sentence]:
+    """The Chinese sentences of the prompt. A noun that has no entry in `vocabulary.NOUNS` stays as it is."""
     parts = {
-        "terms": [Sentence("，".join(TERMS[term][1] for term in prompt.terms) + "。" if prompt.terms else "")],
-        "subject": [Sentence(_subjects(prompt), 1)],
-        "action": [Sentence(_motion(subject), 2) for subject in prompt.subjects],
+        "terms": [
+            Sentence("，".join(TERMS[term][1] for term in prompt.terms) + "。" if prompt.terms else "", Rank.TERMS)
+        ],
+        "subject": [Sentence(_subjects(prompt))],
+        "action": [Sentence(_motion(subject), Rank.ACTION) for subject in prompt.subjects],
         "light": [
             *map(Sentence, _sun(prompt)),
             *([Sentence(_sky_light(prompt.sky_light))] if prompt.sky_light else []),
-            *(Sentence(_lamp(lamp), 4) for lamp in prompt.lamps),
-            *(Sentence(_glow(glow), 4) for glow in prompt.glows),
+            *(Sentence(_lamp(lamp), prompt.rank_of(lamp)) for lamp in prompt.lamps),
+            *(Sentence(_glow(glow), Rank.LAMPS) for glow in prompt.glows),
         ],
-        "camera": [Sentence(_camera(prompt))],
-        "setting": [Sentence(text, 3) for text in _surroundings(prompt)],
+        "camera": [Sentence(_camera(prompt), Rank.CAMERA)],
+        "setting": [Sentence(text, Rank.SETTING) for text in _surroundings(prompt)],
     }
-    return "".join(compose(prompt, parts, _spare(prompt), length, lambda text: ended(text, "。")))
+    return compose(prompt, parts, _spare(prompt), length, lambda text: ended(text, "。"))
 
 
 def length(text: str) -> int:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from .fit import MOST, Sentence, fit
+from .fit import MOST, Rank, Sentence, fit
 from .template import parse_template
 from .weave import weave
 
@@ -20,7 +20,7 @@ def compose(
     spare: Sequence[tuple[str, str]],
     length: Callable[[str], int],
     finish: Callable[[str], str],
-) -> list[str]:
+) -> list[Sentence]:
     """The sentences of a prompt. `parts` are a language's sentences by the names of `template.PARTS`, `spare` pairs of
     a part and a sentence that may fill a short text; `length` counts words, `finish` makes a
     sentence of words of the user's. Where the user's words are longer than a
@@ -38,10 +38,9 @@ def compose(
     sentences: list[Sentence] = []
     last: list[Sentence] = []
     for piece in pieces:
-        if piece.text:
-            sentences.append(Sentence(finish(piece.text)))
-        words = [Sentence(finish(text)) for text in own.get(piece.part, ()) if text]
-        long = piece.part == "user" and sum(length(word.text) for word in words) > MOST
+        texts = [piece.text] if piece.text else own.get(piece.part, ())
+        words = [Sentence(finish(text), Rank.OWN) for text in texts if text]
+        long = sum(length(word.text) for word in words) > MOST
         (last if long else sentences).extend(words)
         sentences += parts.get(piece.part, ())
     return fit(sentences, [text for part, text in spare if part in told], length, last)

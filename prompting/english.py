@@ -8,7 +8,7 @@ import re
 from typing import TYPE_CHECKING
 
 from .compose import compose, told_by_user
-from .fit import Sentence
+from .fit import Rank, Sentence
 from .vocabulary import TERMS
 from .weave import ended
 
@@ -135,22 +135,22 @@ _PLURAL = re.compile(  # a noun that stands for several things, or that is count
 AMOUNTS = {"slightly": " slightly", "clearly": "", "far": " far", None: ""}
 
 
-def write(prompt: StructuredPrompt) -> str:
-    """The English text of the prompt."""
+def write(prompt: StructuredPrompt) -> list[Sentence]:
+    """The English sentences of the prompt."""
     parts = {
-        "terms": [Sentence(_capital(", ".join(TERMS[term][0] for term in prompt.terms)) + "." if prompt.terms else "")],
-        "subject": [Sentence(_subjects(prompt), 1)],
-        "action": [Sentence(_motion(subject), 2) for subject in prompt.subjects],
+        "terms": [Sentence(_finished(", ".join(TERMS[term][0] for term in prompt.terms)), Rank.TERMS)],
+        "subject": [Sentence(_subjects(prompt))],
+        "action": [Sentence(_motion(subject), Rank.ACTION) for subject in prompt.subjects],
         "light": [
             *map(Sentence, _sun(prompt)),
             *([Sentence(_sky_light(prompt.sky_light))] if prompt.sky_light else []),
-            *(Sentence(_lamp(lamp), 4) for lamp in prompt.lamps),
-            *(Sentence(_glow(glow), 4) for glow in prompt.glows),
+            *(Sentence(_lamp(lamp), prompt.rank_of(lamp)) for lamp in prompt.lamps),
+            *(Sentence(_glow(glow), Rank.LAMPS) for glow in prompt.glows),
         ],
-        "camera": [Sentence(_camera(prompt))],
-        "setting": [Sentence(text, 3) for text in _surroundings(prompt)],
+        "camera": [Sentence(_camera(prompt), Rank.CAMERA)],
+        "setting": [Sentence(text, Rank.SETTING) for text in _surroundings(prompt)],
     }
-    return " ".join(compose(prompt, parts, _spare(prompt), lambda text: len(text.split()), _finished))
+    return compose(prompt, parts, _spare(prompt), lambda text: len(text.split()), _finished)
 
 
 def _subjects(prompt: StructuredPrompt) -> str:

@@ -5,32 +5,47 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from enum import IntEnum
 
 LEAST, MOST = 60, 200
 
 
+class Rank(IntEnum):
+    """What a text that is too long can do without: the highest goes first. Nothing is left out of the user's OWN words
+    and of what tells light and subject (MAIN); camera and terms go only where the model could not read them."""
+
+    OWN = -1
+    MAIN = 0
+    CAMERA = 1
+    TERMS = 2
+    ACTION = 3
+    SETTING = 4
+    LAMPS = 5
+
+
 @dataclass(frozen=True)
 class Sentence:
-    """A sentence of a prompt; `rank` 0 stays always, of the others the highest goes first."""
+    """A sentence of a prompt."""
 
     text: str
-    rank: int = 0
+    rank: Rank = Rank.MAIN
 
 
 def fit(
     sentences: Sequence[Sentence], spare: Sequence[str], length: Callable[[str], int], last: Sequence[Sentence] = ()
-) -> list[str]:
+) -> list[Sentence]:
     """The sentences that fit: spare ones are added while the text is shorter than LEAST, optional ones taken away
     while it is longer than MOST. What must stay may still be longer, and where facts are few a text stays shorter.
-    `last` comes after the spare ones."""
-    chosen = [sentence for sentence in (*sentences, *last) if sentence.text]
-    end = len(chosen) - sum(bool(sentence.text) for sentence in last)
-    chosen[end:end] = [Sentence(text) for text in _needed(spare, LEAST - _total(chosen, length), length)]
-    while _total(chosen, length) > MOST and any(sentence.rank for sentence in chosen):
+    `last` comes after the spare ones; it is longer than MOST by itself, and so counts for nothing."""
+    end = [sentence for sentence in last if sentence.text]
+    chosen = [sentence for sentence in sentences if sentence.text]
+    missing = LEAST - _total([*chosen, *end], length)
+    chosen += [Sentence(text, Rank.LAMPS) for text in _needed(spare, missing, length)]
+    while _total(chosen, length) > MOST and any(sentence.rank >= Rank.ACTION for sentence in chosen):
         highest = max(sentence.rank for sentence in chosen)
         drop = max(i for i, sentence in enumerate(chosen) if sentence.rank == highest)
         del chosen[drop]
-    return [sentence.text for sentence in chosen]
+    return [*chosen, *end]
 
 
 def _needed(spare: Sequence[str], missing: int, length: Callable[[str], int]) -> list[str]:

@@ -28,7 +28,9 @@ from ..scene.brief import (
     Weather,
 )
 from . import chinese, english, template
+from .fit import Rank, Sentence
 
+SPACE = {"en": " ", "zh": ""}  # between sentences
 SCHEMA = "wan_previs.prompt/1"
 
 Language = Literal["en", "zh"]
@@ -189,7 +191,17 @@ class StructuredPrompt:
     def text(self, language: Language = "en") -> str:
         """The prompt in plain sentences; the same prompt gives the same text. 60 to 200 words (characters in
         Chinese) as far as the facts reach: optional facts give way above, framing is spelled out below."""
+        sentences = self.sentences(language)
+        return SPACE[language].join(sentence.text for sentence in sentences)
+
+    def sentences(self, language: Language = "en") -> list[Sentence]:
+        """What `text` is made of, with what can be left out first where a model reads less."""
         return _writer(language)(self)
+
+    def rank_of(self, lamp: LampLight) -> Rank:
+        """What leads the light is not left out: the strongest lamp, where there is no sun and no sky."""
+        leads = self.sun is None and self.sky_light is None and lamp is self.lamps[0]
+        return Rank.MAIN if leads else Rank.LAMPS
 
     def subjects_by_position(self) -> dict[Position | None, list[SubjectWords]]:
         """The subjects that stand in the same part of the picture, in the order of their first ones."""
@@ -215,7 +227,7 @@ class StructuredPrompt:
         return {"schema": SCHEMA, **fields, "negative": negative, "text": text}
 
 
-def _writer(language: str) -> Callable[[StructuredPrompt], str]:
+def _writer(language: str) -> Callable[[StructuredPrompt], list[Sentence]]:
     writers = {"en": english.write, "zh": chinese.write}
     if language not in writers:
         raise ValueError(f"There is no prompt in {language!r}; choose en or zh.")

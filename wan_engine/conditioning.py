@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -13,7 +14,9 @@ from .networks import Networks, no_numbers
 from .plan import Plan
 from .prompt_cache import PromptCache, prompt_key
 from .run import Run
-from .text import PromptTokenizer
+from .text import PromptTokenizer, fitted
+
+_SHOWN = 120  # letters of what was cut off
 
 
 @dataclass(frozen=True)
@@ -53,13 +56,19 @@ def encode_texts(plan: Plan, networks: Networks, run: Run, cache: PromptCache | 
     What the cache holds is not encoded again; the text encoder is opened only when something is missing.
     """
     needed = plan.guide if plan.boundary is not None else plan.guide[:1]
-    prompts = [plan.prompt] if all(g == 1 for g in needed) else [plan.prompt, plan.negative]
+    tokenizer = PromptTokenizer(networks.checkpoint.open_tokenizer(), networks.checkpoint.config.text_len)
+    prompts = [_readable(plan, tokenizer, run)]
+    if any(g != 1 for g in needed):
+        prompts.append(plan.negative)
+        _tell_cut("negative prompt", plan.negative, tokenizer, run)
     if cache is None:
-        return _encode_prompts(prompts, networks, run)
+        return _encode_prompts(prompts, tokenizer, networks, run)
     keys = {prompt: prompt_key(networks.checkpoint, prompt, networks.options.dtype) for prompt in prompts}
     found = {prompt: cache.get(key) for prompt, key in keys.items()}
     missing = [prompt for prompt, rows in found.items() if rows is None]
-    for prompt, rows in zip(missing, _encode_prompts(missing, networks, run) if missing else [], strict=True):
+    for prompt, rows in zip(
+        missing, _encode_prompts(missing, tokenizer, networks, run) if missing else [], strict=True
+    ):
         found[prompt] = rows
         try:
             cache.put(keys[prompt], rows)
@@ -69,9 +78,32 @@ def encode_texts(plan: Plan, networks: Networks, run: Run, cache: PromptCache | 
     return [rows.to(networks.device) for prompt in prompts if (rows := found[prompt]) is not None]
 
 
-def _encode_prompts(prompts: Sequence[str], networks: Networks, run: Run) -> list[Tensor]:
-    checkpoint = networks.checkpoint
-    tokenizer = PromptTokenizer(checkpoint.open_tokenizer(), checkpoint.config.text_len)
+def _readable(plan: Plan, tokenizer: PromptTokenizer, run: Run) -> str:
+    """The prompt without the sentences that keep the model from reading it whole, where these are known; what is left
+    out is told."""
+    prompt = plan.prompt
+    if plan.prompt_parts:
+        prompt, gone = fitted(plan.prompt_parts, lambda text: tokenizer.count(text) <= tokenizer.length)
+        if gone:
+            count = tokenizer.count(plan.prompt)
+            run.note(
+                f"The prompt has {count} tokens and the model reads {tokenizer.length}; left out: {' '.join(gone)}"
+            )
+        if prompt != plan.prompt:
+            run.facts["prompt_read"] = prompt
+    _tell_cut("prompt", prompt, tokenizer, run)
+    return prompt
+
+
+def _tell_cut(name: str, prompt: str, tokenizer: PromptTokenizer, run: Run) -> None:
+    lost = tokenizer.beyond(prompt)
+    if lost:
+        count, length = tokenizer.count(prompt), tokenizer.length
+        shown = textwrap.shorten(lost, _SHOWN, placeholder=" …") if " " in lost else lost[:_SHOWN]
+        run.note(f'The {name} has {count} tokens and the model reads {length}; cut off from here on: "{shown}"')
+
+
+def _encode_prompts(prompts: Sequence[str], tokenizer: PromptTokenizer, networks: Networks, run: Run) -> list[Tensor]:
     ids = [tokenizer(prompt) for prompt in prompts]
     if networks.options.offload != "none":
         rows = networks.stream_text(ids, run.check_cancel)
@@ -81,7 +113,7 @@ def _encode_prompts(prompts: Sequence[str], networks: Networks, run: Run) -> lis
             rows = [encoder(torch.tensor([tokens], device=networks.device))[0].float() for tokens in ids]
         networks.release()
     if not all(torch.isfinite(row).all() for row in rows):
-        raise no_numbers("The text encoder", checkpoint.text_encoder, networks.options.dtype)
+        raise no_numbers("The text encoder", networks.checkpoint.text_encoder, networks.options.dtype)
     return rows
 
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from .layouts import Layout, find_layout, read_own_facts
 from .request import AUTO, CheckpointError, UsageError
 from .sizes import Size, nearest_size
 
+TEXT_LENGTH = 512  # of the published models
 MODES = {"first_last": "a first and a last frame", "first": "a first frame", "text": "text alone"}
 _ANY_SHAPE, _OWN_SHAPE = 0.03, 0.07  # the squeeze up to which a trained size goes first; see Outline.size_for
 _WIDE_LATENT = 48  # latent channels of the 2.2 autoencoder, whose latents stand for 16x16 pixels
@@ -24,6 +26,7 @@ class Outline:
     `cover` tells that a picture of another shape is covered and cropped (the 2.2 5B model) instead of stretched;
     `negative` is the negative prompt that is used when none is given. `sizes` are those it was trained at, `only_these`
     tells that it has seen no others, as checkpoints of our own. `modes` are what its clips can be held to, best first.
+    `text_length` is how many tokens of a prompt are read.
     """
 
     title: str
@@ -34,6 +37,7 @@ class Outline:
     sizes: tuple[Size, ...] = ()
     only_these: bool = False
     modes: tuple[str, ...] = ("first_last", "first")
+    text_length: int = TEXT_LENGTH
 
     def mode_for(self, asked: str) -> str:
         """What a clip is held to: what was `asked`, or with AUTO the best that the model can do. Raises UsageError for
@@ -79,7 +83,20 @@ def outline(place: Path) -> Outline:
         only_these="sizes" in own,
         modes=_modes(row, own.get("text_to_video")),
         negative=str(own.get("negative", row.negative)),
+        text_length=_text_length(found),
     )
+
+
+def _text_length(found: Layout) -> int:
+    """As the transformer's config.json says; what is wrong with that file shows when it is loaded."""
+    for path in found.settings.values():
+        try:
+            length = json.loads(path.read_text(encoding="utf-8"))["text_len"] if path else None
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+        if isinstance(length, int) and length > 0:
+            return length
+    return TEXT_LENGTH
 
 
 def _modes(row: models.Model, text_to_video: object) -> tuple[str, ...]:

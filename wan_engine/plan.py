@@ -15,7 +15,7 @@ from . import images
 from .checkpoint import Checkpoint
 from .models import Model
 from .pictures import read_picture
-from .request import GenerationRequest, UsageError, check_frames
+from .request import GenerationRequest, PromptPart, UsageError, check_frames
 from .sizes import SAME_AREA, Size, check_size, size_for_cover, size_for_picture
 
 
@@ -43,6 +43,7 @@ class Plan:
     last: Tensor | None
     warnings: tuple[str, ...]
     clip_pictures: tuple[Tensor, ...] = ()
+    prompt_parts: tuple[PromptPart, ...] = ()
 
     def expert(self, timestep: float) -> str:
         """high from the boundary up, low below it, dense when there is but one."""
@@ -100,6 +101,7 @@ def make_plan(request: GenerationRequest, checkpoint: Checkpoint, stride: tuple[
         first=pictures.first,
         last=pictures.last,
         clip_pictures=pictures.clip,
+        prompt_parts=request.prompt_parts,
         warnings=(*_warnings(request, checkpoint, pictures, frames), *pictures.notes),
     )
 

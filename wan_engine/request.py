@@ -7,7 +7,7 @@ import dataclasses
 import math
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import PureWindowsPath
@@ -114,6 +114,15 @@ def _expert_in(path: str) -> str | None:
 
 
 @dataclass(frozen=True)
+class PromptPart:
+    """A sentence of the prompt. Where the model cannot read all of it, sentences of the highest `rank` are left out
+    first, those of rank 0 not at all; negative ones, words of the user's own, go behind the rest instead."""
+
+    text: str
+    rank: int = 0
+
+
+@dataclass(frozen=True)
 class SunPlace:
     """Where the scene's sun stands at a frame of the shot, which counts from 0; for the page about the clip's light."""
 
@@ -183,6 +192,8 @@ class GenerationRequest:
     to have it, whatever the picture's. `guide` is (low-noise, high-noise), `fps` the rate at which the model's frames
     play. With `clip_frames` and `clip_fps` the clip is retimed to exactly that many frames at that rate.
 
+    `prompt_parts` are the sentences of `prompt`, () where nothing is known of them and a prompt that is longer than the
+    model reads is cut off.
     `step_cache` is the relative change up to which a step may reuse what the blocks gave in an earlier one (0 = every
     step is computed); `attention` the name of a backend; `compile` lets torch compile the transformer's blocks.
     `vae_tiles` is the side in pixels of the tiles that are decoded one by one (0 = none; tiling is not exact).
@@ -204,6 +215,7 @@ class GenerationRequest:
     checkpoint: str
     prompt: str
     negative: str | None = None
+    prompt_parts: tuple[PromptPart, ...] = ()
     image: str | None = None
     last_image: str | None = None
     size: tuple[int, int] | None = None
@@ -297,6 +309,9 @@ class GenerationRequest:
                 values[key] = tuple(values[key])
         if isinstance(values.get("loras"), list):
             values["loras"] = tuple(_made(Lora, "A LoRA", item) for item in values["loras"])
+        if isinstance(values.get("prompt_parts"), list):
+            parts = (_made(PromptPart, "A part of the prompt", item) for item in values["prompt_parts"])
+            values["prompt_parts"] = tuple(parts)
         if isinstance(values.get("sun"), list):
             values["sun"] = tuple(_made(SunPlace, "A place of the sun", item) for item in values["sun"])
         if values.get("light") is not None:
@@ -314,6 +329,8 @@ class GenerationRequest:
             if not accepts(value):
                 raise UsageError(f"{name} is {value!r}, but must be {wording}.")
         check_frames(self.frames)
+        if self.prompt_parts and joined(self.prompt_parts) != self.prompt:
+            raise UsageError("prompt_parts must make up the prompt; leave them out of a request with another prompt.")
         if self.last_image is not None and self.image is None:
             raise UsageError("A last picture needs a first picture too; give image.")
         if self.exact_size and self.size is None:
@@ -326,6 +343,11 @@ class GenerationRequest:
             raise UsageError(
                 "The light can be guided only toward a light curve; give light, or set guide_light to off."
             )
+
+
+def joined(parts: Iterable[PromptPart]) -> str:
+    """The prompt that parts make up."""
+    return " ".join(part.text for part in parts)
 
 
 def _plain(value: Any) -> Any:
@@ -415,6 +437,12 @@ def _loras(value: Any) -> bool:
     )
 
 
+def _parts(value: Any) -> bool:
+    return isinstance(value, tuple) and all(
+        isinstance(part, PromptPart) and _text(part.text) and _is_int(part.rank) for part in value
+    )
+
+
 def _suns(value: Any) -> bool:
     return isinstance(value, tuple) and all(
         isinstance(sun, SunPlace)
@@ -429,6 +457,7 @@ _CHECKS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "checkpoint": (_path, "a folder"),
     "prompt": (_text, "text"),
     "negative": (_text, "text"),
+    "prompt_parts": (_parts, "sentences, each with text and rank"),
     "image": (_path, "a picture file"),
     "last_image": (_path, "a picture file"),
     "size": (_pair_of(_side), "width and height, whole numbers from 1 to 65536"),

@@ -5,12 +5,13 @@ from __future__ import annotations
 
 import html
 import re
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import ftfy
 from tokenizers import Tokenizer
 
-from .request import CheckpointError
+from .request import CheckpointError, PromptPart, joined
 from .spiece import END, read_tokenizer
 
 
@@ -34,10 +35,35 @@ class PromptTokenizer:
             name = f"The tokenizer {path}" if path else "The tokenizer"
             raise CheckpointError(f"{name} has no {END} token; it is not the one of this text encoder.")
         self._end: int = end
-        self._length = length
+        self.length = length
 
     def __call__(self, text: str) -> list[int]:
+        return [*self._ids(text)[: self.length - 1], self._end]
+
+    def count(self, text: str) -> int:
+        """How many tokens the whole text has, its end counted."""
+        return len(self._ids(text)) + 1
+
+    def beyond(self, text: str) -> str:
+        """What of the (cleaned) text is not read because it is longer than `length` tokens; "" when all is."""
+        if self.count(text) <= self.length:
+            return ""
+        start, _ = self._tokenizer.encode(clean(text)).offsets[self.length - 1]
+        return clean(text)[start:].strip()
+
+    def _ids(self, text: str) -> list[int]:
         ids = self._tokenizer.encode(clean(text)).ids
-        if ids and ids[-1] == self._end:
-            ids = ids[:-1]
-        return [*ids[: self._length - 1], self._end]
+        return ids[:-1] if ids and ids[-1] == self._end else ids
+
+
+def fitted(parts: Sequence[PromptPart], fits: Callable[[str], bool]) -> tuple[str, list[str]]:
+    """The prompt of these parts without the sentences, the highest rank first, that keep it from being read whole; and
+    those sentences. Words of the user's own go behind the rest where that does not do, as the end is what is cut off.
+    """
+    kept, gone = list(parts), []
+    while not fits(joined(kept)) and any(part.rank > 0 for part in kept):
+        last = max(range(len(kept)), key=lambda place: (kept[place].rank, place))
+        gone.append(kept.pop(last).text)
+    if not fits(joined(kept)):
+        kept.sort(key=lambda part: part.rank < 0)
+    return joined(kept), gone

@@ -188,7 +188,7 @@ def test_the_user_text_stays_whole_when_it_is_long():
     words = " ".join(f"word{i}" for i in range(250))
     text = prompt_of(make_shot(), words).text()
     assert "word0" in text.lower() and "word249." in text
-    assert "The scene shows" not in text and "At first orange sunlight" in text
+    assert "The scene shows" in text and "At first orange sunlight" in text
 
 
 def test_json_holds_the_schema_and_both_texts():
@@ -311,3 +311,22 @@ def test_the_bright_side_of_a_sky_picture_is_told_where_no_sun_is():
 @pytest.mark.parametrize("shot", [hdri(0.1), hdri(0.6, -20.0), replace(hdri(0.6), sun=make_shot().sun)])
 def test_an_even_sky_a_bright_floor_and_a_picture_beside_a_sun_are_not(shot):
     assert prompt_of(shot).sky_light is None and "surroundings comes" not in prompt_of(shot).text()
+
+
+def test_light_and_subject_stay_whatever_is_long():
+    long = " ".join(f"word{i}" for i in range(400))
+    for words in ({"style": long}, {"user_text": long}, {"template": f"{long} {{light}} {{subject}} {{user}}"}):
+        shot = make_shot()
+        prompt = build_prompt(brief_of(shot), shot, **words)
+        for language, told in {"en": ("The scene shows", "sunlight comes from"), "zh": ("画面", "阳光")}.items():
+            text = prompt.text(language)
+            assert all(told_words in text[: text.index("ord0")] for told_words in told), (language, text)
+
+
+def test_sentences_say_what_can_be_left_out():
+    prompt = prompt_of(make_shot(), "A calm day.")
+    sentences = prompt.sentences("en")
+    assert " ".join(sentence.text for sentence in sentences) == prompt.text("en")
+    ranks = {sentence.text: sentence.rank for sentence in sentences}
+    assert ranks["A calm day."] < 0
+    assert all(rank == 0 for text, rank in ranks.items() if "sunlight" in text or text.startswith("The scene shows"))

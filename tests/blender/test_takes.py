@@ -190,6 +190,19 @@ def test_shots_of_any_name_become_takes_with_page_and_overview(scene, settings):
 
 
 @pytest.mark.engine
+def test_a_text_that_is_too_long_is_told_before_and_after_and_costs_neither_light_nor_subject(scene, settings):
+    words = "A weathered fisherman repairs nets beside his boat at the harbour wall. " * 14
+    generation = previs.Generation(scene, replace(settings, model="nano", steps=1, style=words, negative=words * 9))
+    told = [warning for warning in generation.warnings if "words long" in warning]
+    assert len(told) == 2 and all("Wan Previs nano reads about 147" in warning for warning in told)
+    generation.run()
+    assert generation.errors == [] and any("cut off from here on" in note for note in generation.progress.notes)
+    report = history.read_report(JobFolder(generation.made[0].folder))
+    read, asked = report["prompt_read"], report["request"]["prompt"]
+    assert asked.startswith("A weathered") and read.index("The scene shows") < read.index("A weathered")
+
+
+@pytest.mark.engine
 @pytest.mark.parametrize("codec", ["h264", "prores", "png"])
 def test_a_clip_without_its_report_is_imported(scene, settings, codec):
     """The report is lost between the worker and the import; a damaged one does as little harm."""

@@ -26,7 +26,16 @@ from wan_engine.cli import main
 from wan_engine.conditioning import condition
 from wan_engine.pipeline import load
 from wan_engine.plan import make_plan
-from wan_engine.request import Cancelled, CheckpointError, GenerationError, GenerationRequest, Lora, UsageError
+from wan_engine.request import (
+    Cancelled,
+    CheckpointError,
+    GenerationError,
+    GenerationRequest,
+    Lora,
+    PromptPart,
+    UsageError,
+    joined,
+)
 from wan_engine.run import Run
 from wan_engine.transformer import TransformerConfig, WanTransformer
 
@@ -614,3 +623,43 @@ def test_full_disk(tmp_path):
     assert "cannot be written" in result.stderr
     assert "Traceback" not in result.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_prompt_that_is_too_long_loses_its_least_sentences_and_tells_of_it(tmp_path):
+    nano = load("checkpoints/nano")
+    own = PromptPart("A weathered fisherman repairs nets beside his boat at the harbour wall. " * 8, -1)
+    facts = (PromptPart("The scene shows a red cube."), PromptPart("The sun is low."), PromptPart("A lamp glows.", 5))
+    parts = (own, *facts)
+    asked = GenerationRequest("checkpoints/nano", joined(parts), prompt_parts=parts, steps=1, frames=1, negative="")
+    asked = replace(asked, prompt_cache="prompts", latents="a.safetensors")
+    short = replace(asked, prompt=f"{joined(facts[:2])} {own.text}", prompt_parts=(), latents="b.safetensors")
+    for _ in range(2):  # the second time nothing is encoded
+        events = []
+        report = nano.generate(asked, tmp_path, on_event=events.append)
+        notes = [event["message"] for event in events if event["event"] == "note"]
+        assert any("left out: A lamp glows." in note for note in notes)
+        assert any("the prompt has" in note.lower() and "cut off from here on" in note for note in notes)
+        assert set(notes) <= set(report["warnings"]) and report["prompt_read"].startswith("The scene shows a red cube.")
+    nano.generate(short, tmp_path)
+    one, two = (load_file(tmp_path / f"{name}.safetensors")["latents"] for name in "ab")
+    assert torch.equal(one, two)
+
+
+def test_a_long_prompt_on_the_command_line_is_cut_as_in_the_original_and_told(tmp_path, capsys):
+    negative = "blurred, " * 400
+    words = [
+        "--prompt",
+        "a cube " * 600,
+        "--negative",
+        negative,
+        "--size",
+        "64x32",
+        "--report",
+        str(tmp_path / "r.json"),
+    ]
+    assert main(command(T2V, tmp_path / "clip.mp4", *words)) == 0
+    told = capsys.readouterr().err
+    report = json.loads((tmp_path / "r.json").read_text())
+    for name in ("The prompt has", "The negative prompt has"):
+        assert told.count(name) == 1 and sum(name in warning for warning in report["warnings"]) == 1
+    assert "prompt_read" not in report

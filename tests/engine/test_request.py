@@ -4,6 +4,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import golden
 import pytest
@@ -22,6 +23,7 @@ from wan_engine.request import (
     GenerationError,
     GenerationRequest,
     Lora,
+    PromptPart,
     SunPlace,
     UsageError,
     check_frames,
@@ -74,6 +76,17 @@ def test_json_round_trip():
 def test_any_request_survives_json(request):
     request.validate()
     assert GenerationRequest.from_json(json.loads(json.dumps(request.to_json()))) == request
+
+
+def test_parts_of_a_prompt_make_it_up():
+    parts = (PromptPart("A cube.", 2), PromptPart("It is noon."))
+    request = GenerationRequest("nano", "A cube. It is noon.", prompt_parts=parts)
+    assert GenerationRequest.from_json(json.loads(json.dumps(request.to_json()))) == request
+    with pytest.raises(UsageError, match="prompt_parts"):
+        replace(request, prompt="A sphere.").validate()
+    for wrong in ([{"rank": 1}], [{"text": 1}], ["A cube."]):
+        with pytest.raises(UsageError, match=r"part|prompt_parts"):
+            GenerationRequest.from_json({**request.to_json(), "prompt_parts": wrong})
 
 
 def test_a_preset_fills_what_is_not_stated():

@@ -11,9 +11,9 @@ import torch
 from safetensors.torch import save_file
 from tokenizers import Tokenizer
 
-from wan_engine.request import CheckpointError
+from wan_engine.request import CheckpointError, PromptPart, joined
 from wan_engine.spiece import parse, read_tokenizer
-from wan_engine.text import PromptTokenizer, clean
+from wan_engine.text import PromptTokenizer, clean, fitted
 
 BYTES = "fullstack/Wan2.2-T2V-A14B/checkpoint/google/umt5-xxl/tokenizer.json"  # with a character map and byte fallback
 PROMPTS = [
@@ -135,3 +135,41 @@ def test_damaged_and_absent_sentencepiece_models(spiece, tmp_path):
     save_file({"shared.weight": torch.ones(2, 2)}, tmp_path / "umt5.safetensors")
     with pytest.raises(CheckpointError, match=r"put tokenizer\.json"):
         read_tokenizer(tmp_path / "umt5.safetensors")
+
+
+PARTS = (
+    PromptPart("Day time.", 2),
+    PromptPart("A fisherman mends nets.", -1),
+    PromptPart("The scene shows a boat."),
+    PromptPart("A lamp glows on the left.", 5),
+    PromptPart("A lamp glows on the right.", 5),
+    PromptPart("The sun is low."),
+    PromptPart("The camera pans.", 1),
+)
+
+
+def test_what_matters_least_goes_first_and_own_words_go_behind():
+    def left(most):
+        prompt, gone = fitted(PARTS, lambda text: len(text.split()) <= most)
+        assert sorted(gone + [part.text for part in PARTS if part.text in prompt]) == sorted(p.text for p in PARTS)
+        return prompt
+
+    assert left(99) == joined(PARTS)
+    assert "left" in left(25) and "right" not in left(25)
+    assert left(18) == "Day time. A fisherman mends nets. The scene shows a boat. The sun is low. The camera pans."
+    assert left(13) == "A fisherman mends nets. The scene shows a boat. The sun is low."
+    assert left(5) == "The scene shows a boat. The sun is low. A fisherman mends nets."
+
+
+def test_what_is_not_read_is_known_to_the_letter():
+    path = golden.path("tokenizer/tokenizer.json")
+    text = "A red fox runs through   fresh snow &amp; ice at dawn, 日落时分。"
+    whole = PromptTokenizer(path, 512)
+    assert whole.beyond(text) == "" and whole.count(text) == len(whole(text))
+    for length in range(1, whole.count(text)):
+        short = PromptTokenizer(path, length)
+        lost = short.beyond(text)
+        assert lost and clean(text).endswith(lost) and len(short(text)) == length
+        kept = clean(text).removesuffix(lost)
+        read = whole(kept.strip())[:-1]
+        assert read == whole(text)[: len(read)] and length - 2 <= len(read) < length
