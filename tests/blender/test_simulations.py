@@ -144,6 +144,29 @@ def test_zones_in_groups_and_instances(scene, build, name, tmp_path):
     assert last - first > 4.0  # it rose by 2 of the picture's 10 metres
 
 
+def test_particles_that_meet_a_floor(scene):
+    """Without obstacles Blender knows where they are at any frame; what stops them must be met on the way."""
+    bpy.ops.mesh.primitive_grid_add(x_subdivisions=8, y_subdivisions=8, size=3, location=(0, 0, 3))
+    item = bpy.context.object
+    settings = item.modifiers.new("Particles", "PARTICLE_SYSTEM").particle_system.settings
+    settings.count, settings.frame_start, settings.frame_end, settings.lifetime = 200, 1, LAST, 60
+    add_box(scene, "Floor", (0, 0, 2.5), (6, 6, 0.2)).modifiers.new("Collision", "COLLISION")
+
+    def mean():
+        particles = item.evaluated_get(scene.view_layers[0].depsgraph).particle_systems[0].particles
+        return np.mean([particle.location.z for particle in particles if particle.alive_state == "ALIVE"])
+
+    scene.frame_set(1)
+    scene.frame_set(LAST)
+    jumped = mean()
+    scene.frame_set(1)
+    with simulations.played(scene, LAST):
+        scene.frame_set(LAST)
+        found = mean()
+    play(scene)
+    assert found == pytest.approx(mean(), abs=1e-3) and abs(jumped - found) > 0.05
+
+
 def test_the_start_may_lie_before_the_shot(scene, tmp_path):
     item = rigid_body(scene, start=-10)
     scene.rigidbody_world.point_cache.frame_end = 100
