@@ -503,6 +503,11 @@ def _engine(settings: Settings):
     return find_engine(settings.engine_python, ADDON_DIR, settings.user_dir or ADDON_DIR / "engine")
 
 
+def engine_cache(settings: Settings) -> Path | None:
+    """The folder in which the engine's libraries keep what they compile and look up."""
+    return None if settings.user_dir is None else settings.user_dir / "cache"
+
+
 _client: EngineClient | None = None  # the one warm worker of this Blender
 
 
@@ -514,7 +519,7 @@ def engine_client(settings: Settings) -> EngineClient:
         close_engine()
     if _client is None:
         log = Path(bpy.app.tempdir or os.curdir) / "wan_previs_engine.log"
-        _client = EngineClient(python, ADDON_DIR, log)
+        _client = EngineClient(python, ADDON_DIR, log, cache=engine_cache(settings))
     return _client
 
 
@@ -719,7 +724,8 @@ class Generation(Work):
         try:
             place = jobs_root(self.settings) / OVERVIEW
             task = overview_task(self.made, place)
-            yield from self._run_tool(EngineTool(_engine(self.settings).python, ADDON_DIR, "wan_engine.sheet", task))
+            python, cache = _engine(self.settings).python, engine_cache(self.settings)
+            yield from self._run_tool(EngineTool(python, ADDON_DIR, "wan_engine.sheet", task, cache))
             self.overview = place
         except WanError as error:
             if not self._cancelled:
@@ -762,7 +768,9 @@ class Repair(Work):
     def _mend(self, job: JobFolder) -> Iterator[bool]:
         task = {"source": str(self._source.path), "job": str(job.path), "correct": list(REPAIRS)}
         try:
-            yield from self._run_tool(EngineTool(self._python, ADDON_DIR, "wan_engine.repair", task))
+            yield from self._run_tool(
+                EngineTool(self._python, ADDON_DIR, "wan_engine.repair", task, engine_cache(self.settings))
+            )
         except WanError as error:
             job.mark_ended("cancelled" if self._cancelled else "failed", str(error), error.exit_status)
             raise

@@ -55,8 +55,9 @@ class EngineClient:
     """One worker, kept between jobs, one job at a time.
 
     `python` is the engine environment's; `addon_dir` the folder that holds `bridge` and `wan_engine`; `log` a file
-    for what the worker prints outside of jobs. A worker silent for `hang_after` seconds (`load_grace` while Python and
-    torch are being loaded) is stopped; one that does not react to `cancel` within `cancel_grace` too.
+    for what the worker prints outside of jobs; `cache` the folder in which its libraries keep what they look up. A
+    worker silent for `hang_after` seconds (`load_grace` while Python and torch are being loaded) is stopped; one that
+    does not react to `cancel` within `cancel_grace` too.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class EngineClient:
         hang_after: float = protocol.HANG_SECONDS if process.TELLS_WORK else 20.0,
         load_grace: float = 60.0,
         cancel_grace: float = 20.0,
+        cache: Path | None = None,
     ) -> None:
         self.python = python
         self.addon_dir = addon_dir
@@ -74,6 +76,7 @@ class EngineClient:
         self._hang_after = hang_after
         self._load_grace = load_grace
         self._cancel_grace = cancel_grace
+        self._cache = cache
         self._child: subprocess.Popen[bytes] | None = None
         self._job: JobFolder | None = None
         self._cancel_by: float | None = None
@@ -105,7 +108,7 @@ class EngineClient:
         if self.alive:
             return
         self._forget_worker()
-        environment = process.scrubbed_environment(os.environ, PYTHONPATH=str(self.addon_dir))
+        environment = process.engine_environment(os.environ, self.addon_dir, self._cache)
         try:
             self.log.parent.mkdir(parents=True, exist_ok=True)
             stderr = self.log.open("wb")

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from ..wan_engine.request import CheckpointError
 from . import process
@@ -29,6 +29,16 @@ for name in sys.argv[1:]:
     found = importlib.util.find_spec(name) is not None
     versions[name] = importlib.metadata.version(owners[name][0]) if found and name in owners else found or None
 print(json.dumps({"python": ".".join(map(str, sys.version_info[:3])), "packages": versions}))
+"""
+
+
+MARK = ".wan_previs_engine"  # a folder that holds this file is ours to clear
+# In a process of its own: some ten thousand files take a while.
+_CLEAR = """
+import os, shutil, sys
+for entry in os.scandir(sys.argv[1]):
+    if entry.name != sys.argv[2]:
+        shutil.rmtree(entry.path) if entry.is_dir(follow_symlinks=False) else os.unlink(entry.path)
 """
 
 
@@ -107,8 +117,9 @@ def inspect_engine(python: Path, timeout: float = 30.0) -> dict[str, Any]:
 class EngineSetup:
     """Creates the virtual environment `folder` from `base_python` and installs a lock file's packages into it.
 
-    Runs as a child process that `poll` looks at, so that a window stays responsive; `run` waits for it.
-    Raises NetworkRefused unless `allow_network`: nothing is downloaded without the user's leave.
+    Runs as a child process that `poll` looks at, so that a window stays responsive; `run` waits for it. It ends with
+    this process. Raises NetworkRefused unless `allow_network`: nothing is downloaded without the user's leave; and
+    EnvironmentMissing for a folder that holds what no set-up has made, or in which another set-up is at work.
     """
 
     def __init__(self, base_python: Path, folder: Path, lock: Path, allow_network: bool) -> None:
@@ -119,16 +130,16 @@ class EngineSetup:
             )
         if not lock.is_file():
             raise EnvironmentMissing(f"{lock} is missing, which lists the engine's packages. Install the add-on again.")
-        if folder.exists() and not (folder / "pyvenv.cfg").is_file() and any(folder.iterdir()):
-            raise EnvironmentMissing(f"{folder} holds something else than an engine. Move it away, or choose another.")
+        self._folder = folder
+        self._lock = _take(folder)
         self.finished = False
         self._partial = b""
         python = str(venv_python(folder))
         self._steps = [
-            [str(base_python), "-m", "venv", "--clear", str(folder)],
+            [str(base_python), "-c", _CLEAR, str(folder), MARK],
+            [str(base_python), "-m", "venv", str(folder)],
             [python, "-m", "pip", "install", "--disable-pip-version-check", "--no-input", "-r", str(lock)],
         ]
-        self._folder = folder
         self._child: subprocess.Popen[bytes] | None = None
 
     def poll(self) -> list[str]:
@@ -150,13 +161,14 @@ class EngineSetup:
         process.close_pipes(child)
         self._child = None
         if code != 0:
-            self.finished = True
+            self.cancel()
             raise EnvironmentMissing(
                 f"Setting up the engine failed ({process.exit_in_words(code)}). Look at the lines above, mend what "
                 "they complain about (network, free disk space), and try again."
             )
         del self._steps[0]
-        self.finished = not self._steps
+        if not self._steps:
+            self.cancel()
         return lines
 
     def run(self, on_line: Callable[[str], None]) -> None:
@@ -174,6 +186,7 @@ class EngineSetup:
     def cancel(self) -> None:
         """Stop; what there is of the environment stays and is cleared by the next set-up."""
         self.finished = True
+        self._lock.close()
         if self._child is not None:
             process.kill(self._child)
             process.close_pipes(self._child)
@@ -181,16 +194,13 @@ class EngineSetup:
 
     def _start(self) -> None:
         try:
-            self._folder.parent.mkdir(parents=True, exist_ok=True)
             environment = process.scrubbed_environment(os.environ)
-            self._child = process.spawn(self._steps[0], self._folder.parent, environment, subprocess.STDOUT)
+            self._child = process.spawn_guarded(self._steps[0], self._folder.parent, environment)
         except OSError as error:
-            self.finished = True
+            self.cancel()
             raise EnvironmentMissing(
                 f"Setting up the engine failed: {self._steps[0][0]} cannot be started ({error.strerror or error})."
             ) from error
-        if self._child.stdin is not None:
-            self._child.stdin.close()
 
     def _read(self, child: subprocess.Popen[bytes]) -> list[str]:
         data = b""
@@ -198,6 +208,33 @@ class EngineSetup:
             data += chunk
         *lines, self._partial = (self._partial + data).replace(b"\r", b"\n").split(b"\n")
         return [text for line in lines if (text := line.decode("utf-8", "replace").strip())]
+
+
+def _take(folder: Path) -> BinaryIO:
+    """Make sure that `folder` is ours to fill and carries our mark, and that nobody else is at it for as long as the
+    returned file is open. Raises EnvironmentMissing.
+    """
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        lock = folder.with_name(f".{folder.name}.lock").open("ab")
+        if not process.lock(lock):
+            lock.close()
+            raise EnvironmentMissing(f"Another set-up is at work in {folder}. Wait until it has ended.")
+        if not (folder / MARK).is_file():
+            if os.path.lexists(folder) and not (folder.is_dir() and not any(folder.iterdir())):
+                lock.close()
+                raise EnvironmentMissing(
+                    f"{folder} holds something else than an engine that was set up here, and is left as it is. Move it "
+                    "away, or choose another engine folder in the add-on's preferences."
+                )
+            folder.mkdir(exist_ok=True)
+            (folder / MARK).write_text("Made by Wan Previs; setting up the engine again clears this folder.\n")
+    except OSError as error:
+        raise EnvironmentMissing(
+            f"{error.filename or folder} cannot be written ({error.strerror or error}). Choose another engine folder "
+            "in the add-on's preferences."
+        ) from error
+    return lock
 
 
 def _chosen_python(choice: str, origin: str) -> Path:

@@ -12,6 +12,7 @@ import errno
 import json
 import os
 import re
+import shutil
 import socket
 import stat
 import sys
@@ -172,6 +173,19 @@ class JobFolder:
                         "Remove the link, or generate the shot again."
                     )
 
+    def sweep(self) -> None:
+        """Remove what killed processes left half written here. What a living one may be at stays, and so does what has
+        not exactly such a name.
+        """
+        for place, folders, files in os.walk(self.path):
+            for name in [name for name in (*folders, *files) if _left_behind(Path(place) / name)]:
+                if name in folders:
+                    folders.remove(name)
+                    shutil.rmtree(Path(place) / name, ignore_errors=True)
+                else:
+                    with contextlib.suppress(OSError):
+                        (Path(place) / name).unlink()
+
     def write_request(self, request: Request) -> None:
         """Store the request. Raises JobError when it cannot be written."""
         self.write_json(self.request, request.to_json())
@@ -331,6 +345,21 @@ def _replace_file(path: Path, content: bytes) -> None:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+# As `_replace_file`, the engine's `write_whole` and its prompt cache name what is not finished.
+_UNFINISHED = re.compile(
+    r"\..+\.(\d+)(?:-\d+\.tmp|\.partial)|[0-9a-f]{64}\.prompt\.safetensors\.(\d+)\.part", re.DOTALL
+)
+
+
+def _left_behind(path: Path) -> bool:
+    """Whether it is an unfinished file of a process that has ended."""
+    match = _UNFINISHED.fullmatch(path.name)
+    try:
+        return match is not None and not process.may_have_written(int(match[1] or match[2]), path.lstat().st_mtime)
+    except (OSError, ValueError):
+        return False
 
 
 def is_link(path: Path) -> bool:

@@ -6,6 +6,7 @@ The branches for Windows follow its documentation and are untested there.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -34,6 +35,12 @@ def scrubbed_environment(environment: Mapping[str, str], **python_variables: str
     return kept
 
 
+def engine_environment(environment: Mapping[str, str], addon_dir: Path, cache: Path | None) -> dict[str, str]:
+    """What a program of the engine's gets: the add-on's folder to import from, `cache` for what its libraries keep."""
+    made = scrubbed_environment(environment, PYTHONPATH=str(addon_dir))
+    return made if cache is None else {**made, "WAN_PREVIS_CACHE": str(cache)}
+
+
 def spawn(
     command: list[str], folder: Path, environment: dict[str, str], stderr: IO[bytes] | int
 ) -> subprocess.Popen[bytes]:
@@ -56,6 +63,22 @@ def spawn(
     )
     if sys.platform != "win32" and child.stdout is not None:
         os.set_blocking(child.stdout.fileno(), False)
+    return child
+
+
+def spawn_guarded(
+    command: list[str], folder: Path, environment: dict[str, str], line: bytes = b""
+) -> subprocess.Popen[bytes]:
+    """Start a child that ends, with its own children, when this process does or when its stdin is closed; `line` is
+    what it finds on its own stdin. What it prints, errors too, comes on stdout.
+
+    Raises OSError when it cannot be started.
+    """
+    guard = Path(__file__).with_name("guard.py")
+    child = spawn([command[0], "-I", "-B", str(guard), *command], folder, environment, subprocess.STDOUT)
+    if child.stdin is not None:
+        with contextlib.suppress(OSError):  # it has ended already, and its exit code tells why
+            child.stdin.write(line + b"\n")
     return child
 
 
@@ -120,6 +143,22 @@ def close_pipes(child: subprocess.Popen[bytes]) -> None:
     for pipe in (child.stdin, child.stdout):
         if pipe is not None:
             pipe.close()
+
+
+def lock(file: IO[bytes]) -> bool:
+    """Whether this open file is ours alone now, until it is closed or this process ends, however it does."""
+    try:
+        if sys.platform == "win32":
+            import msvcrt
+
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
 
 
 def exit_in_words(code: int) -> str:
@@ -197,6 +236,14 @@ def began(pid: int) -> float | None:
         return None
     up = float(Path("/proc/uptime").read_text().split()[0])
     return time.time() - up + int(facts[_BEGIN]) / os.sysconf("SC_CLK_TCK")
+
+
+def may_have_written(pid: int, when: float) -> bool:
+    """Whether a process that lives now may have written something at `when` (seconds since 1970)."""
+    if not TELLS_WORK:
+        return process_alive(pid)
+    born = began(pid)
+    return born is not None and born <= when
 
 
 def cpu_seconds(pid: int) -> float | None:

@@ -3,10 +3,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -21,24 +19,24 @@ _ERRORS: dict[int, type[WanError]] = {
 class EngineTool:
     """`python -m MODULE` of the engine's environment with `task` as JSON on its stdin.
 
-    The last line it prints is its result, or its error when it ends with another status than 0. Nothing here blocks.
-    Raises CheckpointError when it cannot be started.
+    The last line it prints is its result, or its error when it ends with another status than 0. It ends with this
+    process. Nothing here blocks. `cache` is where its libraries keep what they look up. Raises CheckpointError when it
+    cannot be started.
     """
 
-    def __init__(self, python: Path, addon_dir: Path, module: str, task: dict[str, Any]) -> None:
+    def __init__(
+        self, python: Path, addon_dir: Path, module: str, task: dict[str, Any], cache: Path | None = None
+    ) -> None:
         self._said = b""
-        environment = process.scrubbed_environment(os.environ, PYTHONPATH=str(addon_dir))
+        environment = process.engine_environment(os.environ, addon_dir, cache)
+        line = json.dumps(task).encode("ascii")
         try:
-            self._child = process.spawn([str(python), "-m", module], addon_dir, environment, subprocess.STDOUT)
+            self._child = process.spawn_guarded([str(python), "-m", module], addon_dir, environment, line)
         except OSError as error:
             raise CheckpointError(
                 f"The engine's Python {python} cannot be started ({error.strerror or error}). Set up the engine, or "
                 "choose another Python, in the add-on's preferences."
             ) from error
-        if self._child.stdin is not None:
-            with contextlib.suppress(OSError):  # it has ended already; `poll` tells why
-                self._child.stdin.write(json.dumps(task).encode("ascii"))
-                self._child.stdin.close()
 
     @property
     def words(self) -> str:

@@ -232,14 +232,16 @@ class Worker:
             page=request.page or job.page.name,
         )
         self._pulse.sign(long=True)
+        job.sweep()
         job.mark_running()
         self._pulse.sign()
         self._running = task
+        slow = request.compile  # which takes a compiler's own processes
 
         def on_event(event: dict[str, Any]) -> None:
-            # To compile takes a compiler's own processes.
-            writes = event["event"] == "writes" or event.get("stage") in LATE_STAGES
-            self._pulse.sign(long=writes or request.compile)
+            nonlocal slow
+            slow = slow or event.get("stage") in LATE_STAGES
+            self._pulse.sign(long=slow or event["event"] == "writes")
             if event["event"] == "writes":
                 return
             try:
@@ -254,7 +256,7 @@ class Worker:
             raise Cancelled("Cancelled.")
 
         def should_cancel() -> bool:
-            self._pulse.sign(long=request.compile)
+            self._pulse.sign(long=slow)
             return task.cancelled.is_set()
 
         pipeline = self._engine.pipeline(request)

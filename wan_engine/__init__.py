@@ -3,3 +3,10 @@
 
 Importing this package (and `wan_engine.request`) needs nothing but the standard library.
 """
+
+import os
+
+from . import caches
+
+if __name__ == "wan_engine":  # a process of the engine's own; inside Blender the package has another name
+    caches.keep_in(caches.cache_folder(os.environ), os.environ)

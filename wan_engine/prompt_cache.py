@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from .checkpoint import Checkpoint
 from .files import BROKEN, digest
 
 LIMIT = 256 * 2**20  # bytes that a folder may hold; a prompt of 512 tokens in 4096 channels takes 8 MiB
+_ABANDONED = 3600.0  # seconds
 _SUFFIX = ".prompt.safetensors"
 _FORMAT = 2  # raised when what is stored changes its meaning
 
@@ -92,6 +94,10 @@ class PromptCache:
 
     def _shrink(self, newest: Path) -> None:
         """Remove the entries used longest ago until the rest fits; the newest always stays."""
+        for partial in self._folder.glob(f"*{_SUFFIX}.*.part"):  # of a process that was killed: none takes so long
+            with contextlib.suppress(OSError):
+                if time.time() - partial.stat().st_mtime > _ABANDONED:
+                    partial.unlink()
         entries = []
         for path in self._folder.glob(f"*{_SUFFIX}"):
             with contextlib.suppress(FileNotFoundError):  # another process has just removed it

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -127,6 +128,43 @@ def test_a_folder_that_is_no_environment_is_not_cleared(tmp_path):
     with pytest.raises(EnvironmentMissing, match="something else"):
         EngineSetup(Path(sys.executable), tmp_path, ROOT / "pyproject.toml", allow_network=True)
     assert (tmp_path / "film.blend").read_text() == "precious"
+
+
+def a_lock(folder: Path) -> Path:
+    (folder / "engine.lock").write_text("# nothing\n")
+    return folder / "engine.lock"
+
+
+def test_an_environment_that_somebody_else_made_is_not_cleared(tmp_path):
+    """It has the name and the looks of ours."""
+    folder = tmp_path / "engine"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
+    (folder / "film.blend").write_text("precious")
+    before = sorted(folder.rglob("*"))
+    with pytest.raises(EnvironmentMissing, match=r"left as it is.*Move it away"):
+        EngineSetup(Path(sys.executable), folder, a_lock(tmp_path), allow_network=True)
+    assert sorted(folder.rglob("*")) == before
+
+
+def test_what_a_set_up_has_left_is_cleared_by_the_next(tmp_path):
+    folder, lock = tmp_path / "engine", a_lock(tmp_path)
+    setup = EngineSetup(Path(sys.executable), folder, lock, allow_network=True)
+    setup.cancel()
+    (folder / "lib").mkdir()
+    (folder / "lib" / "half").write_text("")
+    EngineSetup(Path(sys.executable), folder, lock, allow_network=True).run(lambda line: None)
+    assert not (folder / "lib" / "half").exists() and venv_python(folder).is_file()
+
+
+def test_two_set_ups_in_one_folder_are_one_too_many(tmp_path):
+    folder, lock = tmp_path / "engine", a_lock(tmp_path)
+    first = EngineSetup(Path(sys.executable), folder, lock, allow_network=True)
+    first.poll()
+    with pytest.raises(EnvironmentMissing, match="Another set-up"):
+        EngineSetup(Path(sys.executable), folder, lock, allow_network=True)
+    EngineSetup(Path(sys.executable), tmp_path / "other", lock, allow_network=True).cancel()
+    first.cancel()
+    EngineSetup(Path(sys.executable), folder, lock, allow_network=True).cancel()
 
 
 def test_setting_up_can_be_cancelled(tmp_path):

@@ -187,6 +187,50 @@ def test_a_process_number_given_to_a_later_worker_does_not_hold_the_job(tmp_path
     assert job.read_state().interrupted
 
 
+@pytest.fixture
+def ended_pid() -> int:
+    child = subprocess.Popen([sys.executable, "-c", ""])
+    child.wait()
+    return child.pid
+
+
+def test_what_killed_processes_left_half_written_is_swept(tmp_path, ended_pid):
+    job = JobFolder.create(tmp_path, "A")
+    (job.path / "control" / f".raw.{ended_pid}.partial").mkdir(parents=True)
+    (job.path / "control" / f".raw.{ended_pid}.partial" / "frame_00001.png").write_bytes(b"x")
+    litter = [
+        f".preview.png.{ended_pid}.partial",
+        f".state.json.{ended_pid}-1234.tmp",
+        f"control/.raw.{ended_pid}.partial",
+    ]
+    for name in litter[:2]:
+        (job.path / name).write_bytes(b"x")
+    kept = [
+        f".preview.png.{os.getpid()}.partial",
+        f".state.json.{os.getpid()}-1.tmp",
+        ".notes.partial",
+        f"notes.{ended_pid}.partial",
+        f".notes.{ended_pid}.txt",
+    ]
+    for name in kept:
+        (job.path / name).write_bytes(b"x")
+    outside = tmp_path / f".clip.mp4.{ended_pid}.partial"
+    outside.write_bytes(b"x")
+    job.sweep()
+    assert not any((job.path / name).exists() for name in litter)
+    assert all((job.path / name).exists() for name in kept) and outside.exists() and job.state.exists()
+
+
+@pytest.mark.skipif(not process.TELLS_WORK, reason="only there the system tells when a process began")
+def test_a_process_number_given_again_protects_no_litter(tmp_path):
+    job = JobFolder.create(tmp_path, "A")
+    left = job.path / f".clip.mp4.{os.getpid()}.partial"
+    left.write_bytes(b"x")
+    os.utime(left, (process.began(os.getpid()) - 60,) * 2)
+    job.sweep()
+    assert not left.exists()
+
+
 def test_the_end_of_a_job_has_its_room_before_it_comes(tmp_path):
     """Where no second file can be made, as on a full disk, it is written over what is there."""
     job = JobFolder.create(tmp_path, "A")
