@@ -236,10 +236,14 @@ def _holds_last(scene: bpy.types.Scene, shot: Shot, settings: Settings, frames: 
         note(f'Nothing is seen to move in the shot "{shot.name}", so its clip will stand still.')
         return True
     told = f'The shot "{shot.name}" ends as it begins, though it moves in between'
-    if settings.mode == AUTO and "first" in outline(settings.checkpoint).modes:
+    can_let_go = "first" in outline(settings.checkpoint).modes
+    if settings.mode == AUTO and can_let_go:
         note(f"{told}: its clip is held to the first frame alone, for between two equal frames it would stand still.")
         return False
-    note(f"{told}; held to both frames its clip may stand still. Mode first lets it move, or a cut at the turn.")
+    advice = (
+        "Mode first lets it move." if can_let_go else "A cut at the turn lets it move, or a model for first frames."
+    )
+    note(f"{told}; held to both frames its clip may stand still. {advice}")
     return True
 
 

@@ -28,7 +28,6 @@ SHARES = {
 }
 _AFTER = 0.15  # what decoding and finishing take, as a share of the steps' time
 _LATEST = 5  # steps whose time tells that of the next ones
-_NOTES = 4
 
 
 @dataclass
@@ -88,9 +87,9 @@ class Progress:
         self._ends_at = self.clock() + each * (steps - step + _AFTER * steps)
 
     def note(self, words: str) -> None:
-        """Something to tell that is no error; the latest ones are kept."""
+        """Something to tell that is no error; each is told once."""
         if words not in self.notes:
-            self.notes = [*self.notes, words][-_NOTES:]
+            self.notes = [*self.notes, words]
 
 
 def duration_in_words(seconds: float) -> str:

@@ -14,6 +14,8 @@ from ..bridge.progress import duration_in_words
 from .common import Work, look_for_unfinished, redraw, session_of, settings_of, show_shots
 from .picture import LivePicture
 
+_NOTES = 4  # that the panel has room for
+
 
 class Generate(Work):
     """All ways of generating; they differ in `wanted` and in whether interrupted work goes on."""
@@ -94,8 +96,9 @@ class Generate(Work):
         session.status = "Cancelling" if session.cancelling else generation.status
         session.fraction = generation.fraction
         session.left = "" if progress.left is None else f"about {duration_in_words(progress.left)} left"
-        if len(session.notes) != len(progress.notes):
-            session.tell_notes(progress.notes)
+        latest = progress.notes[-_NOTES:]
+        if [line.text for line in session.notes] != latest:
+            session.tell_notes(latest)
         if progress.picture is None:
             session.picture = 0
         elif self._pictures != progress.pictures and not bpy.app.background:

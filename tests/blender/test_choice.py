@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from wan_previs import ownership, previs
 from wan_previs.bridge.identity import read_identity
+from wan_previs.bridge.progress import Progress
 from wan_previs.wan_engine.outline import outline
 from wan_previs.wan_engine.request import UsageError
 from wan_previs.wan_engine.sizes import squeeze
@@ -253,3 +254,11 @@ def test_what_the_pictures_ruled_out_is_no_change_of_the_users(lit, tmp_path):
     assert ownership.doubts(offer, wish) == []
     other = previs.wish_of(lit, brief, brief.shots[0], replace(chosen, mode="first", seed=4))
     assert "seed" in " ".join(ownership.doubts(offer, other))
+
+
+def test_no_note_of_a_long_queue_is_lost():
+    progress = Progress()
+    for number in range(12):
+        progress.note(f"Shot {number} ends as it begins.")
+        progress.note("The picture is squeezed.")
+    assert len(progress.notes) == 13 and progress.notes[0].startswith("Shot 0")
