@@ -54,6 +54,7 @@ from .wan_engine.sizes import squeeze
 
 ADDON_DIR = Path(__file__).resolve().parent
 NANO = ADDON_DIR / "checkpoints" / "nano"
+NANO_DTYPE = "float32"
 TOLD_SQUEEZE = 0.03  # the user is told of a picture that is squeezed more than this
 RAW = "raw"  # the folder of a job's frames as the model made them, before any finishing
 OVERVIEW = "overview.png"
@@ -240,9 +241,7 @@ def _holds_last(scene: bpy.types.Scene, shot: Shot, settings: Settings, frames: 
     if settings.mode == AUTO and can_let_go:
         note(f"{told}: its clip is held to the first frame alone, for between two equal frames it would stand still.")
         return False
-    advice = (
-        "Mode first lets it move." if can_let_go else "A cut at the turn lets it move, or a model for first frames."
-    )
+    advice = "Mode first lets it move." if can_let_go else "A cut at the turn lets it move, or another model."
     note(f"{told}; held to both frames its clip may stand still. {advice}")
     return True
 
@@ -315,7 +314,7 @@ def request_of(
         seed=settings.seed,
         preset=settings.preset,
         loras=settings.loras,
-        dtype=settings.dtype,
+        dtype=NANO_DTYPE if settings.model == "nano" and settings.dtype == AUTO else settings.dtype,
         offload=settings.offload,
         step_cache=settings.step_cache,
         vae_tiles=settings.vae_tiles,

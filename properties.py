@@ -342,11 +342,11 @@ class WanPrevisScene(bpy.types.PropertyGroup):
         }
 
     def tuning(self) -> dict[str, Any]:
-        """How a model of the user's own is run, as fields of `previs.Settings`; the model that comes with us needs none
-        of it.
+        """How a model of the user's own is run, as fields of `previs.Settings`; the model that comes with us is
+        run exactly.
         """
         if self.model != "CUSTOM":
-            return {}
+            return {"dtype": previs.NANO_DTYPE}
         loras = (
             previs.Lora(bpy.path.abspath(lora.path), lora.strength, lora.expert.replace("auto", ""))
             for lora in self.loras

@@ -165,6 +165,8 @@ def test_the_machine_chooses_precision_and_offload_unless_they_are_stated(scene,
     set_frame(scene, 96, 64)
     request, _, _ = prepared(scene, previs.Settings(model=str(TINY), mode="first", size=(96, 64), output=tmp_path))
     assert (request["dtype"], request["offload"]) == ("auto", "auto")
+    request, _, _ = prepared(scene, previs.Settings(mode="text", output=tmp_path))  # nano is always run exactly
+    assert (request["dtype"], request["offload"]) == ("float32", "auto")
     stated = previs.Settings(
         model=str(TINY), mode="first", size=(96, 64), steps=1, output=tmp_path / "jobs", dtype="bfloat16",
         offload="block",
