@@ -290,7 +290,7 @@ def size_of(scene: bpy.types.Scene, settings: Settings, model: Outline, note: No
 def expected_light(scene: bpy.types.Scene, shot: Shot, settings: Settings, frames: Mapping[str, Path]) -> LightCurve:
     """How the shot's light should go. `frames` are the conditioning frames, "first" and "last". Raises SceneError."""
     if settings.light_truth == "render":
-        curve = light_curve.render_light(scene, shot)
+        curve = light_curve.render_light(scene, shot, frames.get("first"), frames.get("last"))
     else:
         curve = light_curve.predict_light(scene, shot, frames.get("first"), frames.get("last"))
     return LightCurve.from_json(curve.to_json())

@@ -32,6 +32,7 @@ LUMA = (0.299, 0.587, 0.114)  # of display values, as the engine measures them
 REC709 = (0.2126, 0.7152, 0.0722)  # of linear light
 EVALUATED = 97  # frames at most at which animated lamps and worlds are looked at, evenly over the shot
 TIMES = 33  # of a curve, at most, beside those at jumps
+LARGE = 4  # times as wide as a small frame is the one that tells what being small does
 JUMP = 0.05  # display luminance from one look to the next: less is no jump
 ALBEDO = 0.3
 SURFACES = ((-2, 0.1), (-1, 0.2), (0, 0.4), (1, 0.2), (2, 0.1))  # stops around it, and their share of the picture
@@ -45,18 +46,19 @@ _DARK = 0.005
 @dataclass(frozen=True)
 class PredictedLight:
     """`times` rise from 0 (first frame) to 1 (last). `luminance` is the frame's display-referred mean luminance,
-    relative to the first frame with `source` "brief", 0..1 with "render". `jumps` are the times of abrupt changes in
-    the scene."""
+    relative to the first frame with `source` "brief", 0..1 with "render", which then has its mean display `rgb` as
+    well. `jumps` are the times of abrupt changes in the scene."""
 
     source: str
     times: tuple[float, ...]
     luminance: tuple[float, ...]
     temperature_k: tuple[float, ...] | None = None
     jumps: tuple[float, ...] = ()
+    rgb: tuple[Rgb, ...] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain data, as the engine's request takes it."""
-        return {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(self).items()}
+        return {name: _as_lists(value) for name, value in asdict(self).items()}
 
 
 @dataclass(frozen=True)
@@ -78,11 +80,19 @@ def predict_light(
 
 
 def render_light(
-    scene: bpy.types.Scene, shot: Shot, count: int = 7, width: int = 64, samples: int = 8
+    scene: bpy.types.Scene,
+    shot: Shot,
+    first: Path | None = None,
+    last: Path | None = None,
+    count: int = 7,
+    width: int = 64,
+    samples: int = 8,
 ) -> PredictedLight:
     """The curve of a render of `count` small frames, and the jumps that the estimate finds. Leaves the scene as it was.
 
-    Raises SceneError when it cannot be rendered.
+    A small frame is brighter than a large one, for its pixels mix light and dark at every edge (by 8 % where much is
+    small); so the curve is taken through `first` and `last`, conditioning frames rendered before, or through one larger
+    frame. Raises SceneError when it cannot be rendered.
     """
     render = scene.render
     height = max(16, round(width * render.resolution_y / render.resolution_x))
@@ -93,9 +103,30 @@ def render_light(
         names = {f"{frame}": frame for frame in frames}
         paths = render_frames(scene, shot, (width, height), Path(folder), names, samples)
         means = [mean_rgb(paths[f"{frame}"]) for frame in frames]
-    kelvins = [kelvin_of([c**2.2 for c in mean]) for mean in means]
+        if first is None and last is None:
+            large = (LARGE * width, LARGE * height)
+            first = render_frames(scene, shot, large, Path(folder), {"large": frames[0]}, samples // 2)["large"]
+        full = [None if path is None else mean_rgb(path) for path in (first, last)]
     times = [_time(shot, frame) for frame in frames]
-    return _curve("render", times, [_dot(mean, LUMA) for mean in means], kelvins, estimate.jumps)
+    means = _in_full_size(means, times, *full)
+    kelvins = [kelvin_of([c**2.2 for c in mean]) for mean in means]
+    return _curve("render", times, [_dot(mean, LUMA) for mean in means], kelvins, estimate.jumps, means)
+
+
+def _in_full_size(means: Sequence[Rgb], times: Sequence[float], first: Rgb | None, last: Rgb | None) -> list[Rgb]:
+    """The means of small frames as those of large ones, of which the first or last is known; between them the one
+    factor fades into the other."""
+
+    def factors(full: Rgb | None, small: Rgb) -> list[float] | None:
+        return None if full is None else [(a + _DARK) / (b + _DARK) for a, b in zip(full, small, strict=True)]
+
+    forth, back = factors(first, means[0]), factors(last, means[-1])
+    start, end = forth or back or [1.0] * 3, back or forth or [1.0] * 3
+    result = []
+    for mean, time in zip(means, times, strict=True):
+        r, g, b = (min(1.0, c * x ** (1 - time) * y**time) for c, x, y in zip(mean, start, end, strict=True))
+        result.append((r, g, b))
+    return result
 
 
 def curve_from_light(
@@ -336,14 +367,20 @@ def _curve(
     luminance: Sequence[float],
     kelvins: Sequence[float | None],
     jumps: Sequence[float],
+    rgb: Sequence[Rgb] | None = None,
 ) -> PredictedLight:
     """A curve has two ends, also that of a single frame; no temperature where the light has none at some time."""
     if len(times) == 1:
         times, luminance, kelvins = (0.0, 1.0), (*luminance, *luminance), (*kelvins, *kelvins)
+        rgb = None if rgb is None else (*rgb, *rgb)
     known = tuple(k for k in kelvins if k is not None)
-    return PredictedLight(
-        source, tuple(times), tuple(luminance), known if len(known) == len(kelvins) else None, tuple(jumps)
-    )
+    temperature = known if len(known) == len(kelvins) else None
+    colors = None if rgb is None else tuple(rgb)
+    return PredictedLight(source, tuple(times), tuple(luminance), temperature, tuple(jumps), colors)
+
+
+def _as_lists(value: Any) -> Any:
+    return [_as_lists(item) for item in value] if isinstance(value, tuple) else value
 
 
 def _white(kelvin: float) -> Rgb:

@@ -14,6 +14,7 @@ import numpy as np
 
 from .colour import encode, to_linear
 from .light_color import blackbody_rgb, luminance
+from .light_departure import chroma
 from .light_flicker import flicker_bound
 from .light_jumps import DARK, events_of_the_whole, meant_events
 from .light_motion import GRID, Changes, compare_frames, compare_two, reduced
@@ -21,6 +22,7 @@ from .light_series import (
     Step,
     excess,
     expected_luminance,
+    expected_rgb,
     expected_temperature,
     meant_frames,
     slow_part,
@@ -66,7 +68,7 @@ def deflicker(frames: np.ndarray, expected: LightCurve | None = None) -> np.ndar
 
 def match_color(frames: np.ndarray, first: np.ndarray | None = None, expected: LightCurve | None = None) -> np.ndarray:
     """The clip with its colour held: to `first` (uint8 [h, w, 3], the picture the clip was made from) if it shows the
-    same as frame 0, else to frame 0 itself, and along the scene's curve.
+    same as frame 0, else to frame 0 itself, and along the scene's curve, or to a render's own colour where that has it.
 
     Without `expected` only colour is held and brightness stays as made. With it, colour follows its temperature and
     brightness its luminance. Only slow departures are corrected, brightness by at most two stops and each channel
@@ -81,10 +83,14 @@ def match_color(frames: np.ndarray, first: np.ndarray | None = None, expected: L
     course = _restarted(_course(frame_gains(changes, cuts)), cuts)
     brightness = course @ _LUMINANCE
     color = course - brightness[:, None]
-    wanted = _expected_color(expected, len(clip), cuts)
-    repair = _quieted(slow_part(wanted - color, breaks), _COLOR_NOISE)
-    if first is not None:
-        repair[: cuts[0] if cuts else None] += _quieted(_offset(first, clip[0], pictures[0]), _COLOR_NOISE)
+    rendered = None if expected is None else expected_rgb(expected, len(clip))
+    if rendered is not None:
+        missing = _GAMMA * np.log(chroma(rendered) / chroma(pictures.mean((1, 2))))
+        repair = _quieted(slow_part(missing - (missing @ _LUMINANCE)[:, None], breaks), _COLOR_NOISE)
+    else:
+        repair = _quieted(slow_part(_expected_color(expected, len(clip), cuts) - color, breaks), _COLOR_NOISE)
+        if first is not None:
+            repair[: cuts[0] if cuts else None] += _quieted(_offset(first, clip[0], pictures[0]), _COLOR_NOISE)
     repair = repair.clip(-_LARGEST_COLOR, _LARGEST_COLOR)
     if expected is not None:
         away = _quieted(slow_part(_brightness_error(expected, pictures, brightness), breaks), _CURVE_NOISE)

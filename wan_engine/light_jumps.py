@@ -58,6 +58,11 @@ def find_jumps(
     ]
 
 
+def meant_reach(count: int) -> int:
+    """Frames by which a meant change may come early or late in a clip of `count`."""
+    return max(MEANT_NEAR, round(_MEANT_SHARE * count))
+
+
 def meant_events(events: Sequence[Event], expected: LightCurve | None, count: int) -> set[int]:
     """Which of the steps and flashes the scene means, by their places in `events`.
 
@@ -66,7 +71,7 @@ def meant_events(events: Sequence[Event], expected: LightCurve | None, count: in
     frame, for the light must come back.
     """
     frames = meant_changes(expected, count)
-    near, excused = max(MEANT_NEAR, round(_MEANT_SHARE * count)), set()
+    near, excused = meant_reach(count), set()
     for frame, sign in frames.items():
         returns = any(other != frame and abs(other - frame) <= 4 for other in frames)
         candidates = []

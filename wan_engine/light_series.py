@@ -41,6 +41,14 @@ def expected_temperature(expected: LightCurve, count: int) -> np.ndarray | None:
     return 1e6 / np.interp(np.linspace(0, 1, count), expected.times, 1e6 / np.asarray(expected.temperature_k))
 
 
+def expected_rgb(expected: LightCurve, count: int) -> np.ndarray | None:
+    """The mean display RGB of the render at each frame [count, 3], linear between its times, or None."""
+    if expected.rgb is None:
+        return None
+    at = np.linspace(0, 1, count)
+    return np.stack([np.interp(at, expected.times, track) for track in zip(*expected.rgb, strict=True)], -1)
+
+
 def meant_frames(expected: LightCurve | None, count: int) -> list[int]:
     """Frames at which the scene itself changes light abruptly."""
     return sorted(meant_changes(expected, count))

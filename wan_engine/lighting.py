@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Does the light hold? The light of a finished clip in numbers, and one word about it.
+"""The light of a finished clip in numbers.
 
 Frames are counted from 0. Display luminance is Y = 0.299 R + 0.587 G + 0.114 B of display values in 0..1; a relative
 change is a change of it over its level, so 0.1 is about a third of a stop.
@@ -8,16 +8,16 @@ change is a change of it over its level, so 0.1 is about a third of a stop.
 from __future__ import annotations
 
 import dataclasses
-import math
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from .light_color import blackbody_rgb, color_temperature, luminance, mired
+from .light_departure import ColorDeparture, LuminanceDeparture, Pictures, color_departure, luminance_departure
 from .light_direction import LightDirection, light_direction
 from .light_flicker import foretold_changes, plain_changes, unrest_of
-from .light_jumps import DARK, MEANT_NEAR, Jump, find_jumps
+from .light_jumps import DARK, Jump, find_jumps
 from .light_loss import LightConsistencyLoss
 from .light_motion import Changes, compare_frames, reduced
 from .light_series import expected_luminance, expected_temperature
@@ -27,21 +27,12 @@ __all__ = [
     "Jump",
     "LightConsistencyLoss",
     "LightMeasures",
-    "Verdict",
     "as_rgb",
     "measure",
-    "verdict",
 ]
 
 # Correlation of structure along the flow: pairs within one shot stay above 0.56, pairs across a cut below 0.40.
 _ANOTHER_PICTURE = 0.48
-_PULSES = 3  # swings of slow light to and fro: so many are no single bump any more
-_SLOW_CHANGE = 0.10  # relative, over the clip, when nothing says that light should change
-_CURVE_ERROR = (
-    0.10  # mean, relative to the expected level; a clip with its light frozen through a dusk has 0.25 and more
-)
-_TEMPERATURE_DRIFT = 50.0  # mired: about a quarter correction filter
-_TEMPERATURE_OF_CHANGE = 0.25  # of a foretold change of colour: skies and surfaces take part in it by more or less
 
 
 @dataclass(frozen=True)
@@ -55,9 +46,10 @@ class LightMeasures:
     motion-compensated departure from frame 0 (and from the expected one), positive = warmer.
     flicker, flicker_allowed, slow_change, swings, swing: see `light_flicker.Unrest`; flicker_energy: flicker squared.
     cuts: first frames of another picture. directions: of some frames.
-    expected, expected_temperature_k: the scene's curve at each frame in the unit of `luminance` (source "render") or of
-    `light` ("brief"); curve_error: mean distance from it over its mean level, for "brief" of `light` or of `luminance`
-    relative to frame 0, whichever is nearer.
+    temperature_course_mired: motion-compensated, from frame 0 on, positive = warmer.
+    expected, expected_temperature_k: the scene's curve at each frame in the unit of `luminance` (`expected_source`
+    "render") or of `light` ("brief"); departure: what it was held against, and the worst of it; curve_error: the mean
+    distance of that over the curve's mean level. color: the same of colour, where a render or a picture tells it.
     """
 
     frames: int
@@ -79,22 +71,14 @@ class LightMeasures:
     expected: tuple[float, ...] | None
     expected_temperature_k: tuple[float, ...] | None
     curve_error: float | None
+    expected_source: str | None
+    departure: LuminanceDeparture | None
+    color: ColorDeparture | None
+    temperature_course_mired: tuple[float, ...]
 
     def to_json(self) -> dict[str, Any]:
         """Plain data for the report."""
         return dataclasses.asdict(self)
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """`word`: "holds", "drifts" or "jumps"; `frame`: the frame of the largest jump, else None."""
-
-    word: str
-    frame: int | None
-    sentence: str
-
-    def __str__(self) -> str:
-        return self.word if self.frame is None else f"{self.word} at frame {self.frame}"
 
 
 def as_rgb(frames: np.ndarray) -> np.ndarray:
@@ -116,32 +100,37 @@ def as_rgb(frames: np.ndarray) -> np.ndarray:
     return np.repeat(array, 3, axis=-1) if array.shape[-1] == 1 else array
 
 
-def measure(frames: np.ndarray, fps: float, expected: LightCurve | None = None) -> LightMeasures:
-    """The light of `frames` (uint8 [T, H, W, 3], or what `as_rgb` takes) at `fps`, against the scene's curve if given.
+def measure(
+    frames: np.ndarray, fps: float, expected: LightCurve | None = None, pictures: Pictures = (None, None)
+) -> LightMeasures:
+    """The light of `frames` (uint8 [T, H, W, 3], or what `as_rgb` takes) at `fps`, against the scene's curve if given,
+    and against the mean display RGB (0..1) of the pictures of the shot's first and last frame, where there are some.
 
     Raises UsageError when the frames are no clip.
     """
-    pictures = reduced(as_rgb(frames))
-    count = len(pictures)
-    y = luminance(pictures).reshape(count, -1)
+    small = reduced(as_rgb(frames))
+    count = len(small)
+    y = luminance(small).reshape(count, -1)
     levels = {name: np.percentile(y, q, axis=1) for name, q in (("p05", 5), ("p50", 50), ("p95", 95))}
-    changes = compare_frames(pictures)
+    changes = compare_frames(small)
     cuts = find_cuts(changes)
     relative = relative_changes(changes, cuts, y.mean(1))
     jumps = find_jumps(changes, relative, cuts, expected, count)
     course = np.concatenate([[0.0], np.cumsum(relative)])
-    curve = None if expected is None else expected_luminance(expected, count)
     foretold = None if expected is None else foretold_changes(expected, y.mean(1), cuts)
     unrest = unrest_of(relative, plain_changes(y.mean(1), cuts), foretold, cuts, any(jump.size for jump in jumps))
     kelvin = None if expected is None else expected_temperature(expected, count)
+    gains = np.concatenate([np.zeros((1, 3)), np.cumsum(frame_gains(changes, cuts), axis=0)])
+    warming = (gains[:, 0] - gains[:, 2]) / _log_ratio_per_mired()
+    departure = None if expected is None else luminance_departure(expected, y.mean(1), course, jumps)
     return LightMeasures(
         frames=count,
         fps=float(fps),
         luminance={"mean": _floats(y.mean(1)), **{name: _floats(level) for name, level in levels.items()}},
         light=_floats(np.exp(course)),
         change=_floats(np.concatenate([[0.0], _compensated_change(changes, cuts)])),
-        temperature_k=tuple(_rounded(color_temperature(picture), 0) for picture in pictures),
-        temperature_drift_mired=_temperature_drift(changes, cuts, kelvin),
+        temperature_k=tuple(_rounded(color_temperature(picture), 0) for picture in small),
+        temperature_drift_mired=_temperature_drift(warming, kelvin),
         jumps=tuple(jumps),
         cuts=tuple(cuts),
         flicker=round(unrest.flicker, 5),
@@ -150,30 +139,15 @@ def measure(frames: np.ndarray, fps: float, expected: LightCurve | None = None) 
         slow_change=round(unrest.slow_change, 4),
         swings=unrest.swings,
         swing=round(unrest.swing, 4),
-        directions=tuple(light_direction(pictures[k], k) for k in _sampled(count)),
-        expected=None if curve is None else _floats(curve),
+        directions=tuple(light_direction(small[k], k) for k in _sampled(count)),
+        expected=None if expected is None else _floats(expected_luminance(expected, count)),
         expected_temperature_k=None if kelvin is None else _floats(kelvin, 0),
-        curve_error=None if expected is None else _curve_error(expected, y.mean(1), course, jumps),
+        curve_error=None if departure is None else departure.mean,
+        expected_source=None if expected is None else expected.source,
+        departure=departure,
+        color=color_departure(expected, pictures, small.mean((1, 2)), gains),
+        temperature_course_mired=_floats(warming, 1),
     )
-
-
-def verdict(measures: LightMeasures) -> Verdict:
-    """One word about the light, and a sentence that says why.
-
-    Jumps that the scene means do not count, nor does a cut: it is told, and the light judged on each side. A slow
-    change counts only against the expected curve, or where none was given; then the scene is taken for steadily lit.
-    """
-    faults = [jump for jump in measures.jumps if not jump.meant]
-    if faults:
-        worst = max(faults, key=lambda jump: abs(jump.size))
-        return Verdict("jumps", worst.frame, _jump_sentence(worst, len(faults), measures.fps) + _cut_sentence(measures))
-    reason = _drift_reason(measures)
-    if reason:
-        return Verdict("drifts", None, reason + _cut_sentence(measures))
-    if measures.frames == 1:
-        return Verdict("holds", None, "One frame: there is nothing to change.")
-    against = "as the scene predicts" if measures.expected is not None else "steadily"
-    return Verdict("holds", None, f"The light holds: it goes {against}." + _cut_sentence(measures))
 
 
 def find_cuts(changes: Changes) -> list[int]:
@@ -222,41 +196,16 @@ def _over_cells(values: np.ndarray, weight: np.ndarray) -> np.ndarray:
     return result
 
 
-def _curve_error(expected: LightCurve, means: np.ndarray, course: np.ndarray, jumps: list[Jump]) -> float:
-    """Mean distance from the expected curve over its mean level.
-
-    A curve of ratios foretells frames and leaves out what comes into view; a course that is followed from frame to
-    frame leaves that out as well, but adds up its errors where much changes. So the nearer of the two counts.
-
-    A jump that the scene states but its curve does not draw (a lamp that blinks) is taken out of the course first.
-    """
-    curve = expected_luminance(expected, len(means))
-    if expected.source == "render":
-        measured = [means]
-    else:
-        calm = course.copy()
-        for jump in jumps:
-            around = curve[max(0, jump.frame - 1 - MEANT_NEAR) : jump.frame + 4 + MEANT_NEAR]
-            drawn = np.ptp(around) / max(around.mean(), DARK)
-            if jump.meant and jump.kind == "step" and drawn < abs(jump.size) / 2:
-                calm[jump.frame :] -= jump.size
-        measured = [np.exp(calm), means / max(means[0], DARK)]
-    return round(min(float(np.abs(light - curve).mean()) for light in measured) / max(float(curve.mean()), 0.1), 4)
-
-
 def _compensated_change(changes: Changes, cuts: list[int]) -> np.ndarray:
     change = _over_cells(changes.change, changes.weight)
     change[[cut - 1 for cut in cuts]] = 0
     return change
 
 
-def _temperature_drift(changes: Changes, cuts: list[int], expected_kelvin: np.ndarray | None) -> float:
-    """Largest departure from frame 0 in mired, positive = warmer, less what is expected.
-
-    Read off the compensated red-to-blue ratio; a black body near daylight gives what one mired makes of it.
-    """
-    gains = frame_gains(changes, cuts)
-    course = np.concatenate([[0.0], np.cumsum(gains[:, 0] - gains[:, 2])]) / _log_ratio_per_mired()
+def _temperature_drift(warming: np.ndarray, expected_kelvin: np.ndarray | None) -> float:
+    """Largest departure from frame 0 in mired, positive = warmer, less what is expected, of a course [T] that is read
+    off the compensated red-to-blue ratio; a black body near daylight gives what one mired makes of it."""
+    course = warming
     if expected_kelvin is not None:
         course = course - (1e6 / expected_kelvin - 1e6 / expected_kelvin[0])
     return round(float(course[np.abs(course).argmax()]), 1)
@@ -265,47 +214,6 @@ def _temperature_drift(changes: Changes, cuts: list[int], expected_kelvin: np.nd
 def _log_ratio_per_mired() -> float:
     warm, cool = blackbody_rgb(4000), blackbody_rgb(8000)
     return float(np.log(warm[0] / warm[2]) - np.log(cool[0] / cool[2])) / (mired(4000) - mired(8000))
-
-
-def _drift_reason(measures: LightMeasures) -> str:
-    if measures.flicker > measures.flicker_allowed:
-        return f"The light flickers by {100 * measures.flicker:.1f} % around its own slow course."
-    if measures.swings >= _PULSES:
-        return f"The light pulses: it goes up and down by about {100 * measures.swing:.0f} %, again and again."
-    if measures.curve_error is not None and measures.curve_error > _CURVE_ERROR:
-        return f"The light leaves the scene's curve by {100 * measures.curve_error:.0f} % on average."
-    if measures.expected is None and measures.slow_change > _SLOW_CHANGE:
-        way = "brighter" if measures.light[-1] > measures.light[0] else "darker"
-        return f"The light slowly gets {way}, by {100 * measures.slow_change:.0f} %, and nothing says that it should."
-    if abs(measures.temperature_drift_mired) > _temperature_bound(measures):
-        way = "warmer" if measures.temperature_drift_mired > 0 else "cooler"
-        return f"The light gets {way} by {abs(measures.temperature_drift_mired):.0f} mired."
-    return ""
-
-
-def _temperature_bound(measures: LightMeasures) -> float:
-    """Mired by which the colour may depart; a curve that foretells a change of light, but no colour, leaves it open."""
-    if measures.expected_temperature_k is not None:
-        foretold_change = float(np.ptp([mired(kelvin) for kelvin in measures.expected_temperature_k]))
-        return _TEMPERATURE_DRIFT + _TEMPERATURE_OF_CHANGE * foretold_change
-    foretold = measures.expected or (1.0,)
-    return math.inf if min(foretold) < (1 - _SLOW_CHANGE) * max(foretold) else _TEMPERATURE_DRIFT
-
-
-def _jump_sentence(jump: Jump, count: int, fps: float) -> str:
-    what = "flashes" if jump.kind == "flash" else "jumps"
-    way = "up" if jump.size > 0 else "down"
-    at = f"{jump.frame / fps:.2f} s into the clip" if fps > 0 else f"at frame {jump.frame} of the clip"
-    more = f" and at {count - 1} more place{'s' if count > 2 else ''}" if count > 1 else ""
-    size = abs(jump.size) if jump.size > 0 else min(1.0, -jump.size)  # a size is relative to the mean of both sides
-    return f"The light {what} {way} by {100 * size:.0f} % {at}{more}."
-
-
-def _cut_sentence(measures: LightMeasures) -> str:
-    if not measures.cuts:
-        return ""
-    where = ", ".join(str(cut) for cut in measures.cuts)
-    return f" The picture cuts at frame {where} of the clip; its light is judged on each side by itself."
 
 
 def _sampled(count: int) -> list[int]:

@@ -31,7 +31,7 @@ def run(options: argparse.Namespace) -> int:
     expected = None if options.expected is None else read_light(Path(options.expected))
     from .files import write_json
     from .footage import read_clip  # usage errors should not wait for torch
-    from .lighting import Verdict
+    from .light_verdict import Verdict
     from .review import draw_page, light_facts
     from .run import Run
 

@@ -393,6 +393,8 @@ def _keep(
 def _measure(request: GenerationRequest, plan: Plan, raw: np.ndarray, delivered: np.ndarray, run: Run) -> None:
     """The delivered clip's light into the report; beside it, where it was repaired, that of the frames as made."""
     fps = request.clip_fps or plan.fps
-    before = measure(retime(raw, len(delivered)), fps, request.light) if request.correct else None
+    ends = [None if picture is None else mean_rgb(picture).tolist() for picture in (plan.first, plan.last)]
+    pictures = ends[0], ends[1]
+    before = measure(retime(raw, len(delivered)), fps, request.light, pictures) if request.correct else None
     light = run.facts.setdefault("light", {"expected": None})
-    light |= light_facts(delivered, fps, request.light, before) | {"correct": list(request.correct)}
+    light |= light_facts(delivered, fps, request.light, pictures, before) | {"correct": list(request.correct)}

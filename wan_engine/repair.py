@@ -40,17 +40,17 @@ def repair(task: dict[str, Any]) -> str:
     request.check_outputs_inside()
     report = read_json(source / "report.json")
     raw = read_frames(source / (request.frames_out or "raw"))
-    first = source / request.image if request.image else None
-    picture = np.asarray(read_picture(first)) if first is not None and first.is_file() else None
-    mended = corrected(raw, task["correct"], picture, request.light)
+    first, last = (_picture(source, name) for name in (request.image, request.last_image))
+    mended = corrected(raw, task["correct"], first, request.light)
     # What a model had redrawn of the clip is not drawn again.
     facts, delivered = deliver(enlarged(mended, request, source), raw.shape[:3], request, report["fps"], job)
     fps = request.clip_fps or report["fps"]
     run = Run()
     light = {"expected": (report.get("light") or {}).get("expected")}
     with run.sparing("The light could not be measured"):
-        before = measure(retime(raw, len(delivered)), fps, request.light)
-        light |= light_facts(delivered, fps, request.light, before)
+        pictures = _mean_rgb(first), _mean_rgb(last)
+        before = measure(retime(raw, len(delivered)), fps, request.light, pictures)
+        light |= light_facts(delivered, fps, request.light, pictures, before)
     report |= {
         "clip": facts,
         "repaired": {"from": str(source), "correct": list(task["correct"])},
@@ -63,6 +63,16 @@ def repair(task: dict[str, Any]) -> str:
     with run.sparing("The report could not be written"):
         write_json(job / "report.json", report)
     return str(job / facts["path"])
+
+
+def _picture(job: Path, name: str | None) -> np.ndarray | None:
+    """The picture that the clip was made from, uint8 [h, w, 3], where it is still there."""
+    path = None if name is None else job / name
+    return np.asarray(read_picture(path)) if path is not None and path.is_file() else None
+
+
+def _mean_rgb(picture: np.ndarray | None) -> list[float] | None:
+    return None if picture is None else (picture.mean((0, 1)) / 255).tolist()
 
 
 if __name__ == "__main__":

@@ -22,8 +22,10 @@ from .request import LightCurve
 _WIDTH, _HEIGHT, _DPI = 16.0, 11.0, 100
 _GROUND, _PANEL, _INK, _FAINT, _LINE = "#15171c", "#1c1f26", "#e9e7e1", "#8d929c", "#2e323b"
 _EXPECTED, _MEASURED, _BEFORE = "#f2b544", "#6fc3ff", "#7d8594"
+_RED, _BLUE = "#ff8a6b", "#7fa8ff"
 _WORDS = {"holds": "#7ddc8b", "drifts": "#f2b544", "jumps": "#ff6b5e"}
 _STRIP = 6
+_DAYLIGHT = 6500.0  # kelvin, where the first frame is too coloured to tell
 _SETTINGS = ("model", "size", "frames", "fps", "steps", "seed", "solver", "shift", "guide", "boundary", "dtype")
 _SETTING_WIDTH = 46
 
@@ -38,9 +40,9 @@ def write_page(
     """Draw the page into the PNG `path`.
 
     report: as in report.json; of "light" are read "measured" (`LightMeasures.to_json()`, of the clip as delivered),
-    "verdict" {word, frame, sentence} and, when the clip was corrected, "before" (measures before it) and "after" (those
-    of the corrected clip, which then stand for "measured"). frames: uint8 [T, H, W, 3]. expected: the scene's curve.
-    sun: samples {"frame", "azimuth_deg", "elevation_deg"} along the shot; [] = none.
+    "verdict" {word, frame, sentence, checks} and, when the clip was corrected, "before" (measures before it) and
+    "after" (those of the corrected clip, which then stand for "measured"). frames: uint8 [T, H, W, 3]. expected: the
+    scene's curve. sun: samples {"frame", "azimuth_deg", "elevation_deg"} along the shot; [] = none.
     Raises GenerationError in words when the page cannot be written; nothing else is touched.
     """
     words = (_clip_name(report), _prompt(report), report["light"]["verdict"], *(report.get(n) for n in _SETTINGS))
@@ -67,8 +69,12 @@ def _drawn(
     measured = light.get("after") or light["measured"]
     _head(figure, report, light["verdict"], measured, letters)
     _strip(figure, frames, measured)
-    _brightness(_panel(figure, 0.045, 0.345, 0.615, 0.3), measured, light.get("before"), expected)
-    _temperature(_panel(figure, 0.045, 0.06, 0.615, 0.2), measured, light.get("before"))
+    bounds = _bounds(light["verdict"])
+    _brightness(_panel(figure, 0.045, 0.345, 0.615, 0.3), measured, light.get("before"), expected, bounds)
+    drawn = [draw for reason, draw in _COLORS.items() if reason in bounds]
+    width = 0.615 / len(drawn) - 0.02 * (len(drawn) - 1)
+    for k, draw in enumerate(drawn):
+        draw(_panel(figure, 0.045 + k * (width + 0.04), 0.06, width, 0.2), measured, light.get("before"), bounds)
     _sun(figure, sun)
     _small_print(figure, report, measured, light.get("before"), letters)
     return figure
@@ -138,10 +144,19 @@ def _title(axes: Axes, title: str, hint: str) -> None:
     axes.text(1, 1.05, hint, transform=axes.transAxes, color=_FAINT, fontsize=9.5, ha="right", va="bottom")
 
 
+def _bounds(verdict: Mapping[str, Any]) -> dict[str, float]:
+    """What the verdict held the clip to, by reason."""
+    return {check["reason"]: check["bound"] for check in verdict["checks"]}
+
+
 def _brightness(
-    axes: Axes, measured: Mapping[str, Any], before: Mapping[str, Any] | None, expected: LightCurve | None
+    axes: Axes,
+    measured: Mapping[str, Any],
+    before: Mapping[str, Any] | None,
+    expected: LightCurve | None,
+    bounds: Mapping[str, float],
 ) -> None:
-    """Expected against generated, in the unit of the expected curve."""
+    """Expected against generated as the verdict held them, in the unit of the expected curve, with what is allowed."""
     absolute = expected is None or expected.source == "render"
     values, frame = _course(measured, absolute), np.arange(measured["frames"])
     unit = "display luminance, 0 to 1" if absolute else "light along the motion, first frame = 1"
@@ -160,6 +175,9 @@ def _brightness(
         axes.plot(
             frame, _course(before, absolute), color=_BEFORE, linewidth=1.6, linestyle=(0, (2, 1.5)), label="before"
         )
+    if measured["departure"] is not None:
+        reach = bounds["curve"] * np.asarray(measured["departure"]["level"])
+        _band(axes, frame, np.asarray(measured["expected"]) - reach, np.asarray(measured["expected"]) + reach)
     if measured["expected"] is not None:
         axes.plot(frame, measured["expected"], color=_EXPECTED, linewidth=2.2, linestyle=(0, (5, 2)), label="expected")
     marker = "o" if len(frame) < 3 else None
@@ -190,35 +208,73 @@ def _brightness(
     axes.legend(loc="upper left", bbox_to_anchor=(0.12, 1.135), ncols=4, frameon=False, fontsize=9.5, labelcolor=_FAINT)
 
 
+def _band(axes: Axes, frame: np.ndarray, low: np.ndarray, high: np.ndarray) -> None:
+    axes.fill_between(frame, low, high, color=_EXPECTED, alpha=0.13, linewidth=0)
+
+
 def _course(measures: Mapping[str, Any], absolute: bool) -> Sequence[float]:
+    if measures["departure"] is not None:
+        return measures["departure"]["held"]
     return measures["luminance"]["mean"] if absolute else measures["light"]
 
 
-def _temperature(axes: Axes, measured: Mapping[str, Any], before: Mapping[str, Any] | None) -> None:
-    _title(axes, "Colour temperature", "kelvin, as the picture shows it; expected: its change")
-    frame = np.arange(measured["frames"])
-    kelvin = _with_gaps(measured["temperature_k"])
+def _temperature(
+    axes: Axes, measured: Mapping[str, Any], before: Mapping[str, Any] | None, bounds: Mapping[str, float]
+) -> None:
+    """The course of warmth along the motion, begun at what the first frame shows: surfaces have a colour of their own,
+    so that only the change is held against the scene. Even in mired, told in kelvin."""
+    _title(axes, "Colour temperature", "kelvin, along the motion")
+    frame, start = np.arange(measured["frames"]), 1e6 / (measured["temperature_k"][0] or _DAYLIGHT)
     if before:
-        axes.plot(frame, _with_gaps(before["temperature_k"]), color=_BEFORE, linewidth=1.6, linestyle=(0, (2, 1.5)))
-    if measured["expected_temperature_k"] is not None:
-        course = _from_the_first(np.asarray(measured["expected_temperature_k"], float), kelvin[0])
-        axes.plot(frame, course, color=_EXPECTED, linewidth=2, linestyle=(0, (5, 2)))
-    axes.plot(frame, kelvin, color=_MEASURED, linewidth=2.2, marker="o" if len(frame) < 3 else None)
+        earlier = start + np.asarray(before["temperature_course_mired"], float)
+        axes.plot(frame, earlier, color=_BEFORE, linewidth=1.6, linestyle=(0, (2, 1.5)))
+    told = measured["expected_temperature_k"]
+    wanted = start + (np.zeros(len(frame)) if told is None else 1e6 / np.asarray(told, float) - 1e6 / told[0])
+    _band(axes, frame, wanted - bounds["temperature"], wanted + bounds["temperature"])
+    if told is not None:
+        axes.plot(frame, wanted, color=_EXPECTED, linewidth=2, linestyle=(0, (5, 2)))
+    course = start + np.asarray(measured["temperature_course_mired"], float)
+    axes.plot(frame, course, color=_MEASURED, linewidth=2.2, marker="o" if len(frame) < 3 else None)
     _limits(axes, len(frame))
-    if np.isfinite(kelvin).any():
-        _widen(axes, 800)
-    else:
-        axes.set_yticks([])
-        axes.text(0.5, 0.5, "too coloured to tell", transform=axes.transAxes, color=_FAINT, ha="center", va="center")
+    _widen(axes, 40)
+    axes.invert_yaxis()
+    axes.yaxis.set_major_formatter(lambda value, _: f"{1e6 / max(value, 20):.0f}")
     axes.set_xlabel("frame", color=_FAINT, fontsize=9.5)
 
 
-def _from_the_first(expected: np.ndarray, seen: float) -> np.ndarray:
-    """The expected kelvin [T] begun at what the picture shows: surfaces have a colour of their own, so that only the
-    change, in mired, is held against the clip. As it is where the first frame has no temperature."""
-    if not np.isfinite(seen):
-        return expected
-    return 1e6 / np.maximum(1e6 / expected - 1e6 / expected[0] + 1e6 / seen, 40)  # 25,000 K at most
+def _color(
+    axes: Axes, measured: Mapping[str, Any], before: Mapping[str, Any] | None, bounds: Mapping[str, float]
+) -> None:
+    """Red and blue against what the render or the pictures show of them, with what is allowed."""
+    color, frame = measured["color"], np.arange(measured["frames"])
+    told = "the render" if color["source"] == "render" else "the pictures"
+    _title(axes, "Colour", f"red and blue over luminance; dashed: {told}")
+    for channel, line in ((0, _RED), (2, _BLUE)):
+        wanted = np.array([rgb[channel] for rgb in color["expected"]])
+        low, high = (wanted * np.exp(sign * np.log1p(bounds["color"])) for sign in (-1, 1))
+        if len(wanted) > 2:
+            axes.fill_between(color["frames"], low, high, color=line, alpha=0.13, linewidth=0)
+            axes.plot(color["frames"], wanted, color=line, linewidth=1.6, linestyle=(0, (5, 2)))
+        else:
+            axes.errorbar(
+                color["frames"],
+                wanted,
+                [wanted - low, high - wanted],
+                fmt="none",
+                ecolor=line,
+                capsize=5,
+                clip_on=False,
+            )
+        if before and before["color"]:
+            earlier = [rgb[channel] for rgb in before["color"]["held"]]
+            axes.plot(frame, earlier, color=_BEFORE, linewidth=1.4, linestyle=(0, (2, 1.5)))
+        axes.plot(frame, [rgb[channel] for rgb in color["held"]], color=line, linewidth=2.2)
+    _limits(axes, len(frame))
+    _widen(axes, 0.3)
+    axes.set_xlabel("frame", color=_FAINT, fontsize=9.5)
+
+
+_COLORS = {"temperature": _temperature, "color": _color}
 
 
 def _limits(axes: Axes, count: int) -> None:
@@ -313,10 +369,6 @@ def _direction(measures: Mapping[str, Any]) -> str:
     names = ("above", "above right", "right", "below right", "below", "below left", "left", "above left")
     best = max(sure, key=lambda d: d["confidence"])
     return f"perhaps {names[round(best['azimuth_in_picture_deg'] / 45) % 8]}"  # a hint, however clear the shading
-
-
-def _with_gaps(values: Sequence[float | None]) -> np.ndarray:
-    return np.array([np.nan if value is None else value for value in values], float)
 
 
 def _plain(value: object) -> str:

@@ -138,6 +138,7 @@ class LightCurve:
     `luminance` is the display-referred mean luminance of the frame: of a small render, 0..1 (`source` "render"), or
     worked out from the brief, relative to the first frame, so that it begins with 1 ("brief"). `temperature_k` is the
     light's colour temperature at the same times. `jumps` are the times at which the scene itself changes light at once.
+    `rgb` is the mean display value, 0..1, of each channel of a render at the same times.
     """
 
     source: str
@@ -145,6 +146,7 @@ class LightCurve:
     luminance: tuple[float, ...]
     temperature_k: tuple[float, ...] | None = None
     jumps: tuple[float, ...] = ()
+    rgb: tuple[tuple[float, ...], ...] | None = None
 
     @classmethod
     def from_json(cls, data: object) -> LightCurve:
@@ -153,9 +155,10 @@ class LightCurve:
         needed = {"source", "times", "luminance"}
         if not isinstance(data, Mapping) or not needed <= set(data) or not set(data) <= known:
             raise UsageError(
-                f"A light curve is an object with {', '.join(sorted(needed))} and may hold temperature_k and jumps."
+                f"A light curve is an object with {', '.join(sorted(needed))} and may hold "
+                "temperature_k, jumps and rgb."
             )
-        values: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in data.items()}
+        values: dict[str, Any] = {key: _as_tuples(v) for key, v in data.items()}
         curve = cls(**values)
         curve.validate()
         return curve
@@ -168,14 +171,17 @@ class LightCurve:
             (_numbers(self.luminance, 0, math.inf), "its luminance holds numbers from 0 up"),
             (self.temperature_k is None or _numbers(self.temperature_k, 500, 100000), "temperature_k holds kelvin"),
             (_numbers(self.jumps, 0, 1), "its jumps are numbers from 0 to 1"),
+            (self.rgb is None or _colors(self.rgb), "its rgb holds three numbers from 0 to 1 for every time"),
+            (self.rgb is None or self.source == "render", "only a render has rgb"),
         ):
             if not accepts:
                 raise UsageError(f"The light curve is wrong: {wording}.")
         times = self.times
         if times[0] != 0 or times[-1] != 1 or any(b <= a for a, b in pairwise(times)):
             raise UsageError("The light curve is wrong: its times rise from 0 to 1.")
-        if any(len(track) != len(times) for track in (self.luminance, self.temperature_k) if track is not None):
-            raise UsageError("The light curve is wrong: every time has one luminance (and one temperature_k).")
+        tracks = (self.luminance, self.temperature_k, self.rgb)
+        if any(len(track) != len(times) for track in tracks if track is not None):
+            raise UsageError("The light curve is wrong: every time has one luminance (and one temperature_k, one rgb).")
         if self.source == "render" and max(self.luminance) > 1:
             raise UsageError("The light curve is wrong: the luminance of a render is at most 1.")
         if self.source == "brief" and abs(self.luminance[0] - 1) > 1e-6:
@@ -357,6 +363,11 @@ def _plain(value: Any) -> Any:
     return [_plain(item) for item in value] if isinstance(value, tuple) else value
 
 
+def _as_tuples(value: Any) -> Any:
+    """Lists as tuples, also inside."""
+    return tuple(_as_tuples(item) for item in value) if isinstance(value, list) else value
+
+
 def _made(kind: type[Part], what: str, data: object) -> Part:
     """The part of a request that `data` describes; UsageError for another kind of object."""
     known = {field.name: field.default is dataclasses.MISSING for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
@@ -384,6 +395,10 @@ def _is_number(value: object) -> bool:
 
 def _numbers(value: object, low: float, high: float) -> bool:
     return isinstance(value, tuple) and all(_is_number(item) and low <= item <= high for item in value)
+
+
+def _colors(value: object) -> bool:
+    return isinstance(value, tuple) and all(_numbers(rgb, 0, 1) and len(rgb) == 3 for rgb in value)
 
 
 def _count(value: Any) -> bool:

@@ -10,18 +10,24 @@ from typing import Any
 
 import numpy as np
 
-from .lighting import LightMeasures, measure, verdict
+from .light_departure import Pictures
+from .light_verdict import verdict
+from .lighting import LightMeasures, measure
 from .request import LightCurve
 from .run import Run
 
 
 def light_facts(
-    frames: np.ndarray, fps: float, expected: LightCurve | None, before: LightMeasures | None = None
+    frames: np.ndarray,
+    fps: float,
+    expected: LightCurve | None,
+    pictures: Pictures = (None, None),
+    before: LightMeasures | None = None,
 ) -> dict[str, Any]:
-    """What a report says under "light" of a clip as delivered, uint8 [T, H, W, 3]; `before` measures it, in as many
-    frames, without its repair.
+    """What a report says under "light" of a clip as delivered, uint8 [T, H, W, 3], made from `pictures` of which the
+    mean display RGB is given; `before` measures it, in as many frames, without its repair.
     """
-    measures = measure(frames, fps, expected)
+    measures = measure(frames, fps, expected, pictures)
     facts: dict[str, Any] = {"measured": measures.to_json(), "verdict": dataclasses.asdict(verdict(measures))}
     if before is not None:
         facts |= {"before": before.to_json(), "after": facts["measured"]}

@@ -26,7 +26,7 @@ FRAME = 300  # pixels, the width of a frame
 CURVE = 320
 MARGIN, GAP, TEXT = 24, 10, 18
 PAPER, PANEL, INK, SOFT = (24, 25, 28), (36, 37, 41), (236, 236, 232), (150, 152, 158)
-EXPECTED, MEASURED = (120, 170, 230), (255, 190, 90)
+EXPECTED, MEASURED, ALLOWED = (120, 170, 230), (255, 190, 90), (48, 58, 74)
 COLORS = {"holds": (120, 200, 120), "drifts": (255, 190, 90), "jumps": (235, 105, 90)}
 _SHOWN = 3
 _PICTURES = (".png", ".exr")
@@ -66,8 +66,8 @@ def _draw_row(
     shown = _SHOWN * (FRAME + GAP) - GAP
     write_text(draw, (MARGIN, y), shot["name"], shown, INK, TEXT)
     if verdict:
-        place = (MARGIN + shown + GAP, y)
-        write_text(draw, place, f"The light {' '.join(verdict)}", CURVE, COLORS.get(verdict[0], INK), TEXT)
+        place, why = (MARGIN + shown + GAP, y), _reason(shot) if verdict == ["drifts"] else ""
+        write_text(draw, place, f"The light {' '.join(verdict)}{why}", CURVE, COLORS.get(verdict[0], INK), TEXT)
     top = y + TEXT + 8
     for k, frame in enumerate(frames):
         sheet.paste(frame, (MARGIN + k * (FRAME + GAP), top))
@@ -78,28 +78,50 @@ def _draw_row(
 
 
 def _draw_curve(draw: ImageDraw.ImageDraw, box: tuple[int, int, int, int], light: dict) -> None:
-    """The light's course over the clip against the expected one, from 0 up; jumps as upright lines."""
+    """The light's course over the clip against the expected one, as the verdict held them, from 0 up; jumps as upright
+    lines."""
     draw.rectangle(box, fill=PANEL)
     measured = light.get("measured") or {}
-    expected = _numbers(measured.get("expected"))
-    absolute = (
-        (light.get("expected") or {}).get("source") == "render" if isinstance(light.get("expected"), dict) else False
-    )
-    course = _numbers((measured.get("luminance") or {}).get("mean") if absolute else measured.get("light"))
+    expected, departure = _numbers(measured.get("expected")), measured.get("departure") or {}
+    told = light.get("expected")
+    absolute = isinstance(told, dict) and told.get("source") == "render"
+    frames = (measured.get("luminance") or {}).get("mean") if absolute else measured.get("light")
+    course = _numbers(departure.get("held") or frames)
     if not course:
         write_text(draw, (box[0] + GAP, box[1] + GAP), "not measured", CURVE, SOFT, TEXT - 3)
         return
     highest = 1.15 * max([*course, *expected, 1e-6])
+    bound = next((check["bound"] for check in _checks(light) if check["reason"] == "curve"), 0.0)
+    reach = [bound * level for level in _numbers(departure.get("level"))]
+    band = [[v + sign * r for v, r in zip(expected, reach, strict=False)] for sign in (1, -1)]
+    outline = [*_points(box, band[0], highest), *reversed(_points(box, band[1], highest))]
+    if len(outline) > 2:
+        draw.polygon(outline, fill=ALLOWED)
     for jump in measured.get("jumps") or []:
         x = _across(box, int(jump["frame"]), len(course))
         draw.line((x, box[1], x, box[3]), fill=SOFT if jump.get("meant") else COLORS["jumps"], width=2)
     for values, color in ((expected, EXPECTED), (course, MEASURED)):
-        points = [
-            (_across(box, k, len(values)), box[3] - GAP - (box[3] - box[1] - 2 * GAP) * value / highest)
-            for k, value in enumerate(values)
-        ]
+        points = _points(box, values, highest)
         if len(points) > 1:
             draw.line(points, fill=color, width=3, joint="curve")
+
+
+def _points(box: tuple[int, int, int, int], values: list[float], highest: float) -> list[tuple[float, float]]:
+    """Where these values lie in the box, 0 at the bottom."""
+    tall = box[3] - box[1] - 2 * GAP
+    return [(_across(box, k, len(values)), box[3] - GAP - tall * value / highest) for k, value in enumerate(values)]
+
+
+def _checks(light: dict) -> list[dict]:
+    """What the clip was held to."""
+    verdict = light.get("verdict") or {}
+    return list(verdict.get("checks") or []) if isinstance(verdict, dict) else []
+
+
+def _reason(shot: dict) -> str:
+    """What makes the light drift, which need not be seen in its curve."""
+    failed = [check["reason"] for check in _checks(shot.get("light") or {}) if check["measured"] > check["bound"]]
+    return f": {failed[0]}" if failed else ""
 
 
 def _draw_legend(draw: ImageDraw.ImageDraw, x: int, y: int) -> None:

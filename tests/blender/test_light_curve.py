@@ -10,7 +10,10 @@ import bpy
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scene_makers import use_nodes
+from wan_previs import compat
 from wan_previs.conditioning import light_curve
+from wan_previs.conditioning.frames import render_frames
 from wan_previs.conditioning.light_curve import (
     Glow,
     air_mass,
@@ -78,6 +81,40 @@ def test_the_examples_are_foretold(name, tmp_path):
     assert error(bare, truth) < 0.7 * error(frozen, truth)
     for curve in (bare, both, truth):
         assert LightCurve.from_json(curve.to_json()).jumps == ()
+    assert bare.rgb is None and len(truth.rgb) == len(truth.times)
+    for rgb, light in zip(truth.rgb, truth.luminance, strict=True):
+        assert sum(a * b for a, b in zip(rgb, light_curve.LUMA, strict=True)) == pytest.approx(light, abs=1e-6)
+
+
+def test_a_small_render_tells_what_a_large_one_shows(blank_scene, tmp_path):
+    """Bars of light before black, a few small pixels wide: mixed in a pixel they are brighter than side by side."""
+    blank_scene.view_settings.view_transform = "Standard"
+    bars = bpy.data.materials.new("bars")
+    use_nodes(bars)
+    tree = compat.material_tree(bars)
+    tree.nodes.clear()
+    wave, edge, emission, out = (
+        tree.nodes.new(f"ShaderNode{kind}") for kind in ("TexWave", "Math", "Emission", "OutputMaterial")
+    )
+    wave.inputs["Scale"].default_value, edge.operation = 2.5, "GREATER_THAN"
+    for source, target in ((wave, edge.inputs[0]), (edge, emission.inputs["Color"])):
+        tree.links.new(source.outputs[0], target)
+    tree.links.new(emission.outputs["Emission"], out.inputs["Surface"])
+    bpy.ops.mesh.primitive_plane_add(size=8)
+    bpy.context.object.data.materials.append(bars)
+    camera = bpy.data.objects.new("Eye", bpy.data.cameras.new("Eye"))
+    camera.location = (0, 0, 5)
+    blank_scene.collection.objects.link(camera)
+    shot = replace(shot_with(), camera="Eye", frame_end=3)
+
+    def shown(width, height):
+        return mean_rgb(render_frames(blank_scene, shot, (width, height), tmp_path, {f"{width}": 1}, 4)[f"{width}"])
+
+    truth, small = shown(512, 288), shown(64, 36)
+    assert small[0] > 1.04 * truth[0]
+    for first, error in ((None, 0.03), (tmp_path / "512.png", 0.005)):
+        curve = render_light(blank_scene, shot, first, count=2, samples=4)
+        assert curve.rgb[0] == pytest.approx(truth, rel=error) and curve.rgb[-1] == pytest.approx(truth, rel=error)
 
 
 @settings(max_examples=40, deadline=None)

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from wan_engine.correct import deflicker, match_color
-from wan_engine.lighting import measure, verdict
+from wan_engine.light_color import LUMA
+from wan_engine.light_verdict import verdict
+from wan_engine.lighting import measure
 from wan_engine.request import LightCurve, UsageError
 
 
@@ -148,6 +150,17 @@ class TestMatchColor:
         blue = np.linspace([1, 1, 1], [0.02, 0.3, 1], scenes.COUNT)
         repaired = match_color(np.rint(0.5 * scenes.scene(tint=blue)).astype(np.uint8))
         assert repaired.dtype == np.uint8 and np.isfinite(repaired.astype(float)).all()
+
+    def test_colour_is_brought_to_what_a_render_shows_of_it(self, clean):
+        rgb = clean.mean((1, 2)) / 255
+        times = tuple(np.linspace(0, 1, len(clean)).tolist())
+        curve = LightCurve("render", times, tuple((rgb @ LUMA).tolist()), rgb=tuple(map(tuple, rgb.tolist())))
+        gain = 1 + np.linspace(0, 1, len(clean))[:, None] * np.array([0.15, 0, -0.18])
+        turned = np.rint(np.clip(clean * gain[:, None, None, :], 0, 255)).astype(np.uint8)
+        assert verdict(measure(turned, 24, curve)).word == "drifts"
+        repaired = match_color(turned, clean[0], curve)
+        assert verdict(measure(repaired, 24, curve)).word == "holds"
+        assert measure(repaired, 24, curve).color.size < measure(turned, 24, curve).color.size / 4
 
 
 class TestOddInput:

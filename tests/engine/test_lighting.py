@@ -2,6 +2,7 @@
 """The light of a clip: the loss by hand, the measures on planted faults, and what must not be taken for a fault."""
 
 import json
+import re
 import subprocess
 import sys
 import types
@@ -19,8 +20,10 @@ from wan_engine.light_color import blackbody_rgb, color_temperature
 from wan_engine.light_direction import light_direction
 from wan_engine.light_flicker import plain_changes, unrest_of
 from wan_engine.light_series import slow_part
-from wan_engine.lighting import LightConsistencyLoss, measure, verdict
+from wan_engine.light_verdict import BOUNDS, verdict
+from wan_engine.lighting import LightConsistencyLoss, measure
 from wan_engine.request import LightCurve, UsageError
+from wan_engine.review import light_facts
 
 
 def grey(values):
@@ -327,6 +330,120 @@ class TestMeant:
         result = measure(np.stack(frames).astype(np.uint8), 24)
         assert result.luminance["mean"][-1] > 1.4 * result.luminance["mean"][0]
         assert str(verdict(result)) == "holds"
+
+
+DUSK = np.linspace(1, 0.6, scenes.COUNT)
+WARM = np.array([0.15, 0, -0.18])
+
+
+def render_of(frames, count=7, colors=True):
+    """The curve of some frames of a clip, as a small render of the shot gives it."""
+    kept = sorted({round(k) for k in np.linspace(0, len(frames) - 1, count)})
+    rgb = frames[kept].reshape(len(kept), -1, 3).mean(1) / 255
+    light = tuple((rgb @ [0.299, 0.587, 0.114]).tolist())
+    times = tuple(k / (len(frames) - 1) for k in kept)
+    return LightCurve("render", times, light, rgb=tuple(map(tuple, rgb.tolist())) if colors else None)
+
+
+def ending(frames, more):
+    """The clip with its display values slowly growing by this share, of all channels or of each."""
+    gain = 1 + np.linspace(0, 1, len(frames))[:, None] * np.broadcast_to(more, 3)
+    return np.rint(np.clip(frames * gain[:, None, None, :], 0, 255)).astype(np.uint8)
+
+
+def mean_rgb(frame):
+    return (frame.mean((0, 1)) / 255).tolist()
+
+
+class TestDeparture:
+    """What parts from the scene is told, by how much and against what; the clean twin holds."""
+
+    @pytest.fixture
+    def dusk(self):
+        return scenes.display_gain(0.7 * scenes.scene(seed=4), DUSK)
+
+    @pytest.mark.parametrize("seed", [4, 11, 12])
+    def test_a_clean_render_holds_against_its_own_curve(self, seed):
+        clean = scenes.display_gain(scenes.scene(seed=seed), DUSK)
+        found = measure(clean, 24, render_of(clean))
+        assert str(verdict(found)) == "holds"
+        assert abs(found.departure.size) < 0.02 and found.color.size < 0.02
+
+    @pytest.mark.parametrize("more", [0.08, 0.12, 0.17, 0.25, -0.08, -0.2])
+    def test_a_clip_that_ends_otherwise_than_the_render(self, dusk, more):
+        found = verdict(measure(ending(dusk, more), 24, render_of(dusk)))
+        words = re.search(r"ends (\d+) % (brighter|darker) than the render", found.sentence)
+        assert found.word == "drifts" and int(words[1]) == pytest.approx(100 * abs(more), abs=1.5)
+        assert words[2] == ("brighter" if more > 0 else "darker")
+        assert str(verdict(measure(ending(dusk, more / 5), 24, render_of(dusk)))) == "holds"
+
+    def test_a_bulge_between_the_ends_of_a_curve_of_two_points(self):
+        clean = 0.7 * scenes.scene()
+        bulge = 1 + 0.18 * np.sin(np.linspace(0, np.pi, scenes.COUNT)) ** 2
+        level = float(measure(scenes.display_gain(clean, np.ones(scenes.COUNT)), 24).luminance["mean"][0])
+        found = verdict(
+            measure(scenes.display_gain(clean, bulge), 24, LightCurve("render", (0.0, 1.0), (level, level)))
+        )
+        assert found.word == "drifts" and "s in, 1" in found.sentence and "brighter than the render" in found.sentence
+
+    def test_what_crosses_between_two_rendered_frames_is_no_light(self):
+        clip = np.repeat(scenes.scene(1, noise=0), 61, axis=0)
+        for t in range(52, 60):  # a dark car passes within eight frames, and the seven rendered ones miss it
+            left = 22 * (t - 52)
+            clip[t, 30:, max(0, left - 40) : left] = 20
+        curve = render_of(clip)
+        found = measure(clip, 24, curve)
+        assert np.ptp(found.luminance["mean"]) > 0.06 * found.luminance["mean"][0]
+        assert abs(found.departure.size) < 0.02 and verdict(found).word != "drifts"
+
+    @pytest.mark.parametrize("more", [WARM, -WARM, WARM / 1.7, np.array([-0.07, 0.08, -0.07])])
+    def test_a_colour_that_leaves_the_render(self, dusk, more):
+        found = verdict(measure(ending(dusk, more), 24, render_of(dusk)))
+        assert found.word == "drifts" and "ends with" in found.sentence and "than the render" in found.sentence
+        assert str(verdict(measure(ending(dusk, more / 5), 24, render_of(dusk)))) == "holds"
+
+    def test_the_sentence_names_what_there_is_more_and_less_of(self, dusk):
+        found = measure(ending(dusk, WARM), 24, render_of(dusk))
+        assert found.color.change == pytest.approx((0.12, -0.02, -0.2), abs=0.02)
+        assert re.search(r"1\d % more red and (19|20|21) % less blue", verdict(found).sentence)
+
+    @pytest.mark.parametrize("curve", [brief(DUSK), None])
+    def test_the_pictures_tell_the_colour_at_their_frames(self, curve):
+        clean = scenes.display_gain(scenes.scene(), DUSK if curve else np.ones(scenes.COUNT))
+        pictures = mean_rgb(clean[0]), mean_rgb(clean[-1])
+        assert str(verdict(measure(clean, 24, curve, pictures))) == "holds"
+        turned = ending(clean, WARM / 2)
+        assert str(verdict(measure(turned, 24, curve))) == "holds"  # nothing tells so small a turn
+        found = verdict(measure(turned, 24, curve, pictures))
+        assert found.word == "drifts" and "than the scene's picture" in found.sentence
+        assert str(verdict(measure(turned, 24, curve, (pictures[0], None)))) == "holds"
+
+    def test_facts_bind_less_than_a_render_but_bind(self, dusk):
+        """A clip from text alone ended at 1.52 where 1.37 was foretold."""
+        rising = np.linspace(1, 1.37, scenes.COUNT)
+        clip = 0.5 * scenes.scene(seed=3)
+        off = np.linspace(1, 1.52, scenes.COUNT)
+        found = verdict(measure(scenes.display_gain(clip, off), 24, brief(rising)))
+        assert found.word == "drifts" and re.search("1[01] % brighter than the scene's facts", found.sentence)
+        near = measure(scenes.display_gain(clip, rising * np.linspace(1, 1.07, scenes.COUNT)), 24, brief(rising))
+        assert str(verdict(near)) == "holds" and near.departure.size > 0.06
+
+    def test_no_curve_leaves_the_colour_wholly_open(self, dusk):
+        """By a tenth less light no sun turns so warm; the whole sunset of another test may."""
+        clean = scenes.display_gain(scenes.scene(), np.linspace(1, 0.88, scenes.COUNT))
+        assert str(verdict(measure(clean, 24, render_of(clean, colors=False)))) == "holds"
+        level = clean.mean((1, 2, 3), keepdims=True) / ending(clean, WARM).mean((1, 2, 3), keepdims=True)
+        turned = scenes.display_gain(ending(clean, WARM), level.ravel())
+        assert "warmer" in verdict(measure(turned, 24, render_of(turned, colors=False))).sentence
+
+    def test_the_report_tells_every_measure_with_its_bound(self, dusk):
+        found = light_facts(ending(dusk, 0.17), 24, render_of(dusk))
+        data = json.loads(json.dumps(found))
+        checks = {check["reason"]: check for check in data["verdict"]["checks"]}
+        assert set(checks) == {"flicker", "pulses", "curve", "color"}
+        assert checks["curve"]["against"] == "render" and checks["curve"]["bound"] == BOUNDS["curve"]["render"]
+        assert checks["curve"]["measured"] == abs(data["measured"]["departure"]["size"]) > 0.15
+        assert len(data["measured"]["departure"]["held"]) == len(data["measured"]["color"]["held"]) == scenes.COUNT
 
 
 class TestDirection:

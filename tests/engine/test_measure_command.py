@@ -12,7 +12,7 @@ from test_footage import write
 from wan_engine.cli import main
 from wan_engine.files import write_whole
 from wan_engine.repair import repair
-from wan_engine.request import GenerationError, LightCurve, UsageError
+from wan_engine.request import GenerationError, GenerationRequest, LightCurve, UsageError
 
 
 @pytest.fixture
@@ -65,6 +65,26 @@ def test_what_is_no_json_is_told(clip, tmp_path, text, capsys):
 def test_a_number_too_large_for_any_light_is_told():
     with pytest.raises(UsageError, match="luminance"):
         LightCurve.from_json({"source": "brief", "times": [0, 1], "luminance": [1, 10**400]})
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"rgb": [[0.5, 0.5, 0.5]]}, "one rgb"),
+        ({"rgb": [[0.5, 0.5], [0.5, 0.5]]}, "three numbers"),
+        ({"rgb": [[0.5, 0.5, 1.5], [0.5, 0.5, 0.5]]}, "three numbers"),
+        ({"rgb": "grey"}, "three numbers"),
+        ({"source": "brief", "luminance": [1, 1]}, "only a render"),
+    ],
+)
+def test_colours_that_are_none_are_told(changes, words):
+    good = {"source": "render", "times": [0, 1], "luminance": [0.5, 0.5], "rgb": [[0.5, 0.5, 0.5], [0.4, 0.5, 0.6]]}
+    curve = LightCurve.from_json(good)
+    assert curve.rgb == ((0.5, 0.5, 0.5), (0.4, 0.5, 0.6))
+    request = GenerationRequest("nano", "a street", light=curve)
+    assert GenerationRequest.from_json(json.loads(json.dumps(request.to_json()))).light == curve
+    with pytest.raises(UsageError, match=words):
+        LightCurve.from_json(good | changes)
 
 
 @pytest.mark.parametrize(

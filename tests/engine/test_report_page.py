@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from wan_engine.lighting import measure, verdict
+from wan_engine.light_verdict import verdict
+from wan_engine.lighting import measure
 from wan_engine.report_page import write_page
 from wan_engine.request import GenerationError, LightCurve
 
