@@ -224,12 +224,14 @@ def _temperature(
     """The course of warmth along the motion, begun at what the first frame shows: surfaces have a colour of their own,
     so that only the change is held against the scene. Even in mired, told in kelvin."""
     _title(axes, "Colour temperature", "kelvin, along the motion")
-    frame, start = np.arange(measured["frames"]), 1e6 / (measured["temperature_k"][0] or _DAYLIGHT)
+    frame, seen = np.arange(measured["frames"]), measured["temperature_k"][0] or 0.0
+    start = 1e6 / (seen if 0 < seen < np.inf else _DAYLIGHT)
     if before:
         earlier = start + np.asarray(before["temperature_course_mired"], float)
         axes.plot(frame, earlier, color=_BEFORE, linewidth=1.6, linestyle=(0, (2, 1.5)))
     told = measured["expected_temperature_k"]
-    wanted = start + (np.zeros(len(frame)) if told is None else 1e6 / np.asarray(told, float) - 1e6 / told[0])
+    mired = np.zeros(len(frame)) if told is None else 1e6 / np.asarray(told, float)
+    wanted = start + mired - mired[0]
     _band(axes, frame, wanted - bounds["temperature"], wanted + bounds["temperature"])
     if told is not None:
         axes.plot(frame, wanted, color=_EXPECTED, linewidth=2, linestyle=(0, (5, 2)))

@@ -81,8 +81,12 @@ def test_words_are_drawn_as_they_are(tmp_path, words):
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf"), 0.0])
 def test_numbers_that_are_none(tmp_path, value):
     frames = scenes.scene(4)
-    report = report_of(frames, before=measure(frames, 24).to_json())
+    curve = LightCurve("render", (0.0, 1.0), (0.5, 0.5), rgb=((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)))
+    report = report_of(frames, curve, before=measure(frames, 24, curve).to_json())
     for measured in (report["light"]["measured"], report["light"]["before"]):
+        measured["departure"] |= {"held": [value] * 4, "level": [value] * 4}
+        measured["color"] |= {"held": [[value] * 3] * 4, "expected": [[value] * 3] * 4}
+        measured["temperature_course_mired"] = [value] * 4
         measured["luminance"] = {name: [value] * 4 for name in measured["luminance"]}
         measured["light"] = [1.0, value, None, value]
         measured["expected"], measured["expected_temperature_k"] = [value] * 4, [value] * 4
@@ -90,6 +94,10 @@ def test_numbers_that_are_none(tmp_path, value):
         measured["flicker"] = measured["curve_error"] = measured["temperature_drift_mired"] = value
     sun = [{"azimuth_deg": value, "elevation_deg": value}] * 2
     for expected in (None, LightCurve("brief", (0.0, 1.0), (1.0, value))):
+        write_page(tmp_path / "report.png", report, frames, expected, sun)
+        plain = report_of(frames)
+        report["light"]["verdict"] = plain["light"]["verdict"]
+        report["light"]["measured"]["departure"] = report["light"]["before"]["departure"] = None
         write_page(tmp_path / "report.png", report, frames, expected, sun)
     assert Image.open(tmp_path / "report.png").size == (1600, 1100)
 
