@@ -28,7 +28,9 @@ from .request import UsageError
 
 _EXR, _HDR, _TIFF = b"\x76\x2f\x31\x01", (b"#?RADIANCE", b"#?RGBE", b"PF"), (b"II*\0", b"MM\0*")
 _TILES, _DEEP, _PARTS = 0x200, 0x800, 0x1000  # flags in the head of an EXR
-_SAMPLE_FORMAT, _UNSIGNED = 339, 1  # a TIFF tag, and its value where it says nothing
+_BITS, _PHOTOMETRIC, _SAMPLE_FORMAT = 258, 262, 339  # TIFF tags
+_WHITE_IS_ZERO, _UNSIGNED, _SIGNED = 0, 1, 2  # what the latter two say; the second where there is none
+_BYTE = 8  # bits
 _BRIGHT = 32.0  # floating point values beyond it are counted like bytes, not with white at 1
 
 
@@ -71,7 +73,9 @@ def _read(path: Path, told: list[str]) -> Image.Image:
     except Image.UnidentifiedImageError:
         if not start.startswith(_TIFF):
             raise
-        return _opaque(_from_array(_decoded(path), told), told)  # floating point in colour, which Pillow does not read
+        values = _decoded(path)  # such as floating point in colour, which Pillow does not read
+        deep = _decoded_deep(path) if values.dtype == np.uint8 else None  # OpenCV has left out what it does not know
+        return _opaque(_from_array(values if deep is None else deep, told), told).convert("RGB")
     with opened:
         count = 1 if opened.format == "MPO" else getattr(opened, "n_frames", 1)  # MPO: a phone's previews
         if count > 1:
@@ -79,15 +83,25 @@ def _read(path: Path, told: list[str]) -> Image.Image:
         opened.load()
         if opened.format == "PPM" and opened.mode == "F":
             return _linear(np.asarray(opened), told)
-        upright = _of_8_bits(ImageOps.exif_transpose(opened), _is_unsigned(opened), told)
+        deep = _decoded_deep(path) if opened.format == "JPEG2000" else None
+        if deep is None:
+            negative = getattr(opened, "tag_v2", {}).get(_PHOTOMETRIC) == _WHITE_IS_ZERO
+            upright = _of_8_bits(ImageOps.exif_transpose(opened), _whole_numbers(opened), negative, told)
+        else:  # Pillow rounds what is nearly white up to black
+            upright = _from_array(deep, told)
         return _in_srgb(_opaque(upright, told), opened.info.get("icc_profile"), told)
 
 
-def _of_8_bits(picture: Image.Image, unsigned: bool, told: list[str]) -> Image.Image:
+def _of_8_bits(picture: Image.Image, whole: np.dtype, negative: bool, told: list[str]) -> Image.Image:
+    """`whole` is what whole numbers of 32 bits stand for; `negative` tells that white is zero, which Pillow minds only
+    in pictures of 8 bits.
+    """
     if picture.mode != "F" and not picture.mode.startswith("I"):
         return picture
     values = np.asarray(picture)
-    grey = _from_array(values.view(np.uint32) if picture.mode == "I" and unsigned else values, told)
+    grey = _from_array(values.astype(whole) if picture.mode == "I" else values, told)
+    if negative:
+        grey = ImageOps.invert(grey)
     clear = picture.info.get("transparency")
     if isinstance(clear, int):
         grey.putalpha(Image.fromarray(np.where(values == clear, 0, 255).astype(np.uint8)))
@@ -102,18 +116,21 @@ def _from_array(values: np.ndarray, told: list[str]) -> Image.Image:
         white = 1.0 if top <= _BRIGHT else 255.0 if top <= 255 else 65535.0
         told.append("has floating point values; they were rounded to 8 bits")
     else:
-        # 32 bits may hold a picture of fewer; 16 bits are what they say.
-        small = 2**8 - 1 if values.dtype.itemsize > 2 else 0
-        whites = (small, 2**16 - 1, np.iinfo(values.dtype).max)
+        most = np.iinfo(values.dtype).max
+        # 32 bits may hold a picture of fewer; 8 and 16 bits are what they say.
+        whites = (2**8 - 1, 2**16 - 1, most) if values.dtype.itemsize > 2 else (most,)
         white = float(next(white for white in whites if values.max(initial=0) <= white))
         told.append("has more than 8 bits per channel; it was rounded to 8")
     return Image.fromarray(np.rint(np.clip(values / white, 0, 1) * 255).astype(np.uint8))
 
 
-def _is_unsigned(picture: Image.Image) -> bool:
-    """Whether whole numbers of 32 bits, which Pillow takes for signed ones, are none."""
+def _whole_numbers(picture: Image.Image) -> np.dtype:
+    """What the whole numbers of a file are that Pillow gives as signed ones of 32 bits."""
     tags = getattr(picture, "tag_v2", {})
-    return bool(tags) and tags.get(_SAMPLE_FORMAT, (_UNSIGNED,))[0] == _UNSIGNED
+    kind = tags.get(_SAMPLE_FORMAT, (_UNSIGNED,))[0] if tags else None
+    if kind == _SIGNED and max(tags.get(_BITS, (0,))) == 2 * _BYTE:
+        return np.dtype(np.int16)
+    return np.dtype(np.uint32 if kind == _UNSIGNED else np.int32)
 
 
 def _opaque(picture: Image.Image, told: list[str]) -> Image.Image:
@@ -184,3 +201,15 @@ def _decoded(path: Path) -> np.ndarray:
     if pixels is None:
         raise ValueError("its format is unknown or it is damaged")
     return pixels[..., [2, 1, 0, *range(3, pixels.shape[-1])]] if pixels.ndim == 3 else pixels
+
+
+def _decoded_deep(path: Path) -> np.ndarray | None:
+    """uint16 [H, W, 4] by FFmpeg; None for a picture of 8 bits, or one that FFmpeg does not read."""
+    try:
+        with av.open(str(path)) as container:
+            frame = next(container.decode(video=0))
+            if max(component.bits for component in frame.format.components) <= _BYTE:
+                return None
+            return frame.to_ndarray(format="rgba64le")
+    except (av.FFmpegError, StopIteration):
+        return None

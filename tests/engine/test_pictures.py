@@ -19,6 +19,7 @@ from wan_engine.request import UsageError
 SEEN = np.random.default_rng(4).integers(0, 256, (40, 62, 3), np.uint8)
 GREY, ALPHA = SEEN[..., 0], np.random.default_rng(5).integers(0, 256, (40, 62), np.uint8)
 ALPHA[:8], ALPHA[8:16] = 0, 255
+LOSSLESS = (cv2.IMWRITE_JPEG2000_COMPRESSION_X1000, 1000)
 OVER_BLACK = np.rint(SEEN * (ALPHA[..., None] / 255))
 
 
@@ -102,6 +103,58 @@ def test_deep_grey_keeps_its_tones(tmp_path):
         cv2.imwrite(str(tmp_path / name), values)
         want = {"unsigned.tif": GREY, "dark.tif": np.rint(GREY / 4), "faint.png": np.ones((4, 4))}[name]
         assert_seen(tmp_path / name, want, name == "dark.tif", "8 bits")
+
+
+def write_tiff(path, values, kind, photometric=1):
+    """An uncompressed TIFF of values [H, W] or [H, W, N], as no library at hand writes them; `kind`: 1 unsigned, 2
+    signed, 3 floating point; a last channel of two is transparency.
+    """
+    height, width, *rest = values.shape
+    count = rest[0] if rest else 1
+    tags = [
+        (256, width),
+        (257, height),
+        (258, values.itemsize * 8),
+        (259, 1),
+        (262, photometric),
+        (273, 8),
+        (277, count),
+    ]
+    tags += [(278, height), (279, values.nbytes), *([(338, 2)] if count == 2 else []), (339, kind)]
+    start = 8 + values.nbytes
+    entries = [struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags]
+    if count == 2:  # two numbers of 16 bits fit an entry
+        for tag, value in ((258, values.itemsize * 8), (339, kind)):
+            entries[[t for t, _ in tags].index(tag)] = struct.pack("<HHIHH", tag, 3, 2, value, value)
+    head = b"II*\0" + struct.pack("<I", start) + values.tobytes() + struct.pack("<H", len(tags))
+    path.write_bytes(head + b"".join(entries) + struct.pack("<I", 0))
+
+
+def test_grey_of_every_kind_keeps_its_tones(tmp_path):
+    share = GREY / 255
+    for name, values, kind in (
+        ("double", share, 3),
+        ("signed", np.rint(share * 32767).astype(np.int16), 2),
+        ("unsigned", np.rint(share * 65535).astype(np.uint16), 1),
+    ):
+        write_tiff(tmp_path / f"{name}.tif", values, kind)
+        assert_seen(tmp_path / f"{name}.tif", np.repeat(GREY[..., None], 3, -1), 1, "8 bits")
+    write_tiff(tmp_path / "negative.tif", GREY.astype(np.uint16) * 257, 1, photometric=0)
+    assert_seen(tmp_path / "negative.tif", 255 - GREY, words="8 bits")
+    write_tiff(tmp_path / "clear.tif", np.dstack([GREY, ALPHA]).astype(np.uint16) * 257, 1)
+    assert_seen(tmp_path / "clear.tif", np.rint(share * ALPHA), 1, "transparency")
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_deep_jpeg_2000_keeps_its_tones(tmp_path, channels):
+    display = np.dstack([SEEN, np.full_like(GREY, 255)])[..., :channels]
+    display[:9], display[9:18] = 255, 0
+    deep = display.astype(np.uint16) * 257
+    deep[:9] -= 2  # nearly white
+    cv2.imwrite(str(tmp_path / "a.jp2"), deep[..., [2, 1, 0, 3][:channels]] if channels > 1 else deep, LOSSLESS)
+    assert_seen(tmp_path / "a.jp2", display[..., :3], 4, "8 bits")
+    Image.fromarray(display[..., :3].squeeze()).save(tmp_path / "8.jp2", irreversible=False)
+    assert_seen(tmp_path / "8.jp2", display[..., :3])
 
 
 def test_floating_point_pictures(tmp_path):
