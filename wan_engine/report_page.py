@@ -249,8 +249,8 @@ def _color(
 ) -> None:
     """Red and blue against what the render or the pictures show of them, with what is allowed."""
     color, frame = measured["color"], np.arange(measured["frames"])
-    told = "the render" if color["source"] == "render" else "the pictures"
-    _title(axes, "Colour", f"red and blue over luminance; dashed: {told}")
+    told = "dashed: the render" if color["source"] == "render" else "bars: the pictures"
+    _title(axes, "Colour", f"red and blue over luminance; {told}")
     for channel, line in ((0, _RED), (2, _BLUE)):
         wanted = np.array([rgb[channel] for rgb in color["expected"]])
         low, high = (wanted * np.exp(sign * np.log1p(bounds["color"])) for sign in (-1, 1))
