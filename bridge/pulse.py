@@ -18,7 +18,10 @@ except ImportError:  # Windows, where processor time alone has to tell
 
 # What may take long without a trace: a file forced onto a slow disk, a compiler's own process.
 LONG_SECONDS = 60.0
-_LEAST_CPU = 0.005  # seconds; threads that only wait take far less
+# Processor time that counts, in seconds and as a share of the time in which it was taken. Who waits may be woken now
+# and then to go on waiting (one in a thousand was seen); who works on a machine full of others gets more.
+_LEAST_CPU = 0.005
+_LEAST_SHARE = 0.0025
 
 
 class Pulse:
@@ -53,7 +56,8 @@ class Pulse:
         """Whether the main thread has got on since the last call, or need not."""
         now, seen = self._clock(), (self._signs, _pages_read())
         cpu = time.process_time() - time.thread_time()  # of all threads but the one that asks
-        if self._resting or seen != self._seen or cpu - self._cpu >= _LEAST_CPU:
+        worked = cpu - self._cpu >= max(_LEAST_CPU, _LEAST_SHARE * (now - self._since))
+        if self._resting or seen != self._seen or worked:
             self._seen, self._cpu, self._since = seen, cpu, now
         self.quiet = now - self._since
         return self.quiet == 0 or (self._long and self.quiet < LONG_SECONDS)

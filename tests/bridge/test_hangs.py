@@ -52,7 +52,15 @@ def test_a_picture_that_is_a_pipe(impatient, tmp_path):
     (job.conditioning / "first.png").unlink()
     os.mkfifo(job.conditioning / "first.png")
     impatient.submit(job)
-    assert_told(impatient, job)
+    end = poll_until(impatient, ends)[-1]
+    assert end.kind == "failed" and job.read_state().state == "failed"
+
+
+def test_a_picture_on_a_drive_that_does_not_answer(impatient, tmp_path):
+    job = make_job(tmp_path, SHORT)
+    with held(job.conditioning / "first.png"):
+        impatient.submit(job)
+        assert_told(impatient, job)
 
 
 def test_a_lora_that_is_a_pipe(impatient, tmp_path):
@@ -105,9 +113,7 @@ def test_alone_it_ends_itself(tmp_path):
     from test_faults import run_alone
 
     job = make_job(tmp_path, SHORT)
-    (job.conditioning / "first.png").unlink()
-    os.mkfifo(job.conditioning / "first.png")
-    with run_alone(job.path) as process:
+    with held(job.conditioning / "first.png"), run_alone(job.path) as process:
         process.communicate(timeout=PATIENCE)
     assert process.returncode == 5
     assert job.read_state().state == "failed" and "not answered" in job.read_state().message
