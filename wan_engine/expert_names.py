@@ -2,7 +2,7 @@
 """What the name of a weight file tells: which of two experts it is for, and which files make one model.
 
 A14B's experts and Wan 2.1's dense transformer have the same tensors, so names must tell them apart: `high_noise`,
-`HighNoise`, `T2VHigh_v9`, `-HIGH-`, `HN`, `_H`, or a folder of such a name. Standard library only.
+`HighNoise`, `T2VHigh_v9`, `-HIGH-`, `Hi`, `HN`, `_H`, or a folder of such a name. Standard library only.
 """
 
 from __future__ import annotations
@@ -21,11 +21,12 @@ _STORED = re.compile(
 # What stands before or behind an expert's word without a gap: `t2vHigh`, `14bhigh`, `highv9`.
 _MODEL = re.compile(r"(?i)ti2v|flf2v|t2v|i2v|s2v|a?14b|(?<=[a-z])v(?=\d)|wan(?=\W?2)")
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[^\W\d_A-Za-z]+|\d+")
+_LETTER_NOISE = re.compile(r"(?<![A-Za-z])[HL]Noise")
 _LETTER = re.compile(r"(?i)(?:^|(?<=[\W_]))[hl](?=[\W_]|$)")
-_EXPERTS = {word: "high" for word in ("high", "highnoise", "hn", "高噪", "高噪声", "高噪音")}
-_EXPERTS |= {word: "low" for word in ("low", "lownoise", "ln", "低噪", "低噪声", "低噪音")}
+_EXPERTS = {word: "high" for word in ("high", "highnoise", "hi", "hinoise", "hnoise", "hn", "高噪", "高噪声", "高噪音")}
+_EXPERTS |= {word: "low" for word in ("low", "lownoise", "lo", "lonoise", "lnoise", "ln", "低噪", "低噪声", "低噪音")}
 _BESIDE = {"noise", "model", "expert", "a14b", "14b", "v", "fixed"}  # says nothing about which model it is
-# What else is high or low: `high_res`, `low-poly`, `HighQuality`.
+# What else is high or low: `high_res`, `low-poly`, `HighQuality`; two files that differ in nothing else are a pair.
 _THINGS = re.compile(
     r"res|resolution|quality|poly|polygon|vram|ram|mem|memory|fps|frame|framerate|light|lights|lighting|key|"
     r"contrast|detail|details|detailed|motion|rank|step|steps|dynamic|dynamics|speed|definition|angle|angles|"
@@ -34,8 +35,8 @@ _THINGS = re.compile(
     r"precision|performance|gloss|rez|def|hd|cfg|strength|density|tone|chair|kick|jump"
 )
 _MERGED = re.compile(r"(?i)(?<![a-z])(?:aio|all[\W_]?in[\W_]?one|merged?|rapid|mega|combined|single)(?![a-z])")
-_NEW = re.compile(r"(?i)wan[\W_]*2[\W_]?2(?!\d)|(?:(?<![a-z])|(?<=[ti]2v))a14b")
-_OLD = re.compile(r"(?i)wan[\W_]*2[\W_]?1(?!\d)|(?<!\d)1[._]3b")
+_NEW = re.compile(r"(?i)(?:wan(?:video)?|(?<![a-z])w)[\W_]*2[\W_]?2(?!\d)|(?:(?<![a-z])|(?<=[ti]2v))a14b")
+_OLD = re.compile(r"(?i)(?:wan(?:video)?|(?<![a-z])w)[\W_]*2[\W_]?1(?!\d)|(?<!\d)1[._]3b")
 
 
 def expert_of(name: str, *, letters: bool = False) -> str | None:
@@ -45,13 +46,14 @@ def expert_of(name: str, *, letters: bool = False) -> str | None:
     return _read(name, letters)[0]
 
 
-def _read(name: str, letters: bool) -> tuple[str | None, str]:
-    """The expert, and the words that are left of the name without it."""
+def _read(name: str, letters: bool, things: bool = True) -> tuple[str | None, str]:
+    """The expert, and the words that are left of the name without it; `things` may be high or low, too."""
     plain = _MODEL.sub(r" \g<0> ", _STORED.sub(" ", name))
-    words = [word.lower() for word in _WORD.findall(_MODEL.sub(" ", plain))]
+    joined = _LETTER_NOISE.sub(lambda found: found[0].lower(), _MODEL.sub(" ", plain))
+    words = [word.lower() for word in _WORD.findall(joined)]
     told, left = set(), []
     for word, following in zip(words, [*words, ""][1:], strict=True):
-        if word in _EXPERTS and not (word in ("high", "low") and _THINGS.fullmatch(following)):
+        if word in _EXPERTS and not (things and _is_thing(word, following)):
             told.add(_EXPERTS[word])
         elif word not in _BESIDE:
             left.append(word)
@@ -60,6 +62,13 @@ def _read(name: str, letters: bool) -> tuple[str | None, str]:
         left = [word for word in left if word not in letter]
     kind = "".join(sorted({found.lower() for found in re.findall(r"(?i)ti2v|flf2v|t2v|i2v|s2v", name)}))
     return (told.pop() if len(told) == 1 else None), " ".join([kind, *left])
+
+
+def _is_thing(word: str, following: str) -> bool:
+    """Whether something else than noise is high or low; short words stand alone, unlike those of `HiDream`, `LoRA`."""
+    if word in ("hi", "lo"):
+        return bool(following) and following not in _BESIDE and not following.isdigit()
+    return word in ("high", "low") and _THINGS.fullmatch(following) is not None
 
 
 def half_of_two(names: Sequence[str], pictures: bool) -> bool:
@@ -79,18 +88,34 @@ class _Named:
     stored: str
 
 
-def _named(path: Path, base: Path, title: str = "") -> _Named:
+def _named(path: Path, base: Path, title: str = "", things: bool = True) -> _Named:
     """What a file's name tells, and where it is silent the folders between it and `base`, the nearest first, then the
     title in the file.
     """
     stem, ending = (path.stem, path.suffix) if path.suffix else (path.name, "")
     folders = path.relative_to(base).parts[:-1] if path.is_relative_to(base) else ()
-    expert, family = _read(stem, True)
-    around = [_read(folder, False) for folder in reversed(folders)]
+    expert, family = _read(stem, True, things)
+    around = [_read(folder, False, things) for folder in reversed(folders)]
     if expert is None:
         expert = next((told for told, _ in around if told), expert_of(title))
     stored = " ".join([*sorted(found.lower() for found in _STORED.findall(stem)), ending.lower()])
     return _Named(expert, "/".join([family, *(rest for _, rest in around)]), stored)
+
+
+def _named_all(files: Mapping[Path, Hashable], base: Path, titles: Mapping[Path, str]) -> dict[Path, _Named]:
+    """What the name of each file tells; where a 2.2 one without an expert has its like with the other word, what is
+    high or low is the expert: `Wan2.2_high_lighting` and `Wan2.2_low_lighting`.
+    """
+    named = {path: _named(path, base, titles.get(path, "")) for path in files}
+    new = {path for path in files if half_of_two([str(path.relative_to(base.parent)), titles.get(path, "")], False)}
+    freely = {path: _named(path, base, things=False) for path in new if named[path].expert is None}
+    halves = {(files[path], told.family, told.expert) for path, told in freely.items() if told.expert}
+    paired = {
+        path: told
+        for path, told in freely.items()
+        if told.expert and (files[path], told.family, OTHER[told.expert]) in halves
+    }
+    return {**named, **paired}
 
 
 Model = dict[str, Path]
@@ -103,7 +128,7 @@ def told_models(files: Mapping[Path, Hashable], base: Path, titles: Mapping[Path
     calls itself. Halves find each other by the rest of their names, of several first by how they are stored; a last one
     of each by being the last.
     """
-    named = {path: _named(path, base, titles.get(path, "")) for path in files}
+    named = _named_all(files, base, titles)
     models: list[Model] = [{"dense": path} for path, told in named.items() if told.expert is None]
     families: dict[tuple[Hashable, str], list[Path]] = defaultdict(list)
     alone: dict[Hashable, list[Path]] = defaultdict(list)
@@ -133,10 +158,11 @@ def _matched(paths: Iterable[Path], named: Mapping[Path, _Named], models: list[M
 
 def partners(path: Path, files: Mapping[Path, Hashable], base: Path) -> list[Path]:
     """The other halves of the same model that one half could be joined with, however they are stored."""
-    own = _named(path, base)
-    told = {other: _named(other, base) for other, alike in files.items() if alike == files[path]}
+    named = _named_all(files, base, {})
+    own = named[path]
     return [
         other
-        for other, found in told.items()
-        if own.expert is not None and found.expert == OTHER[own.expert] and found.family == own.family
+        for other, told in named.items()
+        if files[other] == files[path] and own.expert is not None and told.expert == OTHER[own.expert]
+        if told.family == own.family
     ]

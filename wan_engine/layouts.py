@@ -46,7 +46,11 @@ _TEXT_ENCODER = "models_t5_umt5-xxl-enc-bf16"
 _CLIP = "models_clip_open-clip-xlm-roberta-large-vit-huge-14"
 _ORIGINAL_TOKENIZER = "google/umt5-xxl"
 _EXPERT_PLACES = (*EXPERT_FOLDERS.values(), "transformer", "transformer_2")
-_CONTROL = ("vace_", "control_adapter.", "ref_conv.")  # tensors of control models
+# The transformer's tensors; models that are steered by other means, such as control, sound or poses, have more.
+_OWN = re.compile(
+    r"(?:(?:patch|text|time)_embedding|time_projection|head|img_emb)\.|"
+    r"blocks\.\d+\.(?:modulation$|norm\d\.|(?:self|cross)_attn\.|ffn\.)"
+)
 _NARROW = 16  # latent channels of the 2.1 autoencoder, which A14B has, too
 _CLIMB = 4  # folders above a file among which ComfyUI's own are looked for
 
@@ -254,13 +258,15 @@ def _check_kind(found: Layout) -> None:
     shapes = found.transformer.shapes("transformer")
     channels = shapes.get("patch_embedding.weight", ())[1:2]
     latent = found.transformer.latent_channels("transformer")
-    steered = next((name.split(".")[0] for name in shapes if name.startswith(_CONTROL)), None)
-    if latent and channels and (steered or channels[0] not in (latent, 2 * latent + 4)):
+    steered = next((name.rsplit(".", 1)[0] for name in shapes if "." in name and not _OWN.match(name)), None)
+    if steered or (latent and channels and channels[0] not in (latent, 2 * latent + 4)):
+        told = f"with {steered}" if steered else f"with {channels[0]} input and {latent} output channels"
         raise CheckpointError(
-            f"{found.folder}: a transformer with {channels[0]} input and {latent} output channels"
-            f"{f', and {steered}' if steered else ''} is no Wan model for text or pictures; control models are not "
-            "supported."
+            f"{found.folder}: a transformer {told} is no Wan model for text or pictures; control models are not "
+            "supported, nor those that follow sound or poses. Use a text- or image-to-video model."
         )
+    if any(read_contents(path).alike != found.transformer.alike for path in list(found.experts.values())[1:]):
+        raise CheckpointError(f"The two experts in {found.folder} differ in size; they do not belong together.")
     if "img_emb.proj.1.weight" in shapes and found.clip is None:
         raise CheckpointError(
             f"{found.folder} holds a model that looks at its picture through CLIP, but no fitting CLIP file (in the "

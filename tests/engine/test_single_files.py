@@ -105,6 +105,12 @@ HIGH_AND_LOW = [
     ("highresMix_high_noise", "highresMix_low_noise"),
     ("T2V_HIGHNOISE_slowflow", "T2V_LOWNOISE_slowflow"),
     ("Remix_i2v_high_v2", "Other Remix-LowNoise"),
+    ("Wan2.2_Remix_t2v_14b_high_lighting_v2.0", "Wan2.2_Remix_t2v_14b_low_lighting_v2.0"),
+    ("wan2.2_high_4step", "wan2.2_low_4step"),
+    ("diffusion_models/wan22/t2v_high_step_4", "diffusion_models/wan22/t2v_low_step_4"),
+    ("FastMix_v10_Hi", "FastMix_v10_Lo"),
+    ("wan22_hi_noise", "wan22_lo_noise"),
+    ("t2v-HNoise", "t2v-LNoise"),
     ("diffusion_models/wan22/a_high", "unet/b-LOW"),
 ]
 
@@ -128,6 +134,8 @@ def test_one_expert_alone_is_never_run_as_another_model(parts, folder):
     lone = {
         "wan2.2_t2v_14B_fp16": "high",  # its name says no more than that it is half of something
         "Wan2.2-T2V-A14B-Q4_K_M": "high",
+        "WanVideo2_2_T2V": "high",
+        "w22_t2v_high_detail": "high",
         "some-i2v-model": "i2v22",  # 36 channels and no CLIP: no whole model has that
     }
     for name, part in lone.items():
@@ -172,6 +180,9 @@ def test_one_expert_alone_in_the_folders_of_its_publisher(parts, folder, tmp_pat
         "HighRes_style",
         "wan21-Q3_K_L",
         "wan2.2_rapid_aio_merged",
+        "HiDream_style_wan21",
+        "wan2.1_t2v_LoRA_baked",
+        "hi-res-lo-fi",
     ],
 )
 def test_other_words_make_no_expert(name, parts, folder):
@@ -245,10 +256,34 @@ def test_a_title_in_the_file_tells_where_names_do_not(parts, folder):
     assert [file.label for file in opened(folder).experts.values()] == [str(folder / f"{n}.safetensors") for n in "ab"]
 
 
-@pytest.mark.parametrize("name", ["vace_patch_embedding.weight", "control_adapter.conv.weight", "ref_conv.weight"])
-def test_control_models_are_refused_before_any_work(name, parts, folder):
-    save({**parts["high"], name: torch.ones(4, 4)}, folder / "wan2.1_t2v.safetensors")
-    assert "control models are not supported" in refused(folder)
+def test_what_is_high_or_low_makes_no_pair_of_whole_models(parts, folder):
+    for name, part in (("wan2.1_t2v_highres", "high"), ("wan2.1_t2v_lowres", "low")):
+        save(parts[part], folder / f"{name}.safetensors")
+    assert "several models" in refused(folder)
+    assert list(opened(folder / "wan2.1_t2v_lowres.safetensors").experts) == ["dense"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("vace_patch_embedding.weight", "control_adapter.conv.weight", "ref_conv.weight", "fps_embedding.weight"),
+        *("face_adapter.fuser_blocks.0.linear1_kv.weight", "pose_patch_embedding.weight", "audio_proj.proj1.weight"),
+        *("casual_audio_encoder.weights", "blocks.0.audio_cross_attn.q_linear.weight", "blocks.0.cam_encoder.weight"),
+    ],
+)
+def test_models_of_another_kind_are_refused_before_any_work(name, parts, folder):
+    for part, file in (("high", "wan2.1_t2v"), ("i2v22", "wan2.2_i2v_14B")):
+        save({**parts[part], name: torch.ones(4, 4)}, folder / f"{file}.safetensors")
+        assert "control models are not supported" in refused(folder)
+        (folder / f"{file}.safetensors").unlink()
+
+
+def test_experts_that_do_not_belong_together_are_told_before_any_work(parts, tmp_path):
+    rest = {"vae": parts["vae"], "text": parts["text"]}
+    mixed = saved.save_original(
+        tmp_path / "a", {"high": parts["high"], "low": parts["i2v22"], **rest}, {"num_heads": 2}
+    )
+    assert "do not belong together" in refused(mixed)
 
 
 def foreign(folder, wide=True):
