@@ -211,17 +211,27 @@ def _frames_in(cache: Any) -> int:
 
 def _empty(scene: bpy.types.Scene, simulations: Sequence[Simulation]) -> None:
     """Empties point caches, as any change of what they hold does in Blender: it marks them outdated, and the next visit
-    of their start drops them."""
-    if not simulations:
-        return
-    start = min(item.start for item in simulations)
-    scene.frame_set(start)
-    for item in simulations:
-        if isinstance(item.owner, bpy.types.Scene):
-            item.owner.rigidbody_world.time_scale = item.owner.rigidbody_world.time_scale
-        else:
-            item.owner.update_tag()
+    of their start drops them.
+
+    Rigid bodies go first, for they start anew at their second frame. There the caches of objects begin to fill, and one
+    that goes on after it was filled and read from its start counts as one with gaps: each jump back cuts it off.
+    """
+    bodies = [item for item in simulations if isinstance(item.owner, bpy.types.Scene)]
+    others = [item for item in simulations if item not in bodies]
+    for item in bodies:
+        scene.frame_set(item.start)
+        item.owner.rigidbody_world.time_scale = item.owner.rigidbody_world.time_scale
+        _update(scene)
+        for frame in (item.start, item.start + 1):
+            scene.frame_set(frame)
+    for start in sorted({item.start for item in others}, reverse=True):
+        scene.frame_set(start)
+        for item in others:
+            if item.start == start:
+                item.owner.update_tag()
+        _update(scene)
+
+
+def _update(scene: bpy.types.Scene) -> None:
     for layer in scene.view_layers:
         layer.update()
-    for frame in (start, start + 1):  # rigid bodies start anew at the second
-        scene.frame_set(frame)

@@ -69,17 +69,20 @@ def render_frames(
     """Render `folder`/NAME.png for every name and frame in `frames`, as `render_first_last` does."""
     camera = _camera(scene, shot)
     _check_writable(folder)
-    with preserved(scene), simulations.played(scene, max(frames.values())), bpy.context.temp_override(scene=scene):
+    with preserved(scene), bpy.context.temp_override(scene=scene):
         for marker in scene.timeline_markers:
             marker.camera = None  # a bound marker would switch the camera again when the render starts
-        paths = {}
-        for name, frame in frames.items():
-            scene.frame_set(frame)
-            scene.camera = camera
-            # After the change of frame: animation may have touched the settings.
-            _set_picture(scene, size)
-            _set_engine(scene, samples)
-            paths[name] = _render(scene, shot, frame, size, folder / f"{name}.png")
+        # Before anything is played: a change of the renderer's settings drops what rigid bodies have computed.
+        _set_engine(scene, samples)
+        with simulations.played(scene, max(frames.values())):
+            paths = {}
+            for name, frame in frames.items():
+                scene.frame_set(frame)
+                scene.camera = camera
+                # After the change of frame: animation may have touched the settings.
+                _set_picture(scene, size)
+                _set_engine(scene, samples)
+                paths[name] = _render(scene, shot, frame, size, folder / f"{name}.png")
     return paths
 
 
@@ -149,13 +152,19 @@ def _set_engine(scene: Any, samples: int) -> None:
         scene.render.engine = "CYCLES"
     if scene.render.engine == "CYCLES":
         cycles = scene.cycles
-        cycles.samples = min(cycles.samples, samples)
-        cycles.use_layer_samples = "IGNORE"
-        cycles.use_denoising = _can_denoise()
+        _change(cycles, "samples", min(cycles.samples, samples))
+        _change(cycles, "use_layer_samples", "IGNORE")
+        _change(cycles, "use_denoising", _can_denoise())
         if cycles.use_denoising:
-            cycles.denoiser = "OPENIMAGEDENOISE"
+            _change(cycles, "denoiser", "OPENIMAGEDENOISE")
     elif scene.render.engine.startswith("BLENDER_EEVEE"):
-        scene.eevee.taa_render_samples = min(scene.eevee.taa_render_samples, samples)
+        _change(scene.eevee, "taa_render_samples", min(scene.eevee.taa_render_samples, samples))
+
+
+def _change(owner: Any, name: str, value: Any) -> None:
+    """Set a property that has another value; setting it at all would mark the whole scene as changed."""
+    if getattr(owner, name) != value:
+        setattr(owner, name, value)
 
 
 def _can_denoise() -> bool:

@@ -136,6 +136,34 @@ def test_the_last_frame_is_what_playing_shows(scene, name, tmp_path):
     assert rows(pictures["first"]) != pytest.approx(rows(played), abs=0.02)
 
 
+@pytest.mark.parametrize("name", KINDS)
+def test_a_shot_that_begins_in_the_middle(scene, name, tmp_path):
+    """Neither the jump back to its first frame nor the render of that drops what was computed for its last."""
+    KINDS[name](scene)
+    scene.frame_start = 9
+    pictures = rendered(scene, tmp_path / "both")
+    for frame, which in ((9, "first"), (LAST, "last")):
+        scene.frame_start = scene.frame_end = frame
+        truth = rendered(scene, tmp_path / which)["first"]
+        assert rows(pictures[which]) == pytest.approx(rows(truth), abs=0.02)
+    assert rows(pictures["first"]) != pytest.approx(rows(pictures["last"]), abs=0.02)
+
+
+def test_several_kinds_in_one_scene(scene):
+    """All right at every frame, in any order, also the second time."""
+    items = [make(scene) for make in KINDS.values()]
+    frames, found = (LAST, 12, 5, 12, LAST), []
+    for _ in range(2):
+        with simulations.played(scene, LAST):
+            for frame in frames:
+                scene.frame_set(frame)
+                found.append([height(scene, item) for item in items])
+    play(scene)
+    for frame, heights in zip(frames * 2, found, strict=True):
+        scene.frame_set(frame)
+        assert [height(scene, item) for item in items] == pytest.approx(heights, abs=1e-3)
+
+
 @pytest.mark.parametrize(("build", "name"), [(lambda s: zone(s, nested), "nested"), (by_instance, "instanced")])
 def test_zones_in_groups_and_instances(scene, build, name, tmp_path):
     build(scene)
