@@ -32,6 +32,7 @@ from .weights import Patch, WeightFile
 
 _LONGEST_TEXT = 8192  # tokens; the published models read 512
 LIGHT_MAP = "light_map.safetensors"
+_SPARE_WORDS = 0.1  # of a text encoder's, at most, that its tokenizer does not have
 _HEAD_WIDTH = 128  # channels per attention head in every published transformer
 
 
@@ -88,8 +89,15 @@ class Checkpoint:
         return self.text_encoder.fill(self._build_text_encoder, dtype, device)
 
     def open_tokenizer(self) -> Tokenizer:
-        """The text encoder's tokenizer, whatever file it comes from; raises CheckpointError when it is damaged."""
-        return read_tokenizer(self.tokenizer)
+        """The text encoder's tokenizer, from any file; raises CheckpointError for a damaged or foreign one."""
+        tokenizer = read_tokenizer(self.tokenizer)
+        words, rows = tokenizer.get_vocab_size(), self.text_encoder.shapes["token_embedding.weight"][0]
+        if not (1 - _SPARE_WORDS) * rows <= words <= rows:
+            raise CheckpointError(
+                f"The tokenizer {self.tokenizer} has {words} words, but the text encoder {self.text_encoder.label} "
+                f"{rows}; they do not belong together. Put tokenizer.json of google/umt5-xxl there."
+            )
+        return tokenizer
 
     def load_clip(self, device: str) -> ClipVision:
         """The image encoder of a 2.1 image model, in float32; raises CheckpointError for a model without one."""

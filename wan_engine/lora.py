@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ _NAMES_TOLD = 4
 _FOLDER_FILES = tuple(
     f"{stem}{end}" for stem in ("adapter_model", "pytorch_lora_weights") for end in (".safetensors", ".bin")
 )
+_LAYER_END = re.compile(r"\w+(?:\.\w+)*")  # a name or its end, not one of PEFT's regular expressions
 _FLOATS = {"F64", "F32", "F16", "BF16", "F8_E4M3", "F8_E5M2"}
 
 
@@ -240,7 +242,7 @@ def _layer_changes(
     if "down" in parts and "up" in parts:
         rank = max(1, (file.stored[parts["down"]].shape or (1,))[0])
         alpha = _alpha(file, parts["alpha"]) if "alpha" in parts else None
-        scale = strength * scaling.factor(rank, alpha)
+        scale = strength * scaling.factor(rank, alpha, parts["down"])
         add("up", _Change(file, scale, parts["up"], parts["down"]))
         if "up_bias" in parts:
             add("up_bias", _Change(file, scale, parts["up_bias"]))
@@ -291,18 +293,25 @@ def _no_ones(shape: Shape) -> Shape:
 
 @dataclass(frozen=True)
 class _Scaling:
-    """What a whole file says about alpha, for layers without a number of their own."""
+    """What a whole file says about alpha, for layers without a number of their own; `single` holds that of layers by
+    the ends of their names in the file.
+    """
 
     alpha: float | None = None
     root: bool = False
+    single: Mapping[str, float] = field(default_factory=dict)
 
-    def factor(self, rank: int, alpha: float | None) -> float:
-        """alpha / rank, or 1 when nothing tells alpha; rank-stabilised files (arXiv 2312.03732) divide by its root."""
-        if alpha is None:
-            alpha = rank if self.alpha is None else self.alpha
-            if self.root and self.alpha is not None:
-                return alpha / math.sqrt(rank)
-        return alpha / rank
+    def factor(self, rank: int, alpha: float | None, name: str) -> float:
+        """alpha / rank of the layer with the tensor `name`, or 1 when nothing tells alpha; rank-stabilised files (arXiv
+        2312.03732) divide by its root.
+        """
+        if alpha is not None:
+            return alpha / rank
+        layer = f".{(role_of(name) or ('', ''))[0]}"
+        told = next((value for end, value in self.single.items() if layer.endswith(f".{end}")), self.alpha)
+        if told is None:
+            return 1.0
+        return told / (math.sqrt(rank) if self.root else rank)
 
     @classmethod
     def of(cls, path: Path) -> _Scaling:
@@ -311,6 +320,7 @@ class _Scaling:
         values = {key.rpartition(".")[2]: value for key, value in settings.items()}
         try:
             alpha = None if values.get("lora_alpha") is None else float(values["lora_alpha"])
+            single = {str(key): float(value) for key, value in dict(values.get("alpha_pattern") or {}).items()}
         except (TypeError, ValueError) as error:
             raise CheckpointError(f"The settings of the LoRA {path} are damaged: {error}.") from error
         kind = values.get("peft_type")
@@ -318,10 +328,16 @@ class _Scaling:
             raise CheckpointError(
                 f"The LoRA {path} is a {kind} by its settings, which is not supported; use a plain LoRA."
             )
-        if values.get("alpha_pattern") or values.get("use_dora"):
-            what = "is a DoRA" if values.get("use_dora") else "has an alpha of its own for single layers"
-            raise CheckpointError(f"The LoRA {path} {what} by its settings, which is not supported; use a plain LoRA.")
-        return cls(alpha, bool(values.get("use_rslora")))
+        if values.get("use_dora"):
+            raise CheckpointError(
+                f"The LoRA {path} is a DoRA by its settings, which is not supported; use a plain LoRA."
+            )
+        if any(not _LAYER_END.fullmatch(key) for key in single):
+            raise CheckpointError(
+                f"The LoRA {path} has an alpha for layers by a pattern ({next(iter(single))}), which is not supported; "
+                "use one with an alpha for each layer."
+            )
+        return cls(alpha, bool(values.get("use_rslora")), single)
 
 
 def _settings(path: Path) -> dict[str, Any]:

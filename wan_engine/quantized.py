@@ -116,6 +116,19 @@ def _check_scale(weight: Stored, scale: Stored, name: str, label: str) -> None:
         )
 
 
+def check_factors(weight: Tensor, scale: Tensor, name: str, label: str) -> None:
+    """Raises CheckpointError for a scale that is no number, negative, or zero where the weight is not."""
+    factor = scale.float().reshape(-1)
+    wrong = ~(torch.isfinite(factor) & (factor >= 0))
+    if (factor == 0).any():
+        wrong |= (factor == 0) & weight.float().reshape(len(factor), -1).any(1)
+    if wrong.any():
+        raise CheckpointError(
+            f"{label}: the scale of {name} is {float(factor[wrong][0]):g}, which makes no weights; the file is "
+            "damaged, download it again."
+        )
+
+
 def multiplied_out(weight: Tensor, scale: Tensor | None) -> Tensor:
     """The numbers that an 8-bit `weight` stands for: float32 with a scale, else bfloat16, which holds them exactly."""
     if scale is None:

@@ -18,7 +18,7 @@ from torch.overrides import TorchFunctionMode
 
 from .headers import read_json
 from .names import Recipe, networks_of, published
-from .quantized import FP8, check_scales, check_unscaled, companions, multiplied_out
+from .quantized import FP8, check_factors, check_scales, check_unscaled, companions, multiplied_out
 from .request import CheckpointError
 from .storage import DTYPES, Container, Scratch, open_container
 
@@ -181,6 +181,8 @@ class WeightFile:
             return data
         if scale is None and self._transformer:
             check_unscaled(data, name, self.label)
+        if scale is not None:
+            check_factors(data, scale, name, self.label)
         return multiplied_out(data, scale)
 
     def first_without_numbers(self) -> str | None:

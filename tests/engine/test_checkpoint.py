@@ -226,6 +226,16 @@ def test_wrong_tensors_are_named(copied, tmp_path, capsys):
     assert not (tmp_path / "clip.mp4").exists()
 
 
+@pytest.mark.parametrize(("own", "other"), [(T2V, I2V), (I2V, T2V)])
+def test_a_tokenizer_of_another_model_is_told(own, other, copied):
+    """With fewer words it reads another prompt without a sign, with more it asks for rows that are not there."""
+    folder, name = copied(own), "google/umt5-xxl/tokenizer.json"
+    open_checkpoint(folder).open_tokenizer()
+    shutil.copy(golden.path(f"{other}/{name}"), folder / name)
+    with pytest.raises(CheckpointError, match="do not belong together"):
+        open_checkpoint(folder).open_tokenizer()
+
+
 def test_an_expert_that_is_not_used_is_read_no_further_than_its_header(copied):
     folder = copied(I2V)
     checkpoint = open_checkpoint(folder)

@@ -406,6 +406,21 @@ def test_scaled_weights_that_nothing_tells_are_known_by_their_range(two, tmp_pat
         assert all(torch.equal(plain[name], data.to(dtype).float()) for name, data in high.items())
 
 
+@pytest.mark.parametrize("dialect", ["old", "new"])
+def test_scales_that_make_no_weights_are_refused(dialect, two, tmp_path):
+    state = saved.to_fp8(saved.states(open_checkpoint(two[0]))["high"], dialect)
+    name = next(name for name in state if name.endswith((".scale_weight", ".weight_scale")))
+    path = tmp_path / "m.safetensors"
+    for wrong in (0.0, -1.0, float("nan"), float("inf")):
+        save_file(saved._contiguous({**state, name: torch.full_like(state[name], wrong)}), path)
+        with pytest.raises(CheckpointError, match=r"the scale of .* makes no weights"):
+            list(WeightFile.open(path, "transformer").tensors())
+    weight = f"{name.rpartition('.')[0]}.weight"
+    empty = {weight: torch.zeros_like(state[weight]), name: torch.zeros_like(state[name])}
+    save_file(saved._contiguous({**state, **empty}), path)
+    assert not WeightFile.open(path, "transformer").read(weight).any()
+
+
 def test_norms_and_biases_of_8_bits_need_no_scale(two, tmp_path):
     high = saved.states(open_checkpoint(two[0]))["high"]
     state = saved.to_fp8(high, "old")

@@ -261,6 +261,20 @@ def test_alpha_in_the_settings_of_the_trainer(weights, factors, tmp_path):
     assert_same(merged(weights, [Lora(own)]), by_hand(weights, factors, ALPHA / RANK))
 
 
+def test_alpha_of_single_layers_in_the_settings(weights, factors, tmp_path):
+    settings = {"peft_type": "LORA", "lora_alpha": 8, "alpha_pattern": {"blocks.1.ffn.2": 3, "self_attn.q": 5.0}}
+    path = saved(DIALECTS["peft"](factors), tmp_path / "adapter_model.safetensors")
+    (tmp_path / "adapter_config.json").write_text(json.dumps(settings))
+    want = by_hand(weights, factors, ALPHA / RANK * 8 / RANK)
+    for layer, alpha in (("blocks.1.ffn.2", 3), ("blocks.0.self_attn.q", 5)):
+        down, up = factors[layer]
+        want[f"{layer}.weight"] = weights[f"{layer}.weight"] + ALPHA / RANK * alpha / RANK * up @ down
+    assert_same(merged(weights, [Lora(path)]), want)
+    (tmp_path / "adapter_config.json").write_text(json.dumps({**settings, "alpha_pattern": {r"blocks\.[01]\..*q": 5}}))
+    with pytest.raises(CheckpointError, match="by a pattern"):
+        merged(weights, [Lora(path)])
+
+
 def test_linear_factors_saved_as_convolutions_of_size_one(weights, factors, tmp_path):
     layer = "blocks.0.ffn.0"
     down, up = factors[layer]
