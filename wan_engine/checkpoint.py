@@ -160,7 +160,7 @@ def open_checkpoint(place: Path) -> Checkpoint:
     config = next(iter(configs.values()))
     if any(other != config for other in configs.values()):
         raise CheckpointError(f"The two experts in {found.folder} differ in size; they do not belong together.")
-    model = _overridden(_identify(found, config), extra, found.folder)
+    model = models.overridden(_identify(found, config), extra, found.folder)
     if found.tokenizer == found.text_encoder and not holds_tokenizer(found.tokenizer):
         raise CheckpointError(
             f"There is no tokenizer beside {found.text_encoder}, nor one in it; put tokenizer.json of google/umt5-xxl "
@@ -247,40 +247,3 @@ def _identify(found: Layout, config: TransformerConfig) -> Model:
         return dataclasses.replace(model, boundary=None)
     boundary = read_json(found.index).get("boundary_ratio") if found.index else None
     return dataclasses.replace(model, boundary=float(boundary)) if isinstance(boundary, float) else model
-
-
-def _overridden(model: Model, extra: Mapping[str, Any], folder: Path) -> Model:
-    """The model's defaults with those of `wan_previs.json` put over them."""
-    try:
-        changes: dict[str, Any] = {key: str(extra[key]) for key in ("title", "negative") if key in extra}
-        changes |= {key: float(extra[key]) for key in ("fps", "shift", "boundary") if key in extra}
-        if "shift" in extra:
-            changes["small_shift"] = None  # the stated one rules at every size
-        if "steps" in extra:
-            changes["steps"] = int(extra["steps"])
-        if "guide" in extra:
-            low, high = extra["guide"]
-            changes["guide"] = (float(low), float(high))
-        if "frames" in extra:
-            changes["frame_counts"] = tuple(int(count) for count in extra["frames"])
-        if "sizes" in extra:
-            changes["sizes"] = tuple((int(width), int(height)) for width, height in extra["sizes"])
-        if "area" in extra:
-            width, height = extra["area"]
-            changes["area"] = (int(width), int(height))
-        changed = dataclasses.replace(model, **changes)
-        _check_defaults(changed)
-    except (TypeError, ValueError, OverflowError) as error:
-        raise CheckpointError(f"{folder / 'wan_previs.json'} has a value of the wrong kind ({error}).") from error
-    return changed
-
-
-def _check_defaults(model: Model) -> None:
-    if not (model.shift > 0 and model.steps > 0 and 0.01 <= model.fps <= 1000):
-        raise ValueError("shift and steps must be positive, fps from 0.01 to 1000")
-    if model.boundary is not None and not 0 <= model.boundary <= 1:
-        raise ValueError("boundary must be from 0 to 1")
-    if not model.frame_counts or any(count < 1 or count % 4 != 1 for count in model.frame_counts):
-        raise ValueError("frames must list counts of 4n+1")
-    if not model.sizes or any(min(size) < 1 for size in model.sizes):
-        raise ValueError("sizes must list pairs of width and height")

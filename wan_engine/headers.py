@@ -13,6 +13,7 @@ from .request import CheckpointError
 
 ITEM_BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "F8_E4M3": 1, "F8_E5M2": 1, "I64": 8, "I32": 4, "I16": 2}
 ITEM_BYTES |= {"I8": 1, "U8": 1, "BOOL": 1}
+NO_WEIGHTS = {"I64", "I32", "I16", "I8", "U8", "BOOL"}  # dtypes of weights packed in ways that are not known here
 _HEADER_LIMIT = 100_000_000  # the format's own limit
 
 
@@ -70,7 +71,7 @@ def read_header(path: Path) -> dict[str, Stored]:
         stored = {name: _stored(entry, 8 + length) for name, entry in header.items()}
     except FileNotFoundError:
         raise CheckpointError(f"The checkpoint lacks {path}; download it again.") from None
-    except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError, struct.error) as error:
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError, struct.error) as error:
         raise CheckpointError(f"{path} is no safetensors file ({error}); download it again.") from error
     end = max((entry.offset + entry.bytes for entry in stored.values()), default=8 + length)
     if end > size:
@@ -86,6 +87,14 @@ def read_metadata(path: Path) -> dict[str, str]:
     with path.open("rb") as file:
         data = json.loads(file.read(struct.unpack("<Q", file.read(8))[0])).get("__metadata__")
     return {str(key): str(value) for key, value in data.items()} if isinstance(data, dict) else {}
+
+
+def check_weight(path: Path, name: str, dtype: str, known: bool = True) -> None:
+    """Raises CheckpointError for a weight that is stored in a way not `known` to be one of numbers."""
+    if dtype in NO_WEIGHTS or not known:
+        raise CheckpointError(
+            f"{path}: the tensor {name} is stored as {dtype}, which is not supported; use fp16 or bf16."
+        )
 
 
 def _stored(entry: dict, start: int) -> Stored:
@@ -112,7 +121,7 @@ def read_json(path: Path) -> dict:
         data = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise CheckpointError(f"The checkpoint lacks {path}; download it again.") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise CheckpointError(f"{path} cannot be read ({error}); download it again.") from error
     if not isinstance(data, dict):
         raise CheckpointError(f"{path} must hold a JSON object; download it again.")

@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from .expert_names import OTHER, expert_of, half_of_two
-from .headers import read_json
+from .headers import check_weight, read_json
 from .request import CheckpointError
 from .single_files import (
     COMFY_FOLDERS,
@@ -265,6 +265,9 @@ def _check_kind(found: Layout) -> None:
             f"{found.folder}: a transformer {told} is no Wan model for text or pictures; control models are not "
             "supported, nor those that follow sound or poses. Use a text- or image-to-video model."
         )
+    for name, entry in found.transformer.entries("transformer").items():
+        if name.endswith("weight"):  # not what describes one
+            check_weight(found.transformer.path, name, entry.dtype)
     if any(read_contents(path).alike != found.transformer.alike for path in list(found.experts.values())[1:]):
         raise CheckpointError(f"The two experts in {found.folder} differ in size; they do not belong together.")
     if "img_emb.proj.1.weight" in shapes and found.clip is None:
@@ -347,10 +350,12 @@ def read_own_facts(folder: Path) -> dict:
     """The content of `wan_previs.json`, {} without one. Raises CheckpointError when it is damaged."""
     path = folder / "wan_previs.json"
     try:
+        if path.exists() and not path.is_file():
+            raise OSError("it is no file")
         facts = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise CheckpointError(
             f"{path} cannot be read ({error}). Restore it, or remove it if it is not needed."
         ) from error

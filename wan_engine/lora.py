@@ -350,6 +350,6 @@ def _settings(path: Path) -> dict[str, Any]:
         if text is None and path.stem == "adapter_model" and beside.is_file():
             text = beside.read_text(encoding="utf-8")
         settings = {} if text is None else json.loads(text)
-    except (OSError, ValueError, SafetensorError) as error:
+    except (OSError, ValueError, RecursionError, SafetensorError) as error:
         raise CheckpointError(f"The settings of the LoRA {path} cannot be read: {error}.") from error
     return settings if isinstance(settings, dict) else {}

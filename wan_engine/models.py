@@ -6,8 +6,12 @@ Values from `wan/configs/*.py` and `generate.py` of the original 2.1 and 2.2 imp
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from .request import CheckpointError
 
 _NEGATIVE = (
     "色调艳丽，过曝，静态，细节模糊不清，字幕，风格，作品，画作，画面，静止，整体发灰，最差质量，低质量，"
@@ -134,3 +138,40 @@ def identify(
     if latent_channels != 16:
         return TI2V_5B
     return T2V_14B_V21 if dim >= 5120 else T2V_1_3B_V21
+
+
+def overridden(model: Model, extra: Mapping[str, Any], folder: Path) -> Model:
+    """The model's defaults with those of `wan_previs.json` in `folder` put over them. Raises CheckpointError."""
+    try:
+        changes: dict[str, Any] = {key: str(extra[key]) for key in ("title", "negative") if key in extra}
+        changes |= {key: float(extra[key]) for key in ("fps", "shift", "boundary") if key in extra}
+        if "shift" in extra:
+            changes["small_shift"] = None  # the stated one rules at every size
+        if "steps" in extra:
+            changes["steps"] = int(extra["steps"])
+        if "guide" in extra:
+            low, high = extra["guide"]
+            changes["guide"] = (float(low), float(high))
+        if "frames" in extra:
+            changes["frame_counts"] = tuple(int(count) for count in extra["frames"])
+        if "sizes" in extra:
+            changes["sizes"] = tuple((int(width), int(height)) for width, height in extra["sizes"])
+        if "area" in extra:
+            width, height = extra["area"]
+            changes["area"] = (int(width), int(height))
+        changed = replace(model, **changes)
+        _check_defaults(changed)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise CheckpointError(f"{folder / 'wan_previs.json'} has a value of the wrong kind ({error}).") from error
+    return changed
+
+
+def _check_defaults(model: Model) -> None:
+    if not (model.shift > 0 and model.steps > 0 and 0.01 <= model.fps <= 1000):
+        raise ValueError("shift and steps must be positive, fps from 0.01 to 1000")
+    if model.boundary is not None and not 0 <= model.boundary <= 1:
+        raise ValueError("boundary must be from 0 to 1")
+    if not model.frame_counts or any(count < 1 or count % 4 != 1 for count in model.frame_counts):
+        raise ValueError("frames must list counts of 4n+1")
+    if not model.sizes or any(min(size) < 1 for size in (*model.sizes, model.area or (1, 1))):
+        raise ValueError("sizes must list pairs of width and height, area be one")

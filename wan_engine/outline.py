@@ -71,18 +71,17 @@ def outline(place: Path) -> Outline:
     found = find_layout(place)
     own = read_own_facts(found.folder)
     row, latent = _by_tensors(found)
-    sizes = own.get("sizes") or row.sizes
-    area = own.get("area") or row.area or sizes[0]
+    model = models.overridden(row, own, found.folder)
     wide = latent == _WIDE_LATENT
     return Outline(
-        title=str(own.get("title", row.title)),
-        area=(int(area[0]), int(area[1])),
+        title=model.title,
+        area=model.area or model.sizes[0],
         multiple=32 if wide else 16,
         cover=wide and row is models.TI2V_5B,
-        sizes=tuple((int(width), int(height)) for width, height in sizes),
+        sizes=model.sizes,
         only_these="sizes" in own,
         modes=_modes(row, own.get("text_to_video")),
-        negative=str(own.get("negative", row.negative)),
+        negative=model.negative,
         text_length=_text_length(found),
     )
 
@@ -92,7 +91,7 @@ def _text_length(found: Layout) -> int:
     for path in found.settings.values():
         try:
             length = json.loads(path.read_text(encoding="utf-8"))["text_len"] if path else None
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             continue
         if isinstance(length, int) and length > 0:
             return length

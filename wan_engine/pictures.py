@@ -172,9 +172,12 @@ def _decoded_exr(path: Path) -> np.ndarray:
     """float32 [H, W, 3]. Its colours are multiplied by its transparency already, and so lie over black."""
     if not _is_whole_exr(path.read_bytes()):
         raise ValueError("it ends in the middle")  # FFmpeg makes a picture with holes of it
-    with av.open(str(path)) as container:
-        # In one thread: FFmpeg's threads now and then leave wrong pixels where a band of half floats begins.
-        return next(container.decode(video=0)).to_ndarray(format="gbrpf32le", threads=1)
+    try:
+        with av.open(str(path)) as container:
+            # In one thread: FFmpeg's threads now and then leave wrong pixels where a band of half floats begins.
+            return next(container.decode(video=0)).to_ndarray(format="gbrpf32le", threads=1)
+    except av.PatchWelcomeError as error:
+        raise ValueError("it has several layers or is of a rare kind") from error
 
 
 def _is_whole_exr(data: bytes) -> bool:

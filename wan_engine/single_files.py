@@ -58,6 +58,11 @@ class Contents:
         recipes = published({name: entry.shape for name, entry in self.stored.items()}, part)
         return {name: recipe.shape for name, recipe in recipes.items()}
 
+    def entries(self, part: str) -> dict[str, Stored]:
+        """A network's tensors as they are stored, by the names they have in the file."""
+        recipes = published({name: entry.shape for name, entry in self.stored.items()}, part)
+        return {name: self.stored[name] for recipe in recipes.values() for name in recipe.parts}
+
     def latent_channels(self, part: str) -> int | None:
         """The latent channels that a transformer makes or an autoencoder reads, None where the header does not tell."""
         shapes = self.shapes(part)

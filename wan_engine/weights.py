@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from .headers import read_json
+from .headers import check_weight, read_json
 from .names import Recipe, networks_of, published
 from .quantized import FP8, check_factors, check_scales, check_unscaled, companions, multiplied_out
 from .request import CheckpointError
@@ -27,7 +27,6 @@ Patch = Callable[[str, Tensor], Tensor]
 Network = TypeVar("Network", bound=nn.Module)
 
 _WEIGHTS = {"F64", "F32", "F16", "BF16", *FP8}
-_NO_WEIGHTS = {"I64", "I32", "I16", "I8", "U8", "BOOL"}
 
 
 class WeightFile:
@@ -191,10 +190,7 @@ class WeightFile:
 
     def _check_dtype(self, name: str, dtype: str) -> None:
         container = self._containers[name]
-        if dtype in _NO_WEIGHTS or (dtype not in _WEIGHTS and not container.unpacks):
-            raise CheckpointError(
-                f"{container.path}: the tensor {name} is stored as {dtype}, which is not supported; use fp16 or bf16."
-            )
+        check_weight(container.path, name, dtype, dtype in _WEIGHTS or container.unpacks)
 
     def _close(self) -> None:
         for file in self._files:

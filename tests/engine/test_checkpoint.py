@@ -168,13 +168,22 @@ def test_own_file_wins_over_the_table(copied):
         {"guide": [1]},
         {"steps": 0},
         {"fps": -1},
+        {"sizes": 5},
+        {"sizes": []},
+        {"sizes": {"a": 1}},
+        {"area": [1]},
+        {"area": [0, 0]},
     ],
 )
 def test_own_file_with_wrong_values(extra, copied):
     folder = copied(I2V)
     (folder / "wan_previs.json").write_text(json.dumps({"schema": "wan_previs.checkpoint/1", **extra}))
-    with pytest.raises(CheckpointError, match=r"wan_previs\.json"):
+    with pytest.raises(CheckpointError, match=r"wan_previs\.json") as told:
         open_checkpoint(folder)
+    if "clip" not in extra:
+        with pytest.raises(CheckpointError) as outlined:
+            outline(folder)
+        assert str(outlined.value) == str(told.value)
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,12 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
 import random
 import shutil
+import struct
+import sys
 
 import golden
 import pytest
@@ -276,6 +279,31 @@ def test_models_of_another_kind_are_refused_before_any_work(name, parts, folder)
         save({**parts[part], name: torch.ones(4, 4)}, folder / f"{file}.safetensors")
         assert "control models are not supported" in refused(folder)
         (folder / f"{file}.safetensors").unlink()
+
+
+@pytest.mark.parametrize("kind", [torch.uint8, torch.int8])
+def test_weights_packed_in_other_ways_are_refused_before_any_work(kind, parts, folder):
+    for weight in ("weight", "qweight"):  # as bitsandbytes and as nunchaku have it
+        state = {**parts["high"], f"blocks.0.ffn.0.{weight}": torch.ones(64, 64, dtype=kind)}
+        save_file(saved._contiguous(state), folder / "wan2.1_t2v.safetensors")
+        assert f"blocks.0.ffn.0.{weight} is stored as" in refused(folder)
+
+
+@pytest.mark.parametrize("what", ["header", "settings", "pipe"])
+def test_nested_or_endless_descriptions_are_told(what, parts, folder):
+    nested = b'{"a": ' + b"[" * 100_000 + b"]" * 100_000 + b"}"
+    save(parts["high"], folder / "wan2.1_t2v.safetensors")
+    if what == "header":
+        (folder / "wan2.1_t2v.safetensors").write_bytes(struct.pack("<Q", len(nested)) + nested)
+    else:
+        (folder / "wan_previs.json").unlink()
+    if what == "settings":
+        (folder / "wan_previs.json").write_bytes(nested)
+    if what == "pipe":
+        if sys.platform == "win32":
+            pytest.skip("there are no pipes in folders")
+        os.mkfifo(folder / "wan_previs.json")
+    assert "wan" in refused(folder)
 
 
 def test_experts_that_do_not_belong_together_are_told_before_any_work(parts, tmp_path):
