@@ -31,6 +31,7 @@ _FOLDER_FILES = tuple(
     f"{stem}{end}" for stem in ("adapter_model", "pytorch_lora_weights") for end in (".safetensors", ".bin")
 )
 _LAYER_END = re.compile(r"\w+(?:\.\w+)*")  # a name or its end, not one of PEFT's regular expressions
+_SECOND = "transformer_2."  # before Diffusers' settings of a file's part for the low-noise expert
 _FLOATS = {"F64", "F32", "F16", "BF16", "F8_E4M3", "F8_E5M2"}
 
 
@@ -129,7 +130,7 @@ def _fit(lora: Lora, expert: str, index: LayerIndex, shapes: Mapping[str, Shape]
         raise CheckpointError(f"The LoRA {path} is empty; download it again.")
     refuse_other_kinds(path, file.stored)
     layers, left, count = _layers(file, expert, index, shapes)
-    scaling = _Scaling.of(path)
+    scaling = _Scaling.of(path, expert)
     changes: dict[str, list[_Change]] = {}
     misfits = []
     for layer, parts in layers.items():
@@ -314,10 +315,12 @@ class _Scaling:
         return told / (math.sqrt(rank) if self.root else rank)
 
     @classmethod
-    def of(cls, path: Path) -> _Scaling:
+    def of(cls, path: Path, expert: str) -> _Scaling:
         """Diffusers writes the trainer's settings into the file, PEFT beside it."""
         settings = _settings(path)
-        values = {key.rpartition(".")[2]: value for key, value in settings.items()}
+        values = {key.rpartition(".")[2]: value for key, value in settings.items() if not key.startswith(_SECOND)}
+        if expert == "low":
+            values |= {key.removeprefix(_SECOND): value for key, value in settings.items() if key.startswith(_SECOND)}
         try:
             alpha = None if values.get("lora_alpha") is None else float(values["lora_alpha"])
             single = {str(key): float(value) for key, value in dict(values.get("alpha_pattern") or {}).items()}

@@ -415,6 +415,19 @@ def test_one_file_for_both_experts(first, second, weights, factors, tmp_path):
     assert f"{3 * len(low)} of {len(state)}" in lora_notes([Lora(path)], {"dense": shapes_of(weights)})[0]
 
 
+def test_one_file_for_both_experts_with_settings_of_their_own(weights, factors, tmp_path):
+    parts = {"transformer": ("high", 8), "transformer_2": ("low", 2)}
+    state, settings = {}, {}
+    for part, (_, alpha) in parts.items():
+        state |= spelled(lambda layer, part=part: f"{part}.{LAYERS[layer]}", *AB, alpha=False)(factors)
+        settings |= {f"{part}.r": RANK, f"{part}.lora_alpha": alpha}
+    for order in (settings, dict(reversed(settings.items()))):
+        path = saved(state, tmp_path / "x.safetensors", {"lora_adapter_metadata": json.dumps(order)})
+        for expert, alpha in (*parts.values(), ("dense", 8)):
+            want = by_hand(weights, factors, ALPHA / RANK * alpha / RANK)
+            assert_same(merged(weights, [Lora(path)], expert), want)
+
+
 def test_a_folder_as_peft_or_diffusers_saves_it(weights, factors, tmp_path):
     folder = tmp_path / "style_high_noise"
     folder.mkdir()
