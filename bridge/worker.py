@@ -316,6 +316,8 @@ class Worker:
         settling = threading.Thread(target=settle, name="settling", daemon=True)
         settling.start()
         settling.join(3.0)
+        if not self._serving:
+            os.write(self._console, f"{message}\n".encode())
         os._exit(exit_status if tasks else 0)
 
 

@@ -52,9 +52,10 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument("--count", type=int, default=600)
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--threads", type=int, help="left out: as many as torch takes")
     args = parser.parse_args()
-    torch.set_num_threads(args.threads)
+    if args.threads:
+        torch.set_num_threads(args.threads)
     latents, seen = (torch.stack(part) for part in zip(*pairs(args.data, args.checkpoint, args.count), strict=True))
     save_light_map(fit_clips(latents, seen, latents.shape[2]), args.checkpoint / LIGHT_MAP)
 

@@ -55,7 +55,9 @@ class ResumeFile:
         self._fingerprint = fingerprint
 
     def load(self, device: str) -> tuple[Saved | None, str]:
-        """The saved state, or None with a sentence on why there is none to go on from (empty: no file)."""
+        """The saved state, or None with a sentence on why there is none to go on from (empty: no file). With a state
+        comes a sentence when the rest will not be bit-equal to a run without interruption.
+        """
         if self._path is None or not self._path.is_file():
             return None, ""
         try:
@@ -72,7 +74,10 @@ class ResumeFile:
         tensors = {name: tensor.to(device) for name, tensor in tensors.items()}
         caches = [_below(tensors, f"{_CACHE}{i}.") for i in range(int(facts["caches"]))]
         steps, cached = json.loads(facts["steps"]), json.loads(facts["cached"])
-        return Saved(tensors["latents"], _below(tensors, _SOLVER), steps, caches, cached), ""
+        here, words = str(torch.get_num_threads()), ""
+        if facts["threads"] != here:  # sums are taken in another order
+            words = f"The saved state was made with {facts['threads']} threads; with {here} the last bits may differ."
+        return Saved(tensors["latents"], _below(tensors, _SOLVER), steps, caches, cached), words
 
     def save(self, state: Saved) -> None:
         """Replace the file; raises GenerationError in words when the disk does not let us."""
@@ -87,6 +92,7 @@ class ResumeFile:
             "steps": json.dumps(state.steps),
             "caches": str(len(state.caches)),
             "cached": json.dumps(state.cached),
+            "threads": str(torch.get_num_threads()),
         }
         tensors = {name: tensor.cpu().clone().contiguous() for name, tensor in tensors.items()}
         data = save(tensors, {**metadata, "digest": digest(metadata, tensors)})

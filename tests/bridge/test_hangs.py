@@ -114,8 +114,8 @@ def test_alone_it_ends_itself(tmp_path):
 
     job = make_job(tmp_path, SHORT)
     with held(job.conditioning / "first.png"), run_alone(job.path) as process:
-        process.communicate(timeout=PATIENCE)
-    assert process.returncode == 5
+        _, said = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 5 and "not answered" in said
     assert job.read_state().state == "failed" and "not answered" in job.read_state().message
 
 

@@ -227,6 +227,18 @@ def test_facts_that_were_edited_are_damage(kept):
     assert ResumeFile(path, fingerprint).load("cpu") == (None, "The saved state is damaged; sampling started anew.")
 
 
+def test_another_number_of_threads_goes_on_and_says_what_that_means(kept):
+    path, fingerprint = kept
+    before = torch.get_num_threads()
+    torch.set_num_threads(before + 1)
+    try:
+        saved, words = ResumeFile(path, fingerprint).load("cpu")
+    finally:
+        torch.set_num_threads(before)
+    assert saved is not None and f"with {before} threads" in words
+    assert ResumeFile(path, fingerprint).load("cpu")[1] == ""
+
+
 def test_a_state_of_an_earlier_version_starts_anew_in_words(kept):
     path, fingerprint = kept
     facts = {"schema": "wan_previs.resume/4", "fingerprint": fingerprint, "steps": "[]", "caches": "0", "cached": "{}"}
