@@ -81,6 +81,16 @@ def notes(scene: bpy.types.Scene) -> list[str]:
     return texts
 
 
+def fluids(scene: bpy.types.Scene) -> list[str]:
+    """Names of the fluid domains that render."""
+    return [
+        repr(item.name)
+        for item in _evaluated(scene)
+        if not item.hide_render
+        and any(m.type == "FLUID" and m.fluid_type == "DOMAIN" and m.show_render for m in item.modifiers)
+    ]
+
+
 def few(names: Sequence[str]) -> str:
     """The first few of the names, and how many more there are."""
     shown = ", ".join(names[:MOST_NAMED])

@@ -68,6 +68,7 @@ def render_frames(
 ) -> dict[str, Path]:
     """Render `folder`/NAME.png for every name and frame in `frames`, as `render_first_last` does."""
     camera = _camera(scene, shot)
+    _check_fluids(scene)
     _check_writable(folder)
     with preserved(scene), bpy.context.temp_override(scene=scene):
         for marker in scene.timeline_markers:
@@ -97,6 +98,15 @@ def _camera(scene: bpy.types.Scene, shot: Shot) -> bpy.types.Object:
             "Bind a camera to the shot's marker or set the scene's camera."
         )
     return camera
+
+
+def _check_fluids(scene: bpy.types.Scene) -> None:
+    """The fluid solver of Blender's Python module ends the process at the second render."""
+    if bpy.app.module and (names := simulations.fluids(scene)):
+        raise SceneError(
+            f"Blender as a Python module crashes when it renders a fluid ({simulations.few(names)}). Use Blender "
+            "itself (blender -b FILE.blend -c wan_previs), or hide the fluid from renders."
+        )
 
 
 def _check_writable(folder: Path) -> None:

@@ -11,6 +11,7 @@ from scene_makers import add_box, add_camera, add_lamp, aim_sun, key
 from wan_previs import simulations
 from wan_previs.conditioning import light_curve, render_first_last
 from wan_previs.conditioning.tone import mean_rgb
+from wan_previs.scene.brief import SceneError
 from wan_previs.scene.reader import read_brief
 
 LAST = 20
@@ -339,6 +340,18 @@ def test_a_fluid_without_data_is_named(scene):
     item.modifiers.new("Fluid", "FLUID").fluid_type = "DOMAIN"
     (told,) = read_brief(scene)[1]
     assert "fluid of 'Tank'" in told
+
+
+@pytest.mark.skipif(not bpy.app.module, reason="Blender itself renders them")
+def test_a_fluid_is_refused_where_it_would_end_the_process(scene, tmp_path):
+    add_box(scene)
+    tank = add_box(scene, "Tank")
+    modifier = tank.modifiers.new("Fluid", "FLUID")
+    modifier.fluid_type = "DOMAIN"
+    with pytest.raises(SceneError, match=r"fluid \('Tank'\).*blender -b"):
+        rendered(scene, tmp_path)
+    modifier.show_render = False
+    assert rendered(scene, tmp_path)["last"].exists()
 
 
 def test_scenes_without_simulations_pay_nothing(scene, monkeypatch):
