@@ -74,7 +74,8 @@ def _camera_markers(scene: bpy.types.Scene) -> tuple[dict[int, bpy.types.Timelin
         if camera is None or camera.hide_render:
             continue
         if camera.type != "CAMERA":
-            warnings.append(f"Marker {marker.name!r} is bound to {camera.name!r}, which is no camera; it was left out.")
+            fault = f"is missing from {camera.library.name!r}" if camera.is_missing else "is no camera"
+            warnings.append(f"Marker {marker.name!r} is bound to {camera.name!r}, which {fault}; it was left out.")
             continue
         markers.setdefault(marker.frame, marker)
     return markers, warnings
@@ -95,20 +96,35 @@ def why_no_camera(scene: bpy.types.Scene) -> str:
     """What to tell about a scene without a camera, with the scenes that have one; "" for a scene that has."""
     if _has_camera(scene):
         return ""
+    camera = scene.camera
+    if camera is not None and camera.is_missing:
+        return (
+            f"The camera of scene {scene.name!r} is {camera.name!r} of {bpy.path.basename(camera.library.filepath)}, "
+            "which is missing. Find that file again, or choose another camera in the scene properties."
+        )
+    if camera is not None:
+        return (
+            f"The camera of scene {scene.name!r} is {camera.name!r}, which is no camera object. "
+            "Choose a camera in the scene properties."
+        )
     others = [other for other in bpy.data.scenes if other != scene and _has_camera(other)]
     if others:
         return (
             f"Scene {scene.name!r} has no camera, but there is one in: {_listed(others)}. "
             "Work in that scene (on the command line with --scene), or add a camera here."
         )
+    late = any(_camera_markers(scene)[0])
     return (
-        f"Scene {scene.name!r} has no camera. "
-        "Add one and make it the scene's camera, or bind a camera to a timeline marker."
+        f"Scene {scene.name!r} has no camera{' for its frames' if late else ''}. "
+        "Add one and make it the scene's camera, or bind a camera to a timeline marker"
+        + (f" at its last frame, {scene.frame_end}, or before." if late else ".")
     )
 
 
 def _has_camera(scene: bpy.types.Scene) -> bool:
-    return scene.camera is not None or bool(_camera_markers(scene)[0])
+    """Whether a camera sees the scene's frames; a marker after the last does not count."""
+    seen = scene.camera is not None and scene.camera.type == "CAMERA"
+    return seen or any(frame <= scene.frame_end for frame in _camera_markers(scene)[0])
 
 
 def _listed(scenes: Iterable[bpy.types.Scene]) -> str:
@@ -124,11 +140,6 @@ def _listed(scenes: Iterable[bpy.types.Scene]) -> str:
 
 def _camera_of(scene: bpy.types.Scene) -> bpy.types.Object:
     camera = scene.camera
-    if camera is None:
+    if camera is None or camera.type != "CAMERA":
         raise SceneError(why_no_camera(scene))
-    if camera.type != "CAMERA":
-        raise SceneError(
-            f"The camera of scene {scene.name!r} is {camera.name!r}, which is no camera object. "
-            "Choose a camera in the scene properties."
-        )
     return camera

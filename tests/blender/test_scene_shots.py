@@ -7,9 +7,10 @@ from types import SimpleNamespace
 import bpy
 import pytest
 from scene_makers import add_box, add_camera, add_lamp, aim_sun, key, link
+from test_linked_names import linked, save_library
 from wan_previs.scene.brief import SceneError
 from wan_previs.scene.reader import read_brief
-from wan_previs.scene.shots import read_cuts, unique_names
+from wan_previs.scene.shots import read_cuts, unique_names, why_no_camera
 
 
 def mark(scene, name, frame, camera=None):
@@ -96,6 +97,40 @@ def test_scene_camera_that_is_none(blank_scene):
     blank_scene.camera = link(blank_scene, "Empty")
     with pytest.raises(SceneError, match="no camera object"):
         read_brief(blank_scene)
+
+
+def test_a_camera_after_the_last_frame_is_no_camera(blank_scene):
+    """Markers there do not count; words tell so, and no other scene is sent to this one."""
+    add_camera(blank_scene, name="A", active=False)
+    mark(blank_scene, "late", blank_scene.frame_end + 1, camera("A"))
+    blank_scene.camera = None  # the marker had set it
+    with pytest.raises(SceneError, match=f"no camera for its frames.*last frame, {blank_scene.frame_end}, or before"):
+        read_brief(blank_scene)
+    edit = bpy.data.scenes.new("Edit")
+    assert "there is one in" not in why_no_camera(edit)
+    blank_scene.timeline_markers["late"].frame = blank_scene.frame_end
+    assert repr(blank_scene.name) in why_no_camera(edit)
+    blank_scene.timeline_markers.clear()
+    blank_scene.camera = link(blank_scene, "Empty")
+    assert "there is one in" not in why_no_camera(edit)
+
+
+def test_a_camera_of_a_missing_library_is_told_as_that(tmp_path):
+    library = save_library(tmp_path / "rigs.blend", add_camera)
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+    scene = bpy.context.scene
+    rig = linked(library, name="Camera")
+    scene.collection.objects.link(rig)
+    scene.camera = rig
+    mark(scene, "one", 1, rig)
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "shot.blend"))
+    library.unlink()
+    bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "shot.blend"))
+    scene = bpy.context.scene
+    with pytest.raises(SceneError, match=r"'Camera' of rigs.blend, which is missing"):
+        read_brief(scene)
+    add_camera(scene, name="Own")
+    assert any("'one'" in text and "missing from 'rigs.blend'" in text for text in read_brief(scene)[1])
 
 
 def test_marker_bound_to_something_else_is_left_out(scene):
