@@ -121,3 +121,10 @@ def light_temperature(light: bpy.types.Light) -> tuple[float, tuple[float, float
 def world_of(scene: bpy.types.Scene, layer: bpy.types.ViewLayer) -> bpy.types.World | None:
     """The world that lights a view layer: its override where Blender has one, else the scene's."""
     return getattr(layer, "world_override", None) or scene.world
+
+
+def modifier_input(modifier: Any, identifier: str) -> Any:
+    """What a geometry nodes modifier gives to an input of its tree: a custom property until 5.1, a socket since."""
+    if hasattr(modifier, "properties"):
+        return getattr(getattr(modifier.properties.inputs, identifier, None), "value", None)
+    return modifier.get(identifier)

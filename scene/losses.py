@@ -59,19 +59,54 @@ def _missing_files(scene: bpy.types.Scene, layer: bpy.types.ViewLayer, shown: It
     trees = [compat.world_tree(compat.world_of(scene, layer))]
     trees += [compat.material_tree(material) for material in _materials(layer, shown)]
     trees += [compat.light_tree(item.data) for item in shown if item.type == "LIGHT"]
-    pictures: dict[bpy.types.ID, None] = {}
+    pictures: dict[Any, None] = {}
+    files: list[Any] = []
     for tree in trees:
         for node in _used_nodes(tree) if tree is not None else ():
             pictures[getattr(node, "image", None)] = None
-    files: list[Any] = []
+            files += [node] if getattr(node, "mode", "") == "EXTERNAL" else []  # light profiles, scripts
     for item in shown:
         files += [item.data] if item.type == "VOLUME" else []
+        files += _fonts(item.data) if item.type == "FONT" else []
         for modifier in item.modifiers:
             pictures[getattr(getattr(modifier, "texture", None), "image", None)] = None
+            pictures.update((image, None) for image in _images_given(modifier))
             files += filter(None, [getattr(modifier, "cache_file", None)])
+            files += [modifier] if modifier.type == "MESH_CACHE" else []
     missing = [image for image in pictures if isinstance(image, bpy.types.Image) and _is_lost(image)]
-    missing += [block for block in dict.fromkeys(files) if block.filepath and not _exists(block)]
-    return [repr(block.name) for block in missing if not block.is_missing]
+    missing += [block for block in dict.fromkeys(files) if _names_file(block) and not _exists(block)]
+    return [_title(block) for block in missing if not getattr(block, "is_missing", False)]
+
+
+def _fonts(text: bpy.types.TextCurve) -> list[bpy.types.VectorFont]:
+    fonts = (text.font, text.font_bold, text.font_italic, text.font_bold_italic)
+    return [font for font in fonts if font is not None and font.filepath != "<builtin>"]
+
+
+def _images_given(modifier: Any) -> Iterator[Any]:
+    """Images that geometry nodes read: stated in the tree or on the modifier."""
+    tree = getattr(modifier, "node_group", None)
+    if tree is None:
+        return
+    for node in _used_nodes(tree):
+        for socket in node.inputs:
+            if socket.bl_idname == "NodeSocketImage" and not socket.is_linked:
+                yield socket.default_value
+        if node.bl_idname == "GeometryNodeInputImage":
+            yield node.image
+    for item in tree.interface.items_tree:
+        if getattr(item, "socket_type", "") == "NodeSocketImage" and item.in_out == "INPUT":
+            yield compat.modifier_input(modifier, item.identifier)
+
+
+def _names_file(block: Any) -> bool:
+    """Whether a file is stated at all; Blender saves an empty path as that of a folder."""
+    return bool(bpy.path.basename(block.filepath))
+
+
+def _title(block: Any) -> str:
+    """The name of a data-block; of what is none, that of its file."""
+    return repr(block.name if isinstance(block, bpy.types.ID) else bpy.path.basename(block.filepath))
 
 
 def _materials(layer: bpy.types.ViewLayer, shown: Iterable[bpy.types.Object]) -> list[bpy.types.Material]:
@@ -116,7 +151,7 @@ def _exists(block: Any) -> bool:
     """Whether the file of a data-block is there; of a sequence or of tiles, any."""
     if getattr(block, "packed_file", None) is not None:
         return True
-    path = Path(bpy.path.abspath(block.filepath, library=block.library)) if block.filepath else None
+    path = Path(bpy.path.abspath(block.filepath, library=block.id_data.library)) if block.filepath else None
     if path is None or path.is_file():
         return path is not None
     several = getattr(block, "source", "") in {"SEQUENCE", "TILED"} or getattr(block, "is_sequence", False)

@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What a render will lack is told before it, once for each kind and with names; nothing is said where nothing lacks."""
 
+import shutil
+from pathlib import Path
+
 import bpy
 import pytest
-from object_kinds import node, nodes_of
+from object_kinds import given, node, nodes_of
 from scene_makers import add_box, add_camera, add_lamp, key, link, use_nodes
 from test_linked_names import linked, save_library
 from wan_previs import compat, previs
@@ -104,6 +107,34 @@ def displacing(scene):
     add_box(scene).modifiers.new("Displace", "DISPLACE").texture = texture
 
 
+def read_by_nodes(tree):
+    """Geometry nodes that move a mesh by the colours of an image; returns the image's socket and what comes out."""
+    texture = node(tree, "GeometryNodeImageTexture")
+    moved = node(tree, "GeometryNodeSetPosition", given(tree))
+    tree.links.new(texture, moved.node.inputs["Offset"])
+    return texture.node.inputs["Image"], moved
+
+
+def stated_in_nodes(scene):
+    def build(tree):
+        image, moved = read_by_nodes(tree)
+        image.default_value = picture()
+        return moved
+
+    add_box(scene).modifiers.new("Nodes", "NODES").node_group = nodes_of(build)
+
+
+def given_to_nodes(scene):
+    def build(tree):
+        image, moved = read_by_nodes(tree)
+        tree.interface.new_socket("Image", in_out="INPUT", socket_type="NodeSocketImage").default_value = picture()
+        group = next(n for n in tree.nodes if n.bl_idname == "NodeGroupInput")
+        tree.links.new(group.outputs["Image"], image)
+        return moved
+
+    add_box(scene).modifiers.new("Nodes", "NODES").node_group = nodes_of(build)
+
+
 def hidden_by_key(scene):
     key(painted(scene, picture()), "hide_render", {1: True, 3: False})
     scene.frame_set(1)
@@ -115,7 +146,8 @@ MISSING = [
     lambda scene: painted(scene, picture("//gone.<UDIM>.png", source="TILED")),
     lambda scene: painted(scene, picture("//gone/0001.png", source="SEQUENCE")),
     lambda scene: painted(scene, picture("//gone.mp4", source="MOVIE")),
-    in_a_group, in_the_world, on_a_light, on_an_instance, set_by_nodes, displacing, hidden_by_key,
+    in_a_group, in_the_world, on_a_light, on_an_instance, set_by_nodes, displacing, hidden_by_key, stated_in_nodes,
+    given_to_nodes,
 ]  # fmt: skip
 
 
@@ -140,6 +172,38 @@ def test_missing_volumes_and_caches_are_named(scene):
     link(scene, "Cloud", cloud)
     (text,) = told(scene)
     assert "'Cloud'" in text
+
+
+def test_missing_light_profiles_and_mesh_caches_are_named(scene):
+    tree = use_nodes(add_lamp(scene, "SPOT").data)
+    profile = tree.nodes.new("ShaderNodeTexIES")
+    profile.mode, profile.filepath = "EXTERNAL", "//gone.ies"
+    emission = next(n for n in tree.nodes if n.type == "EMISSION")
+    tree.links.new(profile.outputs[0], emission.inputs["Strength"])
+    cache = add_box(scene).modifiers.new("Cache", "MESH_CACHE")
+    cache.filepath = "//gone.pc2"
+    (text,) = told(scene)
+    assert "'gone.ies'" in text and "'gone.pc2'" in text
+
+
+def test_missing_fonts_are_named(scene, tmp_path):
+    source = next(Path(bpy.utils.system_resource("DATAFILES"), "fonts").glob("Inter*"))
+    file = Path(shutil.copy(source, tmp_path / "titles.woff2"))
+    bpy.ops.object.text_add()
+    bpy.context.object.data.font = bpy.data.fonts.load(str(file))
+    assert told(scene) == []
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "titles.blend"))
+    file.unlink()
+    bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "titles.blend"))
+    (text,) = told(bpy.context.scene)
+    assert repr(bpy.context.scene.objects["Text"].data.font.name) in text
+
+
+def test_a_volume_that_nodes_make_has_no_file_to_miss(scene, tmp_path):
+    link(scene, "Cloud", bpy.data.volumes.new("Cloud"))
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "cloud.blend"))
+    bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "cloud.blend"))
+    assert told(bpy.context.scene) == []
 
 
 def save_picture(path):
