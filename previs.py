@@ -228,18 +228,19 @@ def prepare(scene: bpy.types.Scene, brief: Brief, shot: Shot, settings: Settings
 
 
 def _holds_last(scene: bpy.types.Scene, shot: Shot, settings: Settings, frames: Mapping[str, Path], note: Note) -> bool:
-    """Whether a clip that is to be held at both ends is held at the last one: between two pictures that are the same
-    the model stands still, whatever happens in the scene. An explicit mode is obeyed.
+    """Whether a clip that is to be held at both ends is held at the last one: between two pictures that are nearly the
+    same the model stands still, whatever happens in the scene. An explicit mode is obeyed.
     """
-    if shot.frame_count < 3 or not conditioning.same_picture(frames["first"], frames["last"]):
+    course = conditioning.course(scene, shot, frames["first"], frames["last"])
+    if course == "goes":
         return True
-    if not conditioning.moves_between(scene, shot):
+    if course == "stands":
         note(f'Nothing is seen to move in the shot "{shot.name}", so its clip will stand still.')
         return True
     told = f'The shot "{shot.name}" ends as it begins, though it moves in between'
     can_let_go = "first" in outline(settings.checkpoint).modes
     if settings.mode == AUTO and can_let_go:
-        note(f"{told}: its clip is held to the first frame alone, for between two equal frames it would stand still.")
+        note(f"{told}: its clip is held to the first frame alone, for between two like frames it would stand still.")
         return False
     advice = "Mode first lets it move." if can_let_go else "A cut at the turn lets it move, or another model."
     note(f"{told}; held to both frames its clip may stand still. {advice}")

@@ -4,9 +4,8 @@
 from .frames import frame_shape, render_first_last
 from .light_curve import PredictedLight, predict_light, render_light
 from .preserve import preserved
-from .stillness import moves_between, same_picture
+from .stillness import course
 
 __all__ = [
-    "PredictedLight", "frame_shape", "moves_between", "predict_light", "preserved", "render_first_last",
-    "render_light", "same_picture",
+    "PredictedLight", "course", "frame_shape", "predict_light", "preserved", "render_first_last", "render_light",
 ]  # fmt: skip

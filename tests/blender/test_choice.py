@@ -11,7 +11,7 @@ import bpy
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from wan_previs import ownership, previs
+from wan_previs import compat, ownership, previs
 from wan_previs.bridge.identity import read_identity
 from wan_previs.bridge.progress import Progress
 from wan_previs.wan_engine.outline import outline
@@ -201,6 +201,27 @@ def light_comes_and_goes(scene):
     animate(scene.objects["Sun"].data, "energy", (1, 0.2), (5, 3.0), (10, 0.2))
 
 
+def loop(scene):
+    """A turntable of 40 frames that lacks the very last step, so that it can be played again and again."""
+    turntable(scene)
+    scene.frame_end = 40
+    curves = compat.fcurves(scene.objects["Cube"])
+    for point in (curve.keyframe_points[-1] for curve in curves):
+        point.co.x = 41
+    for point in (point for curve in curves for point in curve.keyframe_points):
+        point.interpolation = "LINEAR"
+
+
+def short_hop(scene):
+    """Between the frames that are looked at."""
+    scene.frame_end = 60
+    animate(scene.objects["Cube"], "location", (5, (0, 0, 0)), (7, (0, 0, 2)), (9, (0, 0, 0)))
+
+
+def half_way_back(scene):
+    animate(scene.camera, "location", (1, (0, -8, 1)), (5, (1.5, -8, 1)), (10, (0.8, -8, 1)))
+
+
 def small_thing_crosses(scene):
     bpy.ops.mesh.primitive_cube_add(size=0.3)
     animate(bpy.context.object, "location", (1, (-2, -2, 1)), (10, (2, -2, 1)))
@@ -219,7 +240,7 @@ def lit(scene):
     return scene
 
 
-@pytest.mark.parametrize("returns", [turntable, there_and_back, light_comes_and_goes])
+@pytest.mark.parametrize("returns", [turntable, loop, there_and_back, short_hop, light_comes_and_goes])
 @pytest.mark.parametrize("mode", ["auto", "first_last"])
 def test_a_shot_that_returns_to_its_first_picture_is_let_move(lit, tmp_path, returns, mode):
     returns(lit)
@@ -238,7 +259,7 @@ def test_a_shot_in_which_nothing_moves_may_stand_still_and_is_told(lit, tmp_path
     assert request["last_image"] and any("Nothing is seen to move" in note for note in notes)
 
 
-@pytest.mark.parametrize("moves", [small_thing_crosses, day_passes])
+@pytest.mark.parametrize("moves", [small_thing_crosses, day_passes, half_way_back])
 def test_a_shot_that_ends_elsewhere_is_held_at_both_ends(lit, tmp_path, moves):
     moves(lit)
     request, _, notes = prepared(lit, previs.Settings(output=tmp_path))
