@@ -19,6 +19,7 @@ import bpy
 
 _UNCOMPRESSED, _ZSTD = b"BLENDER", b"\x28\xb5\x2f\xfd"
 _BLOCK_HEADERS = (32, 24, 20)  # bytes: Blender 5; before that with 8-byte and with 4-byte pointers
+_LONGEST_PATH = 1023  # bytes, of Blender's FILE_MAX the last is a zero
 _SEEK_TABLE, _SEEK_END = b"\x5e\x2a\x4d\x18", b"\xb1\xea\x92\x8f"
 
 
@@ -43,8 +44,17 @@ def check_place(path: Path) -> None:
 
 
 def check_blend_place(path: Path) -> None:
-    """As `check_place`, for the open file: no library that it links from may lie there."""
+    """As `check_place`, for the open file: Blender can open it again, an older file there can be kept, and no library
+    that it links from lies there.
+    """
     check_place(path)
+    if len(os.fsencode(path)) > _LONGEST_PATH:
+        raise SaveError(f'"{path}" is a longer path than Blender can open. Name a file in a folder nearer to the root.')
+    for version in _versions(path) if path.exists() else ():
+        if version.is_dir():
+            raise SaveError(
+                f'"{version}" is a folder, where the older file would be kept. Move it, or name another file.'
+            )
     for library in bpy.data.libraries:
         used = Path(bpy.path.abspath(library.filepath, library=library.parent))
         if path.exists() and used.exists() and path.samefile(used):
@@ -127,8 +137,7 @@ def _last(file: BinaryIO, size: int, length: int) -> bytes:
 
 def _keep_versions(path: Path) -> None:
     """scene.blend becomes scene.blend1, that one scene.blend2, as many as Blender's preferences say."""
-    count = bpy.context.preferences.filepaths.save_version
-    versions = [path.with_name(f"{path.name}{i}") for i in range(1, count + 1)]
+    versions = _versions(path)
     for newer, older in reversed(list(pairwise(versions))):
         if newer.exists():
             os.replace(newer, older)
@@ -138,6 +147,12 @@ def _keep_versions(path: Path) -> None:
             os.link(path, versions[0])
         except OSError:  # a file system without hard links
             os.replace(path, versions[0])
+
+
+def _versions(path: Path) -> list[Path]:
+    """Where Blender's preferences want older files, the newest first."""
+    count = bpy.context.preferences.filepaths.save_version
+    return [path.with_name(f"{path.name}{i}") for i in range(1, count + 1)]
 
 
 def _temporary(path: Path) -> Path:

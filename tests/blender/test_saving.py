@@ -128,6 +128,19 @@ def test_places_where_no_file_can_be(tmp_path):
     assert sorted(tmp_path.iterdir()) == before and guarded.read_text() == "mine"
 
 
+def test_places_where_blender_keeps_no_file_are_told_before_it_is_written(blank_scene, tmp_path):
+    deep = tmp_path.joinpath(*["d" * 200] * 5)
+    deep.mkdir(parents=True)
+    older = tmp_path / "a.blend"
+    older.write_bytes(b"older")
+    (tmp_path / "a.blend1").mkdir()
+    for path, words in ((deep / "a.blend", "longer path than Blender can open"), (older, 'a.blend1" is a folder')):
+        with pytest.raises(SaveError, match=words):
+            check_blend_place(path)
+    assert older.read_bytes() == b"older" and not list(deep.iterdir())
+    check_blend_place(tmp_path / "b.blend")
+
+
 def test_a_read_only_place(small_disk):
     subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
     with pytest.raises(SaveError, match="Read-only file system"):
