@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import struct
@@ -27,12 +28,19 @@ class Stored:
     bytes: int
 
 
+def check_file(path: Path) -> None:
+    """Raises OSError for what is there and no file: opening a pipe may wait for ever, and a device may have no end."""
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "it is no file", str(path))
+
+
 def kind_of(path: Path) -> str:
     """`safetensors`, `gguf`, `zip` (a .pth file) or `pickle` (an old one), told by the first bytes, not by the name.
 
     Raises CheckpointError when there is no file or it is none of these.
     """
     try:
+        check_file(path)
         with path.open("rb") as file:
             start = file.read(16)
     except FileNotFoundError:
@@ -118,6 +126,7 @@ def _truncated(path: Path) -> CheckpointError:
 def read_json(path: Path) -> dict:
     """The JSON object in `path`; raises CheckpointError when there is none."""
     try:
+        check_file(path)
         data = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise CheckpointError(f"The checkpoint lacks {path}; download it again.") from None

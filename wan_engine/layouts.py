@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from .expert_names import OTHER, expert_of, half_of_two
-from .headers import check_weight, read_json
+from .headers import check_file, check_weight, read_json
 from .request import CheckpointError
 from .single_files import (
     COMFY_FOLDERS,
@@ -350,8 +350,7 @@ def read_own_facts(folder: Path) -> dict:
     """The content of `wan_previs.json`, {} without one. Raises CheckpointError when it is damaged."""
     path = folder / "wan_previs.json"
     try:
-        if path.exists() and not path.is_file():
-            raise OSError("it is no file")
+        check_file(path)
         facts = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}

@@ -12,6 +12,7 @@ import av
 import numpy as np
 
 from .footage import read_clip
+from .headers import check_file
 from .pictures import read_picture
 from .request import UsageError, WanError
 
@@ -29,6 +30,7 @@ def answer(work: Any) -> int:
 def read_json(path: Path) -> dict[str, Any]:
     """The object in a file of a job. Raises UsageError in words when there is none."""
     try:
+        check_file(path)
         data = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UsageError(f"{path} is not there any more. Generate the shot again.") from None

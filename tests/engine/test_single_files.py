@@ -464,6 +464,23 @@ def test_a_truncated_partner_is_told(parts, folder):
     assert "t2v_low.safetensors is truncated" in refused(folder / "t2v_low.safetensors")
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+@pytest.mark.parametrize("kind", ["pipe", "device"])
+@pytest.mark.parametrize("name", ["wan_previs.json", "part-2.safetensors"])
+def test_what_is_no_file_is_never_read(name, kind, parts, folder):
+    """Blender reads what a checkpoint says of itself in its own process, which must not wait, nor read without end."""
+    if name == "wan_previs.json":
+        save(parts["high"], folder / "t2v.safetensors")
+        (folder / name).unlink()
+    else:
+        (folder / "t2v.safetensors.index.json").write_text(json.dumps({"weight_map": {"a": name}}))
+    if kind == "pipe":
+        os.mkfifo(folder / name)
+    else:
+        (folder / name).symlink_to("/dev/zero")
+    assert "it is no file" in refused(folder)
+
+
 def test_a_folder_of_very_many_folders_is_refused(tmp_path):
     for n in range(1100):
         (tmp_path / str(n)).mkdir()
