@@ -15,6 +15,7 @@ from typing import Any, BinaryIO
 
 from ..wan_engine.request import CheckpointError
 from . import process
+from .jobs import is_link, open_own
 
 VARIABLE = "WAN_PREVIS_ENGINE_PYTHON"
 # The modules that the engine imports.
@@ -130,6 +131,7 @@ class EngineSetup:
             )
         if not lock.is_file():
             raise EnvironmentMissing(f"{lock} is missing, which lists the engine's packages. Install the add-on again.")
+        folder = Path(os.path.realpath(folder))  # a link to a larger disk: venv makes nothing in one
         self._folder = folder
         self._lock = _take(folder)
         self.finished = False
@@ -216,11 +218,11 @@ def _take(folder: Path) -> BinaryIO:
     """
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        lock = folder.with_name(f".{folder.name}.lock").open("ab")
+        lock = os.fdopen(open_own(folder.with_name(f".{folder.name}.lock")), "ab")
         if not process.lock(lock):
             lock.close()
             raise EnvironmentMissing(f"Another set-up is at work in {folder}. Wait until it has ended.")
-        if not (folder / MARK).is_file():
+        if is_link(folder / MARK) or not (folder / MARK).is_file():
             if os.path.lexists(folder) and not (folder.is_dir() and not any(folder.iterdir())):
                 lock.close()
                 raise EnvironmentMissing(

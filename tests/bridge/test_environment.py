@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 from wan_previs.bridge import environment
 from wan_previs.bridge.environment import (
+    MARK,
     VARIABLE,
     EngineSetup,
     EnvironmentMissing,
@@ -144,6 +146,33 @@ def test_an_environment_that_somebody_else_made_is_not_cleared(tmp_path):
     with pytest.raises(EnvironmentMissing, match=r"left as it is.*Move it away"):
         EngineSetup(Path(sys.executable), folder, a_lock(tmp_path), allow_network=True)
     assert sorted(folder.rglob("*")) == before
+
+
+def test_a_mark_that_is_a_link_makes_no_environment_ours(tmp_path):
+    folder = tmp_path / "engine"
+    folder.mkdir()
+    (tmp_path / "film.blend").write_text("precious")
+    (folder / MARK).symlink_to(tmp_path / "film.blend")
+    with pytest.raises(EnvironmentMissing, match="left as it is"):
+        EngineSetup(Path(sys.executable), folder, a_lock(tmp_path), allow_network=True)
+
+
+def test_an_engine_folder_may_be_a_link_to_a_larger_disk(tmp_path):
+    folder, disk, lock = tmp_path / "engine", tmp_path / "disk", a_lock(tmp_path)
+    disk.mkdir()
+    folder.symlink_to(disk)
+    setup = EngineSetup(Path(sys.executable), folder, lock, allow_network=True)
+    with pytest.raises(EnvironmentMissing, match="Another set-up"):
+        EngineSetup(Path(sys.executable), disk, lock, allow_network=True)
+    setup.run(lambda line: None)
+    assert folder.is_symlink() and venv_python(disk).is_file()
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_a_lock_that_is_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / ".engine.lock")
+    with pytest.raises(EnvironmentMissing, match="cannot be written"):
+        EngineSetup(Path(sys.executable), tmp_path / "engine", a_lock(tmp_path), allow_network=True)
 
 
 def test_what_a_set_up_has_left_is_cleared_by_the_next(tmp_path):
