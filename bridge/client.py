@@ -169,8 +169,9 @@ class EngineClient:
             process.kill(child)
             messages.append(self._stopped(text, Cancelled.exit_status))
         elif self._quiet > self._patience and not self._works_silently(child.pid):
+            words = self._silence_in_words()
             process.kill(child)
-            messages.append(self._stopped(*self._silence_in_words()))
+            messages.append(self._stopped(*words))
         return messages
 
     def close(self) -> None:
@@ -320,7 +321,7 @@ class EngineClient:
     def _silence_in_words(self) -> tuple[str, int]:
         if self._ready:
             return protocol.hung_in_words(self._hang_after), GenerationError.exit_status
-        silence = f"{self._load_grace:g} seconds and was stopped"
+        silence = f"{self._patience:g} seconds and was stopped"
         text = f"The engine did not start within {silence}. Try again, or set it up again in the add-on's preferences."
         return text, CheckpointError.exit_status
 

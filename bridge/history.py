@@ -4,6 +4,7 @@ which folder goes when its take does."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import shutil
@@ -143,9 +144,10 @@ def copied(job: JobFolder, root: Path, stem: str) -> JobFolder:
         if job.conditioning.is_dir():
             shutil.copytree(job.conditioning, copy.conditioning, dirs_exist_ok=True)
     except (OSError, shutil.Error) as error:
-        raise JobError(
-            f"{job.path} cannot be copied ({error}). Free some space, or generate the shot again."
-        ) from error
+        words = f"{job.path} cannot be copied ({error}). Free some space, or generate the shot again."
+        with contextlib.suppress(JobError):  # the first error is the one to tell
+            copy.mark_ended("failed", words, JobError.exit_status)
+        raise JobError(words) from error
     copy.write_state(JobState("cancelled", "Cut short in another folder.", queued=copy.read_state().queued))
     return copy
 

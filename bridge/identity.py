@@ -83,15 +83,26 @@ def standing(identity: Identity, root: Path, file: Path | None) -> Standing:
     named = Path(os.path.realpath(root), identity.file)
     if file is not None and (identity.file == place_of(file, root) or _same(named, file)):
         return "own"
-    return "other" if file is None or named.exists() else "moved"
+    return "other" if file is None or _may_be_there(named) else "moved"
 
 
 def _same(one: Path, other: Path) -> bool:
     """Also where the system takes two spellings for one name."""
     try:
         return os.path.samefile(one, other)
-    except OSError:
+    except (OSError, ValueError):
         return False
+
+
+def _may_be_there(file: Path) -> bool:
+    """Also where the system cannot tell: a folder that may not be looked into, a path that is none."""
+    try:
+        file.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except (OSError, ValueError):
+        return True
+    return True
 
 
 def asked_for(request: GenerationRequest, light_truth: str) -> dict[str, Any]:

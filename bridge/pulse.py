@@ -24,11 +24,29 @@ _LEAST_CPU = 0.005
 _LEAST_SHARE = 0.0025
 
 
-class Pulse:
-    """Written by the main thread, read by one other. `quiet` is for how many seconds there was no sign of work."""
+# A longer pause between two looks means that the whole process was made to stand still, or the computer slept.
+_COUNTED_PAUSE = 2.0
+
+
+class WakingClock:
+    """Seconds in which this process ran, as far as reading it often tells."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
+        self._read, self._awake = clock(), 0.0
+
+    def __call__(self) -> float:
+        now = self._clock()
+        self._awake += min(now - self._read, _COUNTED_PAUSE)
+        self._read = now
+        return self._awake
+
+
+class Pulse:
+    """Written by the main thread, read by one other. `quiet` is for how many seconds there was no sign of work."""
+
+    def __init__(self, clock: Callable[[], float] | None = None) -> None:
+        self._clock = clock = clock or WakingClock()
         self._signs = 0
         self._resting = False
         self._long = False

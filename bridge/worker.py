@@ -114,6 +114,7 @@ class Task:
         self.job = JobFolder(folder)
         self.cancelled = threading.Event()
         self.settled = False
+        self.message = ""
         self._end: tuple[str, str, int, bool] | None = None
         self._lock = threading.Lock()
 
@@ -197,7 +198,7 @@ class Worker:
             state, message, status = self._outcome(task)
         self._running = None
         self._pulse.sign(long=True)
-        message = task.settle(state, message, status)
+        task.message = message = task.settle(state, message, status)
         with self._lock:
             if task in self._tasks:
                 self._tasks.remove(task)
@@ -311,13 +312,14 @@ class Worker:
         def settle() -> None:
             for task in tasks:
                 task.settle(state, message, exit_status, interrupted=True)
+            if not self._serving:
+                with contextlib.suppress(OSError):
+                    _write_all(self._console, f"{message}\n".encode())
 
-        # In a thread of its own, and bounded: the disk may be the one that does not answer.
+        # In a thread of its own, and bounded: the disk or the console may be the one that does not answer.
         settling = threading.Thread(target=settle, name="settling", daemon=True)
         settling.start()
         settling.join(3.0)
-        if not self._serving:
-            os.write(self._console, f"{message}\n".encode())
         os._exit(exit_status if tasks else 0)
 
 
@@ -394,7 +396,7 @@ def run_alone(folder: Path, console: int) -> int:
     status = worker.run(task)
     worker.channel.close()
     if status:
-        print(task.job.read_state().message, file=sys.stderr)
+        print(task.message, file=sys.stderr)
     return status
 
 

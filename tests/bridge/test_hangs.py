@@ -20,7 +20,7 @@ from wan_previs.bridge import protocol
 from wan_previs.bridge.client import EngineClient
 from wan_previs.bridge.jobs import JobFolder
 from wan_previs.bridge.process import TELLS_WORK
-from wan_previs.bridge.pulse import LONG_SECONDS, Pulse
+from wan_previs.bridge.pulse import LONG_SECONDS, Pulse, WakingClock
 from wan_previs.wan_engine.request import Lora
 
 pytestmark = pytest.mark.skipif(not TELLS_WORK, reason="needs Linux: pipes, leases, and what it tells of processes")
@@ -105,7 +105,7 @@ def test_a_worker_stopped_while_it_starts_is_told_as_soon(tmp_path):
         poll_until(client, lambda message: message.kind == "starting")
         os.kill(client.pid, signal.SIGSTOP)
         end = poll_until(client, ends)[-1]
-    assert end.kind == "failed" and "did not start" in end.text
+    assert end.kind == "failed" and "did not start within 2 seconds" in end.text
 
 
 def test_alone_it_ends_itself(tmp_path):
@@ -117,6 +117,17 @@ def test_alone_it_ends_itself(tmp_path):
         _, said = process.communicate(timeout=PATIENCE)
     assert process.returncode == 5 and "not answered" in said
     assert job.read_state().state == "failed" and "not answered" in job.read_state().message
+
+
+def test_alone_it_ends_itself_also_where_nobody_listens(tmp_path):
+    from test_faults import run_alone
+
+    job = make_job(tmp_path, SHORT)
+    with held(job.conditioning / "first.png"), run_alone(job.path) as process:
+        process.stdout.close()
+        process.stderr.close()
+        process.wait(PATIENCE)
+    assert process.returncode == 5 and job.read_state().state == "failed"
 
 
 def test_one_that_works_for_long_is_left_alone(tmp_path):
@@ -187,6 +198,20 @@ def test_rest_and_declared_long_work_need_no_sign():
     assert not pulse.beats()
 
 
+def test_a_worker_that_was_made_to_stand_still_may_go_on():
+    """Ctrl-Z and fg in a terminal, or a computer that slept: nothing was looked at meanwhile."""
+    now = [0.0]
+    pulse = Pulse(WakingClock(lambda: now[0]))
+    pulse.beats()
+    now[0] += 1000
+    pulse.beats()
+    assert pulse.quiet < protocol.HANG_SECONDS / 2
+    for _ in range(round(protocol.HANG_SECONDS / protocol.HEARTBEAT_SECONDS)):
+        now[0] += protocol.HEARTBEAT_SECONDS
+        pulse.beats()
+    assert pulse.quiet >= protocol.HANG_SECONDS
+
+
 def test_a_stopped_worker_without_a_client_holds_its_job_not_for_ever(tmp_path):
     with contextlib.closing(engine_client(tmp_path)) as client:
         job = make_job(tmp_path, LONG)
@@ -231,6 +256,17 @@ def test_a_disk_that_fills_up_ends_the_job_in_words(when, small_disk, tmp_path):
         (small_disk / "other").unlink()
         client.submit(job)
         assert client.alive
+
+
+def test_alone_on_a_disk_that_takes_no_state_it_says_why(small_disk):
+    from test_faults import run_alone
+
+    job = make_job(small_disk, SHORT)
+    job.state.unlink()
+    fill(small_disk)
+    with run_alone(job.path) as process:
+        _, err = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 5 and err.strip().splitlines()[-1].startswith("The disk is full:")
 
 
 def test_an_end_that_could_not_be_written_is_written_later(tmp_path):

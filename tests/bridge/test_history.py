@@ -118,6 +118,18 @@ def test_a_damaged_identity_is_none(project, content):
     assert read_identity(job) is None
 
 
+@pytest.mark.parametrize("file", ["a\0.blend", "a" * 5000, "../" + "b" * 300])
+def test_a_damaged_path_is_another_files(project, file):
+    """One such folder keeps nobody from going on with the others."""
+    good, bad = make(project, made="1"), make(project, made="2")
+    write_identity(bad, replace(read_identity(bad), file=file))
+    assert found(project).job.path == good.path
+    (project / "a.blend").unlink()
+    offer = found(project, file="b.blend")
+    assert offer.job.path == good.path and offer.found.standing == "moved"
+    assert history.why_kept(bad, read_identity(bad).job, project / "b.blend", lambda _: True)
+
+
 def test_what_would_be_asked_for_otherwise_is_named(project):
     light = LightCurve("brief", (0.0, 1.0), (1.0, 1.0))
     then = GenerationRequest("/nano", "a fox", seed=7, clip_frames=10, clip_fps=24.0, guide_light="gentle")
@@ -194,6 +206,17 @@ def test_a_copy_goes_on_and_leaves_the_other_as_it_was(project):
     job.preview.symlink_to(Path("/etc/hostname"))
     with pytest.raises(JobError, match="link"):
         history.copied(job, project / "previs", "Wide")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_a_copy_that_fails_waits_for_nothing(project):
+    job = make(project)
+    os.mkfifo(job.conditioning / "first.png")
+    with pytest.raises(JobError, match="cannot be copied"):
+        history.copied(job, project / "previs", "Wide")
+    (copy,) = (path for path in (project / "previs").iterdir() if path != job.path)
+    state = JobFolder(copy).read_state()
+    assert state.state == "failed" and "cannot be copied" in state.message
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
