@@ -128,3 +128,8 @@ def modifier_input(modifier: Any, identifier: str) -> Any:
     if hasattr(modifier, "properties"):
         return getattr(getattr(modifier.properties.inputs, identifier, None), "value", None)
     return modifier.get(identifier)
+
+
+def is_module() -> bool:
+    """Whether Blender runs as a Python module; 4.2 tells only by having no program."""
+    return bool(getattr(bpy.app, "module", not bpy.app.binary_path))

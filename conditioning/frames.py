@@ -102,7 +102,7 @@ def _camera(scene: bpy.types.Scene, shot: Shot) -> bpy.types.Object:
 
 def _check_fluids(scene: bpy.types.Scene) -> None:
     """The fluid solver of Blender's Python module ends the process at the second render."""
-    if bpy.app.module and (names := simulations.fluids(scene)):
+    if compat.is_module() and (names := simulations.fluids(scene)):
         raise SceneError(
             f"Blender as a Python module crashes when it renders a fluid ({simulations.few(names)}). Use Blender "
             "itself (blender -b FILE.blend -c wan_previs), or hide the fluid from renders."

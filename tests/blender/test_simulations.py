@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from object_kinds import given, nodes_of
 from scene_makers import add_box, add_camera, add_lamp, aim_sun, key
-from wan_previs import simulations
+from wan_previs import compat, simulations
 from wan_previs.conditioning import light_curve, render_first_last
 from wan_previs.conditioning.tone import mean_rgb
 from wan_previs.scene.brief import SceneError
@@ -342,7 +342,7 @@ def test_a_fluid_without_data_is_named(scene):
     assert "fluid of 'Tank'" in told
 
 
-@pytest.mark.skipif(not bpy.app.module, reason="Blender itself renders them")
+@pytest.mark.skipif(not compat.is_module(), reason="Blender itself renders them")
 def test_a_fluid_is_refused_where_it_would_end_the_process(scene, tmp_path):
     add_box(scene)
     tank = add_box(scene, "Tank")
