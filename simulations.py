@@ -99,10 +99,10 @@ def few(names: Sequence[str]) -> str:
 
 def unbaked(scene: bpy.types.Scene) -> list[Simulation]:
     """The simulations of what renders in a scene, directly or through an instance, that no bake holds."""
-    found = _rigid_bodies(scene)
+    found = [item for shown in shown_scenes(scene) for item in _rigid_bodies(shown)]
     by_object = {item: _of_object(item, scene) for item in bpy.data.objects}
     if any(by_object.values()):
-        evaluated, own = _evaluated(scene), set(scene.objects)
+        evaluated, own = _evaluated(scene), {item for shown in shown_scenes(scene) for item in shown.objects}
         for item, simulations in by_object.items():
             if item in evaluated:
                 found += simulations
@@ -120,6 +120,16 @@ def _evaluated(scene: bpy.types.Scene) -> set[bpy.types.Object]:
         layer.update()
     ids = (block.original for layer in layers for block in layer.depsgraph.ids)
     return {block for block in ids if isinstance(block, bpy.types.Object)}
+
+
+def shown_scenes(scene: bpy.types.Scene) -> list[bpy.types.Scene]:
+    """The scene and those that are shown behind it."""
+    found: list[bpy.types.Scene] = []
+    shown: bpy.types.Scene | None = scene
+    while shown is not None and shown not in found:
+        found.append(shown)
+        shown = shown.background_set
+    return found
 
 
 def _rigid_bodies(scene: bpy.types.Scene) -> list[Simulation]:

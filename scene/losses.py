@@ -14,7 +14,7 @@ from typing import Any
 import bpy
 
 from .. import compat
-from ..simulations import few
+from ..simulations import few, shown_scenes
 from .nodes import node_trees
 from .sampling import render_layer
 from .solids import MOST_INSTANCES
@@ -30,7 +30,7 @@ def losses(scene: bpy.types.Scene) -> list[str]:
     must have been evaluated (a frame was set)."""
     layer = render_layer(scene)
     layer.update()
-    shown = _shown(layer)
+    shown = _shown(scene, layer)
     found = [
         ("These files are missing and show as magenta or not at all: {}. Find them under File > External Data.",
          _missing_files(scene, layer, shown)),
@@ -45,9 +45,11 @@ def losses(scene: bpy.types.Scene) -> list[str]:
     return [words.format(few(names)) for words, names in found if names]
 
 
-def _shown(layer: bpy.types.ViewLayer) -> set[bpy.types.Object]:
-    """Objects that may render, placed by instances too."""
-    found = {item for item in rendered_objects(layer) if not item.hide_render or item.animation_data is not None}
+def _shown(scene: bpy.types.Scene, layer: bpy.types.ViewLayer) -> set[bpy.types.Object]:
+    """Objects that may render, also those of scenes behind and those placed by instances."""
+    layers = [layer, *filter(None, map(compat.render_layer, shown_scenes(scene)[1:]))]
+    objects = (item for each in layers for item in rendered_objects(each))
+    found = {item for item in objects if not item.hide_render or item.animation_data is not None}
     for instance in islice(layer.depsgraph.object_instances, MOST_INSTANCES):
         if instance.is_instance and instance.parent is not None and instance.parent.original in found:
             found.add(instance.object.original)

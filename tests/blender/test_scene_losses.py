@@ -90,6 +90,11 @@ def on_an_instance(scene):
     empty.instance_type, empty.instance_collection = "COLLECTION", kept
 
 
+def in_a_scene_behind(scene):
+    scene.background_set = bpy.data.scenes.new("Stage")
+    painted(scene.background_set, picture())
+
+
 def set_by_nodes(scene):
     paint = material(picture())
 
@@ -147,7 +152,7 @@ MISSING = [
     lambda scene: painted(scene, picture("//gone/0001.png", source="SEQUENCE")),
     lambda scene: painted(scene, picture("//gone.mp4", source="MOVIE")),
     in_a_group, in_the_world, on_a_light, on_an_instance, set_by_nodes, displacing, hidden_by_key, stated_in_nodes,
-    given_to_nodes,
+    given_to_nodes, in_a_scene_behind,
 ]  # fmt: skip
 
 

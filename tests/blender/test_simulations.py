@@ -173,6 +173,21 @@ def test_zones_in_groups_and_instances(scene, build, name, tmp_path):
     assert last - first > 4.0  # it rose by 2 of the picture's 10 metres
 
 
+def test_a_scene_that_is_shown_behind(scene, tmp_path):
+    """Its rigid bodies, of a world of its own, fall as well."""
+    stage = bpy.data.scenes.new("Stage")
+    with bpy.context.temp_override(scene=stage, view_layer=stage.view_layers[0]):
+        stone = add_box(stage, "Stone", (0, 0, 5), (1, 1, 1))
+        with bpy.context.temp_override(object=stone, active_object=stone):
+            bpy.ops.rigidbody.world_add()
+            bpy.ops.rigidbody.object_add()
+    scene.background_set = stage
+    pictures = rendered(scene, tmp_path / "jumped")
+    play(scene)
+    assert rows(pictures["last"]) == pytest.approx(rows(rendered(scene, tmp_path / "played")["last"]), abs=0.02)
+    assert rows(pictures["first"]) != pytest.approx(rows(pictures["last"]), abs=0.02)
+
+
 def test_particles_that_meet_a_floor(scene):
     """Without obstacles Blender knows where they are at any frame; what stops them must be met on the way."""
     bpy.ops.mesh.primitive_grid_add(x_subdivisions=8, y_subdivisions=8, size=3, location=(0, 0, 3))
