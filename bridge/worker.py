@@ -72,10 +72,9 @@ class Channel:
                 message = {"type": "heartbeat"}
             if message is None:
                 return
-            try:
+            # Where nobody reads any more, the end of stdin tells what to do about it; there is still to look after.
+            with contextlib.suppress(OSError):
                 _write_all(self._descriptor, protocol.encode(message))
-            except OSError:
-                return  # nobody reads any more; the end of stdin tells what to do about it
 
 
 class WarmEngine:
