@@ -270,11 +270,13 @@ def _view(shot: Shot, frame: int) -> Rgb:
 
 
 def _glows(scene: bpy.types.Scene, shot: Shot, frames: Sequence[int]) -> list[Glow]:
-    """Lamps and world at every frame; looked at once when none of them is animated."""
+    """Lamps and world at every frame; looked at once when nothing changes or moves any of them."""
     objects = [ob for ob in scene.objects if ob.type == "LIGHT"]
     found = [(find_block(objects, light.name, light.library), light) for light in shot.lights]
     lamps = {ob: light.color_temperature_k for ob, light in found if ob is not None}
-    if not any(_animated(owner) for owner in _owners(scene, lamps)):
+    carriers = _carriers(lamps)
+    moved = any(ob.rigid_body is not None or len(ob.modifiers) for ob in carriers)
+    if not moved and not any(map(_animated, (*carriers, *_owners(scene, lamps)))):
         return [_glow(scene, shot, lamps)] * len(frames)
     glows = []
     with preserved(scene), simulations.played(scene, frames[-1]):
@@ -284,9 +286,22 @@ def _glows(scene: bpy.types.Scene, shot: Shot, frames: Sequence[int]) -> list[Gl
     return glows
 
 
+def _carriers(objects: Iterable[bpy.types.Object]) -> list[bpy.types.Object]:
+    """The objects, and all that may carry them along: parents and what their constraints follow."""
+    found: dict[bpy.types.Object, None] = {}
+    queue = list(objects)
+    while queue:
+        ob = queue.pop()
+        if ob not in found:
+            found[ob] = None
+            targets = (getattr(constraint, "target", None) for constraint in ob.constraints)
+            queue += [other for other in (ob.parent, *targets) if other is not None]
+    return list(found)
+
+
 def _owners(scene: bpy.types.Scene, objects: Iterable[bpy.types.Object]) -> Iterable[Any]:
     for ob in objects:
-        yield from (ob, ob.data, compat.light_tree(ob.data))
+        yield from (ob.data, compat.light_tree(ob.data))
     if scene.world is not None:
         yield from (scene.world, compat.world_tree(scene.world))
 

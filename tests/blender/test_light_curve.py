@@ -10,7 +10,7 @@ import bpy
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scene_makers import use_nodes
+from scene_makers import add_camera, add_lamp, key, link, use_nodes
 from wan_previs import compat
 from wan_previs.conditioning import light_curve
 from wan_previs.conditioning.frames import render_frames
@@ -180,6 +180,34 @@ def test_a_keyed_lamp_and_world_are_looked_at_and_left_alone(blank_scene):
     curve = predict_light(blank_scene, shot)
     assert curve.jumps == (12 / 24,) and curve.luminance[-1] > 2
     assert blank_scene.frame_current == 5 and lamp.energy == 0
+
+
+def carried_by_parent(lamp, carrier):
+    lamp.parent = carrier
+
+
+def carried_by_constraint(lamp, carrier):
+    lamp.constraints.new("COPY_LOCATION").target = carrier
+
+
+def carried_at_second_hand(lamp, carrier):
+    middle = link(bpy.context.scene, "Middle")
+    middle.parent = carrier
+    lamp.parent = middle
+
+
+@pytest.mark.parametrize("carry", [carried_by_parent, carried_by_constraint, carried_at_second_hand])
+def test_a_lamp_that_something_carries_is_followed(blank_scene, carry):
+    """It has no animation of its own, as the headlights of a car."""
+    scene = blank_scene
+    add_camera(scene)
+    scene.frame_end = 20
+    carrier = link(scene, "Car")
+    key(carrier, "location", {1: (0, -8, 1), 20: (0, 30, 1)})
+    carry(add_lamp(scene, "POINT", "Bulb", 1000.0), carrier)
+    (shot,) = read_brief(scene)[0].shots
+    near, far = light_curve._glows(scene, shot, [1, 20])
+    assert near.lamps[0] > 5 * far.lamps[0] > 0
 
 
 @pytest.mark.parametrize("transform", ["Standard", "AgX", "Filmic"])
