@@ -20,11 +20,12 @@ from . import conditioning, ownership, sequencer
 from .bridge import history
 from .bridge.client import EngineClient, Message, error_of
 from .bridge.environment import find_engine, inspect_engine
-from .bridge.jobs import JobError, JobFolder
+from .bridge.jobs import MAX_STEM_BYTES, JobError, JobFolder
 from .bridge.progress import SHARES, Progress
 from .bridge.tool import EngineTool
 from .conditioning import light_curve
 from .prompting import DEFAULT_TEMPLATE, StructuredPrompt, TemplateError, build_prompt, joined, length, parse_template
+from .saving import why_not_read
 from .scene.brief import Brief, SceneError, Shot
 from .scene.losses import losses
 from .scene.reader import read_brief
@@ -194,13 +195,20 @@ def lengths_of(brief: Brief, settings: Settings, model: Outline) -> list[str]:
 def jobs_root(settings: Settings) -> Path:
     """Where job folders go. Raises SceneError for an unsaved file without a chosen folder."""
     if settings.output is not None:
-        return Path(os.path.abspath(bpy.path.abspath(str(settings.output))))
+        return _readable(Path(os.path.abspath(bpy.path.abspath(str(settings.output)))))
     if not bpy.data.filepath:
         raise SceneError(
             "The file has never been saved, so there is no place for its clips. Save it, or choose an output folder."
         )
     file = Path(bpy.data.filepath)
-    return (file.resolve() if file.is_symlink() else file.absolute()).parent / "previs"
+    return _readable((file.resolve() if file.is_symlink() else file.absolute()).parent / "previs")
+
+
+def _readable(root: Path) -> Path:
+    """Raises SceneError for a folder in which Blender finds no files."""
+    if why := why_not_read(root / f"{'x' * MAX_STEM_BYTES}-take-001" / "conditioning" / "first.png"):
+        raise SceneError(f'Clips cannot go to "{root}": {why}. Move the file, or choose another output folder.')
+    return root
 
 
 def prepare(scene: bpy.types.Scene, brief: Brief, shot: Shot, settings: Settings, note: Note = _ignored) -> JobFolder:

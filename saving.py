@@ -19,7 +19,7 @@ import bpy
 
 _UNCOMPRESSED, _ZSTD = b"BLENDER", b"\x28\xb5\x2f\xfd"
 _BLOCK_HEADERS = (32, 24, 20)  # bytes: Blender 5; before that with 8-byte and with 4-byte pointers
-_LONGEST_PATH = 1023  # bytes, of Blender's FILE_MAX the last is a zero
+_LONGEST_PATH = 1023  # bytes; of Blender's FILE_MAX the last is a zero
 _SEEK_TABLE, _SEEK_END = b"\x5e\x2a\x4d\x18", b"\xb1\xea\x92\x8f"
 
 
@@ -27,6 +27,15 @@ class SaveError(Exception):
     """A file that cannot be written; the message says why and what to do."""
 
     exit_status = 5
+
+
+def why_not_read(path: Path) -> str:
+    """Why Blender would not find a file that has this path, "" where it would."""
+    if os.sep != "\\" and "\\" in str(path):
+        return "Blender takes the backslash in the path for another folder"
+    if len(os.fsencode(path)) > _LONGEST_PATH:
+        return "the path is longer than Blender can read"
+    return ""
 
 
 def check_place(path: Path) -> None:
@@ -48,8 +57,8 @@ def check_blend_place(path: Path) -> None:
     that it links from lies there.
     """
     check_place(path)
-    if len(os.fsencode(path)) > _LONGEST_PATH:
-        raise SaveError(f'"{path}" is a longer path than Blender can open. Name a file in a folder nearer to the root.')
+    if why := why_not_read(path):
+        raise SaveError(f'"{path}" cannot be written: {why}. Name another place.')
     for version in _versions(path) if path.exists() else ():
         if version.is_dir():
             raise SaveError(

@@ -4,12 +4,14 @@
 import os
 import signal
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import bpy
 import pytest
 from wan_previs import previs
 from wan_previs.bridge.jobs import JobFolder
+from wan_previs.scene.brief import SceneError
 from wan_previs.sequencer import takes
 from wan_previs.sequencer.takes import end_frame, first_frame
 from wan_previs.wan_engine.request import CheckpointError
@@ -49,6 +51,19 @@ def step_until(generation, there):
         if generation.step():
             return
         time.sleep(0.02)
+
+
+@pytest.mark.skipif(os.sep == "\\", reason="no name has a backslash there")
+@pytest.mark.parametrize(("place", "words"), [("a\\b", "backslash"), ("/".join(["d" * 200] * 5), "longer than")])
+def test_a_folder_in_which_blender_finds_no_files_is_refused_before_the_work(scene, settings, tmp_path, place, words):
+    with pytest.raises(SceneError, match=f"{words}.*another output folder"):
+        previs.Generation(scene, replace(settings, output=tmp_path / place))
+    (tmp_path / place).mkdir(parents=True)
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "a.blend"))
+    brief, _ = previs.read_shots(scene)
+    with pytest.raises(SceneError, match=words):
+        previs.prepare(scene, brief, brief.shots[0], replace(settings, output=tmp_path / place))
+    assert not list((tmp_path / place).iterdir())
 
 
 def test_all_shots_become_takes_through_one_warm_worker(scene, settings):

@@ -131,10 +131,15 @@ def test_places_where_no_file_can_be(tmp_path):
 def test_places_where_blender_keeps_no_file_are_told_before_it_is_written(blank_scene, tmp_path):
     deep = tmp_path.joinpath(*["d" * 200] * 5)
     deep.mkdir(parents=True)
+    slashed = tmp_path / "a\\b"
+    slashed.mkdir()
     older = tmp_path / "a.blend"
     older.write_bytes(b"older")
     (tmp_path / "a.blend1").mkdir()
-    for path, words in ((deep / "a.blend", "longer path than Blender can open"), (older, 'a.blend1" is a folder')):
+    for path, words in (
+        (deep / "a.blend", "longer than Blender can read"), (slashed / "a.blend", "backslash"),
+        (older, 'a.blend1" is a folder'),
+    ):  # fmt: skip
         with pytest.raises(SaveError, match=words):
             check_blend_place(path)
     assert older.read_bytes() == b"older" and not list(deep.iterdir())

@@ -27,7 +27,7 @@ RULES: dict[str, tuple[set[str], set[str]]] = {
     "panels": (FACES, BLENDER),
     "properties.py": ({"previs"}, BLENDER),
     "preferences.py": ({"previs", "bridge"}, BLENDER),
-    "previs.py": ({*LOWER_ROOMS, "ownership"}, BLENDER),
+    "previs.py": ({*LOWER_ROOMS, "ownership", "saving"}, BLENDER),
     "ownership.py": (LOWER_ROOMS, BLENDER),
     "compat.py": (set(), BLENDER),
     "simulations.py": (set(), BLENDER),
