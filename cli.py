@@ -19,10 +19,10 @@ from typing import Any, TextIO
 import bpy
 
 from . import previs, properties
-from .bridge.progress import duration_in_words
-from .operators.prompts import read_preset
-from .preferences import engine_places
-from .saving import SaveError, check_blend_place, check_place, save_blend, write_file
+from .previs.engine import engine_places
+from .previs.presets import read_preset
+from .previs.progress import duration_in_words
+from .previs.saving import SaveError, check_blend_place, check_place, save_blend, write_file
 
 COMMAND = "wan_previs"
 # Options of `render`, and the fields of a request that they decide.

@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import bpy
 from bpy.props import StringProperty
 
@@ -48,17 +46,6 @@ class WanPrevisPreferences(bpy.types.AddonPreferences):
             layout.label(text=line.text, icon="CHECKMARK" if line.ok else "ERROR")
         if not bpy.app.online_access:
             layout.label(text='To set up the engine, switch on "Allow Online Access" under System first.', icon="INFO")
-
-
-def engine_places(context: bpy.types.Context) -> tuple[str | None, Path | None]:
-    """(the Python that the user chose, the folder that an engine of our own lives under); None where there is none,
-    as in a session that runs the package without having it installed as an extension."""
-    addon = context.preferences.addons.get(__package__)
-    chosen = bpy.path.abspath(addon.preferences.engine_python) if addon else ""
-    folder = bpy.path.abspath(addon.preferences.cache_folder) if addon else ""
-    if not folder and __package__.startswith("bl_ext."):
-        folder = bpy.utils.extension_path_user(__package__)
-    return chosen or None, Path(folder) if folder else None
 
 
 CLASSES = (WanPrevisPreferences,)

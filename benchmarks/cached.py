@@ -13,11 +13,11 @@ import torch
 from diffusers import WanTransformer3DModel
 from torch import Tensor
 
-from wan_engine import names
-from wan_engine.checkpoint import Checkpoint, open_checkpoint
-from wan_engine.stepcache import StepCache
-from wan_engine.text import PromptTokenizer
-from wan_engine.transformer import WanTransformer
+from wan_engine.checkpoint.checkpoint import Checkpoint, open_checkpoint
+from wan_engine.inputs.prompt_tokens import PromptTokenizer
+from wan_engine.networks.transformer import WanTransformer
+from wan_engine.sampling.step_cache import StepCache
+from wan_engine.weights import tensor_names
 
 from . import loops, measure
 from .sides import drawn
@@ -103,7 +103,8 @@ def _copy(network: WanTransformer) -> WanTransformer3DModel:
         ffn_dim=config.ffn_dim,
         num_layers=config.num_layers,
     )
-    recipes = names.published({name: tuple(data.shape) for name, data in copy.state_dict().items()}, "transformer")
+    shapes = {name: tuple(data.shape) for name, data in copy.state_dict().items()}
+    recipes = tensor_names.published(shapes, "transformer")
     state = {recipe.parts[0]: network.state_dict()[name] for name, recipe in recipes.items()}
     copy.load_state_dict(state, strict=True)
     return copy.eval()

@@ -16,10 +16,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from wan_engine.colour import from_linear, to_linear
-from wan_engine.encode import CODECS, place, write_clip
-from wan_engine.interpolate import retime
-from wan_engine.upscale import upscale
+from wan_engine.finishing.interpolation import retime
+from wan_engine.finishing.upscale import upscale
+from wan_engine.media.srgb import from_linear, to_linear
+from wan_engine.media.video_writer import CODECS, place, write_clip
 
 from . import measure
 

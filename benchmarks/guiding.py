@@ -13,10 +13,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from wan_engine.checkpoint import open_checkpoint
-from wan_engine.light_control import LightController
-from wan_engine.light_map import LightMap, fit_frame_map
-from wan_engine.request import LightCurve
+from wan_engine.checkpoint.checkpoint import open_checkpoint
+from wan_engine.light_curve import LightCurve
+from wan_engine.networks.latent_rgb import LightMap, fit_frame_map
+from wan_engine.sampling.light_guide import LightController
 
 from . import measure, sides
 from .cached import NANO

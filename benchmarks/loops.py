@@ -11,10 +11,10 @@ import torch
 from diffusers import FlowMatchEulerDiscreteScheduler, WanTransformer3DModel
 from torch import Tensor
 
-from wan_engine.machine import give_back
-from wan_engine.solvers import Euler
-from wan_engine.stepcache import StepCache
-from wan_engine.transformer import WanTransformer
+from wan_engine.networks.transformer import WanTransformer
+from wan_engine.runtime.free_memory import give_back
+from wan_engine.sampling.solvers import Euler
+from wan_engine.sampling.step_cache import StepCache
 
 
 @dataclass(frozen=True)

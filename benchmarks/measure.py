@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from wan_engine import attention, kernels
+from wan_engine.networks import attention, cpu_kernels
 
 from .weights import DIM, FFN, TEXT
 
@@ -117,7 +117,7 @@ def matrix_peak(dtype: torch.dtype) -> float:
     best = 0.0
     for m, k, n in ((1280, 512, 1536), (1280, 512, 2048), (2048, 2048, 2048)):
         x, w = torch.randn(m, k).to(dtype), torch.randn(n, k).to(dtype)
-        seconds = by_turns({"a": lambda x=x, w=w: F.linear(x, w), "b": lambda x=x, w=w: kernels.product(x, w)}, 12)
+        seconds = by_turns({"a": lambda x=x, w=w: F.linear(x, w), "b": lambda x=x, w=w: cpu_kernels.product(x, w)}, 12)
         best = max(best, 2 * m * k * n / min(seconds.values()) / 1e9)
     return best
 
@@ -153,7 +153,7 @@ def _products(dtype: torch.dtype) -> dict[str, Piece]:
             y = F.linear(x, weight)
             return F.gelu(y, approximate="tanh") if gelu else y
 
-        return 2 * TOKENS * rows * columns, lambda: kernels.product(x, weight, gelu=gelu), theirs
+        return 2 * TOKENS * rows * columns, lambda: cpu_kernels.product(x, weight, gelu=gelu), theirs
 
     return {
         "projection": pair(DIM, DIM),

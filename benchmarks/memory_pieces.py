@@ -17,7 +17,7 @@ from pathlib import Path
 
 import torch
 
-from wan_engine.machine import give_back
+from wan_engine.runtime.free_memory import give_back
 
 from . import loops, sides, weights
 from .measure import PeakMemory, anonymous

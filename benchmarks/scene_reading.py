@@ -17,7 +17,7 @@ import bpy
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "blender"))
 
 import busy_scene
-from wan_previs.scene import sampling
+from wan_previs.scene.animation import frame_sampling
 from wan_previs.scene.reader import read_brief
 
 ROUNDS = 3
@@ -29,21 +29,21 @@ def measure(objects: int, frames: int, shots: int) -> tuple[float, int, float]:
     scene = bpy.context.scene
     busy_scene.build(scene, objects, shots, frames, moving=objects // 20)
     spent: list[float] = []
-    plain = sampling.set_frame
+    plain = frame_sampling.set_frame
 
     def timed(scene: bpy.types.Scene, frame: int) -> None:
         start = time.perf_counter()
         plain(scene, frame)
         spent.append(time.perf_counter() - start)
 
-    sampling.set_frame = timed
+    frame_sampling.set_frame = timed
     rounds = []
     for _ in range(ROUNDS):
         spent.clear()
         start = time.perf_counter()
         read_brief(scene)
         rounds.append((time.perf_counter() - start, len(spent), sum(spent)))
-    sampling.set_frame = plain
+    frame_sampling.set_frame = plain
     return min(rounds)
 
 

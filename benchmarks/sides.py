@@ -18,10 +18,11 @@ from safetensors import safe_open
 from torch import Tensor
 from transformers import UMT5EncoderModel
 
-from wan_engine.t5 import T5Config, encode_streamed
-from wan_engine.transformer import TransformerConfig, WanTransformer
-from wan_engine.vae import LATENT_STATISTICS, WanVAE, load_vae
-from wan_engine.weights import WeightFile
+from wan_engine.networks.transformer import TransformerConfig, WanTransformer
+from wan_engine.networks.umt5 import T5Config
+from wan_engine.networks.vae import LATENT_STATISTICS, WanVAE, load_vae
+from wan_engine.runtime.block_offload import encode_streamed
+from wan_engine.weights.weight_file import WeightFile
 
 from . import loops
 from .weights import HEADS, TEXT, TEXT_DIM, VOCABULARY

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..wan_engine.request import Cancelled, CheckpointError, GenerationError, UsageError, WanError
+from ..wan_engine.errors import Cancelled, CheckpointError, GenerationError, UsageError, WanError
 from . import process, protocol
 from .jobs import ENDED, JobError, JobFolder, disk_trouble, is_link
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from ..wan_engine.request import CheckpointError
+from ..wan_engine.errors import CheckpointError
 from . import process
 from .jobs import is_link, open_own
 

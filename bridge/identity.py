@@ -13,7 +13,8 @@ from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path, PurePath
 from typing import Any, Literal
 
-from ..wan_engine.request import OUTPUTS, GenerationRequest, WanError
+from ..wan_engine.errors import WanError
+from ..wan_engine.request import OUTPUTS, GenerationRequest
 from .jobs import JobError, JobFolder, read_own, utc_now
 
 SCHEMA = "wan_previs.identity/1"

@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from ..wan_engine.request import Cancelled, CheckpointError, GenerationError, UsageError, WanError
+from ..wan_engine.errors import Cancelled, CheckpointError, GenerationError, UsageError, WanError
 from . import process
 
 _ERRORS: dict[int, type[WanError]] = {

@@ -29,7 +29,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from wan_engine.request import Cancelled, CheckpointError, GenerationError, GenerationRequest, WanError
+from wan_engine.errors import Cancelled, CheckpointError, GenerationError, WanError
+from wan_engine.request import GenerationRequest
 
 from . import protocol
 from .jobs import BEAT_SECONDS, DISK_FULL, NOT_ALLOWED, JobError, JobFolder, disk_trouble, open_own
@@ -91,7 +92,7 @@ class WarmEngine:
         """
         import_engine()
         from wan_engine import pipeline
-        from wan_engine.resume import files_of
+        from wan_engine.sampling.resume import files_of
 
         files = [files_of(Path(place)) for place in (request.checkpoint, *(lora.path for lora in request.loras))]
         key = (request.load_options, files)

@@ -15,7 +15,8 @@ from typing import Any
 
 import bpy
 
-from .. import compat, simulations
+from .. import compat
+from ..scene.animation import simulations
 from ..scene.brief import SceneError, Shot, find_block
 from .preserve import preserved, render_result
 

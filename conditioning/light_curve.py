@@ -20,13 +20,13 @@ from typing import Any
 
 import bpy
 
-from .. import compat, simulations
+from .. import compat
+from ..scene.animation import simulations
 from ..scene.brief import Shot, SunSample, find_block
+from ..scene.color_temperature import Rgb, _white, kelvin_of
 from .frames import render_frames
 from .preserve import preserved
 from .tone import Tone, mean_rgb, tone_of
-
-Rgb = tuple[float, float, float]
 
 LUMA = (0.299, 0.587, 0.114)  # of display values, as the engine measures them
 REC709 = (0.2126, 0.7152, 0.0722)  # of linear light
@@ -200,22 +200,6 @@ def clear_sky(elevation_deg: float) -> tuple[float, float]:
     direct = up * 0.7 ** (air_mass(elevation_deg) ** 0.678)
     twilight = 0.004 * 10 ** (min(0.0, elevation_deg) / 6)
     return direct, twilight + 0.1 * math.sin(math.radians(max(0.0, elevation_deg)))
-
-
-def kelvin_of(light: Sequence[float]) -> float | None:
-    """Correlated colour temperature of linear Rec.709 light, by McCamy's cubic (1992), within 1700..20000 K; None for
-    darkness."""
-    r, g, b = light
-    x, y, z = (
-        0.4124 * r + 0.3576 * g + 0.1805 * b,
-        0.2126 * r + 0.7152 * g + 0.0722 * b,
-        0.0193 * r + 0.1192 * g + 0.9505 * b,
-    )
-    total = x + y + z
-    if total <= 1e-9:
-        return None
-    n = (x / total - 0.3320) / (0.1858 - y / total)
-    return min(20000.0, max(1700.0, 449 * n**3 + 3525 * n**2 + 6823.3 * n + 5520.33))
 
 
 def _irradiance(shot: Shot, frame: int, glow: Glow) -> tuple[Rgb, Rgb]:
@@ -396,29 +380,6 @@ def _curve(
 
 def _as_lists(value: Any) -> Any:
     return [_as_lists(item) for item in value] if isinstance(value, tuple) else value
-
-
-def _white(kelvin: float) -> Rgb:
-    """Linear Rec.709 of a black body, luminance 1, from 1667 to 25000 K: the Planckian locus by the cubic spline of Kim
-    et al. (US patent 7024034)."""
-    t = min(25000.0, max(1667.0, kelvin))
-    u = 1000 / t
-    if t < 4000:
-        x = -0.2661239 * u**3 - 0.2343589 * u**2 + 0.8776956 * u + 0.179910
-    else:
-        x = -3.0258469 * u**3 + 2.1070379 * u**2 + 0.2226347 * u + 0.240390
-    if t < 2222:
-        y = -1.1063814 * x**3 - 1.34811020 * x**2 + 2.18555832 * x - 0.20219683
-    elif t < 4000:
-        y = -0.9549476 * x**3 - 1.37418593 * x**2 + 2.09137015 * x - 0.16748867
-    else:
-        y = 3.0817580 * x**3 - 5.87338670 * x**2 + 3.75112997 * x - 0.37001483
-    big_x, big_z = x / y, (1 - x - y) / y
-    return (
-        max(0.0, 3.2406 * big_x - 1.5372 - 0.4986 * big_z),
-        max(0.0, -0.9689 * big_x + 1.8758 + 0.0415 * big_z),
-        max(0.0, 0.0557 * big_x - 0.2040 + 1.0570 * big_z),
-    )
 
 
 def _sum(a: Rgb, b: Rgb) -> Rgb:

@@ -10,7 +10,7 @@ from typing import Literal
 
 import bpy
 
-from .. import simulations
+from ..scene.animation import simulations
 from ..scene.brief import Shot
 from .frames import frame_shape, render_frames
 from .preserve import preserved

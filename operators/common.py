@@ -8,7 +8,7 @@ from pathlib import Path
 import bpy
 
 from .. import previs
-from ..preferences import engine_places
+from ..previs.engine import engine_places
 from ..properties import WanPrevisScene, WanPrevisSession, read_source
 from .facts import fill_row
 

@@ -10,7 +10,7 @@ import bpy
 from bpy.props import BoolProperty, StringProperty
 
 from .. import previs
-from ..bridge.progress import duration_in_words
+from ..previs.progress import duration_in_words
 from .common import Work, look_for_unfinished, redraw, session_of, settings_of, show_shots
 from .picture import LivePicture
 

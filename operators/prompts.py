@@ -7,62 +7,14 @@ Blender's own presets.
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import ClassVar
 
 import bpy
 from bpy.props import StringProperty
 
 from .. import previs
-from ..saving import SaveError, write_file
-
-SCHEMA = "wan_previs.preset/1"
-FIELDS = ("template", "style", "negative")
-_PACKAGE = __package__.rpartition(".")[0]
-
-
-def preset_folder(create: bool = False) -> Path:
-    """Where presets are kept. Raises OSError when it is to be made and cannot."""
-    if _PACKAGE.startswith("bl_ext."):
-        return Path(bpy.utils.extension_path_user(_PACKAGE, path="presets", create=create))
-    folder = Path(bpy.utils.user_resource("SCRIPTS")) / "presets" / "wan_previs"
-    if create:
-        folder.mkdir(parents=True, exist_ok=True)
-    return folder
-
-
-def preset_names() -> list[str]:
-    """The presets there are, by name."""
-    return sorted(path.stem for path in preset_folder().glob("*.json"))
-
-
-def write_preset(name: str, fields: dict[str, str]) -> Path:
-    """Keep a preset under a name, in the place of one that had it. Raises UsageError, SaveError."""
-    previs.check_template(fields["template"])
-    stem = bpy.path.clean_name(name.strip())
-    if not stem.strip("_"):
-        raise previs.UsageError("Give the preset a name.")
-    path = preset_folder(create=True) / f"{stem}.json"
-    data = {"schema": SCHEMA, **{field: fields[field] for field in FIELDS}}
-    write_file(path, lambda new: new.write_text(json.dumps(data, indent=1, ensure_ascii=False), encoding="utf-8"))
-    return path
-
-
-def read_preset(name: str) -> dict[str, str]:
-    """The fields of a preset. Raises UsageError for one that is not there, or damaged."""
-    path = preset_folder() / f"{name}.json"
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        known = ", ".join(preset_names()) or "none yet"
-        raise previs.UsageError(f"There is no preset named {name}. There are: {known}.") from None
-    except (OSError, ValueError) as error:
-        raise previs.UsageError(f"The preset {path} cannot be read ({error}). Save it again.") from error
-    good = isinstance(data, dict) and data.get("schema") == SCHEMA
-    if not good or not all(isinstance(data.get(field), str) for field in FIELDS):
-        raise previs.UsageError(f"The preset {path} is damaged. Save it again.")
-    return {field: data[field] for field in FIELDS}
+from ..previs.presets import FIELDS, preset_folder, preset_names, read_preset, write_preset
+from ..previs.saving import SaveError
 
 
 class WANPREVIS_OT_save_preset(bpy.types.Operator):

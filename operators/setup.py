@@ -11,7 +11,7 @@ import bpy
 
 from .. import previs
 from ..bridge.environment import EngineSetup, EnvironmentMissing
-from ..preferences import engine_places
+from ..previs.engine import engine_places
 from .common import Work, redraw, session_of, settings_of
 
 LOCK = "requirements-engine.lock"

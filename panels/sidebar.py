@@ -9,7 +9,7 @@ import bpy
 
 from .. import previs
 from ..bridge.environment import EnvironmentMissing, find_engine
-from ..preferences import engine_places
+from ..previs.engine import engine_places
 from ..properties import WanPrevisShot, outdated
 from .progress import draw_ended, draw_running
 from .settings import AdvancedPanel, SettingsPanel

@@ -7,7 +7,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
 
@@ -132,28 +131,3 @@ def rising_at_ends(azimuths: Sequence[float], elevations: Sequence[float]) -> tu
         return azimuth % 360.0 < 180.0
 
     return rising(elevations, azimuths[0], 1.0), rising(elevations[::-1], azimuths[-1], -1.0)
-
-
-@cache
-def _planckian_locus() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(kelvin, u, v) of black bodies in CIE 1960, by the rational fit of Krystek (1985)."""
-    t = np.geomspace(1000.0, 15000.0, 2001)
-    u = (0.860117757 + 1.54118254e-4 * t + 1.28641212e-7 * t**2) / (1.0 + 8.42420235e-4 * t + 7.08145163e-7 * t**2)
-    v = (0.317398726 + 4.22806245e-5 * t + 4.20481691e-8 * t**2) / (1.0 - 2.89741816e-5 * t + 1.61456053e-7 * t**2)
-    return t, u, v
-
-
-def color_temperature_k(rgb: Sequence[float] | np.ndarray) -> float | None:
-    """Correlated colour temperature of a linear Rec. 709 colour: the black body nearest in CIE 1960 (u, v), 1000 to
-    15000 K. None for black and for colours further than 0.05 from the locus, where a temperature means nothing."""
-    r, g, b = (max(0.0, float(c)) for c in rgb)
-    x = 0.4124 * r + 0.3576 * g + 0.1805 * b
-    y = 0.2126 * r + 0.7152 * g + 0.0722 * b
-    z = 0.0193 * r + 0.1192 * g + 0.9505 * b
-    total = x + 15.0 * y + 3.0 * z
-    if total <= 1e-9:
-        return None
-    kelvin, u, v = _planckian_locus()
-    distance = np.hypot(u - 4.0 * x / total, v - 6.0 * y / total)
-    best = int(distance.argmin())
-    return float(kelvin[best]) if distance[best] <= 0.05 and 0 < best < len(kelvin) - 1 else None

@@ -14,10 +14,10 @@ from typing import Any
 import bpy
 
 from .. import compat
-from ..simulations import few, shown_scenes
+from .animation.frame_sampling import render_layer
+from .animation.simulations import few, shown_scenes
 from .nodes import node_trees
-from .sampling import render_layer
-from .solids import MOST_INSTANCES
+from .subjects.occluders import MOST_INSTANCES
 from .visibility import rendered_objects
 
 # Kinds of data that nothing in a render depends on.

@@ -8,23 +8,23 @@ from dataclasses import dataclass, field, replace
 
 import bpy
 
-from .. import compat, simulations
-from . import sampling
+from .. import compat
+from .animation import frame_sampling, simulations
+from .animation.fcurves import frames_are_plain, never_moves
 from .brief import Brief, CameraPath, Shot, Sun, library_name, unknown_shot
-from .camera import CameraState, camera_error, read_camera
-from .cast import Cast
-from .environment import read_environment
-from .framing import camera_angle, composition, shot_size, shoulder
-from .groups import groups_of
-from .keyed import frames_are_plain, never_moves
-from .lights import LampFacts, describe_lights, lamp_facts
-from .moves import classify
-from .path import take_apart
+from .camera.camera import CameraState, camera_error, read_camera
+from .camera.moves import classify
+from .camera.path import take_apart
+from .lighting.lights import LampFacts, describe_lights, lamp_facts
+from .lighting.sun import SunState, build_sun, lamp_sun, sky_sun, sun_error
+from .lighting.sun_position import BLOCK, read_almanac
 from .shots import Cut, read_cuts
-from .solids import Solids
-from .subjects import Scanner
-from .sun import SunState, build_sun, lamp_sun, sky_sun, sun_error
-from .sun_position import BLOCK, read_almanac
+from .subjects.framing import camera_angle, composition, shot_size, shoulder
+from .subjects.groups import groups_of
+from .subjects.occluders import Solids
+from .subjects.tracking import Cast
+from .subjects.visible import Scanner
+from .surroundings.environment import read_environment
 from .tracks import PlainCamera, PlainSuns
 from .visibility import Lamp, has_instanced_lights, lamps, rendered_objects
 
@@ -51,7 +51,7 @@ class Reading:
     def __post_init__(self) -> None:
         self.unit = metres_per_unit(self.scene)
         self.fps = self.scene.render.fps / self.scene.render.fps_base
-        self.layer = sampling.render_layer(self.scene)
+        self.layer = frame_sampling.render_layer(self.scene)
         self.objects = rendered_objects(self.layer)
         self.lights = [item for item in self.objects if item.type == "LIGHT"]
         self.scanner = Scanner(Solids(self.scene, self.objects), groups_of(self.scene, self.objects), self.unit)
@@ -109,12 +109,12 @@ class ShotReader:
 
     def track(self, first: int, last: int) -> dict[int, FrameFacts]:
         """Camera and suns at enough frames, and with them the subjects' places."""
-        how = sampling.plan(self.owners())
+        how = frame_sampling.plan(self.owners())
         looked = sorted({first, last, *self.light_frames(first, last)})
         for frame in looked:
             self.evaluate(frame)
         plain = self.plain_track(looked)
-        frames = sampling.refine(first, last, how, plain or self.evaluate, self.error)
+        frames = frame_sampling.refine(first, last, how, plain or self.evaluate, self.error)
         self.cast.follow(list(frames), free=plain is not None)
         return frames
 
@@ -130,7 +130,7 @@ class ShotReader:
 
     def light_frames(self, first: int, last: int) -> list[int]:
         """Some frames at which lights are keyed: one that is switched on within the shot is seen there."""
-        keyed = sampling.plan([owner for item in self.reading.lights for owner in (item, item.data)]).keyed
+        keyed = frame_sampling.plan([owner for item in self.reading.lights for owner in (item, item.data)]).keyed
         inside = sorted(frame for frame in keyed if first <= frame <= last)
         return inside[:: max(1, len(inside) // MOST_LIGHT_FRAMES)]
 
@@ -219,7 +219,7 @@ class ShotReader:
         if figure is not None and angle in ("eye_level", "low", "high"):
             angle = "over_the_shoulder"
         return CameraPath(
-            samples=tuple(state.sample(frame) for frame, state in sampling.thin(cameras, camera_error)),
+            samples=tuple(state.sample(frame) for frame, state in frame_sampling.thin(cameras, camera_error)),
             moves=classify(path, self.reading.fps, self.cast.tracks(path.frames)),
             shot_size=shot_size(opening[0].whole[3] - opening[0].whole[1]) if opening else None,
             angle=angle,
@@ -241,7 +241,7 @@ def read_brief(scene: bpy.types.Scene, shots: Sequence[str] | None = None) -> tu
                 raise unknown_shot(name, [cut.name for cut in cuts])
         cuts = [cut for cut in cuts if cut.name in shots]
     end = max((cut.frame_end for cut in cuts), default=scene.frame_start)
-    with sampling.frames_of(scene) as at, simulations.played(scene, end):
+    with frame_sampling.frames_of(scene) as at, simulations.played(scene, end):
         for cut in cuts[:1]:
             at(cut.frame_start)  # a scene that was never shown has no layers before
         reading = Reading(scene, at, warnings)

@@ -10,9 +10,9 @@ from typing import Any
 import bpy
 from mathutils import Vector
 
-from .camera import CameraState, camera_state
-from .keyed import Curves, PlainObject, Values, never_moves, plain_curves
-from .sun import SunState, lamp_sun
+from .animation.fcurves import Curves, PlainObject, Values, never_moves, plain_curves
+from .camera.camera import CameraState, camera_state
+from .lighting.sun import SunState, lamp_sun
 from .visibility import Lamp
 
 # What of a light may be keyed and still be told by its curves.

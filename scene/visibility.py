@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import bpy
 from mathutils import Matrix
 
-from .sun_position import Almanac, read_almanac
+from .lighting.sun_position import Almanac, read_almanac
 
 
 def rendered_objects(layer: bpy.types.ViewLayer) -> list[bpy.types.Object]:

@@ -15,8 +15,8 @@ from pathlib import Path
 import av
 from PIL import Image, ImageDraw
 
-from wan_engine.lettering import write_text
-from wan_engine.pictures import read_picture
+from wan_engine.media.lettering import write_text
+from wan_engine.media.pictures import read_picture
 
 MARGIN, GAP, TEXT, SMALL, DIAL = 24, 8, 22, 18, 84
 PAPER, INK, SOFT, SUN = (24, 25, 28), (236, 236, 232), (150, 152, 158), (255, 190, 90)

@@ -25,8 +25,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from wan_engine.vae import LATENT_STATISTICS, WanVAE
-from wan_engine.vae_layers import Downsample, ResidualBlock, Upsample
+from wan_engine.networks.vae import LATENT_STATISTICS, WanVAE
+from wan_engine.networks.vae_layers import Downsample, ResidualBlock, Upsample
 
 from .muon import optimizers, set_rates
 from .plans import FRAMES

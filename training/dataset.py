@@ -17,7 +17,7 @@ from safetensors.torch import save_file
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from torch import Tensor
 
-from wan_engine.vae import WanVAE, load_vae
+from wan_engine.networks.vae import WanVAE, load_vae
 
 from .plans import FRAMES
 

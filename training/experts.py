@@ -26,8 +26,8 @@ from safetensors.torch import load_file
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 
-from wan_engine.t5 import T5Config, T5Encoder
-from wan_engine.transformer import TransformerConfig, WanTransformer
+from wan_engine.networks.transformer import TransformerConfig, WanTransformer
+from wan_engine.networks.umt5 import T5Config, T5Encoder
 
 from .dataset import prompts_of
 from .muon import optimizers, set_rates

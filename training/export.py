@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
-from wan_engine.vae import WanVAE
+from wan_engine.networks.vae import WanVAE
 
 from . import autoencoder, experts
 from .dataset import read_clip

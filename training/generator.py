@@ -24,7 +24,7 @@ from pathlib import Path
 import bpy
 from mathutils import Vector
 
-from wan_engine.light_color import blackbody_rgb
+from wan_engine.light.color import blackbody_rgb
 
 from .plans import FRAMES, GROUNDS, SIZE, Plan, Thing, draw_plan, sky_color, sun_kelvin, sun_strength
 

@@ -18,10 +18,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from safetensors.torch import save
 from torch import Tensor
 
-from wan_engine.checkpoint import LIGHT_MAP
-from wan_engine.light_map import fit_clips, save_light_map, seen_by_latents
+from wan_engine.checkpoint.checkpoint import LIGHT_MAP
+from wan_engine.media.atomic_write import write_whole
+from wan_engine.networks.latent_rgb import FrameMap, LightMap, fit_clips, seen_by_latents
 from wan_engine.pipeline import load
 from wan_engine.request import GenerationRequest
 
@@ -62,3 +64,11 @@ def main() -> None:
 
 if __name__ == "__main__":
     main()
+
+
+def save_light_map(light_map: LightMap, path: Path) -> None:
+    """As a safetensors file: the fields of `FrameMap`, those of all frames stacked."""
+    tensors = {
+        name: torch.stack([vars(one)[name] for one in light_map.frames]) for name in FrameMap.__dataclass_fields__
+    }
+    write_whole(path, lambda partial: partial.write_bytes(save(tensors)))

@@ -26,8 +26,9 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
+from wan_engine.light_curve import LightCurve
 from wan_engine.pipeline import Pipeline, load
-from wan_engine.request import GUIDES, GenerationRequest, LightCurve
+from wan_engine.request import GUIDES, GenerationRequest
 
 from .dataset import read_clip
 from .plans import FRAMES

@@ -10,21 +10,9 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
-from . import measure_command
-from .request import (
-    CODECS,
-    DTYPES,
-    GUIDES,
-    OFFLOADS,
-    PRESETS,
-    REPAIRS,
-    SOLVERS,
-    GenerationError,
-    GenerationRequest,
-    Lora,
-    UsageError,
-    WanError,
-)
+from .commands import measure
+from .errors import GenerationError, UsageError, WanError
+from .request import CODECS, DTYPES, GUIDES, OFFLOADS, PRESETS, REPAIRS, SOLVERS, GenerationRequest, Lora
 
 _CANCELLED = 130
 
@@ -87,7 +75,7 @@ def _parser() -> argparse.ArgumentParser:
     generate.add_argument("--compile", action="store_true", help="let torch compile the transformer's blocks")
     generate.add_argument(
         "--light",
-        type=lambda path: measure_command.read_light(Path(path)),
+        type=lambda path: measure.read_light(Path(path)),
         metavar="LIGHT.json",
         help="the light that the scene predicts: source, times, luminance",
     )
@@ -117,7 +105,7 @@ def _parser() -> argparse.ArgumentParser:
     download.add_argument("model", help="such as Wan2.2-TI2V-5B")
     download.add_argument("--to", required=True, metavar="DIR", help="folder for the checkpoint")
     download.add_argument("--offline", action="store_true", help="fetch nothing, only look whether all is there")
-    measure_command.add_parser(commands)
+    measure.add_parser(commands)
     return parser
 
 
@@ -177,10 +165,10 @@ def _generate(options: argparse.Namespace) -> int:
     values = {name: value for name, value in vars(options).items() if name not in ("command", "run")}
     request = GenerationRequest(**{**values, "loras": tuple(values["loras"])})
     request.validate()
-    from . import distributed  # torch takes seconds to import; usage errors should not wait for it
     from .pipeline import load
+    from .runtime import process_group  # torch takes seconds to import; usage errors should not wait for it
 
-    with distributed.group():
+    with process_group.group():
         told = set()
 
         def show(event: dict) -> None:
@@ -188,7 +176,7 @@ def _generate(options: argparse.Namespace) -> int:
             _show(event)
 
         report = load(**request.load_options).generate(request, on_event=show)
-        if distributed.rank() != 0:
+        if process_group.rank() != 0:
             return 0
     for warning in (words for words in report["warnings"] if words not in told):
         print(f"Note: {warning}", file=sys.stderr)
@@ -215,7 +203,7 @@ def _show(event: dict) -> None:
 
 
 def _download(options: argparse.Namespace) -> int:
-    from .download import fetch
+    from .checkpoint.download import fetch
 
     print(fetch(options.model, Path(options.to), on_progress=_show, offline=options.offline))
     return 0
@@ -224,7 +212,7 @@ def _download(options: argparse.Namespace) -> int:
 def _inspect(options: argparse.Namespace) -> int:
     asked = {name: value for name in ("size", "frames", "dtype", "offload") if (value := getattr(options, name))}
     GenerationRequest(options.checkpoint, "", **{**asked, "frames": options.frames}).validate()
-    from .inspection import describe
+    from .commands.inspect import describe
 
     try:
         told = describe(

@@ -20,20 +20,20 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from . import attention as attentions
-from . import distributed
-from .checkpoint import Checkpoint, open_checkpoint
-from .conditioning import condition, encode_texts
-from .denoise import Denoiser
-from .encode import write_clip
-from .files import write_json, write_whole
-from .finish import Redraw, check_finish, finish
-from .interpolate import retime
-from .light_control import LightController, mean_rgb
-from .light_map import LightMap, fit_light_map
-from .lighting import measure
-from .lora import lora_notes
-from .memory import (
+from .checkpoint.checkpoint import Checkpoint, open_checkpoint
+from .errors import GenerationError, UsageError
+from .finishing.finish import Redraw, check_finish, finish
+from .inputs.conditioning import condition, encode_texts
+from .inputs.plan import Plan, make_plan
+from .inputs.prompt_cache import PromptCache
+from .media.atomic_write import write_json, write_whole
+from .media.video_writer import write_clip
+from .networks import attention as attentions
+from .networks.latent_rgb import LightMap, fit_light_map
+from .reports.light_report import _measure, draw_page
+from .request import AUTO, DTYPES, OFFLOADS, STATED_OFFLOADS, GenerationRequest, Lora
+from .runtime import process_group
+from .runtime.memory_plan import (
     MemoryPlan,
     automatic_dtype,
     available_memory,
@@ -42,15 +42,14 @@ from .memory import (
     plan_memory,
     refusal,
 )
-from .networks import LoadOptions, Networks, no_numbers
-from .plan import Plan, make_plan
-from .preview import write_preview
-from .prompt_cache import PromptCache
-from .refine import refine, refined_plan, with_light_of
-from .request import AUTO, DTYPES, OFFLOADS, STATED_OFFLOADS, GenerationError, GenerationRequest, Lora, UsageError
-from .resume import ResumeFile, fingerprint, lora_facts
-from .review import draw_page, light_facts
-from .run import OnEvent, Run
+from .runtime.model_pool import LoadOptions, Networks, no_numbers
+from .runtime.run import OnEvent, Run
+from .sampling.denoise import Denoiser
+from .sampling.light_guide import LightController, mean_rgb
+from .sampling.preview import write_preview
+from .sampling.refine import refine, refined_plan, with_light_of
+from .sampling.resume import ResumeFile, fingerprint, lora_facts
+from .weights.lora import lora_notes
 
 REPORT_SCHEMA = "wan_previs.report/1"
 
@@ -88,22 +87,22 @@ class Pipeline:
         request.validate()
         _check_places(request, folder)
         check_finish(request, folder)
-        first = distributed.rank() == 0
+        first = process_group.rank() == 0
         run = Run(on_event if first else lambda event: None, should_cancel)
         with self._memory_errors_in_words(run), torch.inference_mode():
             with run.stage("load"):
                 plan = self._plan(request, folder)
                 for words in (*plan.warnings, *self.notes):
                     run.note(words)
-                if request.refine and distributed.active():
+                if request.refine and process_group.active():
                     raise UsageError("Several devices cannot refine a clip; leave out --refine.")
                 larger = [refined_plan(plan, 2, request.refine)] if request.refine else []
                 self._check_memory(request, [plan, *larger], run)
                 resume = self._resume_file(request, plan, folder)
             with run.stage("encode_text"):
-                texts = distributed.from_first(lambda: self._encode_texts(request, plan, folder, run))
+                texts = process_group.from_first(lambda: self._encode_texts(request, plan, folder, run))
             with run.stage("encode_image"):
-                conditioning = distributed.from_first(lambda: condition(plan, self.networks, run))
+                conditioning = process_group.from_first(lambda: condition(plan, self.networks, run))
             with run.stage("denoise"):
                 on_clean = self._on_clean(request, folder, run)
                 light = self._light_controller(request, plan)
@@ -149,13 +148,13 @@ class Pipeline:
         all.
         """
         if self._offload == AUTO:
-            self._use_offload(distributed.from_first(lambda: self._fitting_offload(request, plans)))
+            self._use_offload(process_group.from_first(lambda: self._fitting_offload(request, plans)))
         self._tell_choice(run)
         options = self.networks.options
-        if distributed.active() and distributed.world_size() > 1:
+        if process_group.active() and process_group.world_size() > 1:
             if options.offload == "block":
                 run.note("Several processes share the blocks' weights already; --offload block works like expert here.")
-            if self.device == "cpu" and distributed.rank() != 0:
+            if self.device == "cpu" and process_group.rank() != 0:
                 return
         planned = [(self._memory(request, plan, options.offload), plan) for plan in plans]
         memory, plan = max(planned, key=lambda pair: pair[0].peak)
@@ -167,7 +166,7 @@ class Pipeline:
 
     def _memory(self, request: GenerationRequest, plan: Plan, offload: str) -> MemoryPlan:
         """What this process will need; on the CPU what the other processes take is not there for it."""
-        processes, first = distributed.world_size() if distributed.active() else 1, distributed.rank() == 0
+        processes, first = process_group.world_size() if process_group.active() else 1, process_group.rank() == 0
         planned = partial(
             plan_memory,
             self.checkpoint,
@@ -215,7 +214,7 @@ class Pipeline:
         return encode_texts(plan, self.networks, run, cache)
 
     def _resume_file(self, request: GenerationRequest, plan: Plan, folder: Path) -> ResumeFile:
-        if request.resume is None or distributed.rank() != 0:
+        if request.resume is None or process_group.rank() != 0:
             return ResumeFile(None, "")
         options = self.networks.options
         settings = {
@@ -236,7 +235,7 @@ class Pipeline:
             return None
         self._light_map = self._light_map or self.checkpoint.load_light_map()
         if self._light_map is None:
-            self._light_map = distributed.from_first(lambda: fit_light_map(self.networks.vae()))
+            self._light_map = process_group.from_first(lambda: fit_light_map(self.networks.vae()))
             self.networks.release()
         return self._light_map
 
@@ -245,7 +244,7 @@ class Pipeline:
         path, light_map = request.preview, None
         with run.sparing("There is no preview"):
             light_map = self._open_light_map(request)
-        if path is None or light_map is None or distributed.rank() != 0:
+        if path is None or light_map is None or process_group.rank() != 0:
             return lambda step, latents: None
 
         def draw(step: int, latents: Tensor) -> None:
@@ -388,13 +387,3 @@ def _keep(
     if request.frames_out is not None:
         with run.sparing("The model's own frames could not be kept", "frames_out"):
             write_clip(frames, 1, folder / request.frames_out, "png")
-
-
-def _measure(request: GenerationRequest, plan: Plan, raw: np.ndarray, delivered: np.ndarray, run: Run) -> None:
-    """The delivered clip's light into the report; beside it, where it was repaired, that of the frames as made."""
-    fps = request.clip_fps or plan.fps
-    ends = [None if picture is None else mean_rgb(picture).tolist() for picture in (plan.first, plan.last)]
-    pictures = ends[0], ends[1]
-    before = measure(retime(raw, len(delivered)), fps, request.light, pictures) if request.correct else None
-    light = run.facts.setdefault("light", {"expected": None})
-    light |= light_facts(delivered, fps, request.light, pictures, before) | {"correct": list(request.correct)}

@@ -11,18 +11,24 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-ROOMS = {"bridge", "conditioning", "operators", "panels", "prompting", "scene", "sequencer", "wan_engine"}
+ROOMS = {
+    "bridge",
+    "conditioning",
+    "operators",
+    "panels",
+    "previs",
+    "prompting",
+    "properties",
+    "scene",
+    "sequencer",
+    "wan_engine",
+}
 FILES = {
     "__init__.py",
     "blender_manifest.toml",
     "cli.py",
     "compat.py",
-    "ownership.py",
     "preferences.py",
-    "previs.py",
-    "properties.py",
-    "saving.py",
-    "simulations.py",
 }
 OPTIONAL = {"wheels", "LICENSE", "checkpoints", "requirements-engine.lock"}
 

@@ -16,7 +16,7 @@ import pytest
 from real_jobs import PATIENCE, ROOT, ends, engine_client, make_job, poll_until
 from wan_previs.bridge.environment import find_engine
 from wan_previs.bridge.tool import EngineTool
-from wan_previs.wan_engine.request import GenerationError
+from wan_previs.wan_engine.errors import GenerationError
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs POSIX signals and /proc")
 

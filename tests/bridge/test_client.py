@@ -29,7 +29,7 @@ from real_jobs import (
 )
 from wan_previs.bridge.client import EngineClient, Message
 from wan_previs.bridge.jobs import JobFolder
-from wan_previs.wan_engine.request import Cancelled, CheckpointError, UsageError
+from wan_previs.wan_engine.errors import Cancelled, CheckpointError, UsageError
 
 
 @pytest.fixture(scope="module")

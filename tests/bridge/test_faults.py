@@ -31,7 +31,7 @@ from real_jobs import (
 from wan_previs.bridge.client import EngineClient, Message
 from wan_previs.bridge.environment import find_engine
 from wan_previs.bridge.jobs import JobFolder
-from wan_previs.wan_engine.request import CheckpointError
+from wan_previs.wan_engine.errors import CheckpointError
 
 
 @pytest.fixture

@@ -21,7 +21,8 @@ from wan_previs.bridge.identity import (
     write_identity,
 )
 from wan_previs.bridge.jobs import JobError, JobFolder, JobState, utc_now
-from wan_previs.wan_engine.request import GenerationRequest, LightCurve
+from wan_previs.wan_engine.light_curve import LightCurve
+from wan_previs.wan_engine.request import GenerationRequest
 
 BRIEF = {"resolution": [64, 48], "fps": 24.0, "shots": [{"frame_start": 1, "frame_end": 10, "subjects": [{"x": 0.5}]}]}
 

@@ -137,7 +137,7 @@ def test_a_repair_writes_where_its_job_is(client, tmp_path):
     assert run(client, source).kind == "done"
     job, victim = JobFolder.create(tmp_path / "jobs", "mended"), tmp_path / "victim.mp4"
     victim.write_bytes(b"dear")
-    command = [str(client.python), "-B", "-m", "wan_engine.repair"]
+    command = [str(client.python), "-B", "-m", "wan_engine.commands.repair"]
     for name, status in ((str(victim), 2), ("../../victim.mp4", 2), ("clip.mp4", 0)):
         ask(source, out=name)
         task = json.dumps({"source": str(source.path), "job": str(job.path), "correct": ["deflicker"]})

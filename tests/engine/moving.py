@@ -4,7 +4,7 @@
 import cv2
 import numpy as np
 
-from wan_engine.colour import from_linear, to_linear
+from wan_engine.media.srgb import from_linear, to_linear
 
 _OVER = 2  # drawn this many times as large, then averaged
 

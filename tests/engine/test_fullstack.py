@@ -15,11 +15,11 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from wan_engine.cli import main
-from wan_engine.conditioning import condition, encode_texts
+from wan_engine.inputs.conditioning import condition, encode_texts
+from wan_engine.inputs.plan import make_plan, noise
 from wan_engine.pipeline import load
-from wan_engine.plan import make_plan, noise
 from wan_engine.request import GenerationRequest
-from wan_engine.run import Run
+from wan_engine.runtime.run import Run
 
 CASES = [
     ("Wan2.2-T2V-A14B", "en"),

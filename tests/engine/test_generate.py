@@ -21,23 +21,15 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from wan_engine import t5, transformer, vae_layers
 from wan_engine.cli import main
-from wan_engine.conditioning import condition
+from wan_engine.errors import Cancelled, CheckpointError, GenerationError, UsageError
+from wan_engine.inputs.conditioning import condition
+from wan_engine.inputs.plan import make_plan
+from wan_engine.networks import transformer, umt5, vae_layers
+from wan_engine.networks.transformer import TransformerConfig, WanTransformer
 from wan_engine.pipeline import load
-from wan_engine.plan import make_plan
-from wan_engine.request import (
-    Cancelled,
-    CheckpointError,
-    GenerationError,
-    GenerationRequest,
-    Lora,
-    PromptPart,
-    UsageError,
-    joined,
-)
-from wan_engine.run import Run
-from wan_engine.transformer import TransformerConfig, WanTransformer
+from wan_engine.request import GenerationRequest, Lora, PromptPart, joined
+from wan_engine.runtime.run import Run
 
 T2V = "fullstack/Wan2.2-T2V-A14B/checkpoint"
 I2V = "fullstack/Wan2.2-I2V-A14B/checkpoint"
@@ -261,8 +253,8 @@ def cancelled_in(network: torch.nn.Module, pipeline, asked: GenerationRequest, f
     [
         ("none", transformer.Block, 1),
         ("block", transformer.Block, 1),
-        ("none", t5.Block, 1),
-        ("expert", t5.Block, 2),  # both prompts take a layer before the next one is read
+        ("none", umt5.Block, 1),
+        ("expert", umt5.Block, 2),  # both prompts take a layer before the next one is read
         ("none", vae_layers.ResidualBlock, 1),
     ],
 )
@@ -365,7 +357,8 @@ AUTOMATIC = """
 import resource, sys
 from pathlib import Path
 from wan_engine.pipeline import load
-from wan_engine.request import Cancelled, GenerationRequest
+from wan_engine.errors import Cancelled
+from wan_engine.request import GenerationRequest
 
 request = GenerationRequest(sys.argv[1], "a cube", dtype="auto", offload="auto")
 pipeline = load(**request.load_options)

@@ -5,8 +5,8 @@ import pytest
 import saved
 import torch
 
-from wan_engine import names
-from wan_engine.transformer import TransformerConfig, WanTransformer
+from wan_engine.networks.transformer import TransformerConfig, WanTransformer
+from wan_engine.weights import tensor_names
 
 
 @pytest.fixture(autouse=True)
@@ -22,7 +22,7 @@ def drawn(*shape, seed=0):
 def same_weights(theirs, heads):
     """Our network with the weights of Diffusers' one."""
     state = theirs.state_dict()
-    recipes = names.published({name: tuple(data.shape) for name, data in state.items()}, "transformer")
+    recipes = tensor_names.published({name: tuple(data.shape) for name, data in state.items()}, "transformer")
     own = {name: state[recipe.parts[0]] for name, recipe in recipes.items()}
     config = TransformerConfig.from_state({n: tuple(d.shape) for n, d in own.items()}, {"num_heads": heads})
     ours = WanTransformer(config)

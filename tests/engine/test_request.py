@@ -12,20 +12,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wan_engine.cli import _parser
+from wan_engine.errors import Cancelled, CheckpointError, GenerationError, UsageError
+from wan_engine.light_curve import SunPlace
 from wan_engine.request import (
     DTYPES,
     LORA_EXPERTS,
     OFFLOADS,
     PRESETS,
     SOLVERS,
-    Cancelled,
-    CheckpointError,
-    GenerationError,
     GenerationRequest,
     Lora,
     PromptPart,
-    SunPlace,
-    UsageError,
     check_frames,
 )
 

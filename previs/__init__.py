@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The one orchestration of a shot: brief -> prompt -> frames -> job -> strip. Every face of the product calls this.
+
+Nothing here draws, asks or prints. Errors are `SceneError`, `WanError` or `JobError`/`SequencerError`, all with words
+for the user and an `exit_status`.
+"""
+
+from ..bridge.jobs import JobError
+from ..prompting import DEFAULT_TEMPLATE
+from ..scene.brief import Brief, Shot
+from ..scene.shots import scene_named, why_no_camera
+from ..wan_engine.checkpoint.summary import outline
+from ..wan_engine.errors import Cancelled, UsageError, WanError
+from ..wan_engine.request import Lora
+from .engine import check, close_engine, engine_client
+from .generation import Generation, OurError, Repair
+from .jobs import Resume, doubts_about, jobs_root, modes_of, prepare, size_of, unfinished, wish_of
+from .ownership import after_saving, before_saving
+from .settings import ADDON_DIR, CHOICES, NANO, NANO_DTYPE, RAW, Settings, ShotWords
+from .shots import check_template, contradictions_of, lengths_of, prompt_of, read_shots, why_no_template
+from .takes import Take, delete_take, import_take, report_picture, saved_elsewhere, show_take, takes_of, why_files_stay
+
+__all__ = [
+    "ADDON_DIR",
+    "CHOICES",
+    "DEFAULT_TEMPLATE",
+    "NANO",
+    "NANO_DTYPE",
+    "RAW",
+    "Brief",
+    "Cancelled",
+    "Generation",
+    "JobError",
+    "Lora",
+    "OurError",
+    "Repair",
+    "Resume",
+    "Settings",
+    "Shot",
+    "ShotWords",
+    "Take",
+    "UsageError",
+    "WanError",
+    "after_saving",
+    "before_saving",
+    "check",
+    "check_template",
+    "close_engine",
+    "contradictions_of",
+    "delete_take",
+    "doubts_about",
+    "engine_client",
+    "import_take",
+    "jobs_root",
+    "lengths_of",
+    "modes_of",
+    "outline",
+    "prepare",
+    "prompt_of",
+    "read_shots",
+    "report_picture",
+    "saved_elsewhere",
+    "scene_named",
+    "show_take",
+    "size_of",
+    "takes_of",
+    "unfinished",
+    "why_files_stay",
+    "why_no_camera",
+    "why_no_template",
+    "wish_of",
+]

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The engine behind a generation: where it is, whether it is whole, the one warm worker."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import bpy
+
+from ..bridge.client import EngineClient
+from ..bridge.environment import find_engine, inspect_engine
+from ..wan_engine.checkpoint.summary import outline
+from ..wan_engine.errors import CheckpointError, WanError
+from .settings import ADDON_DIR, PACKAGE, Settings
+
+
+def engine_places(context: bpy.types.Context) -> tuple[str | None, Path | None]:
+    """(the Python that the user chose, the folder that an engine of our own lives under); None where there is none,
+    as in a session that runs the package without having it installed as an extension."""
+    addon = context.preferences.addons.get(PACKAGE)
+    chosen = bpy.path.abspath(addon.preferences.engine_python) if addon else ""
+    folder = bpy.path.abspath(addon.preferences.cache_folder) if addon else ""
+    if not folder and PACKAGE.startswith("bl_ext."):
+        folder = bpy.utils.extension_path_user(PACKAGE)
+    return chosen or None, Path(folder) if folder else None
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of `check`: whether it is well, what it is, and what to do if not."""
+
+    ok: bool
+    what: str
+    advice: str = ""
+
+
+def check(settings: Settings) -> list[Finding]:
+    """What is set up, what is missing, how to mend it."""
+    return [*_check_checkpoint(settings), *_check_engine(settings)]
+
+
+def _check_checkpoint(settings: Settings) -> Iterator[Finding]:
+    try:
+        yield Finding(True, f"Model: {outline(settings.checkpoint).title} in {settings.checkpoint}")
+    except CheckpointError as error:
+        yield Finding(False, "Model", str(error))
+
+
+def _check_engine(settings: Settings) -> Iterator[Finding]:
+    try:
+        found = _engine(settings)
+        facts = inspect_engine(found.python)
+    except WanError as error:
+        yield Finding(False, "Engine", str(error))
+        return
+    missing = facts.get("missing", [])
+    advice = "" if not missing else f"The engine's Python lacks {', '.join(missing)}. Set up the engine again."
+    yield Finding(not missing, f"Engine: {found.python} ({found.origin})", advice)
+
+
+def _engine(settings: Settings):
+    return find_engine(settings.engine_python, ADDON_DIR, settings.user_dir or ADDON_DIR / "engine")
+
+
+def engine_cache(settings: Settings) -> Path | None:
+    """The folder in which the engine's libraries keep what they compile and look up."""
+    return None if settings.user_dir is None else settings.user_dir / "cache"
+
+
+_client: EngineClient | None = None  # the one warm worker of this Blender
+
+
+def engine_client(settings: Settings) -> EngineClient:
+    """The warm worker's client; a new one when another Python was chosen. Raises CheckpointError."""
+    global _client
+    python = _engine(settings).python
+    if _client is not None and _client.python != python:
+        close_engine()
+    if _client is None:
+        log = Path(bpy.app.tempdir or os.curdir) / "wan_previs_engine.log"
+        _client = EngineClient(python, ADDON_DIR, log, cache=engine_cache(settings))
+    return _client
+
+
+def close_engine() -> None:
+    """Ends the worker, if there is one."""
+    global _client
+    if _client is not None:
+        _client.close()
+        _client = None

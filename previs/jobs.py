@@ -1,0 +1,211 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A shot's job folder: conditioning frames, expected light and request; and what of it can go on."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal
+
+import bpy
+
+from .. import conditioning
+from ..bridge import history
+from ..bridge.jobs import MAX_STEM_BYTES, JobFolder
+from ..conditioning import light_curve
+from ..scene.brief import Brief, SceneError, Shot
+from ..wan_engine.checkpoint.sizes import squeeze
+from ..wan_engine.checkpoint.summary import MODES, Outline, outline
+from ..wan_engine.errors import CheckpointError
+from ..wan_engine.light_curve import LightCurve, SunPlace
+from ..wan_engine.request import AUTO, GenerationRequest, PromptPart
+from . import ownership
+from .saving import why_not_read
+from .settings import NANO_DTYPE, RAW, Note, Settings, _ignored
+from .shots import prompt_of, read_shots
+
+TOLD_SQUEEZE = 0.03  # the user is told of a picture that is squeezed more than this
+
+
+# Whether interrupted work goes on: not, where nothing speaks against it, or whatever does.
+Resume = bool | Literal["surely"]
+
+
+def jobs_root(settings: Settings) -> Path:
+    """Where job folders go. Raises SceneError for an unsaved file without a chosen folder."""
+    if settings.output is not None:
+        return _readable(Path(os.path.abspath(bpy.path.abspath(str(settings.output)))))
+    if not bpy.data.filepath:
+        raise SceneError(
+            "The file has never been saved, so there is no place for its clips. Save it, or choose an output folder."
+        )
+    file = Path(bpy.data.filepath)
+    return _readable((file.resolve() if file.is_symlink() else file.absolute()).parent / "previs")
+
+
+def _readable(root: Path) -> Path:
+    """Raises SceneError for a folder in which Blender finds no files."""
+    if why := why_not_read(root / f"{'x' * MAX_STEM_BYTES}-take-001" / "conditioning" / "first.png"):
+        raise SceneError(f'Clips cannot go to "{root}": {why}. Move the file, or choose another output folder.')
+    return root
+
+
+def prepare(scene: bpy.types.Scene, brief: Brief, shot: Shot, settings: Settings, note: Note = _ignored) -> JobFolder:
+    """A job folder with the shot's conditioning frames and request, ready to run. Renders some frames in Blender.
+
+    `note` is told what the user should know of how the clip is made.
+    """
+    wish = wish_of(scene, brief, shot, settings, note)
+    job = JobFolder.create(jobs_root(settings), shot.name)
+    try:
+        ownership.sign(job, scene, wish)
+        frames: dict[str, Path] = {}
+        if wish.mode != "text":
+            last = wish.mode == "first_last"
+            frames = conditioning.render_first_last(scene, shot, wish.size, job.conditioning, last=last)
+        request = replace(wish.request, light=expected_light(scene, shot, settings, frames))
+        if "last" in frames and not _holds_last(scene, shot, settings, frames, note):
+            request = replace(request, last_image=None)
+            frames["last"].unlink()
+        job.write_request(request)
+    except BaseException as error:
+        job.mark_ended("failed", str(error) or "Stopped.", getattr(error, "exit_status", 130))
+        raise
+    return job
+
+
+def _holds_last(scene: bpy.types.Scene, shot: Shot, settings: Settings, frames: Mapping[str, Path], note: Note) -> bool:
+    """Whether a clip that is to be held at both ends is held at the last one: between two pictures that are nearly the
+    same the model stands still, whatever happens in the scene. An explicit mode is obeyed.
+    """
+    course = conditioning.course(scene, shot, frames["first"], frames["last"])
+    if course == "goes":
+        return True
+    if course == "stands":
+        note(f'Nothing is seen to move in the shot "{shot.name}", so its clip will stand still.')
+        return True
+    told = f'The shot "{shot.name}" ends as it begins, though it moves in between'
+    can_let_go = "first" in outline(settings.checkpoint).modes
+    if settings.mode == AUTO and can_let_go:
+        note(f"{told}: its clip is held to the first frame alone, for between two like frames it would stand still.")
+        return False
+    advice = "Mode first lets it move." if can_let_go else "A cut at the turn lets it move, or another model."
+    note(f"{told}; held to both frames its clip may stand still. {advice}")
+    return True
+
+
+def wish_of(
+    scene: bpy.types.Scene, brief: Brief, shot: Shot, settings: Settings, note: Note = _ignored
+) -> ownership.Wish:
+    """What would be asked for now, before anything is rendered. Raises UsageError or CheckpointError."""
+    model = outline(settings.checkpoint)
+    mode = mode_of(settings, model, note)
+    size = size_of(scene, settings, model, note)
+    request = replace(request_of(brief, shot, settings, model, mode, size), guide_light=settings.guide_light)
+    return ownership.Wish(shot, request, settings.light_truth, brief, mode, size)
+
+
+def mode_of(settings: Settings, model: Outline, note: Note = _ignored) -> str:
+    """What the clips are held to. Raises UsageError for what the model cannot do."""
+    mode = model.mode_for(settings.mode)
+    if settings.mode == AUTO and mode != "first_last":
+        note(f"{model.title} makes its clips from {MODES[mode]} (mode {mode}).")
+    return mode
+
+
+def modes_of(model: str) -> tuple[str, ...]:
+    """What clips of a model ("nano" or a checkpoint folder) can be held to, the best first; () for no model."""
+    try:
+        return outline(Settings(model=model).checkpoint).modes
+    except CheckpointError:
+        return ()
+
+
+def size_of(scene: bpy.types.Scene, settings: Settings, model: Outline, note: Note = _ignored) -> tuple[int, int]:
+    """The size of the scene's clips, decided here alone: the frames are rendered at it and the engine makes exactly it.
+    Raises UsageError when the model can make none of the scene's shape.
+    """
+    shape = conditioning.frame_shape(scene)
+    size = model.size_for(shape, settings.size)
+    if (change := squeeze(shape, size)) > TOLD_SQUEEZE:
+        note(
+            f"{model.title} makes this scene's clips at {size[0]}x{size[1]}, which squeezes the {shape:.2f}:1 picture "
+            f"by {change:.0%}; the strip is stretched back over the frame."
+        )
+    return size
+
+
+def expected_light(scene: bpy.types.Scene, shot: Shot, settings: Settings, frames: Mapping[str, Path]) -> LightCurve:
+    """How the shot's light should go. `frames` are the conditioning frames, "first" and "last". Raises SceneError."""
+    if settings.light_truth == "render":
+        curve = light_curve.render_light(scene, shot, frames.get("first"), frames.get("last"))
+    else:
+        curve = light_curve.predict_light(scene, shot, frames.get("first"), frames.get("last"))
+    return LightCurve.from_json(curve.to_json())
+
+
+def request_of(
+    brief: Brief, shot: Shot, settings: Settings, model: Outline, mode: str, size: tuple[int, int]
+) -> GenerationRequest:
+    """What the engine is asked for; file names are relative to the job folder. Raises UsageError."""
+    prompt = prompt_of(brief, shot, settings)
+    request = GenerationRequest(
+        checkpoint=str(settings.checkpoint),
+        prompt=prompt.text("en"),
+        prompt_parts=tuple(PromptPart(sentence.text, int(sentence.rank)) for sentence in prompt.sentences("en")),
+        negative=prompt.negative(model.negative) if prompt.negative_text else None,
+        image=None if mode == "text" else "conditioning/first.png",
+        last_image="conditioning/last.png" if mode == "first_last" else None,
+        size=size,
+        exact_size=True,
+        steps=settings.steps,
+        seed=settings.seed,
+        preset=settings.preset,
+        loras=settings.loras,
+        dtype=NANO_DTYPE if settings.model == "nano" and settings.dtype == AUTO else settings.dtype,
+        offload=settings.offload,
+        step_cache=settings.step_cache,
+        vae_tiles=settings.vae_tiles,
+        correct=settings.correct,
+        upscale=settings.upscale,
+        upscale_model=settings.upscale_model,
+        refine=settings.refine if settings.upscale else 0.0,
+        interpolation_model=settings.interpolation_model,
+        codec=settings.codec,
+        clip_frames=shot.frame_count,
+        clip_fps=brief.fps,
+        frames_out=RAW,
+        sun=_sun_path(shot),
+        report="report.json",
+    )
+    request.validate()
+    return request
+
+
+def _sun_path(shot: Shot) -> tuple[SunPlace, ...]:
+    """Where the sun stands over the shot, for the page about the clip's light."""
+    samples = () if shot.sun is None else shot.sun.samples
+    return tuple(SunPlace(s.frame - shot.frame_start, s.azimuth_deg, s.elevation_deg) for s in samples)
+
+
+def unfinished(scene: bpy.types.Scene, settings: Settings) -> dict[str, history.Unfinished]:
+    """Of each shot, by name, the work that was cut short and can go on."""
+    try:
+        return ownership.unfinished(scene, jobs_root(settings))
+    except SceneError:
+        return {}
+
+
+def doubts_about(scene: bpy.types.Scene, settings: Settings, name: str) -> str:
+    """What the user should know before a shot's interrupted work goes on, as a question; "" where nothing speaks
+    against it, or there is none. Raises SceneError, UsageError, CheckpointError, JobError.
+    """
+    offer = unfinished(scene, settings).get(name)
+    if offer is None:
+        return ""
+    brief, _warnings = read_shots(scene, [name])
+    found = ownership.doubts(offer, wish_of(scene, brief, brief.shot(name), settings))
+    copies = "" if offer.found.sure else " It goes on in a copy; that folder stays as it is."
+    return f"{offer.job.path.name}: {'; '.join(found)}. Go on as it was asked for then?{copies}" if found else ""

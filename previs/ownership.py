@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whose a job folder is, from Blender's side: signing new ones, finding those that can go on, letting old ones go.
+
+A job folder belongs to a shot of a scene of a file. What another file may claim is not deleted, and not gone on with
+unasked.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import bpy
+
+from ..bridge import history
+from ..bridge.identity import Identity, asked_for, changes, fingerprint, place_of, read_identity, write_identity
+from ..bridge.jobs import JobFolder
+from ..scene.brief import Brief, Shot
+from ..scene.identity import keep_identifiers, part_copies, scene_identifier, shot_identifiers
+from ..sequencer import Take
+from ..wan_engine.request import GenerationRequest
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What would be asked for now: a shot's request without its light, what tells the expected light, and the brief."""
+
+    shot: Shot
+    request: GenerationRequest
+    light_truth: str
+    brief: Brief
+    mode: str
+    size: tuple[int, int]
+
+    @property
+    def asked(self) -> dict[str, Any]:
+        return asked_for(self.request, self.light_truth)
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """The brief of this shot alone."""
+        return replace(self.brief, shots=(self.shot,)).to_json()
+
+
+def open_file() -> Path | None:
+    """The .blend that is open; None for one that was never saved."""
+    return Path(bpy.data.filepath) if bpy.data.filepath else None
+
+
+def sign(job: JobFolder, scene: bpy.types.Scene, wish: Wish) -> None:
+    """Write into a new job folder whose it is and what the scene was like. Raises JobError."""
+    keep_identifiers(scene, _file_name())
+    shot = shot_identifiers(scene).get(wish.shot.name, "")
+    write_identity(job, _identity(job, scene, shot, fingerprint(wish.asked)))
+    job.write_json(job.brief, wish.facts)
+
+
+def sign_repair(job: JobFolder, scene: bpy.types.Scene, source: JobFolder) -> None:
+    """As `sign`, for a repair of the clip in `source`. Raises JobError."""
+    keep_identifiers(scene, _file_name())
+    before = read_identity(source)
+    write_identity(job, _identity(job, scene, "", before.fingerprint if before else ""))
+
+
+def job_identifier(job: JobFolder) -> str:
+    """What a take remembers its job by; "" when the folder has none."""
+    identity = read_identity(job)
+    return identity.job if identity else ""
+
+
+def unfinished(scene: bpy.types.Scene, root: Path) -> dict[str, history.Unfinished]:
+    """Of each shot, by name, the work below `root` that was cut short and can go on."""
+    jobs = history.jobs_of(root, history.Asker(open_file(), lambda name: scene_identifier(scene, name)))
+    found = {name: history.unfinished(jobs, shot, name) for name, shot in shot_identifiers(scene).items()}
+    return {name: offer for name, offer in found.items() if offer is not None}
+
+
+def doubts(offer: history.Unfinished, wish: Wish, as_then: Collection[str] = ()) -> list[str]:
+    """What speaks against going on with it, each for a sentence that begins with the job's name; fields of the request
+    in `as_then` may have changed. Raises JobError.
+    """
+    words = [] if offer.found.sure else [offer.found.owner]
+    identity = offer.found.identity
+    if identity is not None and identity.fingerprint == fingerprint(wish.asked):
+        as_then = {*as_then, "last_image"}  # left out since, because the shot ends as it begins
+    if changed := changes(offer.job, wish.asked, wish.facts, as_then):
+        *others, last = changed
+        words.append(f"since then changed: {', '.join(others)}{' and ' if others else ''}{last}")
+    return words
+
+
+def take_up(offer: history.Unfinished, scene: bpy.types.Scene, root: Path, wish: Wish) -> JobFolder:
+    """The folder in which the work goes on: its own, or a copy where another file may claim that. Raises JobError."""
+    job, identity = offer.job, offer.found.identity
+    if identity is None or not offer.found.sure:
+        job = history.copied(job, root, wish.shot.name)
+        keep_identifiers(scene, _file_name())
+        shot = shot_identifiers(scene).get(wish.shot.name, "")
+        write_identity(job, _identity(job, scene, shot, identity.fingerprint if identity else ""))
+    elif offer.found.standing == "moved":
+        keep_identifiers(scene, _file_name())
+        write_identity(job, replace(_identity(job, scene, identity.shot, identity.fingerprint), job=identity.job))
+    return job
+
+
+def why_kept(take: Take, roots: Collection[Path]) -> str:
+    """Why the job folder of a take would stay when that is deleted; "" where it would not, or is gone already. `roots`
+    are the folders in which this file's job folders lie.
+    """
+    job = JobFolder(take.folder)
+
+    def moved(identity: Identity) -> bool:
+        name = Path(identity.file or _file_name()).name
+        of_ours = any(scene_identifier(scene, name) == identity.scene for scene in bpy.data.scenes)
+        return of_ours and os.path.realpath(job.path.parent) in map(os.path.realpath, roots)
+
+    return history.why_kept(job, take.job, open_file(), moved) if take.folder and job.path.is_dir() else ""
+
+
+def hand_over(takes: Iterable[Take], file: Path) -> None:
+    """The takes were saved into another file than the open one: their jobs are that file's. Raises JobError."""
+    for take in takes:
+        job = JobFolder(take.folder)
+        identity = read_identity(job)
+        if identity is not None and identity.job == take.job:
+            write_identity(job, replace(identity, file=place_of(file, job.path.parent)))
+
+
+def before_saving() -> None:
+    """Copied scenes and cameras become their own."""
+    part_copies(_file_name())
+
+
+def after_saving(takes: Iterable[Take]) -> None:
+    """The jobs of these takes that were asked for before the file was ever saved are this file's. Raises JobError."""
+    file = open_file()
+    if file is not None:
+        hand_over((take for take in takes if _never_saved(take)), file)
+
+
+def _never_saved(take: Take) -> bool:
+    identity = read_identity(JobFolder(take.folder)) if take.folder else None
+    return identity is not None and identity.file is None
+
+
+def _identity(job: JobFolder, scene: bpy.types.Scene, shot: str, asked: str) -> Identity:
+    file = open_file()
+    return Identity(place_of(file, job.path.parent), scene_identifier(scene, _file_name()), shot, asked)
+
+
+def _file_name() -> str:
+    file = open_file()
+    return file.name if file else ""

@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Rows that panels draw: lines of words and the shots as last read."""
+
+from __future__ import annotations
+
+import bpy
+from bpy.props import BoolProperty, CollectionProperty, IntProperty, StringProperty
+
+
+class WanPrevisLine(bpy.types.PropertyGroup):
+    """A line for the user: something wrong, or a finding."""
+
+    text: StringProperty()
+    ok: BoolProperty()
+
+
+class WanPrevisShot(bpy.types.PropertyGroup):
+    """A shot as it was last read: its facts in words, ready to be drawn."""
+
+    name: StringProperty(name="Shot")
+    frames: StringProperty(name="Frames")
+    camera: StringProperty(name="Camera")
+    move: StringProperty(name="Move")
+    framing: StringProperty(name="Framing")
+    light: StringProperty(name="Time of day")
+    sun_height: StringProperty(name="Sun height")
+    sun_compass: StringProperty(name="Sun azimuth")
+    sun_side: StringProperty(name="Light from")
+    prompt: StringProperty(name="Prompt")
+    frame_count: IntProperty(name="Length in frames")
+    unfinished: StringProperty(name="Where interrupted work can go on")
+    contradictions: CollectionProperty(type=WanPrevisLine)
+
+
+def read_source(scene: bpy.types.Scene) -> str:
+    """A cheap summary of what cuts a scene into shots and words its prompts; reading it changes nothing."""
+    markers = sorted(
+        (marker.frame, marker.name, marker.camera.name) for marker in scene.timeline_markers if marker.camera
+    )
+    camera = scene.camera.name if scene.camera else ""
+    render = scene.render
+    rate = render.fps / render.fps_base
+    words = scene.wan_previs.wording()
+    return repr((markers, camera, scene.frame_start, scene.frame_end, rate, words))
+
+
+def outdated(scene: bpy.types.Scene) -> bool:
+    """Whether the shots were cut differently since they were read. (Moved objects are not noticed.)"""
+    return scene.wan_previs.read_from != read_source(scene)

@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The running generation as panels see it; emptied whenever a file is loaded."""
+
+from __future__ import annotations
+
+import bpy
+from bpy.props import BoolProperty, CollectionProperty, FloatProperty, IntProperty, StringProperty
+
+from .rows import WanPrevisLine
+
+
+class WanPrevisSession(bpy.types.PropertyGroup):
+    """The work that runs now, and what became of the last one."""
+
+    running: BoolProperty()
+    cancelling: BoolProperty()
+    title: StringProperty(name="What is being done")
+    status: StringProperty(name="The running step")
+    fraction: FloatProperty(min=0.0, max=1.0)
+    left: StringProperty(name="The time it will still take")
+    picture: IntProperty(name="Icon of the clip as it looks by now", description="0 while there is none")
+    notes: CollectionProperty(type=WanPrevisLine)
+    result: StringProperty(name="What the last work has made")
+    folder: StringProperty(name="Where the last clip is")
+    overview: StringProperty(name="The picture of the last takes")
+    errors: CollectionProperty(type=WanPrevisLine)
+    findings: CollectionProperty(type=WanPrevisLine)
+
+    def begin(self, title: str) -> None:
+        """New work starts; what the last one said is forgotten."""
+        self.running, self.cancelling = True, False
+        self.title, self.status, self.fraction, self.result = title, "Starting", 0.0, ""
+        self.left, self.picture, self.overview = "", 0, ""
+        self.errors.clear()
+        self.notes.clear()
+
+    def tell_notes(self, notes: list[str]) -> None:
+        """What went on that is no error."""
+        self.notes.clear()
+        for note in notes:
+            self.notes.add().text = note
+
+    def end(self, errors: list[str], result: str = "") -> None:
+        """The work is over."""
+        self.running = self.cancelling = False
+        self.status, self.fraction, self.result = "", 0.0, result
+        self.left, self.picture = "", 0
+        self.errors.clear()
+        for error in errors:
+            self.errors.add().text = error

@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which objects make one thing, what it is called, and what is known of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import bpy
+
+from .names import best_name, clean_name, color_word, is_ground_name
+from .occluders import SOLID
+
+
+@dataclass(frozen=True)
+class Group:
+    """Objects that make one thing: `head` gives the name unless a `collection` does, `members` are those with a shape
+    (or which instance a collection)."""
+
+    head: bpy.types.Object
+    members: tuple[bpy.types.Object, ...]
+    collection: bpy.types.Collection | None = None
+
+    @cached_property
+    def key(self) -> str:
+        return f"collection {self.collection.name_full}" if self.collection is not None else self.head.name_full
+
+    @cached_property
+    def name(self) -> str:
+        return best_name(self._names())
+
+    def _names(self) -> Iterator[str]:
+        if self.collection is not None:
+            yield self.collection.name
+        yield self.head.name
+        if self.head.instance_collection is not None:
+            yield self.head.instance_collection.name
+        if self.head.type == "MESH":
+            yield self.head.data.name
+        yield from (member.name for member in self.members)
+
+    @cached_property
+    def description(self) -> str | None:
+        """What the user says it is, else its colour with its name, else None."""
+        stated = next(filter(None, map(stated_description, self._owners())), None)
+        if stated is not None:
+            return stated
+        words = {word for member in self.members for word in _material_words(member)}
+        word = words.pop() if len(words) == 1 else None
+        return f"{word} {self.name}" if word else None
+
+    def _owners(self) -> Iterator[bpy.types.ID]:
+        yield from (item for item in (self.collection, self.head, self.head.instance_collection) if item is not None)
+        yield from self.members
+
+
+def groups_of(scene: bpy.types.Scene, objects: Iterable[bpy.types.Object]) -> list[Group]:
+    """Objects with a shape, parts put together with the solid thing, the armature or the described collection that
+    they belong to."""
+    described = {
+        item: collection
+        for collection in scene.collection.children_recursive
+        if stated_description(collection) is not None
+        for item in collection.all_objects
+    }
+    members: dict[bpy.types.ID, list[bpy.types.Object]] = {}
+    for item in objects:
+        if (item.type in SOLID and not item.is_holdout) or _instances_collection(item):
+            members.setdefault(described.get(item) or _head(item), []).append(item)
+    return [
+        Group(head, tuple(parts)) if isinstance(head, bpy.types.Object) else Group(parts[0], tuple(parts), head)
+        for head, parts in members.items()
+    ]
+
+
+def _instances_collection(item: bpy.types.Object) -> bool:
+    return item.type == "EMPTY" and item.instance_type == "COLLECTION" and item.instance_collection is not None
+
+
+def _head(item: bpy.types.Object) -> bpy.types.Object:
+    """The topmost parent that is a thing itself. Ground and still empties gather what does not belong together."""
+    head, seen = _bearer(item), set()
+    while head not in seen:
+        seen.add(head)
+        parent = head.parent
+        if parent is None or not _is_thing(parent) or is_ground_name(clean_name(parent.name)):
+            break
+        head = _bearer(parent)
+    return head
+
+
+def _bearer(item: bpy.types.Object) -> bpy.types.Object:
+    """The armature that deforms an object, else itself."""
+    rigs = (modifier.object for modifier in item.modifiers if modifier.type == "ARMATURE")
+    return next((rig for rig in rigs if rig is not None), item)
+
+
+def _is_thing(parent: bpy.types.Object) -> bool:
+    if parent.type == "EMPTY":
+        data = parent.animation_data
+        return bool(len(parent.constraints)) or (
+            data is not None and (data.action is not None or len(data.drivers) > 0)
+        )
+    return parent.type in SOLID or parent.type == "ARMATURE"
+
+
+def stated_description(owner: bpy.types.ID) -> str | None:
+    """The user's own words for an object or a collection: set in the panel, else a custom property "description"."""
+    settings = getattr(owner, "wan_previs", None)
+    for text in (getattr(settings, "description", None), owner.get("description")):
+        if isinstance(text, str) and text.strip():
+            return text.strip()
+    return None
+
+
+def _material_words(item: bpy.types.Object) -> list[str | None]:
+    """Colour words of an object's materials, None for one that has no plain colour."""
+    words: list[str | None] = []
+    for slot in item.material_slots:
+        material = slot.material
+        if material is None:
+            continue
+        nodes = material.node_tree.nodes if material.node_tree else ()
+        bases = [n.inputs[0] for n in nodes if n.bl_idname in ("ShaderNodeBsdfPrincipled", "ShaderNodeBsdfDiffuse")]
+        plain = len(bases) == 1 and not bases[0].is_linked
+        words.append(color_word(bases[0].default_value[:]) if plain else None)
+    return words

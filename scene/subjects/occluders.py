@@ -1,0 +1,287 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The solid things of an evaluated frame: where each stands, and which of them a line of sight meets.
+
+Blender's own scene ray cast looks at every object for every ray. Here boxes, all at once, rule out nearly all of them,
+and only the rest are asked (their search trees are Blender's and stay with the meshes).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+import bpy
+import numpy as np
+from mathutils import Vector
+
+from ... import compat
+from ..animation.fcurves import PlainObject, frames_are_plain, still_shape
+from ..nodes import contributions, scalar
+
+SOLID = {"MESH", "CURVE", "SURFACE", "META", "FONT", "CURVES", "POINTCLOUD", "VOLUME"}
+OCCLUDING = {"MESH", "CURVE", "SURFACE", "META", "FONT"}
+MOST_INSTANCES = 100000
+MOST_POINTS = 20000
+CLEAR = {"ShaderNodeBsdfGlass", "ShaderNodeBsdfRefraction", "ShaderNodeBsdfTransparent", "ShaderNodeHoldout"}
+
+
+@dataclass(frozen=True)
+class Body:
+    """A solid at a frame; `owner` is the object that it belongs to (for an instance: the one that places it). `item`
+    is None for an instance whose shape no object has (geometry nodes made it)."""
+
+    item: bpy.types.Object | None
+    matrix: np.ndarray
+    owner: bpy.types.Object
+
+
+class Solids:
+    """What of a scene is solid. Still things are measured once, so one of these serves all shots of a reading. Objects
+    without a valid place are left out, their names in `invalid`."""
+
+    def __init__(self, scene: bpy.types.Scene, objects: list[bpy.types.Object]) -> None:
+        self.allowed = set(objects)
+        self.plain = frames_are_plain(scene)
+        solid = [item for item in objects if item.type in SOLID]
+        self.still = {item for item in solid if self.plain and _is_still(item)}
+        self.restless = [item for item in solid if item not in self.still]
+        self.resting: tuple[list[Body], list[np.ndarray]] | None = None
+        self.middles: dict[bpy.types.Object, np.ndarray] = {}
+        self.points: dict[bpy.types.Object, np.ndarray] = {}
+        self.clear: dict[str, bool] = {}
+        self.opaque: dict[bpy.types.Object, bool] = {}
+        self.invalid: set[str] = set()
+
+    def frame(self, depsgraph: bpy.types.Depsgraph, unit: float) -> SolidFrame:
+        """The solids at the frame that `depsgraph` is evaluated at."""
+        if self.resting is None:
+            self.resting = self._placed(self.still, depsgraph)
+        bodies, corners = self._placed(self.restless, depsgraph)
+        for body, box in self._instances(depsgraph):
+            bodies.append(body)
+            corners.append(box)
+        every = np.array([*self.resting[1], *corners]).reshape(-1, 8, 3)
+        return SolidFrame(self, depsgraph, self.resting[0] + bodies, every * unit, unit)
+
+    def _placed(
+        self, items: Iterable[bpy.types.Object], depsgraph: bpy.types.Depsgraph
+    ) -> tuple[list[Body], list[np.ndarray]]:
+        bodies, corners = [], []
+        for item in items:
+            evaluated = item.evaluated_get(depsgraph)
+            if evaluated.hide_render or not evaluated.visible_camera:
+                continue
+            matrix = np.array([row[:] for row in evaluated.matrix_world])
+            local = np.array([corner[:] for corner in evaluated.bound_box])
+            box = placed(local, matrix)
+            if not np.isfinite(box).all():
+                self.invalid.add(item.name)
+                continue
+            self.middles[item] = local.mean(axis=0)
+            bodies.append(Body(item, matrix, item))
+            corners.append(box)
+        return bodies, corners
+
+    def rigid(self, items: Iterable[bpy.types.Object]) -> bool:
+        """Whether the items keep their shapes (though not their places)."""
+        return self.plain and all(still_shape(item) for item in items)
+
+    def local_middle(self, item: bpy.types.Object) -> np.ndarray:
+        """Middle of an item's own box as last evaluated, in its own space; of an empty, its origin."""
+        return self.middles.get(item, np.zeros(3))
+
+    def _instances(self, depsgraph: bpy.types.Depsgraph) -> Iterator[tuple[Body, np.ndarray]]:
+        """Shapes that instancing objects put into the scene, with the corners of their boxes. A hidden one is placed by
+        geometry nodes, not by the rest. What an instance gives is valid only within its turn."""
+        for instance in islice(depsgraph.object_instances, MOST_INSTANCES):
+            if not instance.is_instance or instance.object.type not in SOLID:
+                continue
+            owner, item = instance.parent.original, instance.object
+            if owner not in self.allowed or instance.parent.hide_render:
+                continue
+            if item.hide_render and owner.instance_type != "NONE":
+                continue
+            matrix = np.array([row[:] for row in instance.matrix_world])
+            corners = placed(np.array([corner[:] for corner in item.bound_box]), matrix)
+            if np.isfinite(corners).all():
+                yield Body(item.original if item.original != owner else None, matrix, owner), corners
+
+    def world_points(self, body: Body, corners: np.ndarray, depsgraph: bpy.types.Depsgraph, unit: float) -> np.ndarray:
+        """Points [N, 3] of a body in metres; those of its box where it has no others."""
+        if body.item is None:
+            return corners
+        keep = body.item in self.still and body.owner == body.item
+        if keep and body.item in self.points:
+            return self.points[body.item]
+        points = placed(local_points(body.item.evaluated_get(depsgraph)), body.matrix) * unit
+        if keep:
+            self.points[body.item] = points
+        return points
+
+    def hides(self, body: Body) -> bool:
+        """Whether a body hides what stands behind it."""
+        if body.item is None:
+            return False
+        if body.item not in self.opaque:
+            self.opaque[body.item] = not self.is_clear(body.item)
+        return self.opaque[body.item]
+
+    def is_clear(self, item: bpy.types.Object) -> bool:
+        """Whether one looks through it: glass, transparent or holdout materials only, wires, a volume."""
+        if item.type not in OCCLUDING or item.is_holdout or item.display_type in {"WIRE", "BOUNDS"}:
+            return True
+        materials = [slot.material for slot in item.material_slots if slot.material is not None]
+        return bool(materials) and all(self._clear_material(material) for material in materials)
+
+    def _clear_material(self, material: bpy.types.Material) -> bool:
+        if material.name_full not in self.clear:
+            self.clear[material.name_full] = _looks_clear(material)
+        return self.clear[material.name_full]
+
+
+@dataclass
+class SolidFrame:
+    """Bodies with their boxes' corners [N, 8, 3] in metres."""
+
+    solids: Solids
+    depsgraph: bpy.types.Depsgraph
+    bodies: list[Body]
+    corners: np.ndarray
+    unit: float
+
+    def __post_init__(self) -> None:
+        self.low, self.high = self.corners.min(axis=1), self.corners.max(axis=1)
+        self.inverse: dict[int, Any] = {}
+        self.faces: dict[bpy.types.Object, bool] = {}
+
+    def points(self, indices: list[int]) -> np.ndarray:
+        """Points [N, 3] in metres of some bodies."""
+        parts = [
+            self.solids.world_points(self.bodies[index], self.corners[index], self.depsgraph, self.unit)
+            for index in indices
+        ]
+        return np.concatenate(parts) if parts else np.empty((0, 3))
+
+    def occluders(self, candidates: np.ndarray) -> np.ndarray:
+        """Those indices whose bodies hide what stands behind them."""
+        return np.array([i for i in candidates if self.solids.hides(self.bodies[i])], dtype=int)
+
+    def reached(self, origins: np.ndarray, points: np.ndarray, candidates: np.ndarray) -> np.ndarray:
+        """Whether nothing among the candidate bodies stands between each origin [N, 3] and point [N, 3] (metres)."""
+        ways = points - origins
+        free = np.ones(len(points), dtype=bool)
+        if not len(candidates):
+            return free
+        met = _segments_meet(origins, ways, self.low[candidates], self.high[candidates])
+        for ray, column in zip(*np.nonzero(met), strict=True):
+            if free[ray] and self._hits(int(candidates[column]), origins[ray], ways[ray]):
+                free[ray] = False
+        return free
+
+    def first_hit(self, origin: np.ndarray, way: np.ndarray, reach: float) -> np.ndarray | None:
+        """Where a ray first meets a body that hides what is behind it, in metres."""
+        met = _segments_meet(origin[None], (way * reach)[None], self.low, self.high)[0]
+        nearest: tuple[float, np.ndarray] | None = None
+        for index in self.occluders(np.flatnonzero(met)):
+            place = self._cast(int(index), origin, way * reach)
+            if place is not None:
+                far = float(np.linalg.norm(place - origin))
+                nearest = (far, place) if nearest is None or far < nearest[0] else nearest
+        return nearest[1] if nearest is not None else None
+
+    def _hits(self, index: int, origin: np.ndarray, way: np.ndarray) -> bool:
+        return self._cast(index, origin, way * 0.999) is not None
+
+    def _cast(self, index: int, origin: np.ndarray, way: np.ndarray) -> np.ndarray | None:
+        body = self.bodies[index]
+        assert body.item is not None
+        if index not in self.inverse:
+            singular = abs(np.linalg.det(body.matrix[:3, :3])) < 1e-18
+            self.inverse[index] = None if singular else np.linalg.inv(body.matrix)
+        inverse = self.inverse[index]
+        if inverse is None:
+            return None
+        start = inverse[:3, :3] @ (origin / self.unit) + inverse[:3, 3]
+        along = inverse[:3, :3] @ (way / self.unit)
+        length = math.hypot(*along)
+        if length < 1e-12:
+            return None
+        evaluated = body.item.evaluated_get(self.depsgraph)
+        try:
+            if body.item not in self.faces:
+                self.faces[body.item] = has_faces(evaluated)
+            if not self.faces[body.item]:
+                return None
+            hit, place, _, _ = evaluated.ray_cast(Vector(start), Vector(along / length), distance=length)
+        except RuntimeError:  # not evaluated at this frame (disabled in viewports by a key)
+            return None
+        return placed(np.array(place[:])[None], body.matrix)[0] * self.unit if hit else None
+
+
+def _segments_meet(origins: np.ndarray, ways: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """Whether segments [N] meet boxes [M], [N, M] (slab test; Kay and Kajiya 1986)."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        inverse = 1.0 / np.where(np.abs(ways) < 1e-12, 1e-12, ways)
+        one = (low[None] - origins[:, None]) * inverse[:, None]
+        two = (high[None] - origins[:, None]) * inverse[:, None]
+    enter = np.minimum(one, two).max(axis=2)
+    leave = np.maximum(one, two).min(axis=2)
+    return (enter <= leave) & (leave >= 0.0) & (enter <= 1.0)
+
+
+def _is_still(item: bpy.types.Object) -> bool:
+    plain = PlainObject.of(item)
+    if plain is None or not plain.still or not still_shape(item):
+        return False
+    return not any(path in {"hide_render", "visible_camera"} for path, _ in plain.curves)
+
+
+def has_faces(evaluated: bpy.types.Object) -> bool:
+    """Whether an evaluated object has faces. Only then may it be asked for a ray cast: Blender (4.2 to 5.2) reads the
+    mesh of a curve, a surface or a text without looking whether there is one, and crashes."""
+    if evaluated.type == "MESH":
+        return len(evaluated.data.polygons) > 0
+    mesh = evaluated.to_mesh()
+    found = mesh is not None and len(mesh.polygons) > 0
+    evaluated.to_mesh_clear()
+    return found
+
+
+def local_points(evaluated: bpy.types.Object) -> np.ndarray:
+    """Points [N, 3] of an evaluated object in its own space: vertices, or the corners of its box."""
+    mesh = evaluated.data if evaluated.type == "MESH" else None
+    if mesh is None:
+        return np.array([corner[:] for corner in evaluated.bound_box])
+    if not len(mesh.vertices):
+        return np.empty((0, 3))
+    flat = np.empty(3 * len(mesh.vertices), dtype=np.float32)
+    mesh.vertices.foreach_get("co", flat)
+    points = flat.reshape(-1, 3).astype(float)
+    if len(points) <= MOST_POINTS:
+        return points
+    ends = np.concatenate([points.argmin(axis=0), points.argmax(axis=0)])
+    return np.concatenate([points[:: len(points) // MOST_POINTS + 1], points[ends]])
+
+
+def placed(points: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+    """Points [N, 3] by a 4x4 matrix."""
+    return points @ matrix[:3, :3].T + matrix[:3, 3]
+
+
+def _looks_clear(material: bpy.types.Material) -> bool:
+    """Whether at least half of what a surface shows comes from behind it."""
+    tree = compat.material_tree(material)
+    output = tree.get_output_node("ALL") if tree is not None else None
+    if output is None:
+        return False
+    shown = 0.0
+    for found in contributions(output.inputs["Surface"], CLEAR | {"ShaderNodeBsdfPrincipled"}, camera_ray=1.0):
+        share = 1.0
+        if found.place.node.bl_idname == "ShaderNodeBsdfPrincipled":
+            glass = scalar(found.place.beside("Transmission Weight"), unknown=0.0)
+            share = max(glass, 1.0 - scalar(found.place.beside("Alpha"), unknown=1.0))
+        shown += share * found.weight
+    return shown >= 0.5

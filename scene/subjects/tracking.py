@@ -1,0 +1,247 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The subjects of a shot: who is seen first when, where everyone goes, and the point the shot is about."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+
+import bpy
+import numpy as np
+
+from ..animation.fcurves import PlainObject
+from ..brief import Motion, Subject
+from ..camera.camera import CameraState
+from ..geometry import angle_between_deg
+from .framing import motion
+from .groups import Group
+from .occluders import local_points
+from .visible import Scanner, Seen
+
+MOST_SUBJECTS = 8
+MANY = 3  # equal things beyond which they are told as one with a count
+AHEAD = 5.0  # metres to the point a shot is about where nothing is hit
+MOST_SHAPES = 4  # members of a group whose shapes are compared
+SUBJECT_FRAMES = 9  # at which subjects are looked up when camera and sun do not need the scene evaluated
+
+At = Callable[[int], bpy.types.Depsgraph]
+Camera = Callable[[bpy.types.Depsgraph], CameraState]
+
+
+@dataclass
+class Role:
+    """A subject: how it is seen at `frame`, where it comes in, and its place, turn and shape at evaluated frames."""
+
+    thing: Seen
+    frame: int
+    camera: CameraState
+    weight: float
+    count: int = 1
+    centres: dict[int, np.ndarray] = field(default_factory=dict)
+    axes: list[np.ndarray] = field(default_factory=list)
+    shapes: list[list[np.ndarray]] = field(default_factory=list)
+
+    @property
+    def group(self) -> Group:
+        return self.thing.group
+
+
+class Cast:
+    """Subjects found by looking at a shot's frames. `opening`: what is seen at the start, else at the first frame that
+    shows something; `roles`: every subject at its first visible frame, the main one first."""
+
+    def __init__(self, scanner: Scanner, at: At, camera: Camera) -> None:
+        self.scanner, self.at, self.camera = scanner, at, camera
+        self.solids, self.unit = scanner.solids, scanner.unit
+        self.opening: list[Seen] = []
+        self.roles: list[Role] = []
+        self.aim: np.ndarray | None = None
+
+    def find(self, first: int, last: int) -> None:
+        """Looks at the start, at thirds and at the end, and between for when someone first appears."""
+        third = (last - first) // 3
+        looks = sorted({first, first + third, last - third, last})
+        met: dict[str, Role] = {}
+        crowds: dict[str, int] = {}
+        for frame in looks:
+            depsgraph = self.at(frame)
+            state = self.camera(depsgraph)
+            things = self.scanner.look(depsgraph, state)
+            if frame == first:
+                self.aim = self.scanner.middle(depsgraph, state)
+            self.opening = self.opening or things[:MOST_SUBJECTS]
+            for thing in things:
+                role = met.setdefault(thing.group.key, Role(thing, frame, state, 0.0))
+                role.weight = max(role.weight, thing.weight)
+            for name in {thing.name for thing in things}:
+                crowds[name] = max(crowds.get(name, 0), sum(thing.name == name for thing in things))
+            self._note(met.values(), frame, depsgraph)
+        self.roles = self._chosen(list(met.values()), crowds, looks)
+
+    def _chosen(self, met: list[Role], crowds: dict[str, int], looks: list[int]) -> list[Role]:
+        """The roles that are told: equal things in number as one, the weightiest few, in order of appearance."""
+        told: list[Role] = []
+        for name in dict.fromkeys(role.thing.name for role in met):
+            alike = [role for role in met if role.thing.name == name]
+            for moving in (False, True):
+                part = [role for role in alike if self._moves(role) == moving]
+                crowd = min(len(part), crowds[name]) > MANY
+                told += [self._crowd(part, crowds[name] * len(part) // len(alike))] if crowd else part
+        told = sorted(told, key=lambda role: -role.weight)[:MOST_SUBJECTS]
+        ordered = sorted(told, key=lambda role: (role.frame, -role.thing.weight, role.group.key))
+        for role in ordered:
+            if role.frame != looks[0] and role.count == 1:
+                self._enter(role, looks[looks.index(role.frame) - 1])
+        return ordered
+
+    def _crowd(self, alike: list[Role], count: int) -> Role:
+        """Equal things as one: the weightiest stands for all, in the box around those seen with it."""
+        lead = max(alike, key=lambda role: (-role.frame, role.thing.weight))
+        beside = np.array([role.thing.box for role in alike if role.frame == lead.frame])
+        box = (*beside[:, :2].min(axis=0).tolist(), *beside[:, 2:].max(axis=0).tolist())
+        thing = replace(lead.thing, box=box)
+        return replace(lead, thing=thing, count=max(count, len(beside)), weight=max(role.weight for role in alike))
+
+    def _moves(self, role: Role) -> bool:
+        centres = list(role.centres.values())
+        return any(float(np.linalg.norm(centre - centres[0])) > 0.05 for centre in centres)
+
+    def _enter(self, role: Role, before: int) -> None:
+        """Finds the first frame after `before` (where it was not seen) that shows a thing."""
+        low, high = before, role.frame
+        while high - low > 1:
+            middle = (low + high) // 2
+            depsgraph = self.at(middle)
+            there = self.camera(depsgraph)
+            match = self.scanner.find(role.group, depsgraph, there)
+            low, high = (low, middle) if match else (middle, high)
+            if match:
+                role.thing, role.frame, role.camera = match, middle, there
+
+    def _note(self, roles: Iterable[Role], frame: int, depsgraph: bpy.types.Depsgraph) -> None:
+        """Keeps place, turn and shape of what may change, to see later what did."""
+        for role in roles:
+            if all(member in self.solids.still for member in role.group.members):
+                role.centres[frame] = role.thing.centre
+                continue
+            self._keep(role, frame, self._centre(role.group, depsgraph))
+            axes = np.array([row[:3] for row in _lead(role.group).evaluated_get(depsgraph).matrix_world][:3])
+            role.axes.append(axes / np.maximum(np.linalg.norm(axes, axis=0), 1e-9))
+            moving = [member for member in role.group.members if member.type != "EMPTY"][:MOST_SHAPES]
+            role.shapes.append([local_points(member.evaluated_get(depsgraph)) for member in moving])
+
+    def _keep(self, role: Role, frame: int, centre: np.ndarray) -> None:
+        if np.isfinite(centre).all():
+            role.centres[frame] = centre
+
+    def _centre(self, group: Group, depsgraph: bpy.types.Depsgraph) -> np.ndarray:
+        """Mean of the middles of a group's parts, in metres."""
+        middles = []
+        for member in group.members:
+            evaluated = member.evaluated_get(depsgraph)
+            matrix = np.array([row[:] for row in evaluated.matrix_world])
+            box = np.zeros(3) if member.type == "EMPTY" else np.mean([c[:] for c in evaluated.bound_box], axis=0)
+            middles.append(matrix[:3, :3] @ box + matrix[:3, 3])
+        return np.mean(middles, axis=0) * self.unit
+
+    def follow(self, frames: Sequence[int], free: bool) -> None:
+        """Looks up where the subjects are. `frames`: those of the camera's track. `free`: they cost nothing (nothing
+        was evaluated for them), so things that need the scene evaluated are looked up at a few frames only."""
+        few = frames
+        if free and len(frames) > SUBJECT_FRAMES:
+            few = sorted({frames[round(i)] for i in np.linspace(0, len(frames) - 1, SUBJECT_FRAMES)})
+        restless = []
+        for role in self.roles:
+            if all(member in self.solids.still for member in role.group.members):
+                role.centres = {frame: role.thing.centre for frame in (frames[0], frames[-1])}
+            elif (plain := self._plain_centre(role.group)) is not None:
+                role.centres = {frame: plain(frame) for frame in frames}
+            else:
+                restless.append(role)
+        for frame in few if restless else ():
+            depsgraph = self.at(frame)
+            for role in restless:
+                self._keep(role, frame, self._centre(role.group, depsgraph))
+
+    def _plain_centre(self, group: Group) -> Callable[[int], np.ndarray] | None:
+        """The centre as a function of the frame, where keyframes alone move a rigid group."""
+        plain = [found for member in group.members if (found := PlainObject.of(member)) is not None]
+        if len(plain) < len(group.members) or not self.solids.rigid(group.members):
+            return None
+        boxes = [self.solids.local_middle(member) for member in group.members]
+
+        def centre(frame: int) -> np.ndarray:
+            middles = []
+            for item, box in zip(plain, boxes, strict=True):
+                matrix = np.array([row[:] for row in item.matrix(frame)])
+                middles.append(matrix[:3, :3] @ box + matrix[:3, 3])
+            return np.mean(middles, axis=0) * self.unit
+
+        return centre
+
+    def height_above(self, state: CameraState) -> float | None:
+        """Metres from what is seen up to the camera."""
+        if self.aim is not None:
+            return float(state.pose.position[2] - self.aim[2])
+        return float(state.pose.position[2] - self.opening[0].corners[0][2]) if self.opening else None
+
+    def target(self, state: CameraState) -> np.ndarray:
+        """The point the shot is about: the main subject's centre, else what the middle of the picture shows, else a
+        point ahead of the camera."""
+        if self.opening:
+            return self.opening[0].centre
+        return self.aim if self.aim is not None else state.pose.position + AHEAD * state.pose.forward
+
+    def tracks(self, every: np.ndarray) -> list[np.ndarray]:
+        """Centres [N, 3] of the subjects at every frame, straight between the known ones, the main one first."""
+        tracks = []
+        for role in self.roles:
+            known = sorted(role.centres)
+            centres = np.array([role.centres[frame] for frame in known])
+            tracks.append(np.stack([np.interp(every, known, centres[:, axis]) for axis in range(3)], axis=1))
+        return tracks
+
+    def subjects(self, fps: float) -> tuple[Subject, ...]:
+        """The subjects as the brief tells them."""
+        return tuple(
+            Subject(
+                role.thing.name,
+                role.group.description,
+                role.thing.box,
+                role.thing.distance,
+                self._motion(role, fps),
+                role.count,
+            )
+            for role in self.roles
+        )
+
+    def _motion(self, role: Role, fps: float) -> Motion:
+        known = sorted(role.centres)
+        centres = np.array([role.centres[frame] for frame in known])
+        seconds = (known[-1] - known[0]) / fps
+        turn = max(
+            (angle_between_deg(_unit(a[:, i]), _unit(role.axes[0][:, i])) for a in role.axes for i in range(3)),
+            default=0.0,
+        )
+        return motion(centres, turn, _deforms(role.shapes), seconds, role.camera.pose, role.thing.extent)
+
+
+def _lead(group: Group) -> bpy.types.Object:
+    """The part whose turning is the group's."""
+    return group.head if group.collection is None else group.members[0]
+
+
+def _unit(axis: np.ndarray) -> np.ndarray:
+    length = float(np.linalg.norm(axis))
+    return axis / length if length > 1e-9 else np.array([0.0, 0.0, 1.0])
+
+
+def _deforms(shapes: list[list[np.ndarray]]) -> bool:
+    """Whether points move in a part's own space, by more than a hundredth of its size."""
+    for part, start in enumerate(shapes[0] if shapes else ()):
+        size = max(float(np.ptp(start, axis=0).max()), 1e-6) if len(start) else 1.0
+        for later in shapes[1:]:
+            shape = later[part]
+            if shape.shape != start.shape or (len(shape) and float(np.abs(shape - start).max()) > 0.01 * size):
+                return True
+    return False

@@ -1,0 +1,224 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The light that a scene predicts: against renders of the examples, and where physics says what it must be."""
+
+import math
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
+import bpy
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scene_makers import add_camera, add_lamp, key, link, use_nodes
+from wan_previs import compat
+from wan_previs.conditioning import light_curve
+from wan_previs.conditioning.frames import render_frames
+from wan_previs.conditioning.light_curve import Glow, air_mass, clear_sky, curve_from_light, predict_light, render_light
+from wan_previs.conditioning.tone import Tone, mean_rgb, tone_of
+from wan_previs.scene.brief import CameraPath, CameraSample, Light, Shot, Sun, SunSample
+from wan_previs.scene.color_temperature import kelvin_of
+from wan_previs.scene.reader import read_brief
+from wan_previs.wan_engine.light_curve import LightCurve
+
+EXAMPLES = Path(__file__).resolve().parents[3] / "examples"
+LEVEL_CAMERA = (1, 0, 0, 0, 0, 0, -1, 0, 0, 1, 0, 2, 0, 0, 0, 1)  # looks north along +Y
+STANDARD = Tone([min(1.0, (2.0 ** (-12 + 20 * i / 63)) ** (1 / 2.2)) for i in range(64)])
+FRAMES = list(range(1, 26))
+DIM = Glow(world=(0.05, 0.06, 0.08))
+
+
+def sample(frame, elevation, strength=4.0, kelvin=None):
+    """A sun in the south, behind the camera."""
+    e = math.radians(elevation)
+    return SunSample(frame, 180.0, elevation, (0.0, -math.cos(e), math.sin(e)), kelvin, strength)
+
+
+def shot_with(*suns, source="sun_light"):
+    path = CameraPath((CameraSample(1, LEVEL_CAMERA, 35.0, (36.0, 24.0)),))
+    return Shot("Shot", 1, 25, "Camera", Sun(source, suns) if suns else None, path)
+
+
+def curve_of(shot, glows=None, **ends):
+    return curve_from_light(shot, FRAMES, glows or [DIM] * 25, STANDARD, **ends)
+
+
+def error(curve, truth):
+    """Mean absolute error, in display luminance 0..1, at the rendered times."""
+
+    def at(time):
+        pairs = list(zip(curve.times, curve.luminance, strict=True))
+        (a, x), (b, y) = next((p, q) for p, q in pairwise(pairs) if time <= q[0] + 1e-9)
+        return x + (y - x) * (time - a) / (b - a)
+
+    differences = [abs(at(t) * truth.luminance[0] - y) for t, y in zip(truth.times, truth.luminance, strict=True)]
+    return sum(differences) / len(differences)
+
+
+@pytest.mark.parametrize("name", ["courtyard_sunrise", "square_noon_to_dusk", "street_golden_hour"])
+def test_the_examples_are_foretold(name, tmp_path):
+    bpy.ops.wm.open_mainfile(filepath=str(EXAMPLES / f"{name}.blend"))
+    scene = bpy.context.scene
+    brief, _ = read_brief(scene)
+    shot = brief.shots[-1]
+    before = (scene.frame_current, scene.render.resolution_x, scene.render.engine, len(bpy.data.images))
+    truth = render_light(scene, shot, count=5, width=48)
+    assert (scene.frame_current, scene.render.resolution_x, scene.render.engine, len(bpy.data.images)) == before
+    frames = light_curve._frames(shot, 49)
+    glows = light_curve._glows(scene, shot, frames)
+    tone = tone_of(scene)
+    bare = predict_light(scene, shot)
+    both = curve_from_light(shot, frames, glows, tone, truth.luminance[0], truth.luminance[-1])
+    assert error(bare, truth) < 0.06 and error(both, truth) < 0.01
+    frozen = replace(bare, luminance=(1.0,) * len(bare.luminance))
+    assert error(bare, truth) < 0.7 * error(frozen, truth)
+    for curve in (bare, both, truth):
+        assert LightCurve.from_json(curve.to_json()).jumps == ()
+    assert bare.rgb is None and len(truth.rgb) == len(truth.times)
+    for rgb, light in zip(truth.rgb, truth.luminance, strict=True):
+        assert sum(a * b for a, b in zip(rgb, light_curve.LUMA, strict=True)) == pytest.approx(light, abs=1e-6)
+
+
+def test_a_small_render_tells_what_a_large_one_shows(blank_scene, tmp_path):
+    """Bars of light before black, a few small pixels wide: mixed in a pixel they are brighter than side by side."""
+    blank_scene.view_settings.view_transform = "Standard"
+    bars = bpy.data.materials.new("bars")
+    use_nodes(bars)
+    tree = compat.material_tree(bars)
+    tree.nodes.clear()
+    wave, edge, emission, out = (
+        tree.nodes.new(f"ShaderNode{kind}") for kind in ("TexWave", "Math", "Emission", "OutputMaterial")
+    )
+    wave.inputs["Scale"].default_value, edge.operation = 2.5, "GREATER_THAN"
+    for source, target in ((wave, edge.inputs[0]), (edge, emission.inputs["Color"])):
+        tree.links.new(source.outputs[0], target)
+    tree.links.new(emission.outputs["Emission"], out.inputs["Surface"])
+    bpy.ops.mesh.primitive_plane_add(size=8)
+    bpy.context.object.data.materials.append(bars)
+    camera = bpy.data.objects.new("Eye", bpy.data.cameras.new("Eye"))
+    camera.location = (0, 0, 5)
+    blank_scene.collection.objects.link(camera)
+    shot = replace(shot_with(), camera="Eye", frame_end=3)
+
+    def shown(width, height):
+        return mean_rgb(render_frames(blank_scene, shot, (width, height), tmp_path, {f"{width}": 1}, 4)[f"{width}"])
+
+    truth, small = shown(512, 288), shown(64, 36)
+    assert small[0] > 1.04 * truth[0]
+    for first, error in ((None, 0.03), (tmp_path / "512.png", 0.005)):
+        curve = render_light(blank_scene, shot, first, count=2, samples=4)
+        assert curve.rgb[0] == pytest.approx(truth, rel=error) and curve.rgb[-1] == pytest.approx(truth, rel=error)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.floats(2, 40), st.floats(2, 40), st.floats(0.02, 0.9), st.floats(0.02, 0.9))
+def test_the_ends_are_met_and_a_sun_that_only_fades_never_brightens(a, b, first, last):
+    high, low, bright, dark = max(a, b), min(a, b), max(first, last), min(first, last)
+    shot = shot_with(sample(1, 40, high), sample(25, 40, low))
+    curve = curve_of(shot, first=bright, last=dark)
+    assert curve.luminance[0] == 1 and curve.luminance[-1] == pytest.approx(dark / bright, rel=1e-3)
+    assert all(y <= x + 1e-9 for x, y in pairwise(curve.luminance))
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.floats(-10, 60), st.floats(-10, 60), st.none() | st.floats(0, 1), st.none() | st.floats(0, 1))
+def test_every_sun_gives_a_curve_the_engine_takes(start, end, first, last):
+    for strength, source in ((4.0, "sun_light"), (0.004, "sky_texture"), (None, "sun_position"), (0.0, "sun_light")):
+        shot = shot_with(sample(1, start, strength), sample(25, end, strength), source=source)
+        LightCurve.from_json(curve_of(shot, first=first, last=last).to_json())
+
+
+def test_a_setting_sun_of_a_sky_dims_and_warms_by_the_air_it_passes():
+    suns = [sample(1, 60, 0.004), sample(25, 4, 0.004)]
+    curve = curve_of(shot_with(*suns, source="sky_texture"))
+    assert curve.luminance[-1] < 0.8
+    assert air_mass(90) == pytest.approx(1.0, abs=0.01) and air_mass(0) == pytest.approx(38, abs=1)
+    assert clear_sky(90)[0] == pytest.approx(0.7, abs=0.01) and clear_sky(-6)[0] == 0
+    assert clear_sky(-6)[1] == pytest.approx(clear_sky(0)[1] / 10)
+
+
+def test_colour_temperature_follows_the_sun():
+    curve = curve_of(shot_with(sample(1, 40, 4.0, 5500.0), sample(25, 5, 4.0, 2500.0)), [Glow()] * 25)
+    assert curve.temperature_k[0] == pytest.approx(5500, rel=0.05)
+    assert curve.temperature_k[-1] == pytest.approx(2500, rel=0.1)
+    assert kelvin_of((1, 1, 1)) == pytest.approx(6500, rel=0.01) and kelvin_of((0, 0, 0)) is None
+
+
+def test_a_lamp_that_blinks_is_a_jump_and_a_sunset_is_none():
+    lit = replace(DIM, lamps=(6.0, 6.0, 5.0))
+    blink = curve_of(shot_with(), [lit if 10 <= i <= 14 else DIM for i in range(25)])
+    assert blink.jumps == (10 / 24, 15 / 24)
+    at = dict(zip(blink.times, blink.luminance, strict=True))
+    assert at[9 / 24] == 1 and at[10 / 24] > 1.3 and at[14 / 24] > 1.3 and at[15 / 24] == 1
+    assert curve_of(shot_with(), [lit if i == 7 else DIM for i in range(25)]).jumps == (7 / 24, 8 / 24)
+    assert curve_of(shot_with(sample(1, 30), sample(25, -6, 0.0))).jumps == ()
+    assert curve_of(shot_with(sample(1, 30, 4.0), sample(13, 30, 4.0), sample(14, 30, 0.0))).jumps == (13 / 24,)
+
+
+def test_darkness_is_a_curve_too():
+    dark = curve_of(shot_with(), [Glow()] * 25, first=0.0, last=0.0)
+    assert set(dark.luminance) == {1.0} and dark.temperature_k is None
+    one = curve_from_light(replace(shot_with(), frame_end=1), [1], [DIM], STANDARD)
+    assert one.times == (0.0, 1.0) and one.luminance == (1.0, 1.0)
+
+
+def test_a_keyed_lamp_and_world_are_looked_at_and_left_alone(blank_scene):
+    lamp = bpy.data.lights.new("Lamp", "POINT")
+    blank_scene.collection.objects.link(bpy.data.objects.new("Lamp", lamp))
+    for frame, energy in ((1, 0.0), (12, 0.0), (13, 4000.0)):
+        lamp.energy = energy
+        lamp.keyframe_insert("energy", frame=frame)
+    blank_scene.frame_set(5)
+    shot = replace(shot_with(), lights=(Light("Lamp", "point", energy=0.0),))
+    curve = predict_light(blank_scene, shot)
+    assert curve.jumps == (12 / 24,) and curve.luminance[-1] > 2
+    assert blank_scene.frame_current == 5 and lamp.energy == 0
+
+
+def carried_by_parent(lamp, carrier):
+    lamp.parent = carrier
+
+
+def carried_by_constraint(lamp, carrier):
+    lamp.constraints.new("COPY_LOCATION").target = carrier
+
+
+def carried_at_second_hand(lamp, carrier):
+    middle = link(bpy.context.scene, "Middle")
+    middle.parent = carrier
+    lamp.parent = middle
+
+
+@pytest.mark.parametrize("carry", [carried_by_parent, carried_by_constraint, carried_at_second_hand])
+def test_a_lamp_that_something_carries_is_followed(blank_scene, carry):
+    """It has no animation of its own, as the headlights of a car."""
+    scene = blank_scene
+    add_camera(scene)
+    scene.frame_end = 20
+    carrier = link(scene, "Car")
+    key(carrier, "location", {1: (0, -8, 1), 20: (0, 30, 1)})
+    carry(add_lamp(scene, "POINT", "Bulb", 1000.0), carrier)
+    (shot,) = read_brief(scene)[0].shots
+    near, far = light_curve._glows(scene, shot, [1, 20])
+    assert near.lamps[0] > 5 * far.lamps[0] > 0
+
+
+@pytest.mark.parametrize("transform", ["Standard", "AgX", "Filmic"])
+def test_the_tone_curve_is_the_scenes_own(blank_scene, transform, tmp_path):
+    blank_scene.view_settings.view_transform = transform
+    tone = tone_of(blank_scene)
+    values = [tone(2.0**stop) for stop in range(-12, 9)]
+    assert values == sorted(values) and values[0] < 0.05 and values[-1] > 0.85
+    if transform == "Standard":
+        assert tone(0.18) == pytest.approx(0.461, abs=0.01)
+    blank_scene.view_settings.exposure = 1.0
+    assert tone_of(blank_scene)(0.1) == pytest.approx(tone(0.2), abs=0.01)
+    assert len(bpy.data.images) == 0 and blank_scene.render.image_settings.color_mode == "RGBA"
+
+
+def test_the_mean_of_a_picture_is_that_of_its_stored_values(blank_scene, tmp_path):
+    image = bpy.data.images.new("half", 2, 1)
+    image.pixels = [1.0, 0.5, 0.0, 1.0, 0.0, 0.5, 0.5, 1.0]
+    image.filepath_raw, image.file_format = str(tmp_path / "half.png"), "PNG"
+    image.save()
+    assert mean_rgb(tmp_path / "half.png") == pytest.approx((0.5, 0.5, 0.25), abs=0.005)

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What `inspect` tells, from headers alone."""
+
+from pathlib import Path
+
+import pytest
+
+from wan_engine.cli import main
+from wan_engine.commands.inspect import describe
+from wan_engine.errors import CheckpointError
+from wan_engine.runtime import memory_plan
+from wan_engine.weights.weight_file import WeightFile
+
+NANO = Path(__file__).parents[3] / "checkpoints" / "nano"
+
+
+def test_it_tells_model_layout_parameters_and_plan():
+    text = describe(NANO)
+    for words in ("Wan Previs nano", "original folder", "160x96", "6.01 M", "memory plan for --size 160x96", "peak"):
+        assert words in text
+
+
+def test_the_plan_is_for_the_settings_asked_for():
+    text = describe(NANO, (640, 384), 33, "bfloat16", "block")
+    assert "--size 640x384 --frames 33 --dtype bfloat16 --offload block" in text
+
+
+def test_no_weights_are_read(monkeypatch):
+    def read(self, name):
+        raise AssertionError(f"{name} was read")
+
+    monkeypatch.setattr(WeightFile, "read", read)
+    monkeypatch.setattr(WeightFile, "rows", read)
+    assert "memory plan" in describe(NANO)
+
+
+def test_when_it_does_not_fit_the_nearest_settings_follow(monkeypatch):
+    monkeypatch.setattr(memory_plan, "available_memory", lambda device: 600 * 2**20)
+    text = describe(NANO, (1280, 768), 81)
+    assert "does not fit" in text
+    assert "nearest that fits" in text
+    monkeypatch.setattr(memory_plan, "available_memory", lambda device: 2**20)
+    assert "nothing smaller fits either" in describe(NANO)
+
+
+def test_a_folder_without_a_checkpoint_is_told(tmp_path):
+    with pytest.raises(CheckpointError):
+        describe(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        (["--size", "1x1"], "16x16"),
+        (["--size", "0x0"], "from 1 to 65536"),
+        (["--size", "999999999999x9999999999"], "from 1 to 65536"),
+        (["--frames", "-4"], "positive"),
+        (["--frames", "0"], "positive"),
+        (["--frames", "6"], "5 and 9"),
+    ],
+)
+def test_settings_that_cannot_be_are_told(more, words, capsys):
+    assert main(["inspect", "--checkpoint", str(NANO), *more]) == 2
+    assert words in capsys.readouterr().err

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""`measure` from the command line: what it writes takes the place of nothing else."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from movies import write
+from PIL import Image
+
+from wan_engine.cli import main
+from wan_engine.commands.repair import repair
+from wan_engine.errors import GenerationError, UsageError
+from wan_engine.light_curve import LightCurve
+from wan_engine.media.atomic_write import write_whole
+from wan_engine.request import GenerationRequest
+
+
+@pytest.fixture
+def clip(tmp_path):
+    path = tmp_path / "clip.mkv"
+    write(path, [np.full((48, 64, 3), 90 + k, np.uint8) for k in range(5)], "ffv1", "bgr0")
+    return path
+
+
+def test_numbers_and_page_are_written(clip, tmp_path):
+    report, page = tmp_path / "light.json", tmp_path / "page.png"
+    assert main(["measure", str(clip), "--report", str(report), "--page", str(page)]) == 0
+    assert json.loads(report.read_text())["light"]["verdict"]["word"] == "holds"
+    assert Image.open(page).size[0] > 400
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--report", "clip.mkv"], "same file as CLIP"),
+        (["--page", "./clip.mkv"], "same file as CLIP"),
+        (["--report", "a.png", "--page", "a.png"], "same file as --report"),
+        (["--page", "a.jpg"], "end its name in .png"),
+        (["--report", "."], "choose another name"),
+        (["--report", ""], "choose another name"),
+    ],
+)
+def test_nothing_is_written_over(clip, options, words, monkeypatch, capsys):
+    monkeypatch.chdir(clip.parent)
+    before = clip.read_bytes()
+    assert main(["measure", "clip.mkv", *options]) != 0
+    assert words in capsys.readouterr().err
+    assert clip.read_bytes() == before and [path.name for path in clip.parent.iterdir()] == ["clip.mkv"]
+
+
+def test_a_device_stays_one(tmp_path):
+    with pytest.raises(GenerationError, match="choose another name"):
+        write_whole(tmp_path, lambda path: path.write_text("x"))
+    with pytest.raises(GenerationError, match="choose another name"):
+        write_whole(Path("/dev/null"), lambda path: path.write_text("x"))
+
+
+@pytest.mark.parametrize("text", ["[" * 200000, "{"])
+def test_what_is_no_json_is_told(clip, tmp_path, text, capsys):
+    (tmp_path / "light.json").write_text(text)
+    assert main(["measure", str(clip), "--expected", str(tmp_path / "light.json")]) == 2
+    assert "no light curve" in capsys.readouterr().err
+
+
+def test_a_number_too_large_for_any_light_is_told():
+    with pytest.raises(UsageError, match="luminance"):
+        LightCurve.from_json({"source": "brief", "times": [0, 1], "luminance": [1, 10**400]})
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"rgb": [[0.5, 0.5, 0.5]]}, "one rgb"),
+        ({"rgb": [[0.5, 0.5], [0.5, 0.5]]}, "three numbers"),
+        ({"rgb": [[0.5, 0.5, 1.5], [0.5, 0.5, 0.5]]}, "three numbers"),
+        ({"rgb": "grey"}, "three numbers"),
+        ({"source": "brief", "luminance": [1, 1]}, "only a render"),
+    ],
+)
+def test_colours_that_are_none_are_told(changes, words):
+    good = {"source": "render", "times": [0, 1], "luminance": [0.5, 0.5], "rgb": [[0.5, 0.5, 0.5], [0.4, 0.5, 0.6]]}
+    curve = LightCurve.from_json(good)
+    assert curve.rgb == ((0.5, 0.5, 0.5), (0.4, 0.5, 0.6))
+    request = GenerationRequest("nano", "a street", light=curve)
+    assert GenerationRequest.from_json(json.loads(json.dumps(request.to_json()))).light == curve
+    with pytest.raises(UsageError, match=words):
+        LightCurve.from_json(good | changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"), [({"job": "a"}, "folder of its own"), ({"correct": ["gloss"]}, "any of deflicker, color")]
+)
+def test_a_repair_is_refused_in_words(tmp_path, changes, words):
+    task = {"source": str(tmp_path / "a"), "job": str(tmp_path / "b"), "correct": ["color"]}
+    task |= {key: str(tmp_path / value) if key == "job" else value for key, value in changes.items()}
+    with pytest.raises(UsageError, match=words):
+        repair(task)

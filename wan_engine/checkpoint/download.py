@@ -1,0 +1,397 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Fetching published checkpoints from the hub, through huggingface_hub, into a folder of the user's choice.
+
+The first download of a folder settles the commit and writes it into `wan_previs.download.json` beside the files; later
+ones stay with it. Every file is checked against the hub's checksum. What an interrupted download has of a file stays
+as `NAME.partial` and is gone on with.
+
+The address of the hub is the variable HF_ENDPOINT's, as everywhere in huggingface_hub; so are its token and its switch
+HF_HUB_OFFLINE.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from filelock import FileLock, Timeout
+from huggingface_hub import HfApi, constants, hf_hub_url
+from huggingface_hub.errors import (
+    GatedRepoError,
+    HfHubHTTPError,
+    HTTPError,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+)
+from huggingface_hub.file_download import http_get
+from huggingface_hub.hf_api import RepoFile
+from huggingface_hub.utils import build_hf_headers
+
+from ..errors import CheckpointError, GenerationError, UsageError
+
+SCHEMA = "wan_previs.download/1"
+RECORD = "wan_previs.download.json"
+OnProgress = Callable[[dict], None]
+
+_BETWEEN_EVENTS = 0.2  # seconds
+_BLOCK = 1 << 22  # bytes read at once for a checksum
+_TEXT = ("models_t5_umt5-xxl-enc-bf16.pth", "google/umt5-xxl/tokenizer.json")
+_DENSE = ("config.json", "diffusion_pytorch_model*.safetensors", "diffusion_pytorch_model.safetensors.index.json")
+_EXPERTS = tuple(f"{expert}_noise_model/{name}" for expert in ("high", "low") for name in _DENSE)
+_CLIP = "models_clip_open-clip-xlm-roberta-large-vit-huge-14.pth"
+
+
+@dataclass(frozen=True)
+class Published:
+    """A repository of the hub and the patterns of the files a checkpoint needs of it; each pattern must find some,
+    but those of an index, which only models in several pieces have.
+
+    `revision` is a commit, or a branch whose newest commit is taken the first time.
+    """
+
+    repo: str
+    files: tuple[str, ...]
+    revision: str = "main"
+
+
+MODELS: dict[str, Published] = {
+    "Wan2.2-T2V-A14B": Published("Wan-AI/Wan2.2-T2V-A14B", (*_EXPERTS, "Wan2.1_VAE.pth", *_TEXT)),
+    "Wan2.2-I2V-A14B": Published("Wan-AI/Wan2.2-I2V-A14B", (*_EXPERTS, "Wan2.1_VAE.pth", *_TEXT)),
+    "Wan2.2-TI2V-5B": Published("Wan-AI/Wan2.2-TI2V-5B", (*_DENSE, "Wan2.2_VAE.pth", *_TEXT)),
+    "Wan2.1-T2V-1.3B": Published("Wan-AI/Wan2.1-T2V-1.3B", (*_DENSE, "Wan2.1_VAE.pth", *_TEXT)),
+    "Wan2.1-T2V-14B": Published("Wan-AI/Wan2.1-T2V-14B", (*_DENSE, "Wan2.1_VAE.pth", *_TEXT)),
+    "Wan2.1-I2V-14B-480P": Published("Wan-AI/Wan2.1-I2V-14B-480P", (*_DENSE, "Wan2.1_VAE.pth", *_TEXT, _CLIP)),
+    "Wan2.1-I2V-14B-720P": Published("Wan-AI/Wan2.1-I2V-14B-720P", (*_DENSE, "Wan2.1_VAE.pth", *_TEXT, _CLIP)),
+    "Wan2.1-FLF2V-14B": Published("Wan-AI/Wan2.1-FLF2V-14B-720P", (*_DENSE, "Wan2.1_VAE.pth", *_TEXT, _CLIP)),
+}
+
+
+@dataclass(frozen=True)
+class _File:
+    """One file of the hub. `digest` is the SHA-256 of large files, else the git blob id (SHA-1)."""
+
+    name: str
+    size: int
+    digest: str
+
+    @classmethod
+    def of(cls, entry: RepoFile) -> _File:
+        if entry.lfs is not None:
+            return cls(entry.path, entry.lfs.size, entry.lfs.sha256)
+        return cls(entry.path, entry.size, entry.blob_id)
+
+    def fits(self, path: Path) -> bool:
+        """Whether the file at `path` has this content; reads all of it."""
+        if path.stat().st_size != self.size:
+            return False
+        digest = hashlib.sha256() if len(self.digest) == 64 else hashlib.sha1(b"blob %d\0" % self.size)
+        with path.open("rb") as file:
+            while block := file.read(_BLOCK):
+                digest.update(block)
+        return digest.hexdigest() == self.digest
+
+
+@dataclass
+class _Record:
+    """`wan_previs.download.json`: which commit the folder holds, and what of it has been checked.
+
+    `files` maps a name to size, digest and, once checked, the time of the file's last change.
+    """
+
+    path: Path
+    model: str
+    repo: str
+    commit: str
+    files: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, folder: Path, model: str) -> _Record | None:
+        """The folder's record, None without one. Raises UsageError when it is that of another model,
+        CheckpointError when it is damaged.
+        """
+        path = folder / RECORD
+        try:
+            data = json.loads(path.read_text(encoding="utf-8"))
+            if data["schema"] != SCHEMA:
+                raise ValueError(f"its schema is {data['schema']!r}")
+            record = cls(path, str(data["model"]), str(data["repo"]), str(data["commit"]), dict(data["files"]))
+            record.wanted()
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise CheckpointError(
+                f"{path} cannot be read ({error}). Remove it and download again; files that are whole are kept."
+            ) from error
+        if (record.model, record.repo) != (model, MODELS[model].repo):
+            raise UsageError(f"{folder} holds {record.model}; choose another folder for {model}.")
+        return record
+
+    def write(self) -> None:
+        data = {"schema": SCHEMA, "model": self.model, "repo": self.repo, "commit": self.commit, "files": self.files}
+        partial = self.path.with_name(f"{self.path.name}.partial")
+        partial.write_text(json.dumps(data, indent=1), encoding="utf-8")
+        os.replace(partial, self.path)
+
+    def wanted(self) -> list[_File]:
+        return [_File(name, int(fact["size"]), str(fact["digest"])) for name, fact in self.files.items()]
+
+    def has(self, file: _File) -> bool:
+        """Whether the file is there and whole; one that has changed since it was checked is read again."""
+        path = self.path.parent / file.name
+        if not path.is_file():
+            return False
+        if path.stat().st_mtime_ns == self.files[file.name].get("checked"):
+            return path.stat().st_size == file.size
+        if not file.fits(path):
+            return False
+        self.tick(file)
+        return True
+
+    def tick(self, file: _File) -> None:
+        """Note that the file has been checked."""
+        self.files[file.name]["checked"] = (self.path.parent / file.name).stat().st_mtime_ns
+        self.write()
+
+
+class _Progress:
+    """Bytes of the whole download as events {"event": "download", "file", "done", "total"}, a few per second.
+
+    `bar` is what huggingface_hub takes for a progress bar.
+    """
+
+    def __init__(self, tell: OnProgress, done: int, total: int) -> None:
+        self.tell, self.done, self.total = tell, done, total
+        self.file = ""
+        self._others = done
+        self._told = 0.0
+
+    def begin(self, file: str, begun: int) -> None:
+        """`file` is next, of which `begun` bytes are there and counted."""
+        self.file, self._others = file, self.done - begun
+        self.show()
+
+    def restart(self) -> None:
+        """What was there of the file has been thrown away."""
+        self.done = self._others
+
+    def update(self, n: int | float | None = 1) -> None:
+        self.done += int(n or 0)
+        if time.monotonic() - self._told >= _BETWEEN_EVENTS:
+            self.show()
+
+    def show(self) -> None:
+        self._told = time.monotonic()
+        self.tell({"event": "download", "file": self.file, "done": self.done, "total": self.total})
+
+    @contextmanager
+    def bar(self, initial: int = 0, **_: Any) -> Iterator[_Progress]:
+        self.done = self._others + initial  # 0 when the server begins anew
+        yield self
+
+
+def fetch(model: str, folder: Path, on_progress: OnProgress = lambda event: None, offline: bool = False) -> Path:
+    """Have the files of `model`, a key of MODELS, in `folder`, whole and checked; returns the folder.
+
+    `on_progress` gets {"event": "download", "file", "done": bytes, "total": bytes} and, for a damaged file that is
+    fetched again, {"event": "note", "message"}. With `offline` (or HF_HUB_OFFLINE) nothing is fetched: the folder is
+    only looked through, and no connection is opened.
+
+    Raises UsageError for an unknown model, an unfit folder, too little space, or offline when something is missing;
+    CheckpointError when the hub does not have or not give the files, or gives damaged ones; GenerationError when the
+    connection breaks (what has come stays, and the next call goes on from there). Ctrl-C stops it alike.
+    """
+    if model not in MODELS:
+        raise UsageError(f"{model!r} is no model that can be downloaded; choose one of {', '.join(MODELS)}.")
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"{folder} is a file; give a folder for the checkpoint.")
+    if offline or constants.is_offline_mode():
+        return _look_through(model, folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(folder / ".wan_previs.download.lock", timeout=0):
+            return _Download(model, folder, on_progress).run()
+    except Timeout:
+        raise UsageError(f"Another download into {folder} is at work; wait for it, or choose another folder.") from None
+
+
+def _look_through(model: str, folder: Path) -> Path:
+    record = _Record.read(folder, model)
+    if record is None or not record.files:
+        raise UsageError(
+            f"{model} has not been downloaded into {folder}, and the offline switch forbids to do it now. "
+            "Choose the folder that holds it, or allow to go online."
+        )
+    missing = [file.name for file in record.wanted() if not record.has(file)]
+    if missing:
+        others = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+        raise UsageError(
+            f"{folder} lacks {missing[0]}{others}, whole and unchanged, and the offline switch forbids to fetch it. "
+            "Allow to go online, and download again."
+        )
+    return folder
+
+
+class _Download:
+    """One fetch of one model into one folder."""
+
+    def __init__(self, model: str, folder: Path, tell: OnProgress) -> None:
+        self._model, self._folder, self._tell = model, folder, tell
+        self._source = MODELS[model]
+        self._endpoint = os.environ.get("HF_ENDPOINT") or constants.ENDPOINT
+
+    def run(self) -> Path:
+        record = self._settle()
+        files = record.wanted()
+        missing = [file for file in files if not record.has(file)]
+        self._check_space(missing)
+        total = sum(file.size for file in files)
+        progress = _Progress(self._tell, total - sum(file.size - self._begun(file) for file in missing), total)
+        for file in missing:
+            progress.begin(file.name, self._begun(file))
+            self._have(file, record, progress)
+        progress.show()
+        return self._folder
+
+    def _settle(self) -> _Record:
+        """The commit to take and its files; asks the hub unless the folder's record tells."""
+        record = _Record.read(self._folder, self._model)
+        if record is not None and record.files:
+            return record
+        repo = self._source.repo
+        with self._words(f"the list of {repo}'s files"):
+            api = HfApi(endpoint=self._endpoint)
+            commit = api.model_info(repo, revision=self._source.revision).sha
+            if commit is None:
+                raise CheckpointError(
+                    f"The hub at {self._endpoint} does not tell the commit of {repo}; try again later."
+                )
+            tree = [entry for entry in api.list_repo_tree(repo, recursive=True, revision=commit)]
+        wanted = [_File.of(e) for e in tree if isinstance(e, RepoFile) and self._needs(e.path)]
+        for pattern in self._source.files:
+            if not pattern.endswith(".index.json") and not any(fnmatchcase(file.name, pattern) for file in wanted):
+                raise CheckpointError(f"{repo} at {commit[:12]} has no file {pattern}; it is not laid out as expected.")
+        record = _Record(self._folder / RECORD, self._model, repo, commit)
+        record.files = {file.name: {"size": file.size, "digest": file.digest} for file in wanted}
+        record.write()
+        return record
+
+    def _needs(self, name: str) -> bool:
+        path = PurePosixPath(name)
+        if path.is_absolute() or ".." in path.parts or "\\" in name or ":" in name:
+            raise CheckpointError(f"{self._source.repo} has a file named {name!r}, which would leave the folder.")
+        return any(fnmatchcase(name, pattern) for pattern in self._source.files)
+
+    def _partial(self, file: _File) -> Path:
+        return self._folder / f"{file.name}.partial"
+
+    def _begun(self, file: _File) -> int:
+        """Bytes that an earlier download left of the file."""
+        partial = self._partial(file)
+        if not partial.is_file():
+            return 0
+        if partial.stat().st_size > file.size:
+            partial.unlink()
+            return 0
+        return partial.stat().st_size
+
+    def _check_space(self, missing: list[_File]) -> None:
+        need = sum(file.size - self._begun(file) for file in missing)
+        free = shutil.disk_usage(self._folder).free
+        if need > free:
+            raise UsageError(
+                f"{self._model} needs {_gigabytes(need)} more in {self._folder}, where {_gigabytes(free)} are free; "
+                "make room, or choose another folder."
+            )
+
+    def _have(self, file: _File, record: _Record, progress: _Progress) -> None:
+        """Fetch the file and check it; one that comes damaged is fetched once more from its beginning."""
+        target, partial = self._folder / file.name, self._partial(file)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        for last in (False, True):
+            self._transfer(file, record.commit, partial, progress)
+            if file.fits(partial):
+                os.replace(partial, target)
+                record.tick(file)
+                return
+            partial.unlink()
+            progress.restart()
+            if not last:
+                words = f"{file.name} came damaged (its checksum differs) and is fetched again."
+                self._tell({"event": "note", "message": words})
+        raise CheckpointError(
+            f"{file.name} came damaged twice: its checksum is not the one that {self._source.repo} states. "
+            "Look at proxies and mirrors on the way, and download again."
+        )
+
+    def _transfer(self, file: _File, commit: str, partial: Path, progress: _Progress) -> None:
+        """Append to `partial` what is missing of the file."""
+        begun = self._begun(file)
+        url = hf_hub_url(self._source.repo, file.name, revision=commit, endpoint=self._endpoint)
+        with self._words(file.name), partial.open("r+b" if begun else "wb") as out:
+            out.seek(begun)
+            http_get(
+                url,
+                out,
+                resume_size=begun,
+                headers=build_hf_headers(),
+                expected_size=file.size,
+                displayed_filename=file.name,
+                tqdm_class=progress.bar,  # type: ignore[arg-type]
+            )
+
+    @contextmanager
+    def _words(self, what: str) -> Iterator[None]:
+        """Turn what huggingface_hub raises into errors that say what to do."""
+        repo, hub = self._source.repo, self._endpoint
+        try:
+            yield
+        except GatedRepoError as error:
+            raise CheckpointError(
+                f"{repo} asks to accept its terms first: do so on its page at {hub}, log in with `hf auth login`, and "
+                "download again."
+            ) from error
+        except RepositoryNotFoundError as error:
+            raise CheckpointError(
+                f"The hub at {hub} has no {repo}, or does not show it without a login (`hf auth login`)."
+            ) from error
+        except RevisionNotFoundError as error:
+            raise CheckpointError(
+                f"The hub has the commit of {repo} that {RECORD} names no more; remove that file to take the newest."
+            ) from error
+        except HfHubHTTPError as error:
+            status = error.response.status_code
+            if status in (401, 403):
+                raise CheckpointError(
+                    f"The hub at {hub} does not allow to fetch {what} of {repo} (status {status}); log in with "
+                    "`hf auth login` or set HF_TOKEN."
+                ) from error
+            if status == 404:
+                raise CheckpointError(f"The hub at {hub} does not have {what} of {repo} (status 404).") from error
+            raise GenerationError(
+                f"The hub at {hub} failed at {what} (status {status}); try again later, it goes on from here."
+            ) from error
+        except HTTPError as error:
+            raise GenerationError(
+                f"The connection to the hub at {hub} broke at {what} ({error or type(error).__name__}). "
+                "Look at the network, and start again: it goes on from here."
+            ) from error
+        except OSError as error:
+            if error.errno is not None:
+                raise GenerationError(
+                    f"{what} cannot be written ({error.strerror}); make room in {self._folder}, and start again: it "
+                    "goes on from here."
+                ) from error
+            raise GenerationError(f"{what} ended too early or too late; start again: it goes on from here.") from error
+
+
+def _gigabytes(size: int) -> str:
+    return f"{size / 1e9:.1f} GB" if size >= 1e8 else f"{size / 1e6:.1f} MB"

@@ -1,0 +1,302 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Single weight files, side by side or in folders such as ComfyUI's: what each holds, and which belong together.
+
+What a file holds is told by its tensors, whatever its name, kind and folder; a file may hold several networks. Only
+which of two experts it is must be told by names (`expert_names.py`), by `wan_previs.json` or by being one of a pair.
+Torch-free.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Hashable, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from ..errors import CheckpointError
+from ..expert_names import OTHER, partners, told_models
+from ..weights.gguf_header import read_gguf_header
+from ..weights.pickle_header import read_pickle_header
+from ..weights.safetensors_header import Stored, kind_of, read_header, read_json, read_metadata
+from ..weights.tensor_names import networks_of, published
+
+SUFFIXES = (".safetensors", ".pth", ".pt", ".bin", ".gguf")
+INDEX = ".index.json"
+COMFY_FOLDERS = ("diffusion_models", "unet", "checkpoints", "vae", "text_encoders", "clip", "clip_vision")
+_DEPTH = 4  # folders within folders that are looked through
+_MOST_FOLDERS = 1000
+# The number formats of weights, the most exact first; what is missing here comes last.
+_EXACT = ("F64", "F32", "BF16", "F16", "Q8_0", "F8_E4M3", "F8_E5M2", "Q6_K", "Q5_K", "Q5_1", "Q5_0", "Q4_K", "Q4_1")
+_NOTE = '"schema": "wan_previs.checkpoint/1", "experts"'
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What a weight file, or an index and its shards, says about its tensors. `title` is the model's name where the
+    file states one.
+    """
+
+    path: Path
+    stored: Mapping[str, Stored]
+    title: str = ""
+    shards: tuple[Path, ...] = ()
+
+    @cached_property
+    def parts(self) -> frozenset[str]:
+        """The Wan networks in it: transformer, vae, clip, text."""
+        found = set(networks_of(self.stored))
+        if "vae" in found and self.latent_channels("vae") is None:
+            found.discard("vae")  # another model's, for pictures
+        if "text" in found and not self._is_umt5:
+            found.discard("text")
+        return frozenset(found)
+
+    def shapes(self, part: str) -> dict[str, tuple[int, ...]]:
+        """Published names and shapes of a network's tensors."""
+        recipes = published({name: entry.shape for name, entry in self.stored.items()}, part)
+        return {name: recipe.shape for name, recipe in recipes.items()}
+
+    def entries(self, part: str) -> dict[str, Stored]:
+        """A network's tensors as they are stored, by the names they have in the file."""
+        recipes = published({name: entry.shape for name, entry in self.stored.items()}, part)
+        return {name: self.stored[name] for recipe in recipes.values() for name in recipe.parts}
+
+    def latent_channels(self, part: str) -> int | None:
+        """The latent channels that a transformer makes or an autoencoder reads, None where the header does not tell."""
+        shapes = self.shapes(part)
+        try:
+            if part == "vae":
+                kernel = shapes["conv2.weight"]
+                return kernel[0] if len(kernel) == 5 else None
+            patch = shapes["patch_embedding.weight"][2:]
+            return shapes["head.head.weight"][0] // (patch[0] * patch[1] * patch[2])
+        except (KeyError, IndexError, ZeroDivisionError):
+            return None
+
+    def width(self, part: str) -> int | None:
+        """What an encoder makes, or the transformer reads of it under the name `from text` or `from clip`: channels."""
+        network, name, axis = {
+            "text": ("text", "token_embedding.weight", 1),
+            "clip": ("clip", "cls_embedding", 2),
+            "from text": ("transformer", "text_embedding.0.weight", 1),
+            "from clip": ("transformer", "img_emb.proj.1.weight", 1),
+        }[part]
+        shape = self.shapes(network).get(name, ())
+        return shape[axis] if len(shape) > axis else None
+
+    def exactness(self, part: str) -> tuple[int, int]:
+        """How exactly a network's layers are stored, for choosing the greatest; then how many numbers they have.
+
+        A table of words is no layer: it stays exact in files of 8 bits.
+        """
+        counts: dict[str, int] = {}
+        recipes = published({name: entry.shape for name, entry in self.stored.items()}, part)
+        recipes.pop("token_embedding.weight", None)
+        for recipe in recipes.values():
+            for name in recipe.parts:
+                entry = self.stored[name]
+                counts[entry.dtype] = counts.get(entry.dtype, 0) + math.prod(entry.shape)
+        most = max(counts, key=lambda dtype: counts[dtype], default="")
+        return (-_EXACT.index(most) if most in _EXACT else -len(_EXACT)), sum(counts.values())
+
+    @property
+    def alike(self) -> Hashable:
+        """What both experts of a pair have in common: the sides of the layers that no two models share."""
+        shapes = self.shapes("transformer")
+        ends = ("patch_embedding.weight", "head.head.weight", "text_embedding.0.weight", "blocks.0.ffn.0.weight")
+        blocks = {name.split(".")[1] for name in shapes if name.startswith("blocks.")}
+        return tuple(shapes.get(name) for name in ends), len(blocks), "img_emb.proj.1.weight" in shapes
+
+    @property
+    def _is_umt5(self) -> bool:
+        """Only UMT5 has position biases in every layer; other models' T5 encoders often lie in the same folder."""
+        names = self.stored
+        second = [name for name in names if ".block.1.layer.0.SelfAttention." in f".{name}"]
+        return not second or any("relative_attention_bias" in name for name in second)
+
+
+def read_contents(path: Path) -> Contents:
+    """The header of a weight file of any kind, or those of all shards of an index. Raises CheckpointError."""
+    if path.name.endswith(".json"):
+        weight_map = read_json(path).get("weight_map")
+        files = sorted({str(file) for file in weight_map.values()}) if isinstance(weight_map, dict) else []
+        shards = [read_contents(path.parent / file) for file in files]
+        stored = {name: entry for shard in shards for name, entry in shard.stored.items()}
+        return Contents(path, stored, shards[0].title if shards else "", tuple(shard.path for shard in shards))
+    kind = kind_of(path)
+    if kind == "safetensors":
+        stored = read_header(path)
+        told = read_metadata(path)
+        return Contents(path, stored, " ".join(value for key, value in told.items() if "title" in key or key == "name"))
+    if kind == "gguf":
+        return Contents(path, *read_gguf_header(path))
+    return Contents(path, read_pickle_header(path, kind == "zip"))
+
+
+def weight_files(base: Path) -> list[Path]:
+    """Every weight file and index in a folder and the folders in it; hidden ones, such as `._` twins, are passed over.
+
+    Raises CheckpointError for a folder of so many folders that it cannot be a checkpoint.
+    """
+    found: list[Path] = []
+    seen: set[str] = set()
+    for root, folders, files in os.walk(base, followlinks=True):
+        real = os.path.realpath(root)
+        if real in seen or len(Path(root).relative_to(base).parts) >= _DEPTH:
+            folders.clear()
+        if real in seen:
+            continue
+        seen.add(real)
+        if len(seen) > _MOST_FOLDERS:
+            raise CheckpointError(f"{base} holds too much to look through; choose the folder that holds the model.")
+        folders[:] = sorted(name for name in folders if not name.startswith((".", "__")))
+        found += [
+            path
+            for name in sorted(files)
+            if not name.startswith(".") and name.lower().endswith((*SUFFIXES, *(f"{s}{INDEX}" for s in SUFFIXES)))
+            if (path := Path(root, name)).is_file()
+        ]
+    return found
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """All readable weight files below a folder, and in words why others are none."""
+
+    base: Path
+    files: Mapping[Path, Contents]
+    unread: Mapping[Path, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, base: Path) -> Shelf:
+        files: dict[Path, Contents] = {}
+        unread: dict[Path, str] = {}
+        for path in weight_files(base):
+            try:
+                files[path] = read_contents(path)
+            except CheckpointError as error:
+                unread[path] = str(error)
+        sharded = {shard for contents in files.values() for shard in contents.shards}
+        return cls(base, {path: contents for path, contents in files.items() if path not in sharded}, unread)
+
+    def holding(self, part: str) -> dict[Path, Contents]:
+        return {path: contents for path, contents in self.files.items() if part in contents.parts}
+
+    def lacking(self, words: str) -> CheckpointError:
+        """The error that something is not here, with what could not be read."""
+        hint = next(iter(self.unread.values()), "")
+        return CheckpointError(f"{words} {hint}".strip())
+
+
+def choose_experts(shelf: Shelf, place: Path, stated: object) -> dict[str, Path]:
+    """The transformer files by expert (`dense`, or `high` and `low`) that `place`, a file or folder, stands for.
+
+    `stated` is what wan_previs.json says about `experts`. Raises CheckpointError when there is none, a half without
+    its other half, or more than one model.
+    """
+    files = {path: contents.alike for path, contents in shelf.holding("transformer").items()}
+    if stated is not None:
+        return _stated(shelf, stated)
+    if place in shelf.unread:
+        raise CheckpointError(shelf.unread[place])
+    models = told_models(files, shelf.base, {path: shelf.files[path].title for path in files})
+    if place.is_file():
+        models = _models_of_file(place, models, files, shelf)
+    elif place != shelf.base:
+        models = [model for model in models if any(path.is_relative_to(place) for path in model.values())]
+    if not models:
+        raise shelf.lacking(f"{place} holds no transformer of a Wan model; check the path.")
+    if len(models) > 1:
+        names = ", ".join(sorted(str(path.relative_to(shelf.base)) for model in models for path in model.values()))
+        raise CheckpointError(
+            f"{shelf.base} holds several models ({names}); give the path of one of these files instead of the folder."
+            f' Or state which belong together in wan_previs.json there: {{{_NOTE}: {{"high": FILE, "low": FILE}}}}.'
+        )
+    model = models[0]
+    for name, path in model.items():
+        if name in OTHER and OTHER[name] not in model:
+            raise shelf.lacking(half_alone(path, name, shelf.base))
+    return {name: model[name] for name in ("dense", "high", "low") if name in model}
+
+
+def half_alone(path: Path, expert: str | None, base: Path) -> str:
+    """What to do about one expert without the other; `expert` is None where its name does not tell which it is."""
+    other = f"{OTHER[expert]}-noise partner in the same folder" if expert else "other half, the second expert"
+    return (
+        f"{path} lacks its {other}: it is one of the two experts of a Wan 2.2 A14B model. Download the other one, too; "
+        f"if it is a whole model of its own, say so in {base / 'wan_previs.json'}: "
+        f'{{{_NOTE}: {{"dense": "{path.name}"}}}}.'
+    )
+
+
+def _models_of_file(
+    place: Path, models: list[dict[str, Path]], files: Mapping[Path, Hashable], shelf: Shelf
+) -> list[dict[str, Path]]:
+    """The model with this file, or with any of the shards of an index; a half may share another pair's partner."""
+    index = next((path for path, contents in shelf.files.items() if place in contents.shards), place)
+    own = [model for model in models if index in model.values()]
+    if own and len(own[0]) == 1 and "dense" not in own[0]:
+        expert = next(iter(own[0]))
+        others = partners(index, files, shelf.base)
+        if others:
+            return [{expert: index, OTHER[expert]: other} for other in others]
+    return own
+
+
+def _stated(shelf: Shelf, stated: object) -> dict[str, Path]:
+    note = shelf.base / "wan_previs.json"
+    if not isinstance(stated, dict) or set(stated) not in ({"dense"}, {"high", "low"}):
+        raise CheckpointError(f'{note}: experts must be {{"high": FILE, "low": FILE}} or {{"dense": FILE}}.')
+    chosen = {}
+    for name in ("dense", "high", "low"):
+        if name in stated:
+            path = next((path for path in shelf.files if path == shelf.base / str(stated[name])), None)
+            path = path or next((path for path in shelf.files if path.name == stated[name]), None)
+            if path is None or "transformer" not in shelf.files[path].parts:
+                raise shelf.lacking(f"{note} names {stated[name]}, which is no transformer of a Wan model there.")
+            chosen[name] = path
+    return chosen
+
+
+def choose_part(shelf: Shelf, part: str, own: Contents, words: str) -> Path | None:
+    """The file of another network (vae, text, clip) that fits the transformer `own`: its own file if that holds it, of
+    several the most exact. None for an image encoder that is not needed.
+
+    Raises CheckpointError, with `words` for what is missing, when there is none that fits.
+    """
+    wanted = own.latent_channels("transformer") if part == "vae" else own.width(f"from {part}")
+    if part == "clip" and wanted is None:
+        return None
+    found = shelf.holding(part)
+
+    def size(contents: Contents) -> int | None:
+        return contents.latent_channels("vae") if part == "vae" else contents.width(part)
+
+    fitting = {
+        path: contents
+        for path, contents in found.items()
+        if None in (wanted, size(contents)) or size(contents) == wanted
+    }
+    if not fitting and found and part != "clip":
+        sizes = ", ".join(f"{path.name} ({size(contents)})" for path, contents in found.items())
+        raise shelf.lacking(
+            f"{shelf.base} lacks {words} of {wanted} channels, which {own.path.name} needs; what is there has another "
+            f"number: {sizes}."
+        )
+    if not fitting and part != "clip":
+        raise shelf.lacking(f"{shelf.base} lacks {words}; put it beside the transformer.")
+    if own.path in fitting:
+        return own.path
+    return max(fitting, key=lambda path: (_preferred(path), fitting[path].exactness(part)), default=None)
+
+
+def _preferred(path: Path) -> int:
+    """Qwen-Image's autoencoder has the tensors of Wan's, with other numbers."""
+    return 0 if "qwen" in path.name.lower() else 1
+
+
+def names_of(paths: Iterable[Path], base: Path) -> str:
+    """The names of files, with those of the folders up to `base`."""
+    return " ".join(str(path.relative_to(base)) if path.is_relative_to(base) else path.name for path in paths)

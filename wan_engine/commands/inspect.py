@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""`inspect`: what a checkpoint folder is, in lines a person reads."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from ..checkpoint.checkpoint import Checkpoint, open_checkpoint
+from ..checkpoint.sizes import Size, check_size
+from ..request import AUTO, STATED_OFFLOADS
+from ..runtime.memory_plan import automatic_dtype, first_that_fits, nearest_that_fits, plan_memory
+
+
+def describe(
+    folder: Path,
+    size: Size | None = None,
+    frames: int | None = None,
+    dtype: str | None = None,
+    offload: str | None = None,
+) -> str:
+    """Model, task, layout, sizes, parameters and memory plan, from headers alone; raises CheckpointError like loading
+    and UsageError for a size that the model cannot make.
+
+    The plan is for `size` (width, height), `frames`, `dtype` and `offload`, None for the model's default size and
+    length, float32 and none; when it does not fit this machine, the nearest settings that do follow.
+    """
+    checkpoint = open_checkpoint(folder)
+    checkpoint.verify()
+    vae = checkpoint.outline_vae()
+    if size is not None:
+        check_size(size, vae.stride[1] * checkpoint.config.patch_size[1])
+    plan = _memory_lines(checkpoint, size, frames, dtype or "float32", offload or "none")
+    return "\n".join(
+        f"{name + ':':<13}{value}" if name else value
+        for name, value in [
+            *_model_lines(checkpoint),
+            *_network_lines(checkpoint, vae.stride),
+            *_parameters(checkpoint),
+            ("", plan),
+        ]
+    )
+
+
+def _model_lines(checkpoint: Checkpoint) -> list[tuple[str, str]]:
+    model = checkpoint.model
+    low, high = model.guide
+    experts = "high-noise and low-noise expert" if len(checkpoint.experts) == 2 else "one dense transformer"
+    boundary = f", boundary {model.boundary:g}" if model.boundary is not None else ""
+    task = model.task
+    if checkpoint.channel_conditioned and not checkpoint.flf:
+        task = "first, or first and last, frame to video" + (", or text to video" if checkpoint.text_to_video else "")
+    return [
+        ("model", model.title),
+        ("task", task),
+        ("layout", f"{checkpoint.layout}, {experts}"),
+        ("sizes", ", ".join(f"{width}x{height}" for width, height in model.sizes)),
+        ("frames", f"{', '.join(map(str, model.frame_counts))} at {model.fps:g} fps"),
+        (
+            "defaults",
+            f"{model.steps} steps, {model.solver}, shift {model.shift:g}, guidance {low:g},{high:g}{boundary}",
+        ),
+    ]
+
+
+def _network_lines(checkpoint: Checkpoint, stride: tuple[int, int, int]) -> list[tuple[str, str]]:
+    config = checkpoint.config
+    transformer = (
+        f"dim {config.dim}, {config.num_heads} heads, {config.num_layers} layers, ffn {config.ffn_dim}, "
+        f"channels {config.in_dim} in, {config.out_dim} out"
+    )
+    vae = f"{config.out_dim} channels, stride {stride[0]}x{stride[1]}x{stride[2]}"
+    return [("transformer", transformer), ("autoencoder", vae), ("text", f"{config.text_dim} channels")]
+
+
+def _parameters(checkpoint: Checkpoint) -> list[tuple[str, str]]:
+    files = {f"expert {name}": file for name, file in checkpoint.experts.items()}
+    files |= {"text encoder": checkpoint.text_encoder, "autoencoder": checkpoint.vae}
+    if checkpoint.clip is not None:
+        files["image encoder"] = checkpoint.clip
+    told = [
+        f"{name} {_short(file.parameters)} ({_short(file.bytes)}B on disk, {file.stored_as}): "
+        f"{_inside(checkpoint.folder, Path(file.label))}"
+        for name, file in files.items()
+    ]
+    return [("parameters", told[0]), *(("", f"{'':<13}{line}") for line in told[1:])]
+
+
+def _inside(folder: Path, path: Path) -> Path:
+    return path.relative_to(folder) if path.is_relative_to(folder) else path
+
+
+def _memory_lines(checkpoint: Checkpoint, size: Size | None, frames: int | None, dtype: str, offload: str) -> str:
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    guided = any(guide != 1 for guide in checkpoint.model.guide)
+    plans = (
+        plan_memory(
+            checkpoint,
+            size=size or checkpoint.model.sizes[0],
+            frames=frames or checkpoint.model.frame_counts[0],
+            dtype=automatic_dtype(checkpoint) if dtype == AUTO else dtype,
+            offload=kept,
+            guided=guided,
+            device=device,
+        )
+        for kept in (STATED_OFFLOADS if offload == AUTO else (offload,))
+    )
+    plan = first_that_fits(plans)
+    if plan.fits:
+        return plan.text()
+    nearest = nearest_that_fits(checkpoint, plan, guided=guided)
+    told = "nothing smaller fits either" if nearest is None else f"nearest that fits:\n{nearest.text()}"
+    return f"{plan.text()}\n{told}"
+
+
+def _short(count: int) -> str:
+    for unit, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
+        if count >= size:
+            return f"{count / size:.2f} {unit}"
+    return str(count)

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""`python -m wan_engine measure`: the light of any clip, in one sentence, as JSON and as a page."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from ..errors import GenerationError, UsageError
+from ..light_curve import LightCurve
+
+
+def add_parser(commands: Any) -> None:
+    """Add `measure` to the engine's subcommands."""
+    parser = commands.add_parser(
+        "measure", help="tell how a clip's light behaves", description="Tell how a clip's light behaves."
+    )
+    parser.set_defaults(run=run)
+    parser.add_argument("clip", metavar="CLIP", help="a video file")
+    parser.add_argument("--expected", metavar="LIGHT.json", help="the light that the scene predicts")
+    parser.add_argument("--report", metavar="OUT.json", help="write the numbers")
+    parser.add_argument("--page", metavar="OUT.png", help="write a page to look at")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Measure a clip and print the verdict. Raises UsageError or GenerationError in words; the clip is only read."""
+    _check_outputs(options)
+    expected = None if options.expected is None else read_light(Path(options.expected))
+    from ..light.verdict import Verdict
+    from ..media.atomic_write import write_json
+    from ..media.video_reader import read_clip  # usage errors should not wait for torch
+    from ..reports.light_report import draw_page, light_facts
+    from ..runtime.run import Run
+
+    footage = read_clip(Path(options.clip))
+    for note in footage.notes:
+        print(f"Note: {note}", file=sys.stderr)
+    facts = light_facts(footage.frames, float(footage.fps), expected)
+    word = Verdict(**facts["verdict"])
+    print(f"{options.clip}: {word}. {word.sentence}", flush=True)
+    report = {
+        "clip": {"path": options.clip, "frames": len(footage.frames), "fps": str(footage.fps)},
+        "light": {
+            "expected": None if expected is None else dataclasses.asdict(expected),
+            **facts,
+        },
+    }
+    if options.report is not None:
+        write_json(Path(options.report), report)
+    if options.page is not None:
+        drawing = Run()
+        draw_page(report, footage.frames, expected, None, Path(options.page), drawing)
+        if drawing.notes:
+            raise GenerationError(drawing.notes[0])
+    return 0
+
+
+def _check_outputs(options: argparse.Namespace) -> None:
+    """What is written must not take the place of what is read. Raises UsageError."""
+    given = {"CLIP": options.clip, "--expected": options.expected, "--report": options.report, "--page": options.page}
+    taken: dict[Path, str] = {}
+    for name, path in given.items():
+        if path is None:
+            continue
+        place = Path(path).resolve()
+        if place in taken:
+            raise UsageError(f"{name} is the same file as {taken[place]}: {path}. Give it another name.")
+        taken[place] = name
+    if options.page is not None and Path(options.page).suffix.lower() != ".png":
+        raise UsageError(f"--page is {options.page!r}, but the page is a PNG picture; end its name in .png.")
+
+
+def read_light(path: Path) -> LightCurve:
+    """The expected light in a JSON file; raises UsageError that names what is wrong with it."""
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror or error}.") from error
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"{path} is no light curve: it does not hold JSON.") from error
+    return LightCurve.from_json(data)

@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The light of a finished clip mended, as another clip: corrected from the frames that the model made.
+
+`python -m wan_engine.commands.repair` takes a JSON object on stdin: {"source": the job folder of the
+clip, "job": the folder for the new one, "correct": some of "deflicker" and "color"}. Nothing in `source` is written.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import UsageError
+from ..finishing.finish import corrected, deliver, enlarged
+from ..finishing.interpolation import retime
+from ..light.measure import measure
+from ..media.atomic_write import write_json
+from ..media.frames import read_frames
+from ..media.pictures import read_picture
+from ..reports.light_report import draw_page, light_facts
+from ..request import REPAIRS, GenerationRequest
+from ..runtime.run import Run
+from .task_io import answer, read_json
+
+
+def repair(task: dict[str, Any]) -> str:
+    """Writes the corrected clip with its report.json and report.png; returns its path.
+
+    Raises UsageError when what it needs of `source` is gone or its outputs lie elsewhere, GenerationError when the
+    clip cannot be written.
+    """
+    source, job = Path(task["source"]), Path(task["job"])
+    if source.resolve() == job.resolve():
+        raise UsageError("The mended clip needs a folder of its own; give another job.")
+    if not set(task["correct"]) <= set(REPAIRS):
+        raise UsageError(f"correct is {task['correct']}, but must be any of {', '.join(REPAIRS)}.")
+    request = GenerationRequest.from_json(read_json(source / "request.json"))
+    request.check_outputs_inside()
+    report = read_json(source / "report.json")
+    raw = read_frames(source / (request.frames_out or "raw"))
+    first, last = (_picture(source, name) for name in (request.image, request.last_image))
+    mended = corrected(raw, task["correct"], first, request.light)
+    # What a model had redrawn of the clip is not drawn again.
+    facts, delivered = deliver(enlarged(mended, request, source), raw.shape[:3], request, report["fps"], job)
+    fps = request.clip_fps or report["fps"]
+    run = Run()
+    light = {"expected": (report.get("light") or {}).get("expected")}
+    with run.sparing("The light could not be measured"):
+        pictures = _mean_rgb(first), _mean_rgb(last)
+        before = measure(retime(raw, len(delivered)), fps, request.light, pictures)
+        light |= light_facts(delivered, fps, request.light, pictures, before)
+    report |= {
+        "clip": facts,
+        "repaired": {"from": str(source), "correct": list(task["correct"])},
+        "light": light,
+        "warnings": run.notes,
+    }
+    if "verdict" in light:
+        sun = None if request.sun is None else [asdict(place) for place in request.sun]
+        draw_page(report, delivered, request.light, sun, job / "report.png", run)
+    with run.sparing("The report could not be written"):
+        write_json(job / "report.json", report)
+    return str(job / facts["path"])
+
+
+def _picture(job: Path, name: str | None) -> np.ndarray | None:
+    """The picture that the clip was made from, uint8 [h, w, 3], where it is still there."""
+    path = None if name is None else job / name
+    return np.asarray(read_picture(path)) if path is not None and path.is_file() else None
+
+
+def _mean_rgb(picture: np.ndarray | None) -> list[float] | None:
+    return None if picture is None else (picture.mean((0, 1)) / 255).tolist()
+
+
+if __name__ == "__main__":
+    sys.exit(answer(repair))

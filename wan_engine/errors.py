@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The errors that a user is told, by exit status. Standard library only."""
+
+from __future__ import annotations
+
+
+class WanError(Exception):
+    """Base of every error that is told to the user; the text says what to do."""
+
+    exit_status = 5
+
+
+class UsageError(WanError):
+    """The request itself cannot be met: a bad size, a bad option, a missing picture."""
+
+    exit_status = 2
+
+
+class CheckpointError(WanError):
+    """The checkpoint folder is missing something, damaged or unknown."""
+
+    exit_status = 4
+
+
+class GenerationError(WanError):
+    """The generation started and could not be finished."""
+
+    exit_status = 5
+
+
+class Cancelled(WanError):
+    """The user stopped the generation."""
+
+    exit_status = 130

@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From the model's frames to the clip: light repaired, enlarged, redrawn, fitted to the shot's frames, written.
+
+Nothing here changes the frames that the model made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from torch import Tensor
+
+from ..errors import UsageError
+from ..inputs.plan import Plan
+from ..light_curve import LightCurve
+from ..media.video_writer import check_codec, exact_rate, place, write_clip
+from ..request import GenerationRequest
+from ..runtime.run import Run
+from .interpolation import retimed
+from .learned_interpolation import InterpolationModel
+from .light_repair import deflicker, match_color
+from .upscale import FACTORS, upscale, upscaled
+
+Redraw = Callable[[np.ndarray], np.ndarray]
+
+
+def check_finish(request: GenerationRequest, folder: Path) -> None:
+    """Notice before the work, not after it, what cannot be done. Raises UsageError, and CheckpointError for a learned
+    model that cannot be used.
+    """
+    check_codec(request.codec)
+    if request.upscale_model is not None and not (folder / request.upscale_model).is_file():
+        raise UsageError(f"The upscaling model {folder / request.upscale_model} does not exist; check the path.")
+    if request.upscale and request.upscale_model is not None:
+        upscaled((), request.upscale, folder / request.upscale_model)
+    if request.interpolation_model is not None:
+        InterpolationModel(folder / request.interpolation_model)
+    if request.refine and request.upscale not in FACTORS:
+        raise UsageError("Refining redraws an enlarged clip; give --upscale too, or leave out --refine.")
+
+
+def finish(
+    request: GenerationRequest, plan: Plan, frames: np.ndarray, folder: Path, redraw: Redraw | None, run: Run
+) -> tuple[dict[str, Any], np.ndarray]:
+    """Write the clip; returns the report's facts about it, and its frames as delivered, at the size of `frames`.
+
+    `frames` is uint8 [T, H, W, 3] as decoded, `redraw` the refining pass over the clip enlarged twice, None without
+    one. A factor of 4 enlarges the redrawn clip once more.
+    """
+    mended = frames
+    with run.sparing("The light could not be repaired"):
+        mended = corrected(frames, request.correct, _as_pixels(plan.first), request.light)
+    if redraw is None:
+        clip = enlarged(mended, request, folder)
+    else:
+        model = _model(request, folder)
+        clip = redraw(upscale(mended, 2, model))
+        clip = upscaled(clip, 2, model) if request.upscale == 4 else clip
+    return deliver(clip, frames.shape[:3], request, plan.fps, folder)
+
+
+def corrected(
+    frames: np.ndarray, repairs: Collection[str], first: np.ndarray | None, expected: LightCurve | None
+) -> np.ndarray:
+    """The frames, uint8 [T, H, W, 3], with these repairs of their light; `first` is the picture they were made from."""
+    if "deflicker" in repairs:
+        frames = deflicker(frames, expected)
+    if "color" in repairs:
+        frames = match_color(frames, first, expected)
+    return frames
+
+
+def enlarged(frames: np.ndarray, request: GenerationRequest, folder: Path) -> Iterable[np.ndarray]:
+    """As large as the clip was asked for."""
+    return upscaled(frames, request.upscale, _model(request, folder)) if request.upscale else frames
+
+
+def deliver(
+    clip: Iterable[np.ndarray], shape: tuple[int, ...], request: GenerationRequest, fps: float, folder: Path
+) -> tuple[dict[str, Any], np.ndarray]:
+    """Fit a clip to the shot's frames and write it; the report's facts and the frames as delivered, as `finish` gives
+    them. `shape` (T, H, W) is that of the clip before it was enlarged, `fps` the rate of its frames.
+    """
+    count, height, width = shape
+    between = None if request.interpolation_model is None else InterpolationModel(folder / request.interpolation_model)
+    seen: list[np.ndarray] = []
+
+    def watched() -> Iterator[np.ndarray]:
+        for frame in retimed(clip, count, request.clip_frames or count, between):
+            small = frame.shape[:2] == (height, width)
+            seen.append(frame if small else cv2.resize(frame, (width, height), interpolation=cv2.INTER_AREA))
+            yield frame
+
+    out = place(Path(request.out), request.codec)
+    written = write_clip(watched(), exact_rate(request.clip_fps or fps), folder / out, request.codec)
+    facts = {
+        "path": out.as_posix(),
+        "frames": written.frames,
+        "fps": str(written.fps),
+        "size": list(written.size),
+        "codec": written.codec,
+    }
+    return facts, np.stack(seen)
+
+
+def _model(request: GenerationRequest, folder: Path) -> Path | None:
+    return None if request.upscale_model is None else folder / request.upscale_model
+
+
+def _as_pixels(picture: Tensor | None) -> np.ndarray | None:
+    """[3, H, W] in -1..1 to uint8 [H, W, 3]."""
+    if picture is None:
+        return None
+    return ((picture.clamp(-1, 1) + 1) * 127.5).round().byte().permute(1, 2, 0).numpy()

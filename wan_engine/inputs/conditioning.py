@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a sampling is conditioned on: encoded prompts, pictures as latents, and pictures as CLIP features."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ..runtime.model_pool import Networks, no_numbers
+from ..runtime.run import Run
+from .plan import Plan
+from .prompt_cache import PromptCache, prompt_key
+from .prompt_tokens import PromptTokenizer, fitted
+
+_SHOWN = 120  # letters of what was cut off
+
+
+@dataclass(frozen=True)
+class Conditioning:
+    """How the pictures enter the loop.
+
+    `channels` [1, 4 + z, t, h, w] (mask and condition) is stacked under the noisy latents. `held` [z, 1, h, w] is the
+    first latent frame that is put back after every step while its tokens are told timestep 0. `clip` [1, n, c] are
+    image features for the cross attention. All None: text alone.
+    """
+
+    channels: Tensor | None = None
+    held: Tensor | None = None
+    clip: Tensor | None = None
+
+    def model_input(self, x: Tensor) -> Tensor:
+        """[z, t, h, w] to the transformer's [1, in_dim, t, h, w]."""
+        return x[None] if self.channels is None else torch.cat([x[None], self.channels], 1)
+
+    def impose(self, x: Tensor) -> Tensor:
+        return x if self.held is None else torch.cat([self.held, x[:, 1:]], 1)
+
+    def timestep(self, t: Tensor, x: Tensor) -> Tensor:
+        """[1], or [1, tokens] with 0 for the tokens of the held frame (patches of 2x2 in t, h, w order)."""
+        t = t.float().to(x.device)
+        if self.held is None:
+            return t[None]
+        frame = x.shape[2] // 2 * (x.shape[3] // 2)
+        times = t.repeat(x.shape[1] * frame)
+        times[:frame] = 0
+        return times[None]
+
+
+def encode_texts(plan: Plan, networks: Networks, run: Run, cache: PromptCache | None = None) -> list[Tensor]:
+    """[L, text_dim] rows of the prompt, and of the negative prompt when any step is guided.
+
+    What the cache holds is not encoded again; the text encoder is opened only when something is missing.
+    """
+    needed = plan.guide if plan.boundary is not None else plan.guide[:1]
+    tokenizer = PromptTokenizer(networks.checkpoint.open_tokenizer(), networks.checkpoint.config.text_len)
+    prompts = [_readable(plan, tokenizer, run)]
+    if any(g != 1 for g in needed):
+        prompts.append(plan.negative)
+        _tell_cut("negative prompt", plan.negative, tokenizer, run)
+    if cache is None:
+        return _encode_prompts(prompts, tokenizer, networks, run)
+    keys = {prompt: prompt_key(networks.checkpoint, prompt, networks.options.dtype) for prompt in prompts}
+    found = {prompt: cache.get(key) for prompt, key in keys.items()}
+    missing = [prompt for prompt, rows in found.items() if rows is None]
+    for prompt, rows in zip(
+        missing, _encode_prompts(missing, tokenizer, networks, run) if missing else [], strict=True
+    ):
+        found[prompt] = rows
+        try:
+            cache.put(keys[prompt], rows)
+        except OSError as error:  # the clip does not depend on it
+            run.note(f"The encoded prompt could not be kept ({error.strerror or error}).")
+    run.facts["prompts_from_cache"] = len(prompts) - len(missing)
+    return [rows.to(networks.device) for prompt in prompts if (rows := found[prompt]) is not None]
+
+
+def _readable(plan: Plan, tokenizer: PromptTokenizer, run: Run) -> str:
+    """The prompt without the sentences that keep the model from reading it whole, where these are known; what is left
+    out is told."""
+    prompt = plan.prompt
+    if plan.prompt_parts:
+        prompt, gone = fitted(plan.prompt_parts, lambda text: tokenizer.count(text) <= tokenizer.length)
+        if gone:
+            count = tokenizer.count(plan.prompt)
+            run.note(
+                f"The prompt has {count} tokens and the model reads {tokenizer.length}; left out: {' '.join(gone)}"
+            )
+        if prompt != plan.prompt:
+            run.facts["prompt_read"] = prompt
+    _tell_cut("prompt", prompt, tokenizer, run)
+    return prompt
+
+
+def _tell_cut(name: str, prompt: str, tokenizer: PromptTokenizer, run: Run) -> None:
+    lost = tokenizer.beyond(prompt)
+    if lost:
+        count, length = tokenizer.count(prompt), tokenizer.length
+        shown = textwrap.shorten(lost, _SHOWN, placeholder=" …") if " " in lost else lost[:_SHOWN]
+        run.note(f'The {name} has {count} tokens and the model reads {length}; cut off from here on: "{shown}"')
+
+
+def _encode_prompts(prompts: Sequence[str], tokenizer: PromptTokenizer, networks: Networks, run: Run) -> list[Tensor]:
+    ids = [tokenizer(prompt) for prompt in prompts]
+    if networks.options.offload != "none":
+        rows = networks.stream_text(ids, run.check_cancel)
+    else:
+        encoder = networks.text_encoder()
+        with run.watching(encoder):
+            rows = [encoder(torch.tensor([tokens], device=networks.device))[0].float() for tokens in ids]
+        networks.release()
+    if not all(torch.isfinite(row).all() for row in rows):
+        raise no_numbers("The text encoder", networks.checkpoint.text_encoder, networks.options.dtype)
+    return rows
+
+
+def condition(plan: Plan, networks: Networks, run: Run) -> Conditioning:
+    """The pictures in the form the transformer was trained to read them."""
+    if plan.first is None and not networks.checkpoint.channel_conditioned:
+        return Conditioning()
+    clip = _clip_features(plan, networks, run)
+    if not networks.checkpoint.channel_conditioned:
+        assert plan.first is not None
+        return Conditioning(held=_encode_frames([plan.first[:, None]], networks, run))
+    return Conditioning(channels=_channels(plan, networks, run), clip=clip)
+
+
+def _channels(plan: Plan, networks: Networks, run: Run) -> Tensor:
+    """Mask and condition video: the pictures in their places, mid grey between them, as latents."""
+    shape = plan.latent_shape
+    if plan.first is None:  # trained with mask and condition left empty for text alone
+        return torch.zeros(1, 4 + shape[0], *shape[1:], device=networks.device)
+    mask = torch.zeros(plan.frames)
+    mask[0] = 1
+    if plan.last is not None:
+        mask[-1] = 1
+    # A latent frame stands for four pixel frames, the first one for a single frame that is counted four times.
+    mask = torch.cat([mask[:1].repeat(4), mask[1:]]).reshape(shape[1], 4).T
+    mask = mask[:, :, None, None].expand(4, *shape[1:])
+    return torch.cat([mask.to(networks.device), _encode_frames(_between(plan), networks, run)])[None]
+
+
+def _between(plan: Plan) -> Iterator[Tensor]:
+    """The condition video frame by frame, [3, 1, H, W]: memory does not grow with the clip."""
+    assert plan.first is not None
+    grey = torch.zeros(3, 1, plan.size[1], plan.size[0])
+    yield plan.first[:, None]
+    for _ in range(plan.frames - (1 if plan.last is None else 2)):
+        yield grey
+    if plan.last is not None:
+        yield plan.last[:, None]
+
+
+def _encode_frames(frames: Iterable[Tensor], networks: Networks, run: Run) -> Tensor:
+    """Portions [3, n, H, W] of a video, in -1..1, 4k+1 frames in all, to normalised latents [z, t, h, w]."""
+    vae = networks.vae()
+    with run.watching(vae):
+        portions = (portion[None].to(networks.device) for portion in frames)
+        latents = torch.cat(list(vae.encode_stream(portions)), dim=2)[0]
+    networks.release()
+    if not torch.isfinite(latents).all():
+        raise no_numbers("Encoding the pictures", networks.checkpoint.vae)
+    return latents
+
+
+def _clip_features(plan: Plan, networks: Networks, run: Run) -> Tensor | None:
+    """[1, n, c]: the features of the first picture, and those of the last one behind them where the model has both."""
+    if not plan.clip_pictures:
+        return None
+    clip = networks.clip()
+    pixels = torch.stack([clip.prepare(picture) for picture in plan.clip_pictures]).to(networks.device)
+    with run.watching(clip):
+        features = clip(pixels).flatten(0, 1)[None]
+    if not torch.isfinite(features).all():
+        assert networks.checkpoint.clip is not None
+        raise no_numbers("The image encoder", networks.checkpoint.clip)
+    return features

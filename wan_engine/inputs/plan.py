@@ -1,0 +1,267 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A request together with a checkpoint's defaults: every open choice settled, or a UsageError that says why not."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from ..checkpoint.checkpoint import Checkpoint
+from ..checkpoint.models import Model
+from ..checkpoint.sizes import SAME_AREA, Size, check_size, size_for_cover, size_for_picture
+from ..errors import UsageError
+from ..media.pictures import read_picture
+from ..request import GenerationRequest, PromptPart, check_frames
+from . import images
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What will be made. `size` is (width, height), `latent_shape` [z, t, h, w].
+
+    `first` and `last` are the pictures, [3, H, W] in -1..1 at that size, ready for the autoencoder. `clip_pictures`
+    are those that the CLIP encoder looks at, [3, H, W] in -1..1 at sizes of their own, () where the model has none.
+    """
+
+    prompt: str
+    negative: str
+    size: Size
+    frames: int
+    latent_shape: tuple[int, int, int, int]
+    fps: float
+    steps: int
+    shift: float
+    guide: tuple[float, float]
+    boundary: float | None
+    solver: str
+    seed: int
+    first: Tensor | None
+    last: Tensor | None
+    warnings: tuple[str, ...]
+    clip_pictures: tuple[Tensor, ...] = ()
+    prompt_parts: tuple[PromptPart, ...] = ()
+
+    def expert(self, timestep: float) -> str:
+        """high from the boundary up, low below it, dense when there is but one."""
+        if self.boundary is None:
+            return "dense"
+        return "high" if timestep >= self.boundary * 1000 else "low"
+
+    def guidance(self, expert: str) -> float:
+        return self.guide[expert == "high"]
+
+
+@dataclass(frozen=True)
+class _Pictures:
+    """The clip's size and the pictures in it; `area` is the size that the shift goes by, `notes` tell what was done."""
+
+    size: Size
+    area: Size
+    first: Tensor | None = None
+    last: Tensor | None = None
+    clip: tuple[Tensor, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def make_plan(request: GenerationRequest, checkpoint: Checkpoint, stride: tuple[int, int, int], folder: Path) -> Plan:
+    """Settle size, pictures and sampling. `stride` is the VAE's (t, h, w); pictures are read from `folder`.
+
+    What the request states goes before its preset, that before the model's defaults.
+    """
+    request = request.with_preset()
+    model = checkpoint.model
+    frames = _either(request.frames, model.frame_counts[0])
+    check_frames(frames)
+    pictures = _pictures(request, checkpoint, stride, folder)
+    if pictures.last is not None and frames < 5:
+        raise UsageError("A first and a last picture need at least 5 frames; ask for 5 or more.")
+    two_experts = len(checkpoint.experts) == 2
+    return Plan(
+        prompt=request.prompt,
+        negative=_either(request.negative, model.negative),
+        size=pictures.size,
+        frames=frames,
+        latent_shape=(
+            checkpoint.config.out_dim,
+            (frames - 1) // stride[0] + 1,
+            pictures.size[1] // stride[1],
+            pictures.size[0] // stride[2],
+        ),
+        fps=_either(request.fps, model.fps),
+        steps=_either(request.steps, model.steps),
+        shift=_either(request.shift, model.shift_for(pictures.area)),
+        guide=_either(request.guide, model.guide),
+        boundary=_either(request.boundary, model.boundary) if two_experts else None,
+        solver=_either(request.solver, model.solver),
+        seed=request.seed,
+        first=pictures.first,
+        last=pictures.last,
+        clip_pictures=pictures.clip,
+        prompt_parts=request.prompt_parts,
+        warnings=(*_warnings(request, checkpoint, pictures, frames), *pictures.notes),
+    )
+
+
+def _either(asked, default):
+    return default if asked is None else asked
+
+
+def _pictures(
+    request: GenerationRequest, checkpoint: Checkpoint, stride: tuple[int, int, int], folder: Path
+) -> _Pictures:
+    """The output size and the prepared pictures, by the way this checkpoint is conditioned."""
+    model, config = checkpoint.model, checkpoint.config
+    multiple = stride[1] * config.patch_size[1]
+    asked = request.size or model.sizes[0]
+    if config.flf and (request.image is None or request.last_image is None):
+        raise UsageError(f"{model.title} goes from one picture to another; give --image and --last-image.")
+    if request.image is None:
+        if not checkpoint.text_to_video:
+            raise UsageError(f"{model.title} starts from a picture; give one with --image.")
+        check_size(asked, multiple)
+        return _Pictures(asked, asked)
+    if request.exact_size:
+        check_size(asked, multiple)
+    read_notes: list[str] = []
+    if not checkpoint.channel_conditioned:
+        _check_picture_is_possible(request, checkpoint, stride)
+        picture = read_picture(folder / request.image, read_notes)
+        size = asked if request.exact_size else size_for_cover(picture.size, asked[0] * asked[1], multiple)
+        return _Pictures(
+            size,
+            _trained_area(request, model, asked),
+            images.covered(picture, size),
+            notes=(*read_notes, *_cover_notes(picture.size, size)),
+        )
+    picture = read_picture(folder / request.image, read_notes)
+    area = _trained_area(request, model, request.size or model.area or asked)
+    size = (
+        asked
+        if request.exact_size
+        else _trained_size(picture.size, area, checkpoint.trained_sizes)
+        or size_for_picture(picture.size, area[0] * area[1], stride[1])
+    )
+    first, last, notes = images.as_tensor(picture), None, _stretch_notes(picture.size, size)
+    if request.last_image is not None:
+        last_picture = read_picture(folder / request.last_image, read_notes)
+        last, more = _last_picture(last_picture, picture.size, checkpoint)
+        notes += more
+    looked_at = () if config.clip_dim is None else (first, last) if config.flf and last is not None else (first,)
+    return _Pictures(
+        size,
+        area,
+        images.stretched(first, size),
+        None if last is None else images.stretched(last, size),
+        looked_at,
+        (*read_notes, *notes),
+    )
+
+
+def _check_picture_is_possible(
+    request: GenerationRequest, checkpoint: Checkpoint, stride: tuple[int, int, int]
+) -> None:
+    """Without condition channels a picture is held by replacing latents, which only the 16-fold VAE's models learnt."""
+    title = checkpoint.model.title
+    if stride[1] != 16:
+        raise UsageError(
+            f"{title} makes video from text only; leave out the picture or use an image-to-video checkpoint."
+        )
+    if request.last_image is not None:
+        raise UsageError(f"{title} cannot hold a last picture; leave it out or use an I2V-A14B checkpoint.")
+
+
+def _trained_size(picture: Size, asked: Size, trained: tuple[Size, ...]) -> Size | None:
+    """The trained size of exactly the picture's aspect ratio and the asked area.
+
+    The published rounding can land below a size that fits exactly (832x480 becomes 832x464).
+    """
+    for width, height in trained:
+        if width * height == asked[0] * asked[1] and width * picture[1] == height * picture[0]:
+            return width, height
+    return None
+
+
+def _trained_area(request: GenerationRequest, model: Model, asked: Size) -> Size:
+    """The size whose area the clip stands for. An exact one on the grid differs a little from the area that it was
+    chosen for, which must not change the shift: it counts as the nearest trained one.
+    """
+    if not request.exact_size:
+        return asked
+
+    def change(size: Size) -> float:
+        return abs(math.log(size[0] * size[1] / (asked[0] * asked[1])))
+
+    nearest = min(model.sizes, key=change)
+    return nearest if change(nearest) <= SAME_AREA else asked
+
+
+def _last_picture(last: Image.Image, first: Size, checkpoint: Checkpoint) -> tuple[Tensor, tuple[str, ...]]:
+    """The last picture in the first one's shape, and what to tell about it."""
+    notes: tuple[str, ...] = ()
+    if checkpoint.config.clip_dim is not None and not checkpoint.config.flf:
+        notes = (f"{checkpoint.model.title} was trained with a first picture only; it may miss the last one.",)
+    if last.size == first:
+        return images.as_tensor(last), notes
+    if not checkpoint.config.flf:
+        return images.as_tensor(images.cropped_to_aspect(last, first)), notes
+    told = (
+        f"The last picture is {_sides(last.size)}, the first {_sides(first)}; as in the original it is cut or "
+        "bordered with grey instead of scaled. Give both in one size."
+    )
+    return images.cut_like_original(images.as_tensor(last), first), (*notes, told)
+
+
+def _cover_notes(picture: Size, size: Size) -> tuple[str, ...]:
+    scaled = images.covering(picture, size)
+    if scaled == size:
+        return ()
+    return (
+        f"The picture of {_sides(picture)} is scaled to {_sides(scaled)}, of which the middle {_sides(size)} is used.",
+    )
+
+
+def _stretch_notes(picture: Size, size: Size) -> tuple[str, ...]:
+    change = abs(size[0] * picture[1] / (size[1] * picture[0]) - 1)
+    if change < 0.005:
+        return ()
+    return (
+        f"The picture of {_sides(picture)} is stretched to {_sides(size)}, which changes its shape by {change:.1%}.",
+    )
+
+
+def _warnings(request: GenerationRequest, checkpoint: Checkpoint, pictures: _Pictures, frames: int) -> list[str]:
+    model = checkpoint.model
+    found = []
+    if frames not in model.frame_counts:
+        counts = ", ".join(map(str, model.frame_counts))
+        found.append(f"{model.title} was made for {counts} frames; {frames} may look worse.")
+    if not _size_is_trained(checkpoint, pictures):
+        sizes = ", ".join(map(_sides, model.sizes))
+        found.append(f"{model.title} was made for {sizes}; {_sides(pictures.size)} may look worse.")
+    if request.boundary is not None and len(checkpoint.experts) == 1:
+        found.append(f"{model.title} has a single expert; the boundary has no effect.")
+    if request.preset == "lightning" and not request.loras:
+        found.append("Four steps are enough for distilled weights only; give their LoRA unless the checkpoint has it.")
+    return found
+
+
+def _size_is_trained(checkpoint: Checkpoint, pictures: _Pictures) -> bool:
+    """Published image models take any shape of a trained area; checkpoints of our own only the sizes they list."""
+    sizes = checkpoint.model.sizes
+    if pictures.first is None or checkpoint.trained_sizes:
+        return pictures.size in sizes
+    return pictures.area[0] * pictures.area[1] in {width * height for width, height in sizes}
+
+
+def _sides(size: Size) -> str:
+    return f"{size[0]}x{size[1]}"
+
+
+def noise(seed: int, shape: tuple[int, ...]) -> Tensor:
+    """Standard normal float32 from a CPU generator: one seed is one clip on every machine."""
+    return torch.randn(shape, generator=torch.Generator("cpu").manual_seed(seed), dtype=torch.float32)

@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Light that goes to and fro: flicker, which is fast, and pulsing, which is slow."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..light_curve import LightCurve
+from .curves import expected_luminance, find_steps, slow_part
+from .jumps import DARK, SMALLEST_JUMP
+
+# Flicker is seen from about 1 % at its most visible rates (some 10 Hz); the bend of a fast slow change looks like this
+# much of it.
+_FLICKER, _FLICKER_OF_SLOW = 0.008, 0.05
+_FLICKER_OF_QUICK = 0.4  # of a quick change that is foretold: curves are drawn with corners, and met by a frame or so
+_FLICKER_SMOOTHING = 4.0  # frames; what repeats within some 8 frames counts as flicker
+_SWING = 0.03  # of slow light to one side and then to the other: clean clips make one or two of that size
+
+
+@dataclass(frozen=True)
+class Unrest:
+    """`flicker`: root mean square, relative, of the course of light around its slow part, or, where that is less, of
+    its distance from the expected course around its own; `allowed`: what a slow change of this size may look like.
+    `slow_change`: how much darker the darkest of the slow part is than its brightest, 0..1. `swings`: how often the
+    slow part, beside what is expected, turned after a swing of at least 3 %; `swing`: their mean size."""
+
+    flicker: float
+    allowed: float
+    slow_change: float
+    swings: int
+    swing: float
+
+
+def unrest_of(
+    relative: np.ndarray, plain: np.ndarray, foretold: np.ndarray | None, cuts: Sequence[int], jumps: bool
+) -> Unrest:
+    """From the relative changes [T-1] of a clip along the motion, those of its frames' means (`plain`) and those of its
+    curve; with `jumps` steps are taken out.
+
+    A quick change that the curve foretells is no flicker, and a slow one that it foretells excuses none; light that
+    does not follow a curve which swings leaves the curve, but does not pulse. Nor does light whose frames' means keep
+    to a curve that knows what crosses the picture.
+    """
+    own = _read(relative, cuts, jumps)
+    if foretold is None:
+        return own
+    beside, told = _read(relative - foretold, cuts, jumps), _read(foretold, cuts, False)
+    allowed = flicker_bound(min(own.slow_change, beside.slow_change)) + _FLICKER_OF_QUICK * told.flicker
+    seen = [beside, _read(plain - foretold, cuts, jumps), *([own] if told.swings else [])]
+    swinging = min(seen, key=lambda reading: reading.swings)
+    return Unrest(min(own.flicker, beside.flicker), allowed, own.slow_change, swinging.swings, swinging.swing)
+
+
+def foretold_changes(expected: LightCurve, means: np.ndarray, cuts: Sequence[int]) -> np.ndarray:
+    """The relative changes [T-1] of light that goes by the curve, at the level of the clip's means [T]; 0 at a cut."""
+    curve = expected_luminance(expected, len(means)) * (1.0 if expected.source == "render" else means[0])
+    return plain_changes(curve, cuts)
+
+
+def plain_changes(light: np.ndarray, cuts: Sequence[int]) -> np.ndarray:
+    """The relative changes [T-1] of a course of luminance [T]; 0 at a cut."""
+    changes = np.diff(light) / np.maximum((light[1:] + light[:-1]) / 2, DARK)
+    changes[[cut - 1 for cut in cuts]] = 0
+    return changes
+
+
+def flicker_bound(slow_change: float) -> float:
+    """The flicker that a clip may have whose light changes slowly by this much."""
+    return _FLICKER + _FLICKER_OF_SLOW * slow_change**2
+
+
+def _read(relative: np.ndarray, cuts: Sequence[int], jumps: bool) -> Unrest:
+    course = np.concatenate([[0.0], np.cumsum(_without_steps(relative) if jumps else relative)])
+    calm = slow_part(course, cuts, _FLICKER_SMOOTHING)
+    fast = course - calm
+    if len(fast) > 8:
+        fast = fast[2:-2]  # the regression leans at the ends
+    flicker, slow = float(np.sqrt(np.mean(fast**2))), 1 - float(np.exp(-np.ptp(slow_part(course, cuts))))
+    swings = _swings(calm)
+    return Unrest(flicker, flicker_bound(slow), slow, len(swings), float(np.mean(swings)) if swings else 0.0)
+
+
+def _without_steps(relative: np.ndarray) -> np.ndarray:
+    """The changes [T-1] with their abrupt steps taken out; what changes slowly beneath them stays."""
+    calm = np.array(relative, np.float64)
+    for step in find_steps(calm, SMALLEST_JUMP):
+        calm[step.frame - 1 : step.frame - 1 + step.width] -= step.size / step.width
+    return calm
+
+
+def _swings(course: np.ndarray) -> list[float]:
+    """Sizes of the course's way between turns, each of at least 3 % and followed by one of 3 % back."""
+    swings: list[float] = []
+    turn = farthest = float(course[0])
+    way = 0
+    for value in map(float, course):
+        if way * (value - farthest) >= 0:
+            farthest, way = value, way or int(np.sign(value - turn)) * (abs(value - turn) > _SWING)
+        elif abs(value - farthest) > _SWING:
+            swings.append(abs(farthest - turn))
+            turn, farthest, way = farthest, value, -way
+    return swings

@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One word about a clip's light, what it was told by, and the bounds it was held to."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from .color import mired
+from .jumps import Jump
+from .measure import LightMeasures
+
+# What may be, by reason and by what it is held against: relative, but `temperature` in mired. A render shows the very
+# picture: clips made of true frames stay within 1 % of their own curve. The scene's facts know nothing of what comes
+# into view, by which true frames depart from them by 7 % in the middle and more in a quarter of all shots.
+BOUNDS: Mapping[str, Mapping[str, float]] = MappingProxyType(
+    {
+        "pulses": {"clip": 2},  # swings of slow light to and fro: three are no single bump any more
+        "curve": {"render": 0.06, "brief": 0.10},
+        "slow change": {"clip": 0.10},  # over the clip, when nothing says that light should change
+        "color": {"render": 0.08, "pictures": 0.08},
+        "temperature": {"render": 50.0, "brief": 50.0, "clip": 50.0},  # about a quarter correction filter
+    }
+)
+_TEMPERATURE_OF_CHANGE = 0.25  # of a foretold change of colour: skies and surfaces take part in it by more or less
+_TEMPERATURE_OF_LIGHT = 130.0  # mired for light foretold to change e-fold, with no word of its colour: a sunset's
+_TOLD_BY = {"render": "the render", "brief": "the scene's facts foretell", "pictures": "the scene's picture"}
+_NEAR_END = 0.1  # share of the clip
+
+
+@dataclass(frozen=True)
+class Check:
+    """What one reason to drift was `measured` at, the `bound` it was held to, and what tells: the "clip" itself, a
+    "render", the "brief" or the scene's "pictures"."""
+
+    reason: str
+    against: str
+    measured: float
+    bound: float
+
+    @property
+    def fails(self) -> bool:
+        """Whether this alone makes the light drift."""
+        return self.measured > self.bound
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """`word`: "holds", "drifts" or "jumps"; `frame`: the frame of the largest jump, else None; `checks`: all that could
+    make it drift, in the order in which they are told."""
+
+    word: str
+    frame: int | None
+    sentence: str
+    checks: tuple[Check, ...] = ()
+
+    def __str__(self) -> str:
+        return self.word if self.frame is None else f"{self.word} at frame {self.frame}"
+
+
+def verdict(measures: LightMeasures) -> Verdict:
+    """One word about the light, and a sentence that says why.
+
+    Jumps that the scene means do not count, nor does a cut: it is told, and the light judged on each side. A slow
+    change counts only against the expected curve, or where none was given; then the scene is taken for steadily lit.
+    """
+    faults, found = [jump for jump in measures.jumps if not jump.meant], tuple(checks(measures))
+    if faults:
+        worst = max(faults, key=lambda jump: abs(jump.size))
+        sentence = _jump_sentence(worst, len(faults), measures.fps) + _cut_sentence(measures)
+        return Verdict("jumps", worst.frame, sentence, found)
+    failed = next((check for check in found if check.fails), None)
+    if failed is not None:
+        return Verdict("drifts", None, _drift_sentence(failed, measures) + _cut_sentence(measures), found)
+    if measures.frames == 1:
+        return Verdict("holds", None, "One frame: there is nothing to change.", found)
+    against = "as the scene predicts" if measures.expected is not None else "steadily"
+    return Verdict("holds", None, f"The light holds: it goes {against}." + _cut_sentence(measures), found)
+
+
+def checks(measures: LightMeasures) -> list[Check]:
+    """Every reason to drift that this clip can be asked for."""
+    source = measures.expected_source or "clip"
+    found = [Check("flicker", "clip", measures.flicker, measures.flicker_allowed)]
+    found.append(_check("pulses", "clip", measures.swings))
+    if measures.departure is not None:
+        found.append(_check("curve", source, abs(measures.departure.size)))
+    else:
+        found.append(_check("slow change", "clip", measures.slow_change))
+    if measures.color is not None:
+        found.append(_check("color", measures.color.source, measures.color.size))
+    if measures.color is None or measures.color.source != "render":
+        drift = abs(measures.temperature_drift_mired)
+        found.append(Check("temperature", source, drift, temperature_bound(measures, source)))
+    return found
+
+
+def temperature_bound(measures: LightMeasures, source: str) -> float:
+    """Mired by which the colour may depart: more where a change of it is foretold, or, by a curve that tells no colour,
+    a change of light."""
+    bound = BOUNDS["temperature"][source]
+    if measures.expected_temperature_k is not None:
+        told = [mired(kelvin) for kelvin in measures.expected_temperature_k]
+        return bound + _TEMPERATURE_OF_CHANGE * (max(told) - min(told))
+    foretold = [max(light, 1e-3) for light in measures.expected or (1.0,)]
+    return bound + _TEMPERATURE_OF_LIGHT * math.log(max(foretold) / min(foretold))
+
+
+def _check(reason: str, against: str, measured: float) -> Check:
+    return Check(reason, against, measured, BOUNDS[reason][against])
+
+
+def _drift_sentence(check: Check, measures: LightMeasures) -> str:
+    percent = f"{100 * check.measured:.0f} %"
+    if check.reason == "flicker":
+        return f"The light flickers by {100 * check.measured:.1f} % around its own slow course."
+    if check.reason == "pulses":
+        return f"The light pulses: it goes up and down by about {100 * measures.swing:.0f} %, again and again."
+    if check.reason == "curve" and measures.departure is not None:
+        way = "brighter" if measures.departure.size > 0 else "darker"
+        when = _when(measures.departure.frame, measures)
+        return f"The light leaves the scene's curve: it {when} {percent} {way} than {_TOLD_BY[check.against]}."
+    if check.reason == "slow change":
+        way = "brighter" if measures.light[-1] > measures.light[0] else "darker"
+        return f"The light slowly gets {way}, by {percent}, and nothing says that it should."
+    if check.reason == "color" and measures.color is not None:
+        when, off = _when(measures.color.frame, measures), _color_words(measures.color.change)
+        return f"The colour leaves the scene's: the clip {when} with {off} than {_TOLD_BY[check.against]}."
+    way = "warmer" if measures.temperature_drift_mired > 0 else "cooler"
+    foretold = "" if measures.expected_temperature_k is None else " than the scene foretells"
+    return f"The light gets {way} by {check.measured:.0f} mired{foretold}."
+
+
+def _when(frame: int, measures: LightMeasures) -> str:
+    """What the clip does there: "ends", "begins" or "goes, 1.20 s in,"."""
+    share = frame / max(1, measures.frames - 1)
+    if share >= 1 - _NEAR_END:
+        return "ends"
+    if share <= _NEAR_END:
+        return "begins"
+    place = f"{frame / measures.fps:.2f} s in" if measures.fps > 0 else f"at frame {frame}"
+    return f"goes, {place},"
+
+
+def _color_words(change: tuple[float, ...]) -> str:
+    """The channels that are off most: "12 % more red and 20 % less blue"."""
+    most = max(map(abs, change))
+    parts = [
+        f"{abs(100 * part):.0f} % {'more' if part > 0 else 'less'} {name}"
+        for name, part in zip(("red", "green", "blue"), change, strict=True)
+        if abs(part) >= most / 2
+    ]
+    return " and ".join(parts) if len(parts) < 3 else f"{parts[0]}, {parts[1]} and {parts[2]}"
+
+
+def _jump_sentence(jump: Jump, count: int, fps: float) -> str:
+    what = "flashes" if jump.kind == "flash" else "jumps"
+    way = "up" if jump.size > 0 else "down"
+    at = f"{jump.frame / fps:.2f} s into the clip" if fps > 0 else f"at frame {jump.frame} of the clip"
+    more = f" and at {count - 1} more place{'s' if count > 2 else ''}" if count > 1 else ""
+    size = abs(jump.size) if jump.size > 0 else min(1.0, -jump.size)  # a size is relative to the mean of both sides
+    return f"The light {what} {way} by {100 * size:.0f} % {at}{more}."
+
+
+def _cut_sentence(measures: LightMeasures) -> str:
+    if not measures.cuts:
+        return ""
+    where = ", ".join(str(cut) for cut in measures.cuts)
+    return f" The picture cuts at frame {where} of the clip; its light is judged on each side by itself."

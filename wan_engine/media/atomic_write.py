@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Files that appear complete or not at all, and the digest by which damage to them is told later."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import av
+import torch
+from safetensors import SafetensorError
+from torch import Tensor
+
+from ..errors import GenerationError
+
+# What reading a damaged safetensors file raises, wherever the damage is.
+BROKEN = (SafetensorError, OSError, ValueError, LookupError, TypeError, AttributeError, RuntimeError, MemoryError)
+
+
+def write_whole(path: Path, write: Callable[[Path], object]) -> None:
+    """Let `write` fill a temporary file beside `path`, then put it in place at once.
+
+    Raises GenerationError in words when the disk is full, the folder cannot be written, or something other than a file
+    (a folder, a device) has that name; nothing partial stays.
+    """
+    if not path.name or (path.exists() and not path.is_file()):
+        raise GenerationError(f"{path} is no file that can be written; choose another name.")
+    with _disk_errors_in_words(path):
+        unfinished = _beside(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            create_file(unfinished)
+            write(unfinished)
+            with unfinished.open("rb+") as file:
+                os.fsync(file.fileno())
+            unfinished.replace(path)
+        finally:
+            unfinished.unlink(missing_ok=True)
+
+
+def write_json(path: Path, data: Mapping[str, Any]) -> None:
+    """Write `data` for people to read too; errors as `write_whole`."""
+    try:
+        content = json.dumps(data, indent=1, ensure_ascii=False).encode("utf-8")
+    except UnicodeEncodeError:  # a path or a prompt that is no text, as command lines on Linux allow
+        content = json.dumps(data, indent=1).encode("ascii")
+    write_whole(path, lambda partial: partial.write_bytes(content))
+
+
+def write_whole_sequence(folder: Path, pattern: str, write: Callable[[Path], object]) -> None:
+    """Let `write` fill a temporary folder beside `folder`; then its files take the place of those in `folder` that
+    match `pattern`. Whatever else lies in `folder` stays. Raises GenerationError as `write_whole` does.
+    """
+    unfinished = _beside(folder)
+    with _disk_errors_in_words(folder):
+        try:
+            unfinished.mkdir(parents=True)
+            write(unfinished)
+            folder.mkdir(exist_ok=True)
+            for old in folder.glob(pattern):
+                old.unlink()
+            for new in unfinished.iterdir():
+                new.replace(folder / new.name)
+        finally:
+            shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def create_file(path: Path) -> None:
+    """An empty new file at `path`: what had that name, also a link to somewhere else, is gone. Raises OSError."""
+    path.unlink(missing_ok=True)
+    path.open("xb").close()
+
+
+def digest(facts: Mapping[str, str], tensors: Mapping[str, Tensor]) -> str:
+    """SHA-256, in hexadecimal, over what a file says and holds, whatever the order."""
+    total = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
+    for name, tensor in sorted(tensors.items()):
+        total.update(f"\0{name} {tensor.dtype} {tuple(tensor.shape)}\0".encode())
+        total.update(tensor.contiguous().flatten().view(torch.uint8).numpy())
+    return total.hexdigest()
+
+
+def _beside(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{os.getpid()}.partial")
+
+
+@contextmanager
+def _disk_errors_in_words(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, av.FFmpegError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise GenerationError(
+            f"{path} cannot be written ({reason}); free some disk space or choose another place."
+        ) from error

@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A finished clip looked at: its light measured, a verdict in a word, and the page about it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..finishing.interpolation import retime
+from ..inputs.plan import Plan
+from ..light.departure import Pictures
+from ..light.measure import LightMeasures, measure
+from ..light.verdict import verdict
+from ..light_curve import LightCurve
+from ..request import GenerationRequest
+from ..runtime.run import Run
+from ..sampling.light_guide import mean_rgb
+
+
+def light_facts(
+    frames: np.ndarray,
+    fps: float,
+    expected: LightCurve | None,
+    pictures: Pictures = (None, None),
+    before: LightMeasures | None = None,
+) -> dict[str, Any]:
+    """What a report says under "light" of a clip as delivered, uint8 [T, H, W, 3], made from `pictures` of which the
+    mean display RGB is given; `before` measures it, in as many frames, without its repair.
+    """
+    measures = measure(frames, fps, expected, pictures)
+    facts: dict[str, Any] = {"measured": measures.to_json(), "verdict": dataclasses.asdict(verdict(measures))}
+    if before is not None:
+        facts |= {"before": before.to_json(), "after": facts["measured"]}
+    return facts
+
+
+def draw_page(
+    report: Mapping[str, Any],
+    frames: np.ndarray,
+    expected: LightCurve | None,
+    sun: Sequence[Mapping[str, float]] | None,
+    path: Path,
+    run: Run,
+) -> None:
+    """The page about the light of a clip into the PNG `path`. One that cannot be drawn costs no clip: `run` is told."""
+    with run.sparing("There is no report picture"):
+        from .light_page import write_page
+
+        write_page(path, report, frames, expected, sun)
+
+
+def _measure(request: GenerationRequest, plan: Plan, raw: np.ndarray, delivered: np.ndarray, run: Run) -> None:
+    """The delivered clip's light into the report; beside it, where it was repaired, that of the frames as made."""
+    fps = request.clip_fps or plan.fps
+    ends = [None if picture is None else mean_rgb(picture).tolist() for picture in (plan.first, plan.last)]
+    pictures = ends[0], ends[1]
+    before = measure(retime(raw, len(delivered)), fps, request.light, pictures) if request.correct else None
+    light = run.facts.setdefault("light", {"expected": None})
+    light |= light_facts(delivered, fps, request.light, pictures, before) | {"correct": list(request.correct)}

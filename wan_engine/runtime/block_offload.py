@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A transformer whose blocks are in memory only while they run.
+
+Two slots: while a block computes, a thread reads the next one (after the last, the first, for the next pass). All
+else of the network stays. The results are those of the resident network, to the bit: the same tensors take the same
+way through the same operations.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+
+from ..networks.transformer import WanTransformer
+from ..networks.umt5 import Block, RMSNorm, T5Config, T5Encoder
+from ..weights.weight_file import Patch, WeightFile
+
+
+def stream_blocks(
+    file: WeightFile,
+    build: Callable[[], WanTransformer],
+    dtype: torch.dtype,
+    device: str | torch.device,
+    patch: Patch | None = None,
+) -> WanTransformer:
+    """The network with every weight but those of its blocks in memory; blocks come from `file` as they are run.
+
+    `patch` is applied to each tensor each time it is read. Raises CheckpointError when the file does not fit the
+    network; what goes wrong in reading a block is raised where the block would run.
+    """
+    network = file.outline(build)
+    slots = _Slots(file, dtype, device, patch)
+    outside = [name for name in file.shapes if not name.startswith("blocks.")]
+    network.load_state_dict({name: slots.load(name) for name in outside}, strict=False, assign=True)
+    for number, block in enumerate(network.blocks):
+        block.register_forward_pre_hook(partial(slots.enter, number))
+        block.register_forward_hook(partial(slots.leave, dict(block.named_parameters())), always_call=True)
+    return network.eval().requires_grad_(False)
+
+
+class _Slots:
+    """Reads blocks: the one that is wanted now, and the one after it in a thread."""
+
+    def __init__(self, file: WeightFile, dtype: torch.dtype, device: str | torch.device, patch: Patch | None) -> None:
+        self._file, self._dtype, self._device, self._patch = file, dtype, device, patch
+        self._names: dict[int, list[str]] = {}
+        for name in file.shapes:
+            if (found := re.match(r"blocks\.(\d+)\.", name)) is not None:
+                self._names.setdefault(int(found[1]), []).append(name)
+        self._next: _Reading | None = None
+
+    def load(self, name: str) -> Tensor:
+        """One tensor, patched, cast and moved."""
+        tensor = self._file.read(name)
+        if self._patch is not None:
+            tensor = self._patch(name, tensor)
+        return tensor.to(device=self._device, dtype=self._dtype)
+
+    def enter(self, number: int, block: nn.Module, _: object) -> None:
+        """Put block `number`'s weights in their places and begin to read those of the next."""
+        reading, self._next = self._next, None
+        if reading is None or reading.number != number:
+            if reading is not None:
+                reading.wait()  # a pass was broken off: its block is not wanted, and two must not read at once
+            reading = _Reading(number, partial(self._read, number))
+        block.load_state_dict(reading.result(), assign=True)
+        block.requires_grad_(False)
+        following = (number + 1) % len(self._names)
+        self._next = _Reading(following, partial(self._read, following))
+
+    def leave(self, empty: dict[str, nn.Parameter], block: nn.Module, _: object, __: object) -> None:
+        """Let go of the block's weights, also when it has failed."""
+        for name, parameter in empty.items():
+            owner, _, leaf = name.rpartition(".")
+            setattr(block.get_submodule(owner), leaf, parameter)
+
+    def _read(self, number: int) -> dict[str, Tensor]:
+        start = len(f"blocks.{number}.")
+        return {name[start:]: self.load(name) for name in self._names[number]}
+
+
+class _Reading:
+    """A block being read by a thread that ends when it has read it."""
+
+    def __init__(self, number: int, read: Callable[[], dict[str, Tensor]]) -> None:
+        self.number = number
+        self._read = read
+        self._state: dict[str, Tensor] = {}
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._work, name=f"read block {number}", daemon=True)
+        self._thread.start()
+
+    def _work(self) -> None:
+        try:
+            self._state = self._read()
+        except BaseException as error:  # told where the block is wanted
+            self._error = error
+
+    def wait(self) -> None:
+        self._thread.join()
+
+    def result(self) -> dict[str, Tensor]:
+        """The block's tensors, once they are there; raises what reading them raised."""
+        self.wait()
+        if self._error is not None:
+            raise self._error
+        state, self._state = self._state, {}
+        return state
+
+
+@torch.no_grad()
+def encode_streamed(
+    file: WeightFile,
+    config: T5Config,
+    ids: Sequence[Sequence[int]],
+    dtype: torch.dtype,
+    device: str | torch.device,
+    on_layer: Callable[[int], None] | None = None,
+) -> list[Tensor]:
+    """What `T5Encoder` gives for each prompt's token ids, [L,dim] float32, with one layer in memory at a time.
+
+    Of the embedding table only the rows of these ids are read. `on_layer(k)` is called before layer k and may raise to
+    stop. The result equals the resident encoder's to the bit. Raises CheckpointError when the file does not fit.
+    """
+    file.outline(lambda: T5Encoder(config))
+
+    def load(name: str) -> Tensor:
+        return file.read(name).to(device=device, dtype=dtype)
+
+    with torch.device("meta"):
+        block, norm = Block(config).eval(), RMSNorm(config.dim)
+    places = list(block.state_dict())
+    states = [file.rows("token_embedding.weight", torch.tensor(row)).to(device, dtype)[None] for row in ids]
+    for k in range(config.num_layers):
+        if on_layer is not None:
+            on_layer(k)
+        block.to("meta")  # lets go of the layer before
+        block.load_state_dict({place: load(f"blocks.{k}.{place}") for place in places}, assign=True)
+        states = [block(x, None) for x in states]
+    norm.load_state_dict({"weight": load("norm.weight")}, assign=True)
+    return [norm(x)[0].float() for x in states]

@@ -1,0 +1,342 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The memory plan of a generation, from headers and shapes alone: what each stage will take, before anything is loaded.
+
+Weights are counted. The transformer's activations follow from its forward pass: attention is computed without the
+matrix of scores, so they grow with the number of tokens, not with its square. The autoencoder's are found by a
+rehearsal. What Python and PyTorch take by themselves is left out.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import product
+
+import torch
+
+from ..checkpoint.checkpoint import Checkpoint
+from ..checkpoint.sizes import Size
+from ..networks.transformer import SPAN_BYTES
+from .free_memory import available_memory
+from .vae_memory import decoder_peak, encoder_peak
+
+__all__ = ["MemoryPlan", "Stage", "automatic_dtype", "available_memory", "nearest_that_fits", "plan_memory", "refusal"]
+
+TILE = 256  # pixels; the side of the tiles that are proposed when a whole frame cannot be decoded
+_COUNTS = 32  # the most counts of frames that are tried, even for an absurd one
+_STREAMED_BLOCKS = 2  # the one at work and the one being read
+_GIB = 2.0**30
+_EXACT = 2**30  # bytes of a transformer in float32, up to which that is what `auto` takes
+_SLACK = 1.25  # measured: what allocator and oneDNN hold beside the tensors that are alive
+_OWN = 16 * 2**20  # measured: the libraries' compiled kernels and tables
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Bytes that are in memory at once in one stage: weights (also those kept from other stages) and all else."""
+
+    name: str
+    weights: int
+    activations: int
+
+    @property
+    def total(self) -> int:
+        return self.weights + self.activations
+
+
+@dataclass(frozen=True)
+class MemoryPlan:
+    """What the stages of a generation with these settings take; `available` is what can be had now, on `device`.
+
+    Where `processes` work on the clip together, this is the plan of one of them, `first` or another.
+    """
+
+    parts: tuple[Stage, ...]
+    size: Size
+    frames: int
+    dtype: str
+    offload: str
+    vae_tiles: int
+    device: str
+    available: int
+    processes: int = 1
+    first: bool = True
+
+    @property
+    def peak(self) -> int:
+        return max(stage.total for stage in self.parts)
+
+    @property
+    def fits(self) -> bool:
+        return self.peak <= self.available
+
+    @property
+    def settings(self) -> str:
+        """The options that this plan is for, as on the command line."""
+        tiles = f" --vae-tiles {self.vae_tiles}" if self.vae_tiles else ""
+        width, height = self.size
+        return f"--size {width}x{height} --frames {self.frames} --dtype {self.dtype} --offload {self.offload}" + tiles
+
+    def text(self) -> str:
+        """A table of the stages, the peak, and whether it fits."""
+        lines = [f"memory plan for {self.settings}", f"  {'stage':<16}{'weights':>12}{'activations':>14}{'in all':>12}"]
+        for stage in self.parts:
+            figures = (_size(stage.weights), _size(stage.activations), _size(stage.total))
+            lines.append("  {:<16}{:>12}{:>14}{:>12}".format(stage.name, *figures))
+        verdict = "fits" if self.fits else "does not fit"
+        where = "memory" if self.device == "cpu" else f"memory of the {self.device} device"
+        lines.append(f"  peak {_size(self.peak)}; {_size(self.available)} of {where} are free: it {verdict}")
+        return "\n".join(lines)
+
+
+def plan_memory(
+    checkpoint: Checkpoint,
+    *,
+    size: Size,
+    frames: int,
+    dtype: torch.dtype | str,
+    offload: str,
+    guided: bool,
+    vae_tiles: int = 0,
+    device: str = "cpu",
+    available: int | None = None,
+    pictures: bool = True,
+    processes: int = 1,
+    first: bool = True,
+) -> MemoryPlan:
+    """The plan of one clip of `size` (width, height) pixels and `frames` frames.
+
+    `guided` tells that an unconditional pass is made too, `pictures` that there are any; `available` stands for the
+    free memory that is otherwise asked of the machine. One expert is counted: a second one is only read ahead where
+    there is room for it. Of several `processes` each holds its share of the blocks, and only the `first` encodes and
+    decodes.
+    """
+    name = str(dtype).removeprefix("torch.")
+    free = available_memory(device) if available is None else available
+    wanted = MemoryPlan((), size, frames, name, offload, vae_tiles, device, free, processes, first)
+    return _Planner(checkpoint, guided, pictures).plan(wanted)
+
+
+@dataclass(frozen=True)
+class _Planner:
+    """Plans for one checkpoint; what its files tell is looked up once for all of them."""
+
+    checkpoint: Checkpoint
+    guided: bool
+    pictures: bool
+
+    def plan(self, wanted: MemoryPlan) -> MemoryPlan:
+        """`wanted` with its stages."""
+        stages = [*self._before(wanted), self._sampling(wanted)]
+        if wanted.first:
+            stages.append(self._decoding(wanted))
+        return replace(wanted, parts=tuple(stages))
+
+    def _before(self, plan: MemoryPlan) -> list[Stage]:
+        """Prompt and pictures."""
+        if not plan.first:
+            return []
+        checkpoint, keep = self.checkpoint, plan.offload == "none"
+        itemsize = _itemsize(plan.dtype)
+        text = self._text(itemsize, keep)
+        stages = [text]
+        kept = text.weights if keep else 0
+        if not self.pictures:
+            return stages
+        if checkpoint.clip is not None:
+            stages.append(Stage("image encoder", kept + checkpoint.clip.parameters * 4, 0))
+        if checkpoint.channel_conditioned or "image" in checkpoint.model.task:
+            width, height = plan.size
+            work = _with_slack(encoder_peak(checkpoint.vae.shapes, (height, width))) + 2 * width * height * 12
+            stages.append(Stage("picture", kept + self._vae, work))
+        return stages
+
+    def _sampling(self, plan: MemoryPlan) -> Stage:
+        itemsize = _itemsize(plan.dtype)
+        kept = self._kept(plan, itemsize)
+        work = max(_with_slack(self._pass(plan, itemsize)), self._largest * 4)
+        return Stage("transformer", kept + self._resident(plan) * itemsize, work)
+
+    def _decoding(self, plan: MemoryPlan) -> Stage:
+        checkpoint = self.checkpoint
+        itemsize = _itemsize(plan.dtype)
+        kept = self._kept(plan, itemsize) + self._resident(plan) * itemsize if plan.offload == "none" else self._vae
+        _, h, w = self._latents(plan)
+        pixels = plan.frames * plan.size[0] * plan.size[1]
+        finished = 2 * pixels * 3
+        if plan.vae_tiles and max(plan.size) > plan.vae_tiles:
+            longest = max(plan.vae_tiles // self._stride, 2)
+            h, w = min(h, longest), min(w, longest)
+            finished += pixels * 12  # tiles are blended into the whole video
+        return Stage("decoding", kept, _with_slack(decoder_peak(checkpoint.vae.shapes, (h, w))) + finished)
+
+    def _kept(self, plan: MemoryPlan, itemsize: int) -> int:
+        """Bytes of text encoder and autoencoder where they stay for the next clip."""
+        return self._text(itemsize, True).weights + self._vae if plan.offload == "none" and plan.first else 0
+
+    def _resident(self, plan: MemoryPlan) -> int:
+        """Numbers of the transformer that a process has in memory at once."""
+        if plan.processes > 1:
+            return self._outside + self._blocks // plan.processes + _STREAMED_BLOCKS * self._block
+        return self._outside + (_STREAMED_BLOCKS * self._block if plan.offload == "block" else self._blocks)
+
+    def _pass(self, plan: MemoryPlan, itemsize: int) -> int:
+        """Bytes of a step beside the weights, at the moment of a block where they are most."""
+        config, (t, h, w) = self.checkpoint.config, self._latents(plan)
+        dim, (p, q, r) = config.dim, config.patch_size
+        tokens = (t // p) * (h // q) * (w // r)
+        own = -(-tokens // plan.processes)
+        cpu = plan.device == "cpu"
+        longest = SPAN_BYTES["cpu" if cpu else "cuda"] // (config.ffn_dim * itemsize)
+        span = min(own, max(256, longest))
+        # Projecting: queries, keys and values of all, and of a span also normed and turned, in float32 whatever the
+        # dtype (measured: 40 bytes a channel).
+        projecting = own * 3 * itemsize * dim + span * 40 * dim
+        # Attention: keys and values now of all processes' tokens; on the CPU one head's queries and keys in float32
+        # and its values turned.
+        attending = (own + tokens) * 2 * itemsize * dim
+        if cpu:
+            attending += dim // config.num_heads * (4 * own + tokens * (4 + itemsize))
+        responding = own * itemsize * dim + span * (config.ffn_dim * itemsize + 4 * dim * 4)
+        held = max(projecting, attending, responding)
+        held += own * (4 * dim + 4 * dim // config.num_heads)  # the stream in float32 and the rotary table
+        held += 4 * t * h * w * (2 * config.in_dim + 8 * config.out_dim)  # inputs, velocities, solver's memory
+        return held + self._contexts(itemsize)
+
+    def _contexts(self, itemsize: int) -> int:
+        """Bytes of the prompts as the transformer reads them, with every block's keys and values."""
+        config = self.checkpoint.config
+        read = config.text_len + (0 if config.clip_dim is None else 514 if config.flf else 257)
+        return (2 if self.guided else 1) * read * config.dim * itemsize * (2 * config.num_layers + 1)
+
+    def _text(self, itemsize: int, whole: bool) -> Stage:
+        """The text encoder, resident or streamed layer by layer."""
+        shapes, length = self.checkpoint.text_encoder.shapes, self.checkpoint.config.text_len
+        dim = shapes["token_embedding.weight"][1]
+        heads = shapes["blocks.0.pos_embedding.embedding.weight"][1]
+        ffn = shapes["blocks.0.ffn.fc1.weight"][0]
+        work = length * length * heads * (itemsize + 4) + length * itemsize * (8 * dim + 3 * ffn)
+        weights = self._text_encoder if whole else self._text_layer + 2 * length * dim
+        return Stage("text encoder", weights * itemsize, work)
+
+    @property
+    def _stride(self) -> int:
+        return 8 if self.checkpoint.config.out_dim == 16 else 16
+
+    def _latents(self, plan: MemoryPlan) -> tuple[int, int, int]:
+        return (plan.frames - 1) // 4 + 1, plan.size[1] // self._stride, plan.size[0] // self._stride
+
+    @cached_property
+    def _transformer(self) -> dict[str, int]:
+        """The numbers in each tensor of an expert."""
+        shapes = next(iter(self.checkpoint.experts.values())).shapes
+        return {name: math.prod(shape) for name, shape in shapes.items()}
+
+    @cached_property
+    def _blocks(self) -> int:
+        return sum(count for name, count in self._transformer.items() if name.startswith("blocks."))
+
+    @cached_property
+    def _block(self) -> int:
+        return sum(count for name, count in self._transformer.items() if name.startswith("blocks.0."))
+
+    @cached_property
+    def _outside(self) -> int:
+        return sum(self._transformer.values()) - self._blocks
+
+    @cached_property
+    def _largest(self) -> int:
+        """Numbers in the largest tensor, which stands beside the network while it is read."""
+        return max(self._transformer.values())
+
+    @cached_property
+    def _vae(self) -> int:
+        """Bytes, always float32."""
+        return self.checkpoint.vae.parameters * 4
+
+    @cached_property
+    def _text_encoder(self) -> int:
+        return self.checkpoint.text_encoder.parameters
+
+    @cached_property
+    def _text_layer(self) -> int:
+        shapes = self.checkpoint.text_encoder.shapes
+        return sum(math.prod(shape) for name, shape in shapes.items() if name.startswith("blocks.0."))
+
+
+def _itemsize(dtype: str) -> int:
+    return getattr(torch, dtype).itemsize
+
+
+def _with_slack(count: int) -> int:
+    return round(count * _SLACK) + _OWN
+
+
+def nearest_that_fits(
+    checkpoint: Checkpoint, plan: MemoryPlan, *, guided: bool, pictures: bool = True
+) -> MemoryPlan | None:
+    """The plan nearest to `plan` that fits, None when none does.
+
+    Given up in this order, the later ones only where all the earlier together do not suffice: keeping networks in
+    memory (offload expert, then block), float32, exact decoding, the size (the model's own smaller ones), frames.
+    """
+    planner = _Planner(checkpoint, guided, pictures)
+    found = (planner.plan(wanted) for wanted in _given_up(checkpoint, plan))
+    return next((found for found in found if found.fits), None)
+
+
+def _given_up(checkpoint: Checkpoint, plan: MemoryPlan) -> Iterable[MemoryPlan]:
+    """`plan` itself, then less and less of it."""
+    offloads = ("none", "expert", "block")
+    dtypes = [plan.dtype] + (["bfloat16"] if plan.dtype == "float32" else [])
+    tiles = [plan.vae_tiles] + ([TILE] if not plan.vae_tiles else [])
+    area = plan.size[0] * plan.size[1]
+    smaller = sorted({s for s in checkpoint.model.sizes if s[0] * s[1] < area}, key=lambda s: -s[0] * s[1])
+    step = max(16, plan.frames // _COUNTS // 4 * 4)
+    counts = [plan.frames, *range((plan.frames - 1) // 8 * 4 + 1, 4, -step), 5]
+    for frames, size, tile, dtype, offload in product(
+        dict.fromkeys(n for n in counts if n <= plan.frames),
+        [plan.size, *smaller],
+        tiles,
+        dtypes,
+        offloads[offloads.index(plan.offload) :],
+    ):
+        yield replace(plan, frames=frames, size=size, vae_tiles=tile, dtype=dtype, offload=offload)
+
+
+def automatic_dtype(checkpoint: Checkpoint) -> str:
+    """What `auto` stands for: bfloat16, in which the large models are published and at their best used, and float32
+    for small ones. The free memory has no say: a clip that goes on after an interruption must get the same again.
+    """
+    largest = max(file.parameters for file in checkpoint.experts.values())
+    return "float32" if largest * 4 <= _EXACT else "bfloat16"
+
+
+def first_that_fits(plans: Iterable[MemoryPlan]) -> MemoryPlan:
+    """The first of `plans` that fits, else the last of them; none behind it is made."""
+    plan = None
+    for plan in plans:
+        if plan.fits:
+            break
+    assert plan is not None
+    return plan
+
+
+def refusal(plan: MemoryPlan, nearest: MemoryPlan | None) -> str:
+    """What to tell a user whose generation does not fit, with the nearest settings that do."""
+    stage = max(plan.parts, key=lambda part: part.total)
+    told = (
+        f"This clip needs about {_size(plan.peak)} of memory (most of it for the {stage.name}), but "
+        f"{_size(plan.available)} are free."
+    )
+    if nearest is None:
+        return (
+            f"{told} No smaller setting of this model fits either; use a smaller model or a machine with more memory."
+        )
+    return f"{told} The nearest settings that fit: {nearest.settings} (about {_size(nearest.peak)})."
+
+
+def _size(count: int) -> str:
+    return f"{count / _GIB:.1f} GiB" if count >= 0.95 * _GIB else f"{count / 2**20:.0f} MiB"

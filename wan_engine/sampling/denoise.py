@@ -1,0 +1,233 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The sampling loop: one for text, picture, first and last picture, and text with picture."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+
+from ..errors import WanError
+from ..inputs.conditioning import Conditioning
+from ..inputs.plan import Plan, noise
+from ..networks.transformer import Context, WanTransformer
+from ..runtime import process_group
+from ..runtime.model_pool import Networks, no_numbers
+from ..runtime.run import Run
+from .light_guide import LightController
+from .resume import ResumeFile, Saved
+from .solvers import Solver, make_solver
+from .step_cache import StepCache
+
+OnClean = Callable[[int, Tensor], None]
+_AHEAD = 2  # steps before the switch at which the second expert begins to be read
+
+
+class Denoiser:
+    """One sampling. `on_clean(step, latents)` gets each step's prediction of the clean latents [z, t, h, w]; `light`
+    steers that prediction before the solver sees it. `start` is (clean latents [z, t, h, w], sigma): they are noised to
+    that level and sampled from there on, instead of from pure noise.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        networks: Networks,
+        texts: Sequence[Tensor],
+        conditioning: Conditioning,
+        run: Run,
+        resume: ResumeFile,
+        step_cache: float = 0.0,
+        on_clean: OnClean = lambda step, latents: None,
+        light: LightController | None = None,
+        start: tuple[Tensor, float] | None = None,
+    ) -> None:
+        self._plan = plan
+        self._networks = networks
+        self._texts = texts
+        self._conditioning = conditioning
+        self._run = run
+        self._resume = resume
+        self._threshold = step_cache
+        self._on_clean = on_clean
+        self._light = light
+        self._start = start
+        highest = 1.0 if start is None else start[1]
+        self._solver: Solver = make_solver(plan.solver, plan.steps, plan.shift, highest)
+        self._guided: _Guided | None = None
+
+    def sample(self) -> tuple[Tensor, Tensor]:
+        """Final latents [z, t, h, w] and sigmas [steps + 1], float32 throughout.
+
+        Raises GenerationError when a step ends in values that are no numbers, also in the safer setting.
+        """
+        plan, conditioning, run, solver = self._plan, self._conditioning, self._run, self._solver
+        x = self._begin()
+        for k in range(len(run.steps), plan.steps):
+            run.check_cancel()
+            began = time.perf_counter()
+            t, sigma = solver.timesteps[k], solver.sigmas[k]
+            expert = plan.expert(float(t))
+            velocity = self._velocity(k, expert, x, t)
+            guided = {}
+            if self._light is not None:
+                velocity = self._light.steered_velocity(velocity, x, sigma)
+                guided = {"light_change": round(self._light.change, 4)}
+            run.writes()
+            self._on_clean(k + 1, conditioning.impose(x - sigma * velocity))
+            x = conditioning.impose(solver.step(velocity, x))
+            if not torch.isfinite(x).all():
+                raise self._no_numbers(k, expert)
+            seconds = time.perf_counter() - began
+            with run.step(k + 1, plan.steps, expert, float(t), float(sigma), seconds, **guided):
+                cached = run.facts.get("step_cache")
+                self._resume.save(Saved(x, solver.state(), run.steps, self._cache_states(), cached))
+        self._close()
+        self._networks.release()
+        return x, solver.sigmas
+
+    def _begin(self) -> Tensor:
+        """The latents to start from: noise, or what an interrupted run had reached."""
+        saved, words = process_group.from_first(lambda: self._resume.load(self._networks.device))
+        if words:
+            self._run.note(words)
+        if saved is None:
+            return self._conditioning.impose(self._noisy())
+        self._run.resumed(saved.steps)
+        if saved.cached is not None:
+            self._run.facts["step_cache"] = saved.cached
+        self._restore_caches(saved)
+        self._solver.restore(len(saved.steps), saved.solver)
+        return saved.latents
+
+    def _noisy(self) -> Tensor:
+        """Pure noise, or the clean latents to start from with as much noise as the first sigma says."""
+        pure = noise(self._plan.seed, self._plan.latent_shape).to(self._networks.device)
+        if self._start is None:
+            return pure
+        sigma = self._solver.sigmas[0]
+        return (1 - sigma) * self._start[0] + sigma * pure
+
+    def _velocity(self, k: int, expert: str, x: Tensor, t: Tensor) -> Tensor:
+        """Guided prediction [z, t, h, w] of step k; once more in a safer setting when it holds no numbers."""
+        if self._guided is None or self._guided.expert != expert:
+            self._close()  # let go of the other expert's keys and values before the next one comes
+            self._guided = self._open(k, expert, self._threshold)
+        self._look_ahead(k, expert)
+        inputs, times = self._conditioning.model_input(x), self._conditioning.timestep(t, x)
+        velocity = self._guided.velocity(inputs, times)
+        if torch.isfinite(velocity).all():
+            return velocity
+        self._run.retried(k + 1, expert)
+        with _safer(self._guided.network):
+            velocity = self._open(k, expert, 0.0).velocity(inputs, times)
+        if not torch.isfinite(velocity).all():
+            raise self._no_numbers(k, expert)
+        return velocity
+
+    def _no_numbers(self, k: int, expert: str) -> WanError:
+        networks = self._networks
+        file, dtype = networks.checkpoint.experts[expert], networks.options.dtype
+        return no_numbers(f"Step {k + 1}/{self._plan.steps}", file, dtype)
+
+    def _cache_states(self) -> list[dict[str, Tensor]]:
+        caches = () if self._guided is None else self._guided.caches
+        return [cache.state() for cache in caches if cache is not None]
+
+    def _restore_caches(self, saved: Saved) -> None:
+        """What the step caches of the expert at work had learnt, for its next step if there is one."""
+        caches = [StepCache(self._threshold) for _ in saved.caches]
+        for cache, state in zip(caches, saved.caches, strict=True):
+            cache.restore(state, self._networks.device)
+        done = len(saved.steps)
+        expert = self._plan.expert(float(self._solver.timesteps[done])) if done < self._plan.steps else None
+        if caches and expert is not None and saved.steps[-1]["expert"] == expert:
+            self._guided = replace(self._open(done, expert, self._threshold), caches=caches)
+        else:
+            self._tell(caches)
+
+    def _look_ahead(self, k: int, expert: str) -> None:
+        """Shortly before the switch, have the other expert read while this one still works."""
+        coming = {self._plan.expert(float(t)) for t in self._solver.timesteps[k + 1 : k + 1 + _AHEAD]}
+        for name in coming - {expert}:
+            if self._networks.read_ahead(name):
+                self._run.facts["read_ahead"] = name
+
+    def _open(self, k: int, expert: str, threshold: float) -> _Guided:
+        network = self._networks.expert(expert)
+        used = self._texts[:1] if self._plan.guidance(expert) == 1 else self._texts
+        contexts = [network.embed_text([rows], self._conditioning.clip) for rows in used]
+        caches = [StepCache(threshold, first_step=k + 1) if threshold else None for _ in used]
+        return _Guided(expert, network, self._plan.guidance(expert), contexts, caches, self._run)
+
+    def _close(self) -> None:
+        """Done with an expert: what its caches have done goes into the report."""
+        if self._guided is not None:
+            self._tell(self._guided.caches)
+        self._guided = None
+
+    def _tell(self, caches: Sequence[StepCache | None]) -> None:
+        for branch, cache in zip(("conditional", "unconditional"), caches, strict=False):
+            if cache is not None:
+                told = self._run.facts.setdefault("step_cache", {"skipped": {}, "measured_error": 0.0})
+                told["skipped"].setdefault(branch, []).extend(cache.skipped)
+                told["measured_error"] = max(told["measured_error"], cache.measured_error)
+
+
+@dataclass(frozen=True)
+class _Guided:
+    """One expert with the prompts embedded for it, the negative one only where guidance uses it."""
+
+    expert: str
+    network: WanTransformer
+    guide: float
+    contexts: Sequence[Context]
+    caches: Sequence[StepCache | None]
+    run: Run
+
+    def velocity(self, inputs: Tensor, times: Tensor) -> Tensor:
+        """Guided prediction [z, t, h, w]; between two blocks it is asked whether to stop."""
+        passes = [
+            self.network(inputs, times, context, on_block=self.run.check_cancel, cache=cache)[0].float()
+            for context, cache in zip(self.contexts, self.caches, strict=True)
+        ]
+        if len(passes) == 1:
+            return passes[0]
+        conditional, unconditional = passes
+        return unconditional + self.guide * (conditional - unconditional)
+
+
+@contextmanager
+def _safer(network: WanTransformer) -> Iterator[None]:
+    """Plain attention, and float32 in place of a shorter dtype: for one block at a time, so that memory suffices.
+
+    Casting back loses nothing, for the values came from the shorter dtype. Blocks shared with other processes stay as
+    they are.
+    """
+    attention, dtype = network.attention, network.dtype
+    network.attention = "math"
+    with contextlib.ExitStack() as stack:
+        stack.callback(setattr, network, "attention", attention)
+        if dtype != torch.float32 and not process_group.active():
+            stack.callback(network.to, dtype)
+            for name, module in network.named_children():
+                if name != "blocks":
+                    module.float()
+            for block in network.blocks:
+                stack.callback(block.register_forward_pre_hook(_widen).remove)
+                stack.callback(block.register_forward_hook(partial(_narrow, dtype), prepend=True).remove)
+        yield
+
+
+def _widen(block: nn.Module, _: object) -> None:
+    block.float()
+
+
+def _narrow(dtype: torch.dtype, block: nn.Module, _: object, __: object) -> None:
+    block.to(dtype)

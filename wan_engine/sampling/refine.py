@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Refining: enlarged frames are encoded, lightly re-noised and finished by the model itself, in the one denoise loop.
+
+What enlarging cannot know, the model draws: at a noise level of 0.2 to 0.35 it redraws texture and edges and keeps
+composition, motion and light. That is the low-noise expert's part of the schedule. Starting from a partly noised
+picture is the idea of SDEdit (arXiv 2108.01073). What the light was it must stay: `with_light_of` puts it back.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..errors import UsageError
+from ..inputs.conditioning import condition
+from ..inputs.plan import Plan
+from ..media.srgb import from_linear, to_linear
+from ..runtime.model_pool import Networks, no_numbers
+from ..runtime.run import Run
+from .denoise import Denoiser
+from .resume import ResumeFile
+
+WEAKEST, STRONGEST = 0.05, 0.6
+_LIGHT_SPREAD = 1 / 12  # of the height: what is broader is light, what is finer is drawing
+_DARKEST = 0.002  # linear light below which a ratio says nothing
+
+
+def refined_plan(plan: Plan, factor: int, strength: float) -> Plan:
+    """The plan of the refining pass over `plan`'s clip made `factor` times as large; memory can be judged by it.
+
+    It takes that share of the steps that lies below `strength`, the noise level (sigma) to begin at, at least two; the
+    pictures that the clip is conditioned on are enlarged. Raises UsageError when `strength` is not from 0.05 to 0.6, or
+    reaches into the high-noise expert's part.
+    """
+    if not WEAKEST <= strength <= STRONGEST:
+        raise UsageError(f"The refining strength is {strength:g}, but must be from {WEAKEST} to {STRONGEST}.")
+    if plan.expert(strength * 1000) == "high":
+        raise UsageError(f"The refining strength must be below {plan.boundary:g}, where the low-noise expert begins.")
+    size = plan.size[0] * factor, plan.size[1] * factor
+    z, t, h, w = plan.latent_shape
+    return replace(
+        plan,
+        size=size,
+        latent_shape=(z, t, h * factor, w * factor),
+        steps=max(2, round(plan.steps * strength)),
+        first=_enlarged(plan.first, factor),
+        last=_enlarged(plan.last, factor),
+    )
+
+
+def refine(
+    frames: np.ndarray, plan: Plan, networks: Networks, texts: list[Tensor], run: Run, strength: float
+) -> tuple[Tensor, Tensor]:
+    """Redraw enlarged frames; latents [z, t, h, w] and sigmas [steps + 1], as the denoise loop gives them.
+
+    `frames` is uint8 [T, H, W, 3] at the size and count of `plan`, which `refined_plan` made with the same strength;
+    `texts` are the prompts as encoded for the clip itself. The steps are told to `run` as events and under
+    `facts["refine"]`; the report's own steps stay those of the clip.
+
+    Raises GenerationError as the denoise loop does, Cancelled when the user stops.
+    """
+    if frames.shape[:3] != (plan.frames, plan.size[1], plan.size[0]):
+        raise ValueError(f"frames are {list(frames.shape)}, the plan says {plan.frames} of {plan.size}")
+    clean = _encode(frames, networks, run)
+    inner = Run(lambda event: run.tell(**event), lambda: _asked(run))
+    conditioning = condition(plan, networks, inner)
+    denoiser = Denoiser(plan, networks, texts, conditioning, inner, ResumeFile(None, ""), start=(clean, strength))
+    latents, sigmas = denoiser.sample()
+    run.notes.extend(inner.notes)
+    run.facts["refine"] = {"strength": strength, "size": list(plan.size), "steps": inner.steps}
+    return latents, sigmas
+
+
+def with_light_of(frames: np.ndarray, redrawn: np.ndarray) -> np.ndarray:
+    """`redrawn` under the light of `frames`, both uint8 [T, H, W, 3]: broad brightness and colour of each frame are
+    those of `frames`, in linear light; what is finer stays as it was redrawn.
+    """
+    return np.stack([_relit(frame, other) for frame, other in zip(frames, redrawn, strict=True)])
+
+
+def _relit(frame: np.ndarray, redrawn: np.ndarray) -> np.ndarray:
+    light = to_linear(redrawn)
+    broad = [cv2.GaussianBlur(image, (0, 0), _LIGHT_SPREAD * len(frame)) for image in (to_linear(frame), light)]
+    return from_linear(light * ((broad[0] + _DARKEST) / (broad[1] + _DARKEST)))
+
+
+def _asked(run: Run) -> bool:
+    """Whether to stop: raises Cancelled itself."""
+    run.check_cancel()
+    return False
+
+
+def _encode(frames: np.ndarray, networks: Networks, run: Run) -> Tensor:
+    pixels = torch.from_numpy(frames).permute(3, 0, 1, 2).float() / 127.5 - 1
+    vae = networks.vae()
+    with run.watching(vae):
+        latents = vae.encode(pixels[None].to(networks.device))[0]
+    networks.release()
+    if not torch.isfinite(latents).all():
+        raise no_numbers("Encoding the enlarged frames", networks.checkpoint.vae)
+    return latents
+
+
+def _enlarged(picture: Tensor | None, factor: int) -> Tensor | None:
+    """[3, H, W] in -1..1."""
+    if picture is None:
+        return None
+    return F.interpolate(picture[None], scale_factor=factor, mode="bicubic").clamp(-1, 1)[0]

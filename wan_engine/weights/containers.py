@@ -1,0 +1,349 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Tensors as files hold them: safetensors, `.pth` and GGUF, each read tensor by tensor.
+
+What is cast is read, not mapped: a mapped file counts as resident memory as its pages are touched, so that casting a
+float32 file to bfloat16 would hold both. What stays as it is may be mapped, which copies nothing. Only old `.pth`
+files (no zip archive) must be read whole.
+"""
+
+from __future__ import annotations
+
+import math
+import mmap
+import os
+import pickle
+import re
+import zipfile
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import BinaryIO, Protocol
+
+import torch
+from torch import Tensor
+from torch._subclasses.fake_tensor import FakeTensorMode
+
+from ..errors import CheckpointError
+from .safetensors_header import Stored, kind_of, read_header
+
+DTYPES = {
+    "F64": torch.float64,
+    "F32": torch.float32,
+    "F16": torch.float16,
+    "BF16": torch.bfloat16,
+    "F8_E4M3": torch.float8_e4m3fn,
+    "F8_E5M2": torch.float8_e5m2,
+    "I64": torch.int64,
+    "I32": torch.int32,
+    "I16": torch.int16,
+    "I8": torch.int8,
+    "U8": torch.uint8,
+    "BOOL": torch.bool,
+}
+_WORDS = {dtype: word for word, dtype in DTYPES.items()}
+_BROKEN_PICKLE = (RuntimeError, EOFError, OSError, ValueError, KeyError, IndexError, pickle.UnpicklingError)
+_WRAPPERS = ("state_dict", "model_state_dict", "model", "module")
+_ZIP_END = 22  # bytes of the record that ends an archive without comment, as torch writes them
+_LARGE = 256 * 1024  # bytes from which on a tensor gets pages of its own
+_BLOCK_ROWS = 256  # rows of a quantised tensor that are unpacked at a time
+
+
+class Scratch:
+    """Memory that each tensor is read into in turn, for tensors that are cast or moved at once: new pages for every
+    tensor would take longer than reading it.
+    """
+
+    def __init__(self) -> None:
+        self._data = torch.empty(0, dtype=torch.uint8)
+
+    def take(self, count: int) -> Tensor:
+        """[count] uint8, the same memory every time."""
+        if count > len(self._data):
+            self._data = torch.empty(0, dtype=torch.uint8)  # let go of the smaller one first
+            self._data = _empty(count)
+        return self._data[:count]
+
+
+class Container(Protocol):
+    """One opened file. `stored` holds every tensor's dtype and shape; data is read on demand, on the CPU, into memory
+    of its own or into `scratch`, where it stays until the next tensor.
+
+    `unpacks` tells that dtypes of the file's own are turned into float32 by reading.
+    """
+
+    path: Path
+    stored: Mapping[str, Stored]
+    unpacks: bool
+
+    def read(self, name: str, scratch: Scratch | None = None) -> Tensor: ...
+
+    def map(self, name: str) -> Tensor:
+        """The tensor without a copy where the file allows it; writing to it does not reach the file."""
+
+    def rows(self, name: str, index: Tensor) -> Tensor: ...
+
+    def close(self) -> None: ...
+
+
+def open_container(path: Path) -> Container:
+    """The file at `path`, its kind told by its content. Raises CheckpointError for what cannot be read."""
+    kind = kind_of(path)
+    if kind == "safetensors":
+        return RawFile(path, read_header(path))
+    if kind == "gguf":
+        return GGUFFile(path)
+    if kind == "zip":
+        return _open_zip(path)
+    return OldPickle(path)
+
+
+class RawFile:
+    """Tensors that lie unpacked, row after row, at known places of a file."""
+
+    unpacks = False
+
+    def __init__(self, path: Path, stored: Mapping[str, Stored]) -> None:
+        self.path = path
+        self.stored = stored
+        self._map: mmap.mmap | None = None  # one for all tensors: each holds a file descriptor
+
+    def map(self, name: str) -> Tensor:
+        entry = self.stored[name]
+        if not entry.bytes or entry.offset % DTYPES[entry.dtype].itemsize:
+            return self.read(name)
+        if self._map is None:
+            with _reading(self.path) as file:
+                self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
+        if entry.offset + entry.bytes > len(self._map):
+            raise CheckpointError(f"{self.path} is truncated; download it again.")
+        data = torch.frombuffer(self._map, dtype=torch.uint8, count=entry.bytes, offset=entry.offset)
+        return data.view(DTYPES[entry.dtype]).reshape(entry.shape)
+
+    def read(self, name: str, scratch: Scratch | None = None) -> Tensor:
+        entry = self.stored[name]
+        with _reading(self.path) as file:
+            data = _bytes(file, self.path, entry.offset, entry.bytes, scratch)
+        return data.view(DTYPES[entry.dtype]).reshape(entry.shape)
+
+    def rows(self, name: str, index: Tensor) -> Tensor:
+        entry = self.stored[name]
+        width = entry.bytes // max(entry.shape[0], 1)
+        with _reading(self.path) as file:
+            parts = [_bytes(file, self.path, entry.offset + int(row) * width, width) for row in index]
+        return (
+            torch.cat([torch.empty(0, dtype=torch.uint8), *parts])
+            .view(DTYPES[entry.dtype])
+            .reshape(len(index), *entry.shape[1:])
+        )
+
+    def close(self) -> None:
+        self._map = None  # mapped tensors keep it
+
+
+class OldPickle:
+    """A `.pth` file from before PyTorch 1.6: no part of it can be read alone, so all of it is kept until `close`."""
+
+    unpacks = False
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._state: Mapping[str, Tensor] | None = _load_pickle(path)
+        self.stored: Mapping[str, Stored] = {name: _described(tensor, 0) for name, tensor in self._state.items()}
+        self.close()
+
+    def read(self, name: str, scratch: Scratch | None = None) -> Tensor:
+        if self._state is None:
+            self._state = _load_pickle(self.path)
+        return self._state[name].detach()
+
+    def map(self, name: str) -> Tensor:
+        return self.read(name)
+
+    def rows(self, name: str, index: Tensor) -> Tensor:
+        return self.read(name)[index]
+
+    def close(self) -> None:
+        self._state = None
+
+
+class StridedFile(RawFile):
+    """A `.pth` archive some of whose tensors are views: these are cut out of the storage they share."""
+
+    def __init__(self, path: Path, stored: Mapping[str, Stored], views: Mapping[str, tuple[Tensor, int]]) -> None:
+        super().__init__(path, stored)
+        self._views = views
+
+    def read(self, name: str, scratch: Scratch | None = None) -> Tensor:
+        if name not in self._views:
+            return super().read(name, scratch)
+        view, start = self._views[name]
+        with _reading(self.path) as file:
+            whole = _bytes(file, self.path, start, view.untyped_storage().nbytes()).view(view.dtype)
+        return whole.as_strided(view.shape, view.stride(), view.storage_offset()).contiguous()
+
+    def map(self, name: str) -> Tensor:
+        return self.read(name) if name in self._views else super().map(name)
+
+    def rows(self, name: str, index: Tensor) -> Tensor:
+        return self.read(name)[index] if name in self._views else super().rows(name, index)
+
+
+class GGUFFile:
+    """A GGUF file; quantised tensors are unpacked to float32 by the gguf package, some rows at a time."""
+
+    unpacks = True
+
+    def __init__(self, path: Path) -> None:
+        import gguf  # only needed for these files, and slow to import
+
+        self.path = path
+        size = path.stat().st_size
+        self._types: dict[str, gguf.GGMLQuantizationType] = {}
+        stored: dict[str, Stored] = {}
+        try:
+            reader = gguf.GGUFReader(path)
+            for tensor in reader.tensors:
+                shape = tuple(int(side) for side in reversed(tensor.shape))
+                original = reader.get_field(f"comfy.gguf.orig_shape.{tensor.name}")
+                self._types[tensor.name] = tensor.tensor_type
+                stored[tensor.name] = Stored(
+                    tensor.tensor_type.name,
+                    shape if original is None else tuple(int(side) for side in original.contents()),
+                    int(tensor.data_offset),
+                    int(tensor.n_bytes),
+                )
+        except (ValueError, IndexError, KeyError, TypeError, OSError, OverflowError) as error:
+            reason = " ".join(str(error).split())[:120]
+            raise CheckpointError(
+                f"{path} is a damaged or truncated GGUF file ({reason}); download it again."
+            ) from error
+        if any(entry.offset + entry.bytes > size for entry in stored.values()):
+            raise CheckpointError(f"{path} is truncated; download it again.")
+        self.stored: Mapping[str, Stored] = stored
+
+    def read(self, name: str, scratch: Scratch | None = None) -> Tensor:
+        entry = self.stored[name]
+        return self._unpack(name, entry.offset, entry.bytes, entry.shape, scratch)
+
+    def map(self, name: str) -> Tensor:
+        return self.read(name)
+
+    def rows(self, name: str, index: Tensor) -> Tensor:
+        entry = self.stored[name]
+        width = entry.bytes // max(entry.shape[0], 1)
+        parts = [self._unpack(name, entry.offset + int(row) * width, width, (1, *entry.shape[1:])) for row in index]
+        return torch.cat(parts) if parts else self._unpack(name, entry.offset, 0, (0, *entry.shape[1:]))
+
+    def _unpack(
+        self, name: str, offset: int, count: int, shape: tuple[int, ...], scratch: Scratch | None = None
+    ) -> Tensor:
+        import gguf
+
+        kind = self._types[name]
+        with _reading(self.path) as file:
+            if kind.name in DTYPES:
+                return _bytes(file, self.path, offset, count, scratch).view(DTYPES[kind.name]).reshape(shape)
+            per_block, block_bytes = gguf.GGML_QUANT_SIZES[kind]
+            values = (scratch.take if scratch else _empty)(4 * math.prod(shape)).view(torch.float32)
+            step = _BLOCK_ROWS * 4096 // per_block * block_bytes
+            done = 0
+            for start in range(0, count, step):
+                packed = _bytes(file, self.path, offset + start, min(step, count - start))
+                try:
+                    part = torch.from_numpy(gguf.dequantize(packed.numpy().reshape(-1, block_bytes), kind)).flatten()
+                except NotImplementedError:
+                    raise CheckpointError(
+                        f"{self.path}: the tensor {name} is stored as {kind.name}, which is not supported; "
+                        "use another quantisation, such as Q8_0 or Q4_K."
+                    ) from None
+                values[done : done + len(part)] = part
+                done += len(part)
+        return values.reshape(shape)
+
+    def close(self) -> None:
+        """Nothing is kept open between reads."""
+
+
+def _reading(path: Path) -> AbstractContextManager[BinaryIO]:
+    try:
+        return path.open("rb", buffering=0)
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be read ({error.strerror}); download it again.") from error
+
+
+def _bytes(file: BinaryIO, path: Path, offset: int, count: int, scratch: Scratch | None = None) -> Tensor:
+    """`count` bytes from `offset` on, [count] uint8; raises CheckpointError when the file ends before."""
+    data = (scratch.take if scratch else _empty)(count)
+    rest = memoryview(data.numpy())
+    file.seek(offset)
+    while rest:
+        got = file.readinto(rest)  # type: ignore[attr-defined]  # every unbuffered file has it
+        if not got:
+            raise CheckpointError(f"{path} is truncated; download it again.")
+        rest = rest[got:]
+    return data
+
+
+def _empty(count: int) -> Tensor:
+    """[count] uint8. Large ones are pages of their own: from the heap they would leave holes between the tensors that
+    stay, half as much again as a network cast to bfloat16.
+    """
+    if count < _LARGE:
+        return torch.empty(count, dtype=torch.uint8)
+    return torch.frombuffer(mmap.mmap(-1, count), dtype=torch.uint8)
+
+
+def _open_zip(path: Path) -> Container:
+    """Names and places of the tensors of a `.pth` archive; nothing of their data is read."""
+    if not zipfile.is_zipfile(path):
+        raise CheckpointError(f"{path} is truncated; download it again.")
+    with path.open("rb") as file:
+        file.seek(-_ZIP_END, os.SEEK_END)
+        if file.read(4) != b"PK\x05\x06":
+            raise CheckpointError(f"{path} is longer than its directory says; download it again.")
+    with FakeTensorMode():  # torch then notes each storage's place in the file instead of reading it
+        state = _load_pickle(path)
+    stored: dict[str, Stored] = {}
+    views: dict[str, tuple[Tensor, int]] = {}
+    size = path.stat().st_size
+    for name, tensor in state.items():
+        start = int(tensor.untyped_storage()._checkpoint_offset)  # type: ignore[attr-defined]
+        if start + tensor.untyped_storage().nbytes() > size:
+            raise CheckpointError(f"{path} is truncated; download it again.")
+        stored[name] = _described(tensor, start + tensor.storage_offset() * tensor.element_size())
+        if not tensor.is_contiguous():
+            views[name] = tensor, start
+    return StridedFile(path, stored, views) if views else RawFile(path, stored)
+
+
+def _described(tensor: Tensor, offset: int) -> Stored:
+    word = _WORDS.get(tensor.dtype, str(tensor.dtype).removeprefix("torch."))
+    return Stored(word, tuple(tensor.shape), offset, tensor.numel() * tensor.element_size())
+
+
+def _load_pickle(path: Path) -> dict[str, Tensor]:
+    """The tensors of a .pth file; only plain data is unpickled, never code."""
+    try:
+        with path.open("rb") as file:
+            state = torch.load(file, map_location="cpu", weights_only=True)
+    except _BROKEN_PICKLE as error:
+        raise _refused(path, error) from error
+    for _ in _WRAPPERS:  # such as {"state_dict": {...}}, also one inside the other
+        inner = [state[key] for key in _WRAPPERS if isinstance(state, Mapping) and isinstance(state.get(key), Mapping)]
+        state = inner[0] if inner else state
+    if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
+        raise CheckpointError(f"{path} must hold a dictionary of tensors and nothing else.")
+    if any(value.layout is not torch.strided for value in state.values()):
+        raise CheckpointError(f"{path} must hold ordinary tensors; sparse ones are not supported.")
+    return {str(name): value for name, value in state.items()}
+
+
+def _refused(path: Path, error: Exception) -> CheckpointError:
+    code = re.search(r"(?:GLOBAL|global:?|function) ([\w.]+)", str(error))
+    if isinstance(error, pickle.UnpicklingError) and code:
+        return CheckpointError(
+            f"{path} wants to run code ({code[1]}), so it was not loaded; take the file from its publisher, best as "
+            "safetensors."
+        )
+    reason = str(error).strip().splitlines()[0][:120] if str(error).strip() else type(error).__name__
+    return CheckpointError(f"{path} is damaged or truncated ({reason}); download it again.")

@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a safetensors file says about its tensors, read without torch, and how the kind of a weight file is told."""
+
+from __future__ import annotations
+
+import errno
+import json
+import math
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import CheckpointError
+
+ITEM_BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "F8_E4M3": 1, "F8_E5M2": 1, "I64": 8, "I32": 4, "I16": 2}
+ITEM_BYTES |= {"I8": 1, "U8": 1, "BOOL": 1}
+NO_WEIGHTS = {"I64", "I32", "I16", "I8", "U8", "BOOL"}  # dtypes of weights packed in ways that are not known here
+_HEADER_LIMIT = 100_000_000  # the format's own limit
+
+
+@dataclass(frozen=True)
+class Stored:
+    """Where a tensor lies in its file: dtype in the file's own word, shape, first byte and number of bytes."""
+
+    dtype: str
+    shape: tuple[int, ...]
+    offset: int
+    bytes: int
+
+
+def check_file(path: Path) -> None:
+    """Raises OSError for what is there and no file: opening a pipe may wait for ever, and a device may have no end."""
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "it is no file", str(path))
+
+
+def kind_of(path: Path) -> str:
+    """`safetensors`, `gguf`, `zip` (a .pth file) or `pickle` (an old one), told by the first bytes, not by the name.
+
+    Raises CheckpointError when there is no file or it is none of these.
+    """
+    try:
+        check_file(path)
+        with path.open("rb") as file:
+            start = file.read(16)
+    except FileNotFoundError:
+        raise CheckpointError(f"The checkpoint lacks {path}; download it again.") from None
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be read ({error.strerror}); check the path and its rights.") from error
+    if start[5:9] == b"\0\0\0{":  # a length below 2^40, then the header
+        return "safetensors"
+    if start.startswith(b"GGUF"):
+        return "gguf"
+    if start.startswith(b"PK\x03\x04"):
+        return "zip"
+    if start[:1] == b"\x80":
+        return "pickle"
+    if start.startswith(b"version https://"):
+        raise CheckpointError(f"{path} is only a pointer to a large file; fetch the file itself (git lfs pull).")
+    if len(start) < 16:
+        raise CheckpointError(f"{path} is truncated; download it again.")
+    raise CheckpointError(f"{path} is no weight file (safetensors, .pth or GGUF); download it again.")
+
+
+def read_header(path: Path) -> dict[str, Stored]:
+    """The tensors of a safetensors file by name. Raises CheckpointError for a file that is cut short, too long or
+    contradicts itself.
+    """
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            length = struct.unpack("<Q", file.read(8))[0]
+            if 8 + length > size:
+                raise _truncated(path)
+            if length > _HEADER_LIMIT:
+                raise ValueError("its header is too long")
+            header = json.loads(file.read(length))
+        header.pop("__metadata__", None)
+        stored = {name: _stored(entry, 8 + length) for name, entry in header.items()}
+    except FileNotFoundError:
+        raise CheckpointError(f"The checkpoint lacks {path}; download it again.") from None
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError, struct.error) as error:
+        raise CheckpointError(f"{path} is no safetensors file ({error}); download it again.") from error
+    end = max((entry.offset + entry.bytes for entry in stored.values()), default=8 + length)
+    if end > size:
+        raise _truncated(path)
+    if end < size:
+        raise CheckpointError(f"{path} is longer than its header says; download it again.")
+    _check_lengths(path, stored)
+    return stored
+
+
+def read_metadata(path: Path) -> dict[str, str]:
+    """What a safetensors file says about itself besides its tensors; {} where it says nothing."""
+    with path.open("rb") as file:
+        data = json.loads(file.read(struct.unpack("<Q", file.read(8))[0])).get("__metadata__")
+    return {str(key): str(value) for key, value in data.items()} if isinstance(data, dict) else {}
+
+
+def check_weight(path: Path, name: str, dtype: str, known: bool = True) -> None:
+    """Raises CheckpointError for a weight that is stored in a way not `known` to be one of numbers."""
+    if dtype in NO_WEIGHTS or not known:
+        raise CheckpointError(
+            f"{path}: the tensor {name} is stored as {dtype}, which is not supported; use fp16 or bf16."
+        )
+
+
+def _stored(entry: dict, start: int) -> Stored:
+    first, last = entry["data_offsets"]
+    shape = tuple(int(side) for side in entry["shape"])
+    if not 0 <= first <= last or any(side < 0 for side in shape):
+        raise ValueError("negative sizes")
+    return Stored(str(entry["dtype"]), shape, start + first, last - first)
+
+
+def _check_lengths(path: Path, stored: dict[str, Stored]) -> None:
+    for name, entry in stored.items():
+        if entry.dtype in ITEM_BYTES and math.prod(entry.shape) * ITEM_BYTES[entry.dtype] != entry.bytes:
+            raise CheckpointError(f"{path}: the tensor {name} has another length than its shape; download it again.")
+
+
+def _truncated(path: Path) -> CheckpointError:
+    return CheckpointError(f"{path} is truncated; download it again.")
+
+
+def read_json(path: Path) -> dict:
+    """The JSON object in `path`; raises CheckpointError when there is none."""
+    try:
+        check_file(path)
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise CheckpointError(f"The checkpoint lacks {path}; download it again.") from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise CheckpointError(f"{path} cannot be read ({error}); download it again.") from error
+    if not isinstance(data, dict):
+        raise CheckpointError(f"{path} must hold a JSON object; download it again.")
+    return data
