@@ -124,6 +124,47 @@ def test_a_file_imports_only_what_its_room_may(relative):
             assert top in outside, f"{relative} may not import {name}"
 
 
+# The engine's rooms from top to bottom: a room imports from those below it only.
+ENGINE_ORDER = (
+    {"__main__"},
+    {"cli"},
+    {"pipeline"},
+    {"sampling", "commands"},
+    {"reports"},
+    {"inputs"},
+    {"runtime"},
+    {"checkpoint"},
+    {"weights", "finishing"},
+    {"light", "request"},
+    {"networks"},
+    {"media", "light_curve", "expert_names"},
+    {"errors", "caches"},
+)
+# Imports back up that are still to be straightened; one that is gone must leave the list.
+STILL_UPWARD = {
+    ("finishing/finish.py", "inputs.plan"),
+    ("finishing/finish.py", "runtime.run"),
+    ("networks/transformer.py", "sampling.step_cache"),
+    ("reports/light_report.py", "sampling.light_guide"),
+}
+
+
+def test_the_engine_imports_downward_only():
+    rank = {room: number for number, rooms in enumerate(ENGINE_ORDER) for room in rooms}
+    upward = set()
+    for relative in (path for path in product_files() if path.parts[0] == "wan_engine" and len(path.parts) > 1):
+        inside = Path(*relative.parts[1:])
+        room = inside.parts[0].removesuffix(".py")
+        for level, name in imported(relative):
+            target = name.removeprefix("wan_engine.")
+            other = target.split(".")[0]
+            if not level or room == "__init__" or other in (room, "wan_engine"):
+                continue
+            if rank[other] <= rank[room]:
+                upward.add((inside.as_posix(), target))
+    assert upward == STILL_UPWARD
+
+
 @pytest.mark.parametrize(
     "module", ["wan_engine.request", "wan_engine.checkpoint.summary", "scene.brief", "prompting", "bridge.client"]
 )
