@@ -5,7 +5,7 @@ ENGINE_SIDE := .venv-engine/bin/python
 SITE := .venv/lib/python3.11/site-packages
 EXTENSION_CLI = $(shell ls $(SITE)/bpy/*/scripts/addons_core/bl_pkg/cli/blender_ext.py)
 
-.PHONY: setup demo nano test test-versions lint bench extension desktop-test examples clean
+.PHONY: setup demo nano check test test-versions lint bench extension desktop-test examples clean
 
 setup: .venv/ready .venv-engine/ready
 
@@ -28,6 +28,12 @@ test: setup lint
 	$(BLENDER_SIDE) -m pytest tests/house tests/bridge
 	$(BLENDER_SIDE) -m pytest tests/blender
 	$(ENGINE_SIDE) -m pytest tests/engine
+
+# Lint, types, import rules and the quick tests: before every commit.
+check: setup lint
+	$(BLENDER_SIDE) -m pytest tests/house tests/bridge/test_jobs.py tests/bridge/test_protocol.py tests/bridge/test_history.py
+	$(BLENDER_SIDE) -m pytest tests/blender/scene/test_brief.py tests/blender/prompting/test_prompting.py
+	$(ENGINE_SIDE) -m pytest tests/engine/test_request.py tests/engine/inputs/test_plan.py tests/engine/checkpoint/test_sizes.py
 
 # Blender's side on 4.2, 4.5, 5.0, 5.1 and 5.2; the environments lie in .venvs, about 1 GB each.
 VENVS ?= .venvs
