@@ -371,7 +371,7 @@ def test_killed_and_started_again(hub, tmp_path):
     code = (
         "import os, sys, pathlib\n"
         "from huggingface_hub import constants\n"
-        "from wan_engine import download\n"
+        "from wan_engine.checkpoint import download\n"
         "constants.DOWNLOAD_CHUNK_SIZE, download._BETWEEN_EVENTS = 1000, 0.0\n"
         "def kill(event):\n"
         "    if event['done'] > 120_000: os._exit(9)\n"
