@@ -15,10 +15,20 @@ from ..wan_engine.request import Lora
 from .engine import check, close_engine, engine_client
 from .generation import Generation, OurError, Repair
 from .jobs import Resume, doubts_about, jobs_root, modes_of, prepare, size_of, unfinished, wish_of
-from .ownership import after_saving, before_saving
 from .settings import ADDON_DIR, CHOICES, NANO, NANO_DTYPE, RAW, Settings, ShotWords
 from .shots import check_template, contradictions_of, lengths_of, prompt_of, read_shots, why_no_template
-from .takes import Take, delete_take, import_take, report_picture, saved_elsewhere, show_take, takes_of, why_files_stay
+from .takes import (
+    Take,
+    after_saving,
+    before_saving,
+    delete_take,
+    import_take,
+    report_picture,
+    saved_elsewhere,
+    show_take,
+    takes_of,
+    why_files_stay,
+)
 
 __all__ = [
     "ADDON_DIR",
