@@ -8,6 +8,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from wan_previs.scene import geometry as g
+from wan_previs.scene.color_temperature import color_temperature_k
 
 azimuths = st.floats(0.0, 359.9)
 elevations = st.floats(-89.0, 89.0)
@@ -98,9 +99,9 @@ def test_roll_is_clockwise_from_behind(roll):
 
 
 def test_color_temperature():
-    assert g.color_temperature_k((1, 1, 1)) == pytest.approx(6504, abs=15)
-    warm, cool = g.color_temperature_k((1.0, 0.6, 0.3)), g.color_temperature_k((0.7, 0.8, 1.0))
+    assert color_temperature_k((1, 1, 1)) == pytest.approx(6504, abs=15)
+    warm, cool = color_temperature_k((1.0, 0.6, 0.3)), color_temperature_k((0.7, 0.8, 1.0))
     assert warm < 5000 < 6504 < cool
-    assert g.color_temperature_k((0, 0, 0)) is None
-    assert g.color_temperature_k((0, 1, 0)) is None
-    assert g.color_temperature_k((0.2, 0, 1)) is None
+    assert color_temperature_k((0, 0, 0)) is None
+    assert color_temperature_k((0, 1, 0)) is None
+    assert color_temperature_k((0.2, 0, 1)) is None

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-PROGRAM = Path(__file__).with_name("object_kinds.py")
+PROGRAM = Path(__file__).parents[1] / "object_kinds.py"
 FACELESS = (
     "mesh without vertices", "mesh of points", "mesh of edges", "curve", "bezier curve", "nurbs curve",
     "curve without points", "curve of one point", "animation path", "surface curve", "surface without points",
