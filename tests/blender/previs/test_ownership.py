@@ -295,10 +295,10 @@ def test_headless_work_goes_on_in_a_moved_project_unless_it_is_asked_for_otherwi
     save(project / "a.blend")
     options = ("--model", str(TINY), "--mode", "text", "--size", "64x48")
     command = [sys.executable, "-m", "wan_previs", "a.blend", "render", *options]
-    long = [*command, "--steps", "120", "--seed", "7"]
+    long = [*command, "--steps", "600", "--seed", "7"]
     with subprocess.Popen(long, cwd=project, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as first:
         for line in first.stderr:
-            if "Step 3 " in line:
+            if "Step " in line:  # a busy machine does not show every one
                 first.send_signal(signal.SIGINT)
                 break
         first.stderr.read()
