@@ -2,6 +2,7 @@
 """Takes after they were made: verdict, showing, deleting, repairing, going on with interrupted work (real engine)."""
 
 import os
+import re
 import signal
 import time
 from dataclasses import replace
@@ -129,10 +130,11 @@ def test_a_folder_that_is_no_job_is_never_deleted(scene, take, tmp_path):
 
 @pytest.mark.engine
 def test_a_job_that_was_cut_short_goes_on_in_its_folder(scene, settings):
-    slow = replace(settings, steps=40)
+    slow = replace(settings, steps=200)
     generation = previs.Generation(scene, slow)
     end = time.monotonic() + PATIENCE
-    while not generation.status.startswith("Step 3"):
+    # A busy machine does not show every step.
+    while not (shown := re.match(r"Step (\d+) of", generation.status)) or int(shown[1]) < 3:
         assert time.monotonic() < end and not generation.step(), generation.errors
         time.sleep(0.01)
     os.kill(previs.engine_client(slow).pid, signal.SIGKILL)
@@ -140,7 +142,7 @@ def test_a_job_that_was_cut_short_goes_on_in_its_folder(scene, settings):
         time.sleep(0.02)
     assert generation.exit_status == 5
     found = previs.unfinished(scene, slow)["Wide"]
-    assert found.words.startswith("Continue at step ") and found.words.endswith(" of 40") and found.step >= 3
+    assert found.words.startswith("Continue at step ") and found.words.endswith(" of 200") and found.step >= 3
     assert found.frames == 10 and previs.doubts_about(scene, slow, "Wide") == ""
     going_on = previs.Generation(scene, slow, resume=True)
     going_on.run()
