@@ -51,7 +51,7 @@ def _check_checkpoint(settings: Settings) -> Iterator[Finding]:
 
 def _check_engine(settings: Settings) -> Iterator[Finding]:
     try:
-        found = _engine(settings)
+        found = engine_environment(settings)
         facts = inspect_engine(found.python)
     except WanError as error:
         yield Finding(False, "Engine", str(error))
@@ -61,7 +61,7 @@ def _check_engine(settings: Settings) -> Iterator[Finding]:
     yield Finding(not missing, f"Engine: {found.python} ({found.origin})", advice)
 
 
-def _engine(settings: Settings):
+def engine_environment(settings: Settings):
     return find_engine(settings.engine_python, ADDON_DIR, settings.user_dir or ADDON_DIR / "engine")
 
 
@@ -76,7 +76,7 @@ _client: EngineClient | None = None  # the one warm worker of this Blender
 def engine_client(settings: Settings) -> EngineClient:
     """The warm worker's client; a new one when another Python was chosen. Raises CheckpointError."""
     global _client
-    python = _engine(settings).python
+    python = engine_environment(settings).python
     if _client is not None and _client.python != python:
         close_engine()
     if _client is None:

@@ -1,9 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The one orchestration of a shot: brief -> prompt -> frames -> job -> strip. Every face of the product calls this.
-
-Nothing here draws, asks or prints. Errors are `SceneError`, `WanError` or `JobError`/`SequencerError`, all with words
-for the user and an `exit_status`.
-"""
+"""What takes long, in small pieces that a face steps through: the queue of shots, and the repair of a take."""
 
 from __future__ import annotations
 
@@ -20,16 +16,11 @@ from ..bridge.client import Message, error_of
 from ..bridge.jobs import JobError, JobFolder
 from ..bridge.tool import EngineTool
 from ..scene.brief import SceneError, Shot
-from ..scene.shots import scene_named as scene_named
-from ..scene.shots import why_no_camera as why_no_camera
 from ..wan_engine.checkpoint.summary import outline
 from ..wan_engine.errors import Cancelled, CheckpointError, WanError
-from ..wan_engine.request import (
-    REPAIRS,
-    GenerationRequest,
-)
+from ..wan_engine.request import REPAIRS, GenerationRequest
 from . import ownership
-from .engine import _engine, close_engine, engine_cache, engine_client
+from .engine import close_engine, engine_cache, engine_client, engine_environment
 from .jobs import Resume, jobs_root, mode_of, prepare, size_of, unfinished, wish_of
 from .progress import SHARES, Progress
 from .settings import ADDON_DIR, OVERVIEW, RAW, Settings
@@ -232,7 +223,7 @@ class Generation(Work):
         try:
             place = jobs_root(self.settings) / OVERVIEW
             task = overview_task(self.made, place)
-            python, cache = _engine(self.settings).python, engine_cache(self.settings)
+            python, cache = engine_environment(self.settings).python, engine_cache(self.settings)
             yield from self._run_tool(EngineTool(python, ADDON_DIR, "wan_engine.commands.overview", task, cache))
             self.overview = place
         except WanError as error:
@@ -251,7 +242,7 @@ class Repair(Work):
         super().__init__(scene, settings)
         self._take = sequencer.read_take(sequencer.find_take(scene, name))
         self._source = JobFolder(self._take.folder)
-        self._python = _engine(settings).python
+        self._python = engine_environment(settings).python
         self.made: Take | None = None
         if self._take.repaired:
             raise JobError(f"{name} is repaired already. Generate the shot again with another seed.")

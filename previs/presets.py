@@ -8,13 +8,12 @@ from pathlib import Path
 
 import bpy
 
-from .. import previs
+from ..wan_engine.errors import UsageError
 from .saving import write_file
 from .settings import PACKAGE
+from .shots import check_template
 
 SCHEMA = "wan_previs.preset/1"
-
-
 FIELDS = ("template", "style", "negative")
 
 
@@ -35,10 +34,10 @@ def preset_names() -> list[str]:
 
 def write_preset(name: str, fields: dict[str, str]) -> Path:
     """Keep a preset under a name, in the place of one that had it. Raises UsageError, SaveError."""
-    previs.check_template(fields["template"])
+    check_template(fields["template"])
     stem = bpy.path.clean_name(name.strip())
     if not stem.strip("_"):
-        raise previs.UsageError("Give the preset a name.")
+        raise UsageError("Give the preset a name.")
     path = preset_folder(create=True) / f"{stem}.json"
     data = {"schema": SCHEMA, **{field: fields[field] for field in FIELDS}}
     write_file(path, lambda new: new.write_text(json.dumps(data, indent=1, ensure_ascii=False), encoding="utf-8"))
@@ -52,10 +51,10 @@ def read_preset(name: str) -> dict[str, str]:
         data = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         known = ", ".join(preset_names()) or "none yet"
-        raise previs.UsageError(f"There is no preset named {name}. There are: {known}.") from None
+        raise UsageError(f"There is no preset named {name}. There are: {known}.") from None
     except (OSError, ValueError) as error:
-        raise previs.UsageError(f"The preset {path} cannot be read ({error}). Save it again.") from error
+        raise UsageError(f"The preset {path} cannot be read ({error}). Save it again.") from error
     good = isinstance(data, dict) and data.get("schema") == SCHEMA
     if not good or not all(isinstance(data.get(field), str) for field in FIELDS):
-        raise previs.UsageError(f"The preset {path} is damaged. Save it again.")
+        raise UsageError(f"The preset {path} is damaged. Save it again.")
     return {field: data[field] for field in FIELDS}

@@ -87,7 +87,7 @@ def join_group(timeout: timedelta = TIMEOUT) -> None:
 
 def leave_group() -> None:
     """Part from the other processes; those that still wait for this one end with an error."""
-    _mesh.cache_clear()
+    process_mesh.cache_clear()
     if dist.is_initialized():
         dist.destroy_process_group()
 
@@ -147,7 +147,7 @@ def _own_device(storage: torch.UntypedStorage, location: str) -> torch.UntypedSt
 
 
 @lru_cache(maxsize=1)
-def _mesh() -> DeviceMesh:
+def process_mesh() -> DeviceMesh:
     """All processes in one row."""
     return init_device_mesh("cuda" if torch.cuda.is_available() else "cpu", (dist.get_world_size(),))
 

@@ -13,7 +13,7 @@ from torch.distributed.tensor import DTensor, distribute_tensor
 
 from ..networks.token_parallel import TokenParallel
 from ..networks.transformer import WanTransformer
-from .process_group import _mesh
+from .process_group import process_mesh
 
 if TYPE_CHECKING:
     from ..weights.weight_file import Patch, WeightFile
@@ -25,7 +25,7 @@ def parallelise(network: WanTransformer) -> WanTransformer:
     What lies outside the blocks (embeddings and head, 2 % of a 14B model) stays whole on every device, since it is
     used apart from `forward`. Works on filled networks and, as `load_parallel` does, on empty ones.
     """
-    mesh = _mesh()
+    mesh = process_mesh()
     own = {weight for name, weight in network.named_parameters() if not name.startswith("blocks.")}
     for block in network.blocks:
         fully_shard(block, mesh=mesh)
