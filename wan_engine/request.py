@@ -32,6 +32,8 @@ REPAIRS = ("deflicker", "color")
 CODECS = ("h264", "prores", "ffv1", "png", "exr")
 # The fields that name what a generation writes.
 OUTPUTS = ("out", "latents", "frames_out", "report", "resume", "preview", "prompt_cache", "page")
+# What a job folder holds besides, which no output may take the place of.
+JOBS_OWN = ("request.json", "state.json", "identity.json", "brief.json", "events.jsonl", "log.txt", "conditioning")
 # What a distilled model is sampled with; whatever the request states itself goes before it.
 PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {"lightning": {"steps": 4, "shift": 5.0, "guide": (1.0, 1.0), "solver": "euler"}}
@@ -180,6 +182,8 @@ class GenerationRequest:
                     f"{field} is {name!r}, but the outputs of a job lie in its folder; give a name without drive, "
                     "leading slash or '..'."
                 )
+            if name is not None and _of_the_job(name):
+                raise UsageError(f"{field} is {name!r}, which is the job's own; give another name.")
 
     @property
     def load_options(self) -> dict[str, Any]:
@@ -319,6 +323,13 @@ def _stays_below(name: str) -> bool:
     drives; "...mp4" is refused because ".." is left of it without its ending."""
     path = PureWindowsPath(name)
     return not path.anchor and path.parts != () and not any(part.startswith("..") for part in path.parts)
+
+
+def _of_the_job(name: str) -> bool:
+    """Whether an output would take the place of what a job is made of and told by, on any system: Windows knows no
+    capitals and no dots at the end, and a sequence of pictures loses its ending."""
+    first = PureWindowsPath(name).parts[0].lower().rstrip(". ")
+    return first in JOBS_OWN or PureWindowsPath(first).stem in JOBS_OWN
 
 
 def _pair_of(accepts: Callable[[object], bool]) -> Callable[[object], bool]:

@@ -65,6 +65,19 @@ def test_an_output_that_leaves_the_job_folder_is_refused(client, tmp_path, outsi
     assert len(list((tmp_path / "jobs").iterdir())) == len(LEAVING) + len(targets) + 1
 
 
+def test_an_output_that_is_the_jobs_own_is_refused(client, tmp_path):
+    job = make_job(tmp_path / "jobs", 1)
+    own = everything(job.path / "conditioning")
+    names = ("state.json", "Request.JSON", "events.jsonl.", "log.txt", "identity.json", "brief.json")
+    for field, name in [*(("report", name) for name in names), ("latents", "conditioning/first.png"),
+                        ("frames_out", "conditioning"), ("out", "conditioning.mp4")]:  # fmt: skip
+        asked = json.dumps({**make_job(tmp_path / "models", 1).read_request(), field: name})
+        job.request.write_text(asked, encoding="utf-8")
+        end = run(client, job)
+        assert (end.kind, end.exit_status) == ("failed", 2) and field in end.text, name
+        assert job.request.read_text(encoding="utf-8") == asked and everything(job.path / "conditioning") == own
+
+
 def test_a_sequence_cannot_climb_out_by_losing_its_ending(client, tmp_path):
     job = make_job(tmp_path / "jobs", 1, codec="png")
     for name in ("...mp4", "..mp4"):
