@@ -1,8 +1,23 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """`python -m wan_engine`."""
 
+import os
 import sys
 
 from .cli import main
 
-sys.exit(main(sys.argv[1:]))
+
+def _status() -> int:
+    try:
+        return main(sys.argv[1:])
+    except SystemExit as end:  # --help, and processes that follow the first one to fail
+        return end.code if isinstance(end.code, int) else 0 if end.code is None else 1
+
+
+status = _status()
+if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+    # Threads of the collectives may still ask for the interpreter while it ends, which aborts a process that is done.
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
+sys.exit(status)

@@ -189,3 +189,5 @@ if __name__ == "__main__":
     except WanError as error:
         print(error, file=sys.stderr)
         sys.exit(error.exit_status)
+    sys.stdout.flush()
+    os._exit(0)  # as `wan_engine.__main__` ends
