@@ -215,10 +215,10 @@ def _prompt(args: argparse.Namespace) -> int:
     prompts = {shot.name: previs.prompt_of(brief, shot, settings) for shot in brief.shots}
     _warn([warning.message for prompt in prompts.values() for warning in prompt.warnings])
     if args.json:
-        structured = {name: p.to_json() for name, p in prompts.items()}
+        structured = {name: previs.prompt_json(p) for name, p in prompts.items()}
         print(json.dumps(structured, indent=1, ensure_ascii=False), file=args.stream)
     else:
-        texts = {name: p.text(args.language) for name, p in prompts.items()}
+        texts = {name: previs.prompt_text(p, args.language) for name, p in prompts.items()}
         parts = texts.values() if len(texts) == 1 else (f"[{name}]\n{text}" for name, text in texts.items())
         print("\n\n".join(parts), file=args.stream)
     return 0

@@ -47,7 +47,7 @@ def show_shots(scene: bpy.types.Scene, brief: previs.Brief, warnings: list[str],
     state.shots.clear()
     for shot, prompt in zip(brief.shots, prompts, strict=True):
         row = state.shots.add()
-        fill_row(row, shot, brief.fps, prompt.text("en"))
+        fill_row(row, shot, brief.fps, previs.prompt_text(prompt))
         row.frame_count = shot.frame_count
         for warning in prompt.warnings:
             row.contradictions.add().text = warning.message

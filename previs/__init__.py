@@ -6,7 +6,7 @@ for the user and an `exit_status`.
 """
 
 from ..bridge.jobs import JobError
-from ..prompting import DEFAULT_TEMPLATE
+from ..prompting import DEFAULT_TEMPLATE, prompt_json, prompt_text
 from ..scene.brief import Brief, Shot
 from ..scene.shots import scene_named, why_no_camera
 from ..wan_engine.checkpoint.summary import outline
@@ -66,7 +66,9 @@ __all__ = [
     "modes_of",
     "outline",
     "prepare",
+    "prompt_json",
     "prompt_of",
+    "prompt_text",
     "read_shots",
     "report_picture",
     "saved_elsewhere",

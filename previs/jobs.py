@@ -15,6 +15,7 @@ from .. import conditioning
 from ..bridge import history
 from ..bridge.jobs import MAX_STEM_BYTES, JobFolder
 from ..conditioning import light_curve
+from ..prompting import prompt_sentences, prompt_text
 from ..scene.brief import Brief, SceneError, Shot
 from ..wan_engine.checkpoint.sizes import squeeze
 from ..wan_engine.checkpoint.summary import MODES, Outline, outline
@@ -153,8 +154,8 @@ def request_of(
     prompt = prompt_of(brief, shot, settings)
     request = GenerationRequest(
         checkpoint=str(settings.checkpoint),
-        prompt=prompt.text("en"),
-        prompt_parts=tuple(PromptPart(sentence.text, int(sentence.rank)) for sentence in prompt.sentences("en")),
+        prompt=prompt_text(prompt),
+        prompt_parts=tuple(PromptPart(sentence.text, int(sentence.rank)) for sentence in prompt_sentences(prompt)),
         negative=prompt.negative(model.negative) if prompt.negative_text else None,
         image=None if mode == "text" else "conditioning/first.png",
         last_image="conditioning/last.png" if mode == "first_last" else None,

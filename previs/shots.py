@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import bpy
 
-from ..prompting import StructuredPrompt, TemplateError, build_prompt, joined, length, parse_template
+from ..prompting import StructuredPrompt, TemplateError, build_prompt, joined, length, parse_template, prompt_text
 from ..scene.brief import Brief, Shot
 from ..scene.losses import losses
 from ..scene.reader import read_brief
@@ -60,7 +60,7 @@ def lengths_of(brief: Brief, settings: Settings, model: Outline) -> list[str]:
     most, told = int(model.text_length / TOKENS_A_WORD), []
     for shot in brief.shots:
         prompt = prompt_of(brief, shot, settings)
-        for name, text in (("prompt", prompt.text("en")), ("negative prompt", prompt.negative(model.negative) or "")):
+        for name, text in (("prompt", prompt_text(prompt)), ("negative prompt", prompt.negative(model.negative) or "")):
             if length(text) > most:
                 told.append(
                     f"The {name} of shot {shot.name} is {length(text)} words long, and {model.title} reads about "

@@ -2,12 +2,13 @@
 """From a shot brief to the words Wan was trained on: English and Chinese text from one structured prompt. No bpy."""
 
 from .build import build_prompt
-from .chinese import length
 from .contradictions import contradictions
+from .fit import length
 from .structured import Contradiction, StructuredPrompt
 from .template import DEFAULT as DEFAULT_TEMPLATE
 from .template import PARTS as TEMPLATE_PARTS
 from .template import TemplateError, parse_template
+from .text import prompt_json, prompt_sentences, prompt_text
 from .weave import joined
 
 __all__ = [
@@ -21,4 +22,7 @@ __all__ = [
     "joined",
     "length",
     "parse_template",
+    "prompt_json",
+    "prompt_sentences",
+    "prompt_text",
 ]

@@ -6,8 +6,8 @@ from __future__ import annotations
 from itertools import pairwise
 
 from ..scene.brief import Brief, Move, Shot
-from .chinese import length
 from .contradictions import contradictions
+from .fit import length
 from .light import lamp_lights, sky_light, sun_light
 from .structured import (
     Amount,

@@ -4,14 +4,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from .fit import MOST, Rank, Sentence, fit
+from .structured import StructuredPrompt
 from .template import parse_template
 from .weave import weave
-
-if TYPE_CHECKING:
-    from .structured import StructuredPrompt
 
 
 def compose(

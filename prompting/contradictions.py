@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from ..scene.brief import Shot
 from .cues import Cue, find_cues
-from .english import FROM, MOVES
+from .english.words import FROM, MOVES
 from .shot_facts import RING, ShotFacts, SunMoment
 from .structured import Contradiction
 

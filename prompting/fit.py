@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
@@ -60,3 +61,8 @@ def _needed(spare: Sequence[str], missing: int, length: Callable[[str], int]) ->
 
 def _total(sentences: list[Sentence], length: Callable[[str], int]) -> int:
     return sum(length(sentence.text) for sentence in sentences)
+
+
+def length(text: str) -> int:
+    """Chinese characters and Latin words or numbers of a text, punctuation aside."""
+    return len(re.findall(r"[\u3400-\u9fff]|[^\W\u3400-\u9fff]+", text))

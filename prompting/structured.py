@@ -7,10 +7,8 @@ of degrees; nouns of subjects and the user's own text are the only free words.
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from ..scene.brief import (
     Angle,
@@ -27,13 +25,9 @@ from ..scene.brief import (
     TimeOfDay,
     Weather,
 )
-from . import chinese, english, template
-from .fit import Rank, Sentence
+from . import template
+from .fit import Rank
 
-SPACE = {"en": " ", "zh": ""}  # between sentences
-SCHEMA = "wan_previs.prompt/1"
-
-Language = Literal["en", "zh"]
 Height = Literal["below", "very_low", "low", "middle", "high", "overhead"]
 """The sun's elevation: below the horizon, under 10, 25, 50, 70 degrees, and above; fixes the shadows' length too."""
 LightColor = Literal["orange", "golden", "white", "bluish"]
@@ -188,16 +182,6 @@ class StructuredPrompt:
     template: str = template.DEFAULT
     warnings: tuple[Contradiction, ...] = ()
 
-    def text(self, language: Language = "en") -> str:
-        """The prompt in plain sentences; the same prompt gives the same text. 60 to 200 words (characters in
-        Chinese) as far as the facts reach: optional facts give way above, framing is spelled out below."""
-        sentences = self.sentences(language)
-        return SPACE[language].join(sentence.text for sentence in sentences)
-
-    def sentences(self, language: Language = "en") -> list[Sentence]:
-        """What `text` is made of, with what can be left out first where a model reads less."""
-        return _writer(language)(self)
-
     def rank_of(self, lamp: LampLight) -> Rank:
         """What leads the light is not left out: the strongest lamp, where there is no sun and no sky."""
         leads = self.sun is None and self.sky_light is None and lamp is self.lamps[0]
@@ -217,18 +201,3 @@ class StructuredPrompt:
             return None
         comma = ", " if default.isascii() else "，"
         return f"{default}{comma}{self.negative_text}" if default else self.negative_text
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain data with the schema's name, and the text in both languages under `text`."""
-        fields = dataclasses.asdict(self)
-        negative = fields.pop("negative_text")
-        fields["warnings"] = list(fields["warnings"])
-        text = {"en": self.text("en"), "zh": self.text("zh")}
-        return {"schema": SCHEMA, **fields, "negative": negative, "text": text}
-
-
-def _writer(language: str) -> Callable[[StructuredPrompt], list[Sentence]]:
-    writers = {"en": english.write, "zh": chinese.write}
-    if language not in writers:
-        raise ValueError(f"There is no prompt in {language!r}; choose en or zh.")
-    return writers[language]

@@ -236,7 +236,7 @@ def render(stage: Stage, seed: int, out: Path) -> None:
 
 
 def write_prompts(stage: Stage, seed: int, out: Path) -> None:
-    from wan_previs.prompting import build_prompt
+    from wan_previs.prompting import build_prompt, prompt_text
     from wan_previs.scene.reader import read_brief
 
     path = out / "prompts" / f"{seed:06d}.json"
@@ -248,7 +248,7 @@ def write_prompts(stage: Stage, seed: int, out: Path) -> None:
             stage.show(plan.variant(mirror, reverse))
             brief, _warnings = read_brief(stage.scene)
             shot = brief.shots[0]
-            variants[f"mirror={int(mirror)} reverse={int(reverse)}"] = build_prompt(brief, shot).text("en")
+            variants[f"mirror={int(mirror)} reverse={int(reverse)}"] = prompt_text(build_prompt(brief, shot))
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(variants, indent=1), encoding="utf-8")
 

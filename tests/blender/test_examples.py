@@ -4,7 +4,7 @@
 import bpy
 import pytest
 from wan_previs.examples import build
-from wan_previs.prompting import build_prompt
+from wan_previs.prompting import build_prompt, prompt_text
 from wan_previs.scene.reader import read_brief
 
 EXPECTED = {
@@ -60,7 +60,7 @@ def test_shots_sun_and_camera(files, name):
         )
         assert (shot.sun.time_of_day.start, shot.sun.time_of_day.end) == times
         assert shot.camera_path.moves[0].kind == move
-        assert 60 <= len(build_prompt(brief, shot).text().split()) <= 200
+        assert 60 <= len(prompt_text(build_prompt(brief, shot)).split()) <= 200
 
 
 def test_the_sun_is_keyed_and_its_color_follows_the_elevation(files):

@@ -4,6 +4,7 @@
 import ast
 import subprocess
 import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -163,6 +164,15 @@ def test_the_engine_imports_downward_only():
             if rank[other] <= rank[room]:
                 upward.add((inside.as_posix(), target))
     assert upward == STILL_UPWARD
+
+
+@pytest.mark.parametrize("room", ["prompting"])
+def test_a_room_has_no_circle_of_imports(room):
+    files = [path for path in product_files() if path.parts[0] == room and path.name != "__init__.py"]
+    modules = {".".join(path.with_suffix("").parts): path for path in files}
+    needs = {name: {other for _, other in imported(path) if other in modules} for name, path in modules.items()}
+    assert any(needs.values())
+    TopologicalSorter(needs).prepare()  # raises CycleError with the circle
 
 
 @pytest.mark.parametrize(

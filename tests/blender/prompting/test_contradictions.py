@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import HealthCheck, given, settings
 from prompt_briefs import brief_of, camera_sample, make_shot, shots, sun_sample
-from wan_previs.prompting import build_prompt
+from wan_previs.prompting import build_prompt, prompt_text
 from wan_previs.prompting.contradictions import contradictions
 from wan_previs.prompting.cues import find_cues
 from wan_previs.scene.brief import CameraPath, Environment, Hdri, Light, Move, StartEnd, Sun
@@ -211,7 +211,7 @@ def test_a_longer_cue_hides_the_one_inside():
 @given(shots())
 def test_our_own_text_never_contradicts_its_brief(random_shot):
     prompt = build_prompt(brief_of(random_shot), random_shot)
-    for text in (prompt.text("en"), prompt.text("zh")):
+    for text in (prompt_text(prompt, "en"), prompt_text(prompt, "zh")):
         assert contradictions(random_shot, text) == (), text
 
 

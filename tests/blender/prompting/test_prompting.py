@@ -8,7 +8,10 @@ from typing import get_args
 
 import pytest
 from prompt_briefs import brief_of, camera_sample, make_shot, sun_sample
-from wan_previs.prompting import build_prompt, chinese, english, light, subjects, vocabulary
+from wan_previs.prompting import build_prompt, light, prompt_json, prompt_sentences, prompt_text, subjects, vocabulary
+from wan_previs.prompting.chinese import words as chinese
+from wan_previs.prompting.chinese import writer as chinese_writer
+from wan_previs.prompting.english import words as english
 from wan_previs.scene import brief as facts
 from wan_previs.scene.brief import CameraPath, Environment, Light, Motion, Move, StartEnd, Subject, Sun
 
@@ -18,7 +21,7 @@ def prompt_of(shot, user_text=""):
 
 
 def test_sunrise_with_an_arc_tells_light_shadows_and_camera():
-    text = prompt_of(make_shot()).text()
+    text = prompt_text(prompt_of(make_shot()))
     assert text.startswith("Sunrise time, ")
     assert "At first orange sunlight comes from the back left, behind the scene, and the sun is very low" in text
     assert "Very long shadows fall toward the camera and to the right." in text
@@ -31,7 +34,7 @@ def test_sunrise_with_an_arc_tells_light_shadows_and_camera():
 
 
 def test_chinese_tells_the_same():
-    text = prompt_of(make_shot()).text("zh")
+    text = prompt_text(prompt_of(make_shot()), "zh")
     for part in (
         "日出，",
         "开始时橙色的阳光从画面深处左侧照来，太阳贴近地平线，极长的影子投向镜头右侧。",
@@ -57,7 +60,7 @@ def test_chinese_tells_the_same():
 )
 def test_shadows_fall_opposite_to_the_sun(sector, fall):
     sun = Sun("sun_light", (sun_sample(1, 0, 20), sun_sample(72, 0, 20)), StartEnd(), StartEnd(sector, sector))
-    assert f"Long shadows fall {fall}." in prompt_of(make_shot(sun=sun)).text()
+    assert f"Long shadows fall {fall}." in prompt_text(prompt_of(make_shot(sun=sun)))
 
 
 @pytest.mark.parametrize(
@@ -75,7 +78,7 @@ def test_shadow_length_follows_the_elevation(elevation, words):
     sun = Sun(
         "sun_light", (sun_sample(1, 0, elevation), sun_sample(72, 0, elevation)), StartEnd(), StartEnd(sector, sector)
     )
-    assert words in prompt_of(make_shot(sun=sun)).text()
+    assert words in prompt_text(prompt_of(make_shot(sun=sun)))
 
 
 def test_a_sun_that_moves_by_itself_takes_its_shadows_along():
@@ -83,7 +86,7 @@ def test_a_sun_that_moves_by_itself_takes_its_shadows_along():
         "sun_light", (sun_sample(1, 340, 20), sun_sample(72, 20, 20)), StartEnd(), StartEnd("back_left", "back_right")
     )
     shot = make_shot(sun=sun, path=CameraPath((camera_sample(1, 0), camera_sample(72, 0))))
-    assert "The sun moves to the right, and the shadows slide to the left." in prompt_of(shot).text()
+    assert "The sun moves to the right, and the shadows slide to the left." in prompt_text(prompt_of(shot))
 
 
 def test_a_sun_that_circles_the_scene_is_not_called_still():
@@ -91,7 +94,7 @@ def test_a_sun_that_circles_the_scene_is_not_called_still():
     samples = tuple(sun_sample(f, 120 * i, 30) for i, f in enumerate(frames))
     sun = Sun("sun_light", samples, StartEnd(), StartEnd("back", "back"))
     shot = make_shot(sun=sun, path=CameraPath((camera_sample(1, 0), camera_sample(72, 0))))
-    assert "The sun circles clockwise around the scene, and the shadows turn clockwise." in prompt_of(shot).text()
+    assert "The sun circles clockwise around the scene, and the shadows turn clockwise." in prompt_text(prompt_of(shot))
 
 
 def test_sunset_lets_the_shadows_fade():
@@ -101,7 +104,7 @@ def test_sunset_lets_the_shadows_fade():
         StartEnd("sunset", "dusk"),
         StartEnd("back", "back"),
     )
-    text = prompt_of(make_shot(sun=sun)).text()
+    text = prompt_text(prompt_of(make_shot(sun=sun)))
     assert "The time goes from sunset to dusk." in text
     assert "the shadows lengthen and fade." in text
     assert "The scene grows dimmer." in text
@@ -116,7 +119,7 @@ def test_a_still_sun_is_told_once():
         StartEnd("right", "right"),
     )
     shot = make_shot(sun=sun, path=CameraPath((camera_sample(1, 0), camera_sample(72, 0)), (Move("static", 1, 72),)))
-    text = prompt_of(shot).text()
+    text = prompt_text(prompt_of(shot))
     assert text.count("unlight comes from the right side") == 1
     assert "The sunlight does not change." in text
     assert "The camera stands still." in text
@@ -126,30 +129,30 @@ def test_without_a_sun_no_sun_is_claimed():
     shot = make_shot(sun=None)
     prompt = prompt_of(shot)
     assert prompt.sun is None
-    assert "sun" not in prompt.text().lower() and "shadow" not in prompt.text()
-    assert not re.search("太阳|阳光|影子|日", prompt.text("zh"))
+    assert "sun" not in prompt_text(prompt).lower() and "shadow" not in prompt_text(prompt)
+    assert not re.search("太阳|阳光|影子|日", prompt_text(prompt, "zh"))
 
 
 def test_lamps_without_a_sun_are_artificial_light():
     shot = make_shot(sun=None, lights=(Light("Key", "area", "key", 2700.0, 500.0, "left"),))
     prompt = prompt_of(shot)
     assert "artificial_lighting" in prompt.terms and "warm_colors" in prompt.terms
-    assert "An orange light panel lights the scene from the left side." in prompt.text()
-    assert "橙色的面光灯从左侧照来，照亮场景。" in prompt.text("zh")
+    assert "An orange light panel lights the scene from the left side." in prompt_text(prompt)
+    assert "橙色的面光灯从左侧照来，照亮场景。" in prompt_text(prompt, "zh")
 
 
 def test_moves_one_after_the_other():
     moves = (Move("push_in", 37, 72, 4.0, "m"), Move("pan_left", 1, 36, 70.0, "deg"))
     path = CameraPath((camera_sample(1, 0), camera_sample(72, 0)), moves)
-    text = prompt_of(make_shot(path=path)).text()
+    text = prompt_text(prompt_of(make_shot(path=path)))
     assert "First the camera pans far to the left, then it pushes in." in text
-    assert "先镜头大幅向左摇，再推镜头。" in prompt_of(make_shot(path=path)).text("zh")
+    assert "先镜头大幅向左摇，再推镜头。" in prompt_text(prompt_of(make_shot(path=path)), "zh")
 
 
 def test_moves_at_the_same_time():
     moves = (Move("truck_right", 1, 72, 0.3, "m"), Move("pedestal_up", 1, 72, 4.0, "m"))
     path = CameraPath((camera_sample(1, 0), camera_sample(72, 0)), moves)
-    assert "The camera moves slightly to the right and rises." in prompt_of(make_shot(path=path)).text()
+    assert "The camera moves slightly to the right and rises." in prompt_text(prompt_of(make_shot(path=path)))
 
 
 def test_opposite_moves_are_not_told_in_one_breath():
@@ -159,13 +162,13 @@ def test_opposite_moves_are_not_told_in_one_breath():
         Move("pull_back", 1, 72, 4.0, "m"),
     )
     path = CameraPath((camera_sample(1, 0), camera_sample(72, 0)), moves)
-    assert "The camera rolls far clockwise and pulls back." in prompt_of(make_shot(path=path)).text()
+    assert "The camera rolls far clockwise and pulls back." in prompt_text(prompt_of(make_shot(path=path)))
 
 
 def test_a_rising_sun_brightens_the_ground_though_its_lamp_grows_weaker():
     samples = (sun_sample(1, 90, 7, strength=7.0), sun_sample(72, 90, 34, strength=4.2))
     sun = Sun("sun_light", samples, StartEnd(), StartEnd("left", "left"))
-    assert "The scene grows brighter." in prompt_of(make_shot(sun=sun)).text()
+    assert "The scene grows brighter." in prompt_text(prompt_of(make_shot(sun=sun)))
 
 
 def test_the_angle_gives_way_to_a_move():
@@ -179,20 +182,20 @@ def test_the_angle_gives_way_to_a_move():
 def test_user_text_comes_first_after_the_terms():
     prompt = prompt_of(make_shot(), "  an old cloister\n in Tuscany ")
     assert prompt.user_text == "an old cloister in Tuscany"
-    terms, rest = prompt.text().split(". ", 1)
+    terms, rest = prompt_text(prompt).split(". ", 1)
     assert "lighting" in terms and rest.startswith("An old cloister in Tuscany. The scene shows")
-    assert "。an old cloister in Tuscany。画面" in prompt.text("zh")
+    assert "。an old cloister in Tuscany。画面" in prompt_text(prompt, "zh")
 
 
 def test_the_user_text_stays_whole_when_it_is_long():
     words = " ".join(f"word{i}" for i in range(250))
-    text = prompt_of(make_shot(), words).text()
+    text = prompt_text(prompt_of(make_shot(), words))
     assert "word0" in text.lower() and "word249." in text
     assert "The scene shows" in text and "At first orange sunlight" in text
 
 
 def test_json_holds_the_schema_and_both_texts():
-    data = json.loads(json.dumps(prompt_of(make_shot()).to_json()))
+    data = json.loads(json.dumps(prompt_json(prompt_of(make_shot()))))
     assert data["schema"] == "wan_previs.prompt/1"
     assert data["negative"] is None and set(data["text"]) == {"en", "zh"}
     assert data["sun"]["change"]["turn"] == "front" and data["sun"]["start"]["shadows"] == "toward_right"
@@ -200,7 +203,7 @@ def test_json_holds_the_schema_and_both_texts():
 
 def test_an_unknown_language_is_refused():
     with pytest.raises(ValueError, match="en or zh"):
-        prompt_of(make_shot()).text("fr")
+        prompt_text(prompt_of(make_shot()), "fr")
 
 
 @pytest.mark.parametrize(
@@ -224,9 +227,9 @@ def test_a_description_wins_over_the_name():
 
 
 def test_chinese_nouns_with_adjectives():
-    assert chinese.noun("red box") == ("红色方块", "个")
-    assert chinese.noun("lamp post") == ("路灯", "盏")
-    assert chinese.noun("suzanne") == ("suzanne", "个")
+    assert chinese_writer.noun("red box") == ("红色方块", "个")
+    assert chinese_writer.noun("lamp post") == ("路灯", "盏")
+    assert chinese_writer.noun("suzanne") == ("suzanne", "个")
 
 
 @pytest.mark.parametrize(
@@ -250,7 +253,7 @@ def test_color_names(color, name):
 def test_fog_and_sky_are_told():
     shot = make_shot(environment=Environment("exterior", "overcast", "fog", None))
     assert "overcast_lighting" in prompt_of(replace(shot, camera_path=CameraPath(shot.camera_path.samples))).terms
-    assert "Clouds cover the sky. Fog lies over the scene." in prompt_of(shot).text()
+    assert "Clouds cover the sky. Fog lies over the scene." in prompt_text(prompt_of(shot))
 
 
 def test_motion_of_every_kind_has_words():
@@ -258,7 +261,7 @@ def test_motion_of_every_kind_has_words():
         for direction in (*get_args(facts.ScreenDirection), None):
             subject = Subject("Cart", None, (0.4, 0, 0.6, 0.5), 5.0, Motion(kind, 1.0, direction))
             prompt = prompt_of(make_shot(subjects=(subject,)))
-            assert ("The cart " in prompt.text()) == (kind != "static")
+            assert ("The cart " in prompt_text(prompt)) == (kind != "static")
 
 
 def test_every_word_of_the_brief_has_words_in_both_languages():
@@ -284,14 +287,14 @@ def test_every_word_of_the_brief_has_words_in_both_languages():
 )
 def test_a_description_is_told_as_it_was_written(description, told):
     thing = Subject("Cube", description, (0.4, 0.1, 0.6, 0.5), 8.0, None)
-    assert told in prompt_of(make_shot(subjects=(thing,))).text()
+    assert told in prompt_text(prompt_of(make_shot(subjects=(thing,))))
 
 
 def test_things_that_shine_are_told():
     sign = facts.Emitter("Neon_Sign.002", (0.0, 0.5, 0.2, 0.7), 2700.0, 5.0)
     prompt = prompt_of(make_shot(environment=Environment(emitters=(sign, sign))))
-    assert prompt.text().count("The neon sign glows orange on the left.") == 1
-    assert "画面左边的neon sign发出橙色的光。" in prompt.text("zh")
+    assert prompt_text(prompt).count("The neon sign glows orange on the left.") == 1
+    assert "画面左边的neon sign发出橙色的光。" in prompt_text(prompt, "zh")
 
 
 def hdri(confidence, elevation=30.0):
@@ -304,13 +307,13 @@ def test_the_bright_side_of_a_sky_picture_is_told_where_no_sun_is():
     told = (
         "The brightest orange light of the surroundings comes from the back left, behind the scene, at medium height."
     )
-    assert told in prompt.text() and "edge_lighting" in prompt.terms
-    assert "环境中最亮的橙色的光从画面深处左侧照来，位置不高不低。" in prompt.text("zh")
+    assert told in prompt_text(prompt) and "edge_lighting" in prompt.terms
+    assert "环境中最亮的橙色的光从画面深处左侧照来，位置不高不低。" in prompt_text(prompt, "zh")
 
 
 @pytest.mark.parametrize("shot", [hdri(0.1), hdri(0.6, -20.0), replace(hdri(0.6), sun=make_shot().sun)])
 def test_an_even_sky_a_bright_floor_and_a_picture_beside_a_sun_are_not(shot):
-    assert prompt_of(shot).sky_light is None and "surroundings comes" not in prompt_of(shot).text()
+    assert prompt_of(shot).sky_light is None and "surroundings comes" not in prompt_text(prompt_of(shot))
 
 
 def test_light_and_subject_stay_whatever_is_long():
@@ -319,14 +322,14 @@ def test_light_and_subject_stay_whatever_is_long():
         shot = make_shot()
         prompt = build_prompt(brief_of(shot), shot, **words)
         for language, told in {"en": ("The scene shows", "sunlight comes from"), "zh": ("画面", "阳光")}.items():
-            text = prompt.text(language)
+            text = prompt_text(prompt, language)
             assert all(told_words in text[: text.index("ord0")] for told_words in told), (language, text)
 
 
 def test_sentences_say_what_can_be_left_out():
     prompt = prompt_of(make_shot(), "A calm day.")
-    sentences = prompt.sentences("en")
-    assert " ".join(sentence.text for sentence in sentences) == prompt.text("en")
+    sentences = prompt_sentences(prompt, "en")
+    assert " ".join(sentence.text for sentence in sentences) == prompt_text(prompt, "en")
     ranks = {sentence.text: sentence.rank for sentence in sentences}
     assert ranks["A calm day."] < 0
     assert all(rank == 0 for text, rank in ranks.items() if "sunlight" in text or text.startswith("The scene shows"))

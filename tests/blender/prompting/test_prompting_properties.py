@@ -6,7 +6,7 @@ import re
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from prompt_briefs import brief_of, mirrored, reversed_in_time, shots
-from wan_previs.prompting import build_prompt, chinese, vocabulary
+from wan_previs.prompting import build_prompt, length, prompt_text, vocabulary
 from wan_previs.scene.brief import Brief
 
 USER = st.lists(st.sampled_from(["an", "old", "square", "with", "pigeons"]), max_size=60).map(" ".join)
@@ -44,16 +44,16 @@ def unframed(text):
 @given(shots(rich=True), USER)
 def test_full_facts_give_60_to_200_words(shot, user_text):
     prompt = prompt_of(shot, user_text)
-    assert 60 <= len(prompt.text().split()) <= 200
-    assert chinese.length(prompt.text("zh")) >= 60
+    assert 60 <= len(prompt_text(prompt).split()) <= 200
+    assert length(prompt_text(prompt, "zh")) >= 60
 
 
 @drawn
 @given(shots(), USER)
 def test_no_text_is_longer_than_200_words(shot, user_text):
     prompt = prompt_of(shot, user_text)
-    assert len(prompt.text().split()) <= 200
-    assert chinese.length(prompt.text("zh")) <= 200
+    assert len(prompt_text(prompt).split()) <= 200
+    assert length(prompt_text(prompt, "zh")) <= 200
 
 
 @drawn
@@ -62,16 +62,16 @@ def test_the_same_brief_gives_the_same_text(shot, user_text):
     read_again = Brief.from_json(brief_of(shot).to_json())
     again = build_prompt(read_again, read_again.shots[0], user_text)
     assert again == prompt_of(shot, user_text)
-    assert again.text() == prompt_of(shot, user_text).text()
-    assert again.text("zh") == prompt_of(shot, user_text).text("zh")
+    assert prompt_text(again) == prompt_text(prompt_of(shot, user_text))
+    assert prompt_text(again, "zh") == prompt_text(prompt_of(shot, user_text), "zh")
 
 
 @drawn
 @given(shots())
 def test_a_mirrored_brief_swaps_left_and_right(shot):
     here, there = prompt_of(shot), prompt_of(mirrored(shot))
-    assert unframed(there.text()) == swapped(unframed(here.text()))
-    assert there.text("zh") == swapped(here.text("zh"))
+    assert unframed(prompt_text(there)) == swapped(unframed(prompt_text(here)))
+    assert prompt_text(there, "zh") == swapped(prompt_text(here, "zh"))
 
 
 @drawn
@@ -98,7 +98,7 @@ def test_terms_are_few_known_and_without_repeats(shot):
 @drawn
 @given(shots())
 def test_text_is_plain(shot):
-    text = prompt_of(shot).text()
+    text = prompt_text(prompt_of(shot))
     assert not re.search(r"[\d{}_]|None|  | \.|,\.|\.\.", text)
     assert all(sentence[0].isupper() for sentence in re.split(r"(?<=\.) ", text) if sentence)
-    assert not re.search(r"[\d{}_]|None|。。|，。|，，", prompt_of(shot).text("zh"))
+    assert not re.search(r"[\d{}_]|None|。。|，。|，，", prompt_text(prompt_of(shot), "zh"))

@@ -8,7 +8,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from prompt_briefs import brief_of, camera_sample, make_shot, shots
-from wan_previs.prompting import DEFAULT_TEMPLATE, TEMPLATE_PARTS, TemplateError, build_prompt, chinese, joined
+from wan_previs.prompting import (
+    DEFAULT_TEMPLATE,
+    TEMPLATE_PARTS,
+    TemplateError,
+    build_prompt,
+    joined,
+    length,
+    prompt_json,
+    prompt_text,
+)
 from wan_previs.prompting.weave import weave
 from wan_previs.scene.brief import CameraPath, Environment, Light, Motion, Move, StartEnd
 
@@ -21,20 +30,20 @@ def prompt_of(shot=None, user_text="", **words):
 
 
 def test_words_about_light_and_camera_go_where_those_are_told():
-    text = prompt_of(None, "An old cloister, backlit, pigeons. The camera glides past a column.").text()
+    text = prompt_text(prompt_of(None, "An old cloister, backlit, pigeons. The camera glides past a column."))
     assert "An old cloister, pigeons. The scene shows" in text
     assert text.index("The cart moves") < text.index("Backlit. The time goes") < text.index("The camera glides past")
     assert text.index("The camera glides past a column.") < text.index("The camera arcs")
 
 
 def test_what_the_user_says_already_is_not_said_again():
-    text = prompt_of(None, "a slow arc left around the fountain").text()
+    text = prompt_text(prompt_of(None, "a slow arc left around the fountain"))
     assert "A slow arc left" in text or "a slow arc left" in text
     assert "The camera arcs" not in text
     foggy = make_shot(environment=Environment("interior", None, "fog", None))
-    told = prompt_of(foggy, "a foggy hall indoors").text()
+    told = prompt_text(prompt_of(foggy, "a foggy hall indoors"))
     assert "Fog lies" not in told and "The scene is indoors" not in told
-    assert "Fog lies" in prompt_of(foggy, "no fog at all").text()
+    assert "Fog lies" in prompt_text(prompt_of(foggy, "no fog at all"))
 
 
 def test_scene_and_shot_words_are_sentences_of_their_own():
@@ -44,19 +53,21 @@ def test_scene_and_shot_words_are_sentences_of_their_own():
 
 def test_the_style_comes_first():
     prompt = prompt_of(style="cinematic,  35mm film look")
-    assert prompt.text().startswith("Cinematic, 35mm film look. Sunrise time, ")
-    assert prompt.text("zh").startswith("cinematic, 35mm film look。日出，")
+    assert prompt_text(prompt).startswith("Cinematic, 35mm film look. Sunrise time, ")
+    assert prompt_text(prompt, "zh").startswith("cinematic, 35mm film look。日出，")
 
 
 @drawn
 @given(shots())
 def test_the_default_template_changes_nothing(shot):
     for language in ("en", "zh"):
-        assert prompt_of(shot, template=DEFAULT_TEMPLATE).text(language) == prompt_of(shot).text(language)
+        assert prompt_text(prompt_of(shot, template=DEFAULT_TEMPLATE), language) == prompt_text(
+            prompt_of(shot), language
+        )
 
 
 def test_a_template_chooses_and_orders_the_parts():
-    text = prompt_of(None, "an old cloister", template="{camera} Shot for previs {light}{ User }").text()
+    text = prompt_text(prompt_of(None, "an old cloister", template="{camera} Shot for previs {light}{ User }"))
     assert text.startswith("The camera arcs to the left around the scene. Shot for previs. The time goes")
     assert "fountain" not in text and "Sunrise time" not in text and "An old cloister." in text
 
@@ -64,7 +75,7 @@ def test_a_template_chooses_and_orders_the_parts():
 @pytest.mark.parametrize("part", TEMPLATE_PARTS)
 def test_every_part_can_stand_alone(part):
     prompt = prompt_of(None, "an old cloister", style="noir", template=f"{{{part}}}")
-    assert (prompt.text() and prompt.text("zh")) or part == "setting"
+    assert (prompt_text(prompt) and prompt_text(prompt, "zh")) or part == "setting"
 
 
 @pytest.mark.parametrize(
@@ -105,20 +116,20 @@ def test_the_negative_prompt_is_added_to_the_models():
 def test_odd_words_are_kept_and_can_be_written(text):
     prompt = prompt_of(None, text)
     for language in ("en", "zh"):
-        written = prompt.text(language).encode("utf-8").decode("utf-8")
+        written = prompt_text(prompt, language).encode("utf-8").decode("utf-8")
         assert "\n" not in written and "\x00" not in written
-    json.dumps(prompt.to_json(), ensure_ascii=False).encode("utf-8")
-    assert "{subject}" in prompt.text() or "{subject}" not in text
+    json.dumps(prompt_json(prompt), ensure_ascii=False).encode("utf-8")
+    assert "{subject}" in prompt_text(prompt) or "{subject}" not in text
 
 
 def test_words_longer_than_a_prompt_come_last_and_are_warned_of():
     prompt = prompt_of(None, "pigeon " * 700)
-    assert prompt.text().startswith("Sunrise time") and prompt.text().endswith("pigeon pigeon.")
+    assert prompt_text(prompt).startswith("Sunrise time") and prompt_text(prompt).endswith("pigeon pigeon.")
     assert "Your text is 700 words long" in prompt.warnings[0].message
 
 
 def test_warnings_stand_in_the_json():
-    data = prompt_of(None, "at night").to_json()
+    data = prompt_json(prompt_of(None, "at night"))
     (warning,) = data["warnings"]
     assert set(warning) == {"word", "fact", "message"} and warning["word"] == "night"
 
@@ -158,16 +169,16 @@ def test_shots_that_differ_in_a_told_fact_have_different_texts():
     shot = make_shot()
     family = [shot, *_changed(shot)]
     for language in ("en", "zh"):
-        assert len({prompt_of(one).text(language) for one in family}) == len(family)
+        assert len({prompt_text(prompt_of(one), language) for one in family}) == len(family)
 
 
 @drawn
 @given(shots(rich=True), st.sampled_from(["an old cloister", "backlit ruins, handheld", "日落时分，推近"]))
 def test_with_words_of_the_user_the_length_stays_in_bounds(shot, text):
     prompt = prompt_of(shot, text, style="cinematic")
-    assert 60 <= len(prompt.text().split()) <= 200 and 60 <= chinese.length(prompt.text("zh")) <= 200
+    assert 60 <= len(prompt_text(prompt).split()) <= 200 and 60 <= length(prompt_text(prompt, "zh")) <= 200
 
 
 def test_a_still_camera_without_facts_has_a_prompt():
     bare = make_shot(sun=None, subjects=(), path=CameraPath((camera_sample(1, 0), camera_sample(72, 0))))
-    assert prompt_of(bare).text() and prompt_of(bare).text("zh")
+    assert prompt_text(prompt_of(bare)) and prompt_text(prompt_of(bare), "zh")

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Words and phrases of the Chinese sentences, by the words of the structured prompt."""
+
+from __future__ import annotations
+
+TIMES = {
+    "night": "夜晚",
+    "dawn": "黎明",
+    "sunrise": "日出",
+    "morning": "上午",
+    "midday": "正午",
+    "afternoon": "下午",
+    "sunset": "日落",
+    "dusk": "黄昏",
+}
+FROM = {
+    "front": "从镜头后方照来",
+    "front_left": "从镜头左后方照来",
+    "front_right": "从镜头右后方照来",
+    "left": "从左侧照来",
+    "right": "从右侧照来",
+    "back": "从画面深处迎着镜头照来",
+    "back_left": "从画面深处左侧照来",
+    "back_right": "从画面深处右侧照来",
+    "top": "从正上方照下",
+}
+SIDES = {
+    "front": "镜头后方",
+    "front_left": "镜头左后方",
+    "front_right": "镜头右后方",
+    "left": "左侧",
+    "right": "右侧",
+    "back": "画面深处",
+    "back_left": "画面深处左侧",
+    "back_right": "画面深处右侧",
+    "top": "上方",
+}
+HEIGHTS = {
+    "very_low": "太阳贴近地平线",
+    "low": "太阳很低",
+    "middle": "太阳不高不低",
+    "high": "太阳很高",
+    "overhead": "太阳在头顶",
+}
+SHADOWS = {
+    "very_low": "极长的影子",
+    "low": "长长的影子",
+    "middle": "中等长度的影子",
+    "high": "短影子",
+    "overhead": "极短的影子",
+}
+FALL = {
+    "away": "投向远处",
+    "away_right": "投向远处右侧",
+    "away_left": "投向远处左侧",
+    "right": "投向右侧",
+    "left": "投向左侧",
+    "toward": "投向镜头",
+    "toward_right": "投向镜头右侧",
+    "toward_left": "投向镜头左侧",
+    "below": "落在物体正下方",
+}
+TURN = {
+    "left": "向左移动",
+    "right": "向右移动",
+    "back": "向画面深处移动",
+    "front": "向镜头后方移动",
+    "clockwise": "绕场景顺时针转动",
+    "counterclockwise": "绕场景逆时针转动",
+}
+SLIDE = {
+    "left": "向左滑动",
+    "right": "向右滑动",
+    "back": "向远处滑动",
+    "front": "向镜头滑动",
+    "clockwise": "顺时针转动",
+    "counterclockwise": "逆时针转动",
+}
+LIGHT_COLORS = {"orange": "橙色", "golden": "金色", "white": "白色", "bluish": "偏蓝", None: ""}
+LENGTHS = {"shorten": "变短", "lengthen": "变长", "appear": "出现并变短", "fade": "变长并消失"}
+LAMPS = {"lamp": "灯", "spotlight": "聚光灯", "panel": "面光灯", "beam": "平行光"}
+ROLES = {"key": "照亮场景", "fill": "照亮阴影", "rim": "勾出明亮的轮廓"}
+MOVES = {
+    "static": "固定镜头",
+    "push_in": "{}推镜头",
+    "pull_back": "{}拉镜头",
+    "truck_left": "镜头{}向左平移",
+    "truck_right": "镜头{}向右平移",
+    "pedestal_up": "镜头{}上升",
+    "pedestal_down": "镜头{}下降",
+    "pan_left": "镜头{}向左摇",
+    "pan_right": "镜头{}向右摇",
+    "tilt_up": "镜头{}向上摇",
+    "tilt_down": "镜头{}向下摇",
+    "roll_clockwise": "镜头{}顺时针旋转",
+    "roll_counterclockwise": "镜头{}逆时针旋转",
+    "zoom_in": "镜头{}变焦拉近",
+    "zoom_out": "镜头{}变焦拉远",
+    "arc_left": "镜头{}向左环绕场景",
+    "arc_right": "镜头{}向右环绕场景",
+    "tracking": "跟拍移动的主体",
+    "handheld": "手持镜头轻微晃动",
+    "dolly_zoom": "滑动变焦镜头",
+}
+AMOUNTS = {"slightly": "略微", "clearly": "", "far": "大幅", None: ""}
+DIRECTIONS = {
+    "left": "向左",
+    "right": "向右",
+    "up": "向上",
+    "down": "向下",
+    "toward": "朝镜头",
+    "away": "朝远处",
+    None: "",
+}
+SPEEDS = {"slowly": "慢慢", "fast": "快速", None: ""}
+POSITIONS = {"left": "左边", "middle": "中间", "right": "右边", "both_sides": "两边", None: "里"}
+NUMBERS = ("零", "一", "两", "三", "四", "五")
+SKIES = {"clear": "天空晴朗", "overcast": "天空布满云层", "night": "夜空漆黑"}
+ANGLES = {"eye_level": "平视", "low": "低角度", "high": "高角度", "over_the_shoulder": "过肩"}
+LENSES = {"fisheye": "鱼眼镜头", "wide": "广角镜头", "medium": "标准镜头", "long": "长焦镜头"}
