@@ -40,12 +40,12 @@ def glowing(emitters: tuple[Emitter, ...], most: int = 2) -> tuple[Glow, ...]:
 
 
 def noun(subject: Subject) -> str:
-    """English noun of a subject without article: its description if it has one, as it was written, else its object name
-    made readable (`LampPost.002` is a lamp post, `geo_Cube` a cube)."""
+    """English noun of a subject without article: its description if it has one, as it was written, else what its
+    object's name says, made readable (`LampPost.002` is a lamp post, `geo_Cube` a cube)."""
     if told := tidy(subject.description or "").rstrip(" .,;。，"):
         told = re.sub(r"^(an?|the)\s+", "", told, flags=re.IGNORECASE)
         return told[:1].lower() + told[1:]
-    text = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", subject.name)
+    text = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", subject.noun or subject.name)
     words = [word.lower() for word in re.split(r"[\W\d_]+", text) if word]
     name = " ".join(word for word in words if word not in NOISE)
     return NICKNAMES.get(name, name) or "object"

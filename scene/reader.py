@@ -21,8 +21,8 @@ from .lighting.sun_position import BLOCK, read_almanac
 from .shots import Cut, read_cuts
 from .subjects.framing import camera_angle, composition, shot_size, shoulder
 from .subjects.groups import groups_of
-from .subjects.occluders import Solids
-from .subjects.tracking import Cast
+from .subjects.occluders import Occluders
+from .subjects.tracking import SubjectTracker
 from .subjects.visible import Scanner
 from .surroundings.environment import read_environment
 from .tracks import PlainCamera, PlainSuns
@@ -54,7 +54,7 @@ class Reading:
         self.layer = frame_sampling.render_layer(self.scene)
         self.objects = rendered_objects(self.layer)
         self.lights = [item for item in self.objects if item.type == "LIGHT"]
-        self.scanner = Scanner(Solids(self.scene, self.objects), groups_of(self.scene, self.objects), self.unit)
+        self.scanner = Scanner(Occluders(self.scene, self.objects), groups_of(self.scene, self.objects), self.unit)
         self.world = compat.world_of(self.scene, self.layer)
 
     def warn(self, text: str) -> None:
@@ -74,20 +74,20 @@ class ShotReader:
     lamps: dict[str, Lamp] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.cast = Cast(self.reading.scanner, self.reading.at, self.camera)
+        self.tracker = SubjectTracker(self.reading.scanner, self.reading.at, self.camera)
         self.instanced = False
 
     def read(self) -> Shot:
         reading, first, last = self.reading, self.cut.frame_start, self.cut.frame_end
         self.instanced = has_instanced_lights(reading.at(first))
-        self.cast.find(first, last)
+        self.tracker.find(first, last)
         frames = self.track(first, last)
         cameras = [(frame, facts.camera) for frame, facts in frames.items()]
         start = cameras[0][1]
         sun_key = self.sun_key(frames)
         sun = self.sun(frames, sun_key)
         depsgraph = reading.at(first)
-        for name in sorted(reading.scanner.solids.invalid):
+        for name in sorted(reading.scanner.occluders.invalid):
             reading.warn(f"Object {name!r} has no valid place (its transforms are not numbers); it was left out.")
         return Shot(
             name=self.cut.name,
@@ -99,10 +99,10 @@ class ShotReader:
             lights=describe_lights(
                 [lamp for key, lamp in self.lights.items() if key != sun_key],
                 start,
-                self.cast.target(start),
+                self.tracker.target(start),
                 sun.samples[0].strength if sun is not None and sun.source == "sun_light" else None,
             ),
-            subjects=self.cast.subjects(reading.fps),
+            subjects=self.tracker.subjects(reading.fps),
             environment=read_environment(reading.scene, reading.layer, depsgraph, start, sun, reading.unit),
             camera_library=library_name(self.cut.camera),
         )
@@ -115,7 +115,7 @@ class ShotReader:
             self.evaluate(frame)
         plain = self.plain_track(looked)
         frames = frame_sampling.refine(first, last, how, plain or self.evaluate, self.error)
-        self.cast.follow(list(frames), free=plain is not None)
+        self.tracker.follow(list(frames), free=plain is not None)
         return frames
 
     def owners(self) -> list[bpy.types.ID | None]:
@@ -213,14 +213,14 @@ class ShotReader:
             start.width if start.kind != "ORTHO" else 1.0,
             start.height if start.kind != "ORTHO" else 1.0,
         )
-        figure = shoulder(start.pose, self.cast.opening) if start.kind != "PANO" else None
-        opening = [thing for thing in self.cast.opening if thing is not figure]
-        angle = camera_angle(start.pose, self.cast.height_above(start))
+        figure = shoulder(start.pose, self.tracker.opening) if start.kind != "PANO" else None
+        opening = [thing for thing in self.tracker.opening if thing is not figure]
+        angle = camera_angle(start.pose, self.tracker.height_above(start))
         if figure is not None and angle in ("eye_level", "low", "high"):
             angle = "over_the_shoulder"
         return CameraPath(
             samples=tuple(state.sample(frame) for frame, state in frame_sampling.thin(cameras, camera_error)),
-            moves=classify(path, self.reading.fps, self.cast.tracks(path.frames)),
+            moves=classify(path, self.reading.fps, self.tracker.tracks(path.frames)),
             shot_size=shot_size(opening[0].whole[3] - opening[0].whole[1]) if opening else None,
             angle=angle,
             lens_class=start.lens_class,

@@ -10,12 +10,12 @@ from functools import cached_property
 import bpy
 
 from .names import best_name, clean_name, color_word, is_ground_name
-from .occluders import SOLID
+from .occluders import GEOMETRY
 
 
 @dataclass(frozen=True)
 class Group:
-    """Objects that make one thing: `head` gives the name unless a `collection` does, `members` are those with a shape
+    """Objects that make one thing: `head` gives the noun unless a `collection` does, `members` are those with a shape
     (or which instance a collection)."""
 
     head: bpy.types.Object
@@ -27,7 +27,8 @@ class Group:
         return f"collection {self.collection.name_full}" if self.collection is not None else self.head.name_full
 
     @cached_property
-    def name(self) -> str:
+    def noun(self) -> str:
+        """What it is, in words."""
         return best_name(self._names())
 
     def _names(self) -> Iterator[str]:
@@ -48,7 +49,7 @@ class Group:
             return stated
         words = {word for member in self.members for word in _material_words(member)}
         word = words.pop() if len(words) == 1 else None
-        return f"{word} {self.name}" if word else None
+        return f"{word} {self.noun}" if word else None
 
     def _owners(self) -> Iterator[bpy.types.ID]:
         yield from (item for item in (self.collection, self.head, self.head.instance_collection) if item is not None)
@@ -56,7 +57,7 @@ class Group:
 
 
 def groups_of(scene: bpy.types.Scene, objects: Iterable[bpy.types.Object]) -> list[Group]:
-    """Objects with a shape, parts put together with the solid thing, the armature or the described collection that
+    """Objects with a shape, parts put together with the thing, the armature or the described collection that
     they belong to."""
     described = {
         item: collection
@@ -66,7 +67,7 @@ def groups_of(scene: bpy.types.Scene, objects: Iterable[bpy.types.Object]) -> li
     }
     members: dict[bpy.types.ID, list[bpy.types.Object]] = {}
     for item in objects:
-        if (item.type in SOLID and not item.is_holdout) or _instances_collection(item):
+        if (item.type in GEOMETRY and not item.is_holdout) or _instances_collection(item):
             members.setdefault(described.get(item) or _head(item), []).append(item)
     return [
         Group(head, tuple(parts)) if isinstance(head, bpy.types.Object) else Group(parts[0], tuple(parts), head)
@@ -102,7 +103,7 @@ def _is_thing(parent: bpy.types.Object) -> bool:
         return bool(len(parent.constraints)) or (
             data is not None and (data.action is not None or len(data.drivers) > 0)
         )
-    return parent.type in SOLID or parent.type == "ARMATURE"
+    return parent.type in GEOMETRY or parent.type == "ARMATURE"
 
 
 def stated_description(owner: bpy.types.ID) -> str | None:

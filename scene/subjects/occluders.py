@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The solid things of an evaluated frame: where each stands, and which of them a line of sight meets.
+"""What hides what at an evaluated frame: where everything with a shape stands, and which of it a line of sight meets.
 
 Blender's own scene ray cast looks at every object for every ray. Here boxes, all at once, rule out nearly all of them,
 and only the rest are asked (their search trees are Blender's and stay with the meshes).
@@ -21,7 +21,7 @@ from ... import compat
 from ..animation.fcurves import PlainObject, frames_are_plain, still_shape
 from ..nodes import contributions, scalar
 
-SOLID = {"MESH", "CURVE", "SURFACE", "META", "FONT", "CURVES", "POINTCLOUD", "VOLUME"}
+GEOMETRY = {"MESH", "CURVE", "SURFACE", "META", "FONT", "CURVES", "POINTCLOUD", "VOLUME"}
 OCCLUDING = {"MESH", "CURVE", "SURFACE", "META", "FONT"}
 MOST_INSTANCES = 100000
 MOST_POINTS = 20000
@@ -30,7 +30,7 @@ CLEAR = {"ShaderNodeBsdfGlass", "ShaderNodeBsdfRefraction", "ShaderNodeBsdfTrans
 
 @dataclass(frozen=True)
 class Body:
-    """A solid at a frame; `owner` is the object that it belongs to (for an instance: the one that places it). `item`
+    """An object with a shape at a frame; `owner` is the object that it belongs to (for an instance: the one that places it). `item`
     is None for an instance whose shape no object has (geometry nodes made it)."""
 
     item: bpy.types.Object | None
@@ -38,16 +38,16 @@ class Body:
     owner: bpy.types.Object
 
 
-class Solids:
-    """What of a scene is solid. Still things are measured once, so one of these serves all shots of a reading. Objects
+class Occluders:
+    """What of a scene has a shape. Still things are measured once, so one of these serves all shots of a reading. Objects
     without a valid place are left out, their names in `invalid`."""
 
     def __init__(self, scene: bpy.types.Scene, objects: list[bpy.types.Object]) -> None:
         self.allowed = set(objects)
         self.plain = frames_are_plain(scene)
-        solid = [item for item in objects if item.type in SOLID]
-        self.still = {item for item in solid if self.plain and _is_still(item)}
-        self.restless = [item for item in solid if item not in self.still]
+        shaped = [item for item in objects if item.type in GEOMETRY]
+        self.still = {item for item in shaped if self.plain and _is_still(item)}
+        self.restless = [item for item in shaped if item not in self.still]
         self.resting: tuple[list[Body], list[np.ndarray]] | None = None
         self.middles: dict[bpy.types.Object, np.ndarray] = {}
         self.points: dict[bpy.types.Object, np.ndarray] = {}
@@ -55,8 +55,8 @@ class Solids:
         self.opaque: dict[bpy.types.Object, bool] = {}
         self.invalid: set[str] = set()
 
-    def frame(self, depsgraph: bpy.types.Depsgraph, unit: float) -> SolidFrame:
-        """The solids at the frame that `depsgraph` is evaluated at."""
+    def frame(self, depsgraph: bpy.types.Depsgraph, unit: float) -> OccluderFrame:
+        """What has a shape at the frame that `depsgraph` is evaluated at."""
         if self.resting is None:
             self.resting = self._placed(self.still, depsgraph)
         bodies, corners = self._placed(self.restless, depsgraph)
@@ -64,7 +64,7 @@ class Solids:
             bodies.append(body)
             corners.append(box)
         every = np.array([*self.resting[1], *corners]).reshape(-1, 8, 3)
-        return SolidFrame(self, depsgraph, self.resting[0] + bodies, every * unit, unit)
+        return OccluderFrame(self, depsgraph, self.resting[0] + bodies, every * unit, unit)
 
     def _placed(
         self, items: Iterable[bpy.types.Object], depsgraph: bpy.types.Depsgraph
@@ -97,7 +97,7 @@ class Solids:
         """Shapes that instancing objects put into the scene, with the corners of their boxes. A hidden one is placed by
         geometry nodes, not by the rest. What an instance gives is valid only within its turn."""
         for instance in islice(depsgraph.object_instances, MOST_INSTANCES):
-            if not instance.is_instance or instance.object.type not in SOLID:
+            if not instance.is_instance or instance.object.type not in GEOMETRY:
                 continue
             owner, item = instance.parent.original, instance.object
             if owner not in self.allowed or instance.parent.hide_render:
@@ -143,10 +143,10 @@ class Solids:
 
 
 @dataclass
-class SolidFrame:
+class OccluderFrame:
     """Bodies with their boxes' corners [N, 8, 3] in metres."""
 
-    solids: Solids
+    occluders: Occluders
     depsgraph: bpy.types.Depsgraph
     bodies: list[Body]
     corners: np.ndarray
@@ -160,14 +160,24 @@ class SolidFrame:
     def points(self, indices: list[int]) -> np.ndarray:
         """Points [N, 3] in metres of some bodies."""
         parts = [
-            self.solids.world_points(self.bodies[index], self.corners[index], self.depsgraph, self.unit)
+            self.occluders.world_points(self.bodies[index], self.corners[index], self.depsgraph, self.unit)
             for index in indices
         ]
         return np.concatenate(parts) if parts else np.empty((0, 3))
 
-    def occluders(self, candidates: np.ndarray) -> np.ndarray:
+    def owners(self, indices: list[int]) -> tuple[bpy.types.Object, ...]:
+        """The objects that some bodies belong to, the largest (by the diagonal of its box) first."""
+        low: dict[bpy.types.Object, np.ndarray] = {}
+        high: dict[bpy.types.Object, np.ndarray] = {}
+        for index in indices:
+            owner = self.bodies[index].owner
+            low[owner] = np.minimum(low.get(owner, np.inf), self.low[index])
+            high[owner] = np.maximum(high.get(owner, -np.inf), self.high[index])
+        return tuple(sorted(low, key=lambda item: (-math.hypot(*(high[item] - low[item])), item.name_full)))
+
+    def opaque(self, candidates: np.ndarray) -> np.ndarray:
         """Those indices whose bodies hide what stands behind them."""
-        return np.array([i for i in candidates if self.solids.hides(self.bodies[i])], dtype=int)
+        return np.array([i for i in candidates if self.occluders.hides(self.bodies[i])], dtype=int)
 
     def reached(self, origins: np.ndarray, points: np.ndarray, candidates: np.ndarray) -> np.ndarray:
         """Whether nothing among the candidate bodies stands between each origin [N, 3] and point [N, 3] (metres)."""
@@ -185,7 +195,7 @@ class SolidFrame:
         """Where a ray first meets a body that hides what is behind it, in metres."""
         met = _segments_meet(origin[None], (way * reach)[None], self.low, self.high)[0]
         nearest: tuple[float, np.ndarray] | None = None
-        for index in self.occluders(np.flatnonzero(met)):
+        for index in self.opaque(np.flatnonzero(met)):
             place = self._cast(int(index), origin, way * reach)
             if place is not None:
                 far = float(np.linalg.norm(place - origin))

@@ -29,7 +29,7 @@ Camera = Callable[[bpy.types.Depsgraph], CameraState]
 
 
 @dataclass
-class Role:
+class TrackedSubject:
     """A subject: how it is seen at `frame`, where it comes in, and its place, turn and shape at evaluated frames."""
 
     thing: Seen
@@ -46,22 +46,22 @@ class Role:
         return self.thing.group
 
 
-class Cast:
+class SubjectTracker:
     """Subjects found by looking at a shot's frames. `opening`: what is seen at the start, else at the first frame that
-    shows something; `roles`: every subject at its first visible frame, the main one first."""
+    shows something; `tracked`: every subject at its first visible frame, the main one first."""
 
     def __init__(self, scanner: Scanner, at: At, camera: Camera) -> None:
         self.scanner, self.at, self.camera = scanner, at, camera
-        self.solids, self.unit = scanner.solids, scanner.unit
+        self.occluders, self.unit = scanner.occluders, scanner.unit
         self.opening: list[Seen] = []
-        self.roles: list[Role] = []
+        self.tracked: list[TrackedSubject] = []
         self.aim: np.ndarray | None = None
 
     def find(self, first: int, last: int) -> None:
         """Looks at the start, at thirds and at the end, and between for when someone first appears."""
         third = (last - first) // 3
         looks = sorted({first, first + third, last - third, last})
-        met: dict[str, Role] = {}
+        met: dict[str, TrackedSubject] = {}
         crowds: dict[str, int] = {}
         for frame in looks:
             depsgraph = self.at(frame)
@@ -71,68 +71,72 @@ class Cast:
                 self.aim = self.scanner.middle(depsgraph, state)
             self.opening = self.opening or things[:MOST_SUBJECTS]
             for thing in things:
-                role = met.setdefault(thing.group.key, Role(thing, frame, state, 0.0))
-                role.weight = max(role.weight, thing.weight)
-            for name in {thing.name for thing in things}:
-                crowds[name] = max(crowds.get(name, 0), sum(thing.name == name for thing in things))
+                subject = met.setdefault(thing.group.key, TrackedSubject(thing, frame, state, 0.0))
+                subject.weight = max(subject.weight, thing.weight)
+            for noun in {thing.noun for thing in things}:
+                crowds[noun] = max(crowds.get(noun, 0), sum(thing.noun == noun for thing in things))
             self._note(met.values(), frame, depsgraph)
-        self.roles = self._chosen(list(met.values()), crowds, looks)
+        self.tracked = self._chosen(list(met.values()), crowds, looks)
 
-    def _chosen(self, met: list[Role], crowds: dict[str, int], looks: list[int]) -> list[Role]:
-        """The roles that are told: equal things in number as one, the weightiest few, in order of appearance."""
-        told: list[Role] = []
-        for name in dict.fromkeys(role.thing.name for role in met):
-            alike = [role for role in met if role.thing.name == name]
+    def _chosen(self, met: list[TrackedSubject], crowds: dict[str, int], looks: list[int]) -> list[TrackedSubject]:
+        """The tracked that are told: equal things in number as one, the weightiest few, in order of appearance."""
+        told: list[TrackedSubject] = []
+        for noun in dict.fromkeys(subject.thing.noun for subject in met):
+            alike = [subject for subject in met if subject.thing.noun == noun]
             for moving in (False, True):
-                part = [role for role in alike if self._moves(role) == moving]
-                crowd = min(len(part), crowds[name]) > MANY
-                told += [self._crowd(part, crowds[name] * len(part) // len(alike))] if crowd else part
-        told = sorted(told, key=lambda role: -role.weight)[:MOST_SUBJECTS]
-        ordered = sorted(told, key=lambda role: (role.frame, -role.thing.weight, role.group.key))
-        for role in ordered:
-            if role.frame != looks[0] and role.count == 1:
-                self._enter(role, looks[looks.index(role.frame) - 1])
+                part = [subject for subject in alike if self._moves(subject) == moving]
+                crowd = min(len(part), crowds[noun]) > MANY
+                told += [self._crowd(part, crowds[noun] * len(part) // len(alike))] if crowd else part
+        told = sorted(told, key=lambda subject: -subject.weight)[:MOST_SUBJECTS]
+        ordered = sorted(told, key=lambda subject: (subject.frame, -subject.thing.weight, subject.group.key))
+        for subject in ordered:
+            if subject.frame != looks[0] and subject.count == 1:
+                self._enter(subject, looks[looks.index(subject.frame) - 1])
         return ordered
 
-    def _crowd(self, alike: list[Role], count: int) -> Role:
+    def _crowd(self, alike: list[TrackedSubject], count: int) -> TrackedSubject:
         """Equal things as one: the weightiest stands for all, in the box around those seen with it."""
-        lead = max(alike, key=lambda role: (-role.frame, role.thing.weight))
-        beside = np.array([role.thing.box for role in alike if role.frame == lead.frame])
+        lead = max(alike, key=lambda subject: (-subject.frame, subject.thing.weight))
+        beside = np.array([subject.thing.box for subject in alike if subject.frame == lead.frame])
         box = (*beside[:, :2].min(axis=0).tolist(), *beside[:, 2:].max(axis=0).tolist())
-        thing = replace(lead.thing, box=box)
-        return replace(lead, thing=thing, count=max(count, len(beside)), weight=max(role.weight for role in alike))
+        largest = sorted(alike, key=lambda subject: (-subject.thing.extent, subject is not lead))
+        parts = tuple(part for subject in largest for part in subject.thing.parts)
+        thing = replace(lead.thing, box=box, parts=parts)
+        return replace(
+            lead, thing=thing, count=max(count, len(beside)), weight=max(subject.weight for subject in alike)
+        )
 
-    def _moves(self, role: Role) -> bool:
-        centres = list(role.centres.values())
+    def _moves(self, subject: TrackedSubject) -> bool:
+        centres = list(subject.centres.values())
         return any(float(np.linalg.norm(centre - centres[0])) > 0.05 for centre in centres)
 
-    def _enter(self, role: Role, before: int) -> None:
+    def _enter(self, subject: TrackedSubject, before: int) -> None:
         """Finds the first frame after `before` (where it was not seen) that shows a thing."""
-        low, high = before, role.frame
+        low, high = before, subject.frame
         while high - low > 1:
             middle = (low + high) // 2
             depsgraph = self.at(middle)
             there = self.camera(depsgraph)
-            match = self.scanner.find(role.group, depsgraph, there)
+            match = self.scanner.find(subject.group, depsgraph, there)
             low, high = (low, middle) if match else (middle, high)
             if match:
-                role.thing, role.frame, role.camera = match, middle, there
+                subject.thing, subject.frame, subject.camera = match, middle, there
 
-    def _note(self, roles: Iterable[Role], frame: int, depsgraph: bpy.types.Depsgraph) -> None:
+    def _note(self, tracked: Iterable[TrackedSubject], frame: int, depsgraph: bpy.types.Depsgraph) -> None:
         """Keeps place, turn and shape of what may change, to see later what did."""
-        for role in roles:
-            if all(member in self.solids.still for member in role.group.members):
-                role.centres[frame] = role.thing.centre
+        for subject in tracked:
+            if all(member in self.occluders.still for member in subject.group.members):
+                subject.centres[frame] = subject.thing.centre
                 continue
-            self._keep(role, frame, self._centre(role.group, depsgraph))
-            axes = np.array([row[:3] for row in _lead(role.group).evaluated_get(depsgraph).matrix_world][:3])
-            role.axes.append(axes / np.maximum(np.linalg.norm(axes, axis=0), 1e-9))
-            moving = [member for member in role.group.members if member.type != "EMPTY"][:MOST_SHAPES]
-            role.shapes.append([local_points(member.evaluated_get(depsgraph)) for member in moving])
+            self._keep(subject, frame, self._centre(subject.group, depsgraph))
+            axes = np.array([row[:3] for row in _lead(subject.group).evaluated_get(depsgraph).matrix_world][:3])
+            subject.axes.append(axes / np.maximum(np.linalg.norm(axes, axis=0), 1e-9))
+            moving = [member for member in subject.group.members if member.type != "EMPTY"][:MOST_SHAPES]
+            subject.shapes.append([local_points(member.evaluated_get(depsgraph)) for member in moving])
 
-    def _keep(self, role: Role, frame: int, centre: np.ndarray) -> None:
+    def _keep(self, subject: TrackedSubject, frame: int, centre: np.ndarray) -> None:
         if np.isfinite(centre).all():
-            role.centres[frame] = centre
+            subject.centres[frame] = centre
 
     def _centre(self, group: Group, depsgraph: bpy.types.Depsgraph) -> np.ndarray:
         """Mean of the middles of a group's parts, in metres."""
@@ -151,24 +155,24 @@ class Cast:
         if free and len(frames) > SUBJECT_FRAMES:
             few = sorted({frames[round(i)] for i in np.linspace(0, len(frames) - 1, SUBJECT_FRAMES)})
         restless = []
-        for role in self.roles:
-            if all(member in self.solids.still for member in role.group.members):
-                role.centres = {frame: role.thing.centre for frame in (frames[0], frames[-1])}
-            elif (plain := self._plain_centre(role.group)) is not None:
-                role.centres = {frame: plain(frame) for frame in frames}
+        for subject in self.tracked:
+            if all(member in self.occluders.still for member in subject.group.members):
+                subject.centres = {frame: subject.thing.centre for frame in (frames[0], frames[-1])}
+            elif (plain := self._plain_centre(subject.group)) is not None:
+                subject.centres = {frame: plain(frame) for frame in frames}
             else:
-                restless.append(role)
+                restless.append(subject)
         for frame in few if restless else ():
             depsgraph = self.at(frame)
-            for role in restless:
-                self._keep(role, frame, self._centre(role.group, depsgraph))
+            for subject in restless:
+                self._keep(subject, frame, self._centre(subject.group, depsgraph))
 
     def _plain_centre(self, group: Group) -> Callable[[int], np.ndarray] | None:
         """The centre as a function of the frame, where keyframes alone move a rigid group."""
         plain = [found for member in group.members if (found := PlainObject.of(member)) is not None]
-        if len(plain) < len(group.members) or not self.solids.rigid(group.members):
+        if len(plain) < len(group.members) or not self.occluders.rigid(group.members):
             return None
-        boxes = [self.solids.local_middle(member) for member in group.members]
+        boxes = [self.occluders.local_middle(member) for member in group.members]
 
         def centre(frame: int) -> np.ndarray:
             middles = []
@@ -195,9 +199,9 @@ class Cast:
     def tracks(self, every: np.ndarray) -> list[np.ndarray]:
         """Centres [N, 3] of the subjects at every frame, straight between the known ones, the main one first."""
         tracks = []
-        for role in self.roles:
-            known = sorted(role.centres)
-            centres = np.array([role.centres[frame] for frame in known])
+        for subject in self.tracked:
+            known = sorted(subject.centres)
+            centres = np.array([subject.centres[frame] for frame in known])
             tracks.append(np.stack([np.interp(every, known, centres[:, axis]) for axis in range(3)], axis=1))
         return tracks
 
@@ -205,25 +209,27 @@ class Cast:
         """The subjects as the brief tells them."""
         return tuple(
             Subject(
-                role.thing.name,
-                role.group.description,
-                role.thing.box,
-                role.thing.distance,
-                self._motion(role, fps),
-                role.count,
+                name=subject.thing.parts[0].name,
+                noun=subject.thing.noun,
+                members=tuple(part.name for part in subject.thing.parts) if len(subject.thing.parts) > 1 else None,
+                description=subject.group.description,
+                screen_box=subject.thing.box,
+                distance_m=subject.thing.distance,
+                motion=self._motion(subject, fps),
+                count=subject.count,
             )
-            for role in self.roles
+            for subject in self.tracked
         )
 
-    def _motion(self, role: Role, fps: float) -> Motion:
-        known = sorted(role.centres)
-        centres = np.array([role.centres[frame] for frame in known])
+    def _motion(self, subject: TrackedSubject, fps: float) -> Motion:
+        known = sorted(subject.centres)
+        centres = np.array([subject.centres[frame] for frame in known])
         seconds = (known[-1] - known[0]) / fps
         turn = max(
-            (angle_between_deg(_unit(a[:, i]), _unit(role.axes[0][:, i])) for a in role.axes for i in range(3)),
+            (angle_between_deg(_unit(a[:, i]), _unit(subject.axes[0][:, i])) for a in subject.axes for i in range(3)),
             default=0.0,
         )
-        return motion(centres, turn, _deforms(role.shapes), seconds, role.camera.pose, role.thing.extent)
+        return motion(centres, turn, _deforms(subject.shapes), seconds, subject.camera.pose, subject.thing.extent)
 
 
 def _lead(group: Group) -> bpy.types.Object:

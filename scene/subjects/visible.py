@@ -14,14 +14,14 @@ import numpy as np
 from ..camera.camera import CameraState
 from .groups import Group
 from .names import is_ground_name
-from .occluders import SolidFrame, Solids
+from .occluders import OccluderFrame, Occluders
 
 LEAST_AREA = 0.0005  # of the picture
 LEAST_SIDE = 0.01  # of its width and height
 LEAST_UNHIDDEN = 0.1  # of a thing's points
 MOST_MEASURED = 80  # groups, the largest by their boxes, that are measured point by point
 MOST_PROBED = 60  # of them, whose hiding is looked into
-MOST_ALIKE = 24  # of one name among the measured: more of them tell nothing new
+MOST_ALIKE = 24  # of one noun among the measured: more of them tell nothing new
 MOST_BODIES = 200  # in a group, beyond which their boxes stand for them
 PROBE_POINTS = 24
 FAR = 1e4  # metres within which the middle of the picture is looked for
@@ -30,7 +30,8 @@ FAR = 1e4  # metres within which the middle of the picture is looked for
 @dataclass(frozen=True)
 class Seen:
     """A group in the picture. `whole` is its box (x0, y0, x1, y1) as if the picture had no edges, `box`: inside it;
-    `seen`: the part that nothing hides, `blur` its unsharpness in picture widths, `corners` its extent in metres."""
+    `seen`: the part that nothing hides, `blur` its unsharpness in picture widths, `corners` [2, 3] its extent in metres,
+    `parts` the objects that show it, the largest first."""
 
     group: Group
     whole: tuple[float, float, float, float]
@@ -39,10 +40,11 @@ class Seen:
     seen: float
     blur: float
     corners: np.ndarray
+    parts: tuple[bpy.types.Object, ...]
 
     @property
-    def name(self) -> str:
-        return self.group.name
+    def noun(self) -> str:
+        return self.group.noun
 
     @property
     def area(self) -> float:
@@ -74,25 +76,25 @@ class Seen:
 class Scanner:
     """Looks through a camera at evaluated frames of a scene."""
 
-    def __init__(self, solids: Solids, groups: list[Group], unit: float) -> None:
-        self.solids, self.groups, self.unit = solids, groups, unit
+    def __init__(self, occluders: Occluders, groups: list[Group], unit: float) -> None:
+        self.occluders, self.groups, self.unit = occluders, groups, unit
         self.owner = {member: index for index, group in enumerate(groups) for member in group.members}
         self.number = {group.key: index for index, group in enumerate(groups)}
 
     def look(self, depsgraph: bpy.types.Depsgraph, camera: CameraState) -> list[Seen]:
         """Everything in the picture that is no ground or backdrop, the main subject first, then by size."""
-        view = View(self, self.solids.frame(depsgraph, self.unit), camera)
+        view = View(self, self.occluders.frame(depsgraph, self.unit), camera)
         boxes = [view.measure(index) for index in view.largest(MOST_MEASURED)]
         largest = sorted((item for item in boxes if item is not None), key=lambda pair: -pair[0].area)[:MOST_PROBED]
         probed = [replace(item, seen=view.unhidden(item, points)) for item, points in largest]
         found = [item for item in probed if item.seen >= LEAST_UNHIDDEN]
-        extents = {id(item): item.extent for item in found if not item.flat and not is_ground_name(item.name)}
+        extents = {id(item): item.extent for item in found if not item.flat and not is_ground_name(item.noun)}
         things = [item for item in found if not _is_backdrop(item, found, extents, camera)]
         return sorted(things, key=lambda item: (-item.weight, item.group.key))
 
     def find(self, group: Group, depsgraph: bpy.types.Depsgraph, camera: CameraState) -> Seen | None:
         """One group as it is seen, None when it is not."""
-        view = View(self, self.solids.frame(depsgraph, self.unit), camera)
+        view = View(self, self.occluders.frame(depsgraph, self.unit), camera)
         measured = view.measure(self.number[group.key])
         if measured is None:
             return None
@@ -101,14 +103,14 @@ class Scanner:
 
     def middle(self, depsgraph: bpy.types.Depsgraph, camera: CameraState) -> np.ndarray | None:
         """World point in metres that the middle of the picture shows, None in the open."""
-        frame = self.solids.frame(depsgraph, self.unit)
+        frame = self.occluders.frame(depsgraph, self.unit)
         return frame.first_hit(camera.pose.position, camera.pose.forward, FAR)
 
 
 class View:
-    """A frame's solids in the picture of a camera: `boxes` [N, 4] around each (x0, y0, x1, y1), `depths` [N, 2]."""
+    """A frame's occluders in the picture of a camera: `boxes` [N, 4] around each (x0, y0, x1, y1), `depths` [N, 2]."""
 
-    def __init__(self, scanner: Scanner, frame: SolidFrame, camera: CameraState) -> None:
+    def __init__(self, scanner: Scanner, frame: OccluderFrame, camera: CameraState) -> None:
         self.scanner, self.frame, self.camera = scanner, frame, camera
         self.near = max(camera.clip_start, 1e-4)
         points = camera.project(frame.corners.reshape(-1, 3)).reshape(-1, 8, 3)
@@ -138,8 +140,8 @@ class View:
         groups, alike = self.scanner.groups, Counter[str]()
         chosen: list[int] = []
         for group in sorted(areas, key=lambda group: (-areas[group], groups[group].key)):
-            alike[groups[group].name] += 1
-            if alike[groups[group].name] <= MOST_ALIKE and len(chosen) < most:
+            alike[groups[group].noun] += 1
+            if alike[groups[group].noun] <= MOST_ALIKE and len(chosen) < most:
                 chosen.append(group)
         return chosen
 
@@ -162,7 +164,7 @@ class View:
             depth = (self.frame.corners[bodies[0]] - self.camera.pose.position) @ self.camera.pose.forward
         distance = float(depth.min() + depth.max()) / 2.0
         group, blur = self.scanner.groups[index], _blur(self.camera, distance)
-        return Seen(group, whole, (x0, y0, x1, y1), distance, 1.0, blur, corners), points
+        return Seen(group, whole, (x0, y0, x1, y1), distance, 1.0, blur, corners, self.frame.owners(bodies)), points
 
     def unhidden(self, item: Seen, points: np.ndarray) -> float:
         """Part of the points inside the picture that lines from the camera reach, or that the group itself hides."""
@@ -186,7 +188,7 @@ class View:
         over &= (self.depths[:, 0] < depth) & self.shown
         own = self.scanner.number[item.group.key]
         over[self.bodies[own]] = False
-        return self.frame.occluders(np.flatnonzero(over))
+        return self.frame.opaque(np.flatnonzero(over))
 
 
 def _picture_box(points: np.ndarray, camera: CameraState, near: float) -> tuple[float, float, float, float] | None:
@@ -219,7 +221,7 @@ def _blur(camera: CameraState, distance: float) -> float:
 
 def _is_backdrop(item: Seen, found: Sequence[Seen], extents: dict[int, float], camera: CameraState) -> bool:
     """Ground, walls behind the rest, and what surrounds the camera. `extents`: longest sides of what is no ground."""
-    if is_ground_name(item.name):
+    if is_ground_name(item.noun):
         return True
     low, high = item.corners
     size = high - low

@@ -403,7 +403,7 @@ def main(wanted):
         print("begin", name, flush=True)
         put(scene)
         brief, _ = read_brief(scene)
-        print("read", json.dumps([name, [subject.name for subject in brief.shots[0].subjects]]), flush=True)
+        print("read", json.dumps([name, [subject.noun for subject in brief.shots[0].subjects]]), flush=True)
 
 
 if __name__ == "__main__":

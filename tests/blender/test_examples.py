@@ -77,7 +77,7 @@ def test_the_sun_is_keyed_and_its_color_follows_the_elevation(files):
 def test_the_cart_moves_across_both_shots(files):
     brief, _ = read_brief(opened(files["square_noon_to_dusk"]))
     for shot in brief.shots:
-        cart = next(subject for subject in shot.subjects if subject.name.lower() == "cart")
+        cart = next(subject for subject in shot.subjects if subject.noun == "cart")
         assert cart.motion.kind == "moving" and cart.motion.speed_m_s == pytest.approx(1.566, abs=0.01)
 
 

@@ -47,7 +47,7 @@ def test_objects_that_stand_nowhere_are_left_out_with_a_warning(scene, field):
     add_box(scene)
     setattr(add_box(scene, "Lost"), field, (NAN, 0.0, 0.0))
     brief, warnings = read(scene)
-    assert [subject.name for subject in brief.shots[0].subjects] == ["crate"]
+    assert [subject.noun for subject in brief.shots[0].subjects] == ["crate"]
     assert any("'Lost'" in text for text in warnings)
 
 
@@ -61,7 +61,7 @@ def test_points_that_are_no_numbers(scene):
     add_box(scene)
     lost = add_box(scene, "Broken", (2, 0, 1))
     lost.data.vertices[0].co.x = NAN
-    assert "crate" in [subject.name for subject in read(scene)[0].shots[0].subjects]
+    assert "crate" in [subject.noun for subject in read(scene)[0].shots[0].subjects]
 
 
 def test_shapes_without_size(scene):
@@ -80,14 +80,14 @@ def test_shapes_without_size(scene):
     link(scene, "Points", bpy.data.pointclouds.new("Points"))
     link(scene, "Hairs", bpy.data.hair_curves.new("Hairs"))
     link(scene, "Pencil", bpy.data.lattices.new("Grid"))
-    assert "flat" in [subject.name for subject in read(scene)[0].shots[0].subjects]
+    assert "flat" in [subject.noun for subject in read(scene)[0].shots[0].subjects]
 
 
 def test_camera_inside_a_thing(scene):
     add_box(scene, "Shell", (0, -10, 1), (2, 2, 2))
     add_box(scene)
     (shot,) = read(scene)[0].shots
-    assert "crate" not in [subject.name for subject in shot.subjects]
+    assert "crate" not in [subject.noun for subject in shot.subjects]
 
 
 @pytest.mark.parametrize("scale", [(-1, 1, 1), (1, 1, -1), (-2, -2, -2), (0.001, 0.001, 0.001)])
@@ -104,7 +104,7 @@ def test_a_camera_that_is_scaled_or_mirrored(scene, scale):
 
 def test_a_mirrored_thing(scene):
     add_box(scene, location=(1, 0, 1)).scale = (-1, 1, 1)
-    assert [subject.name for subject in read(scene)[0].shots[0].subjects] == ["crate"]
+    assert [subject.noun for subject in read(scene)[0].shots[0].subjects] == ["crate"]
 
 
 def test_thousands_of_markers(scene):
@@ -132,7 +132,7 @@ def test_huge_coordinates(scene):
     crate = add_box(scene, location=(far, far, 1))
     key(crate, "location", {1: (far, far, 1), 25: (far + 4, far, 1)})
     (shot,) = read(scene)[0].shots
-    assert [subject.name for subject in shot.subjects] == ["crate"]
+    assert [subject.noun for subject in shot.subjects] == ["crate"]
     assert shot.subjects[0].distance_m == pytest.approx(10.0, abs=0.2)
     assert [move.kind for move in shot.camera_path.moves] == ["static"]
 
@@ -160,9 +160,9 @@ def test_two_view_layers(scene):
     add_box(scene, location=(-1, 0, 1))
     scene.view_layers.new("Second")
     scene.view_layers[0].layer_collection.children["Hidden"].exclude = True
-    assert [s.name for s in read(scene)[0].shots[0].subjects] == ["crate"]
+    assert [s.noun for s in read(scene)[0].shots[0].subjects] == ["crate"]
     scene.view_layers[0].use = False
-    assert {s.name for s in read(scene)[0].shots[0].subjects} == {"crate", "only here"}
+    assert {s.noun for s in read(scene)[0].shots[0].subjects} == {"crate", "only here"}
 
 
 def test_missing_library(scene, tmp_path):
@@ -173,7 +173,7 @@ def test_missing_library(scene, tmp_path):
     with bpy.data.libraries.load(path, link=True) as (_, target):
         target.objects = ["Prop"]
     scene.collection.objects.link(target.objects[0])
-    assert [s.name for s in read(scene)[0].shots[0].subjects] == ["prop"]
+    assert [s.noun for s in read(scene)[0].shots[0].subjects] == ["prop"]
     main = str(tmp_path / "main.blend")
     bpy.ops.wm.save_as_mainfile(filepath=main)
     (tmp_path / "library.blend").unlink()
@@ -185,7 +185,7 @@ def test_camera_outside_the_view_layer(scene):
     add_box(scene)
     camera = scene.camera
     scene.collection.objects.unlink(camera)
-    assert [s.name for s in read(scene)[0].shots[0].subjects] == ["crate"]
+    assert [s.noun for s in read(scene)[0].shots[0].subjects] == ["crate"]
 
 
 def test_parents_in_a_ring_of_groups(scene):

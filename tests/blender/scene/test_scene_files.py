@@ -28,7 +28,7 @@ def test_starfish():
     assert (shot.frame_start, shot.frame_end, brief.fps) == (1, 100, 24.0)
     assert shot.sun.source == "sun_light" and shot.sun.relative_to_camera.start == "top"
     assert shot.camera_path.angle == "overhead"
-    assert [subject.name for subject in shot.subjects] == ["suzanne"]
+    assert [subject.noun for subject in shot.subjects] == ["suzanne"]
 
 
 def test_clevr():

@@ -131,7 +131,7 @@ def test_shot_size_by_what_is_seen(scene, part, name):
     add_box(scene, size=(0.2, 0.2, part * frame))
     add_box(scene, "Ground", (0, 0, -3), (200, 200, 0.1))
     shot = shot_of(scene)
-    assert [subject.name for subject in shot.subjects] == ["crate"]
+    assert [subject.noun for subject in shot.subjects] == ["crate"]
     assert shot.camera_path.shot_size == name
 
 
@@ -145,7 +145,7 @@ def test_subject_box_distance_and_color(scene):
     (subject,) = shot_of(scene).subjects
     x, y = [c.x for c in corners], [c.y for c in corners]
     assert subject.screen_box == pytest.approx((min(x), min(y), max(x), max(y)), abs=1e-4)
-    assert (subject.name, subject.description) == ("crate", "red crate")
+    assert (subject.noun, subject.description) == ("crate", "red crate")
     assert subject.distance_m == pytest.approx(10.0)
     crate["description"] = "a fruit crate"
     assert shot_of(scene).subjects[0].description == "a fruit crate"
@@ -157,7 +157,7 @@ def test_hidden_things_are_no_subjects(scene):
     add_box(scene, "Off", (3, 0, 1)).hide_render = True
     add_box(scene, "Behind", (0, -14, 1))
     add_box(scene, "Outside", (40, 0, 1))
-    assert [subject.name for subject in shot_of(scene).subjects] == ["seen"]
+    assert [subject.noun for subject in shot_of(scene).subjects] == ["seen"]
 
 
 def test_parts_make_one_subject(scene):
@@ -166,7 +166,7 @@ def test_parts_make_one_subject(scene):
         wheel = add_box(scene, "Wheel", (x, -1, -0.7), (0.6, 0.2, 0.6))
         wheel.parent = body
     (subject,) = shot_of(scene).subjects
-    assert subject.name == "car"
+    assert subject.noun == "car"
 
 
 def test_subject_that_enters_later(scene):
@@ -281,7 +281,7 @@ def test_interior(scene):
     add_box(scene)
     shot = shot_of(scene)
     assert shot.environment.setting == "interior"
-    assert shot.subjects[0].name == "crate"
+    assert shot.subjects[0].noun == "crate"
 
 
 @pytest.mark.parametrize(

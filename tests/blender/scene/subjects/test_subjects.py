@@ -23,8 +23,8 @@ def subjects_of(scene):
     return brief.shots[0].subjects
 
 
-def names_of(scene):
-    return [subject.name for subject in subjects_of(scene)]
+def nouns_of(scene):
+    return [subject.noun for subject in subjects_of(scene)]
 
 
 def wall(scene, name="Wall", y=-4.0):
@@ -42,9 +42,9 @@ def paint(item, **inputs):
 
 def test_a_wall_hides_what_is_behind(scene):
     add_box(scene)
-    assert names_of(scene) == ["crate"]
+    assert nouns_of(scene) == ["crate"]
     wall(scene)
-    assert names_of(scene) == ["wall"]
+    assert nouns_of(scene) == ["wall"]
 
 
 @pytest.mark.parametrize("why", ["glass", "alpha", "hidden", "camera ray", "holdout", "wire", "edges only"])
@@ -66,7 +66,7 @@ def test_what_one_sees_through_hides_nothing(scene, why):
     else:
         pane.data.clear_geometry()
         pane.data.from_pydata([(-1, 0, -1), (1, 0, -1), (1, 0, 1)], [(0, 1), (1, 2), (2, 0)], [])
-    assert "crate" in names_of(scene)
+    assert "crate" in nouns_of(scene)
 
 
 def test_a_hole_in_a_wall_shows_what_is_behind(scene):
@@ -78,18 +78,18 @@ def test_a_hole_in_a_wall_shows_what_is_behind(scene):
         [(x, 0, z) for x, z in (*outer, *inner)], [], [(i, (i + 1) % 4, 4 + (i + 1) % 4, 4 + i) for i in range(4)]
     )
     link(scene, "Frame", mesh, (0, -4, 1))
-    assert set(names_of(scene)) == {"crate", "frame"}
+    assert set(nouns_of(scene)) == {"crate", "frame"}
 
 
 def test_half_hidden_is_still_seen(scene):
     add_box(scene, size=(2, 1, 2))
     add_box(scene, "Post", (-0.5, -4, 1), (0.6, 0.1, 3))
-    assert set(names_of(scene)) == {"crate", "post"}
+    assert set(nouns_of(scene)) == {"crate", "post"}
 
 
 def test_glass_is_a_subject_too(scene):
     paint(add_box(scene, "Vase"), Transmission_Weight=1.0)
-    assert names_of(scene) == ["vase"]
+    assert nouns_of(scene) == ["vase"]
 
 
 def test_a_text_and_a_metaball_hide_and_are_seen(scene):
@@ -100,7 +100,7 @@ def test_a_text_and_a_metaball_hide_and_are_seen(scene):
     ball = bpy.data.metaballs.new("Blob")
     ball.elements.new().radius = 1.5
     link(scene, "Blob", ball, (2, 0, 1))
-    assert set(names_of(scene)) == {"sign", "blob"}
+    assert set(nouns_of(scene)) == {"sign", "blob"}
 
 
 def test_collection_instance_is_one_thing(scene):
@@ -112,10 +112,10 @@ def test_collection_instance_is_one_thing(scene):
     arm = link(scene, "Empty.004", location=(0.5, 0, 0))
     arm.instance_type, arm.instance_collection = "COLLECTION", parts
     (subject,) = subjects_of(scene)
-    assert subject.name == "robot arm" and subject.distance_m == pytest.approx(10.0, abs=0.01)
+    assert subject.noun == "robot arm" and subject.distance_m == pytest.approx(10.0, abs=0.01)
     assert subject.screen_box[3] - subject.screen_box[1] == pytest.approx(1.8 / (9.6 * 0.72 * 9 / 16), abs=0.02)
     wall(scene)
-    assert names_of(scene) == ["wall"]
+    assert nouns_of(scene) == ["wall"]
 
 
 def test_instances_by_vertices_are_one_thing(scene):
@@ -125,7 +125,7 @@ def test_instances_by_vertices_are_one_thing(scene):
     add_box(scene, "Picket", (0, 0, 0), (0.2, 0.2, 1.5)).parent = spots
     spots.instance_type = "VERTS"
     (subject,) = subjects_of(scene)
-    assert subject.name == "fence" and subject.screen_box[2] - subject.screen_box[0] > 0.5
+    assert subject.noun == "fence" and subject.screen_box[2] - subject.screen_box[0] > 0.5
 
 
 def test_a_described_collection_is_one_thing(scene):
@@ -137,21 +137,21 @@ def test_a_described_collection_is_one_thing(scene):
         scene.collection.objects.unlink(item)
         boat.objects.link(item)
     (subject,) = subjects_of(scene)
-    assert (subject.name, subject.description) == ("boat", "a rusty fishing boat")
+    assert (subject.noun, subject.description) == ("boat", "a rusty fishing boat")
 
 
 def test_many_equal_things_are_told_as_one(scene):
     for index in range(12):
         add_box(scene, "Tree", (-3.3 + 0.6 * index, 0, 1), (0.3, 0.3, 2))
     (subject,) = subjects_of(scene)
-    assert (subject.name, subject.count) == ("tree", 12)
+    assert (subject.noun, subject.count) == ("tree", 12)
     assert subject.screen_box[0] < 0.05 and subject.screen_box[2] > 0.95
 
 
 def test_few_equal_things_are_told_one_by_one(scene):
     for x in (-2, 0, 2):
         add_box(scene, "Tree", (x, 0, 1), (0.3, 0.3, 2))
-    assert [(subject.name, subject.count) for subject in subjects_of(scene)] == [("tree", 1)] * 3
+    assert [(subject.noun, subject.count) for subject in subjects_of(scene)] == [("tree", 1)] * 3
 
 
 def rig(scene):
@@ -179,7 +179,7 @@ def test_a_character_is_one_subject(scene):
     skinned(scene, armature, "Body", (0, 0, 0.6))
     skinned(scene, armature, "Head", (0, 0, 1.6))
     (subject,) = subjects_of(scene)
-    assert subject.name == "hero" and subject.motion.kind == "static"
+    assert subject.noun == "hero" and subject.motion.kind == "static"
     bone = armature.pose.bones["spine"]
     for frame, turn in ((1, 0.0), (25, 1.2)):
         bone.rotation_quaternion = Matrix.Rotation(turn, 3, "Y").to_quaternion()  # about the bone
@@ -198,10 +198,10 @@ def test_a_moving_empty_carries_one_thing(scene):
     carrier = link(scene, "Ship")
     for name, place in (("Hull", (0, 0, 1)), ("Cabin", (0, 0, 2))):
         add_box(scene, name, place, (1, 1, 1)).parent = carrier
-    assert set(names_of(scene)) == {"hull", "cabin"}
+    assert set(nouns_of(scene)) == {"hull", "cabin"}
     key(carrier, "location", {1: (0, 0, 0), 25: (1, 0, 0)})
     (subject,) = subjects_of(scene)
-    assert (subject.name, subject.motion.kind) == ("ship", "moving")
+    assert (subject.noun, subject.motion.kind) == ("ship", "moving")
 
 
 def test_modifier_that_moves_the_surface(scene):
@@ -245,16 +245,16 @@ def test_a_default_name_gives_way_to_a_telling_one(scene):
     assert best_name(["Cube.003", "Treasure Chest"]) == "treasure chest"
     assert best_name(["Cube.003", "Cube"]) == "cube"
     add_box(scene).name = "Cube.001"
-    assert names_of(scene) == ["crate"]  # what the mesh is called
+    assert nouns_of(scene) == ["crate"]  # what the mesh is called
 
 
 def test_the_sharp_one_is_the_main_subject(scene):
     add_box(scene, "Near", (0.5, -5, 1), (0.8, 0.8, 1.2))
     add_box(scene, "Far", (-1.0, 6, 1), (2, 1, 2))
-    assert names_of(scene)[0] == "near"
+    assert nouns_of(scene)[0] == "near"
     dof = scene.camera.data.dof
     dof.use_dof, dof.aperture_fstop, dof.focus_distance = True, 0.05, 16.0
-    assert names_of(scene)[0] == "far"
+    assert nouns_of(scene)[0] == "far"
 
 
 def test_what_comes_in_between_two_looks_is_found_at_its_first_frame(scene):
