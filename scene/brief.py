@@ -183,8 +183,8 @@ class Subject:
     """Something seen. `name` is the object's own in the file, `noun` what it says in words ("Chair.003" is a chair).
     `screen_box` is (x0, y0, x1, y1) in 0..1, y up, clipped to the frame; `distance_m` goes along the view axis to the
     subject's centre. Both at the shot's first frame where it is visible. `count`: how many equal things are told as one
-    (a row of trees), in the box around them all; counting stops at 24. Of several objects told as one, `name` is that of
-    the largest and `members` are the names of all, largest first; None for one object."""
+    (a row of trees), in the box around them all; counting stops at 24. Of several objects told as one, `name` is that
+    of the largest and `members` are the names of all, largest first; None for one object."""
 
     name: str
     description: str | None

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What hides what at an evaluated frame: where everything with a shape stands, and which of it a line of sight meets.
+"""What hides what at an evaluated frame: where all that has a shape stands, and which of it a line of sight meets.
 
 Blender's own scene ray cast looks at every object for every ray. Here boxes, all at once, rule out nearly all of them,
 and only the rest are asked (their search trees are Blender's and stay with the meshes).
@@ -30,8 +30,8 @@ CLEAR = {"ShaderNodeBsdfGlass", "ShaderNodeBsdfRefraction", "ShaderNodeBsdfTrans
 
 @dataclass(frozen=True)
 class Body:
-    """An object with a shape at a frame; `owner` is the object that it belongs to (for an instance: the one that places it). `item`
-    is None for an instance whose shape no object has (geometry nodes made it)."""
+    """An object with a shape at a frame; `owner` is the object that it belongs to (for an instance: the one that places
+    it). `item` is None for an instance whose shape no object has (geometry nodes made it)."""
 
     item: bpy.types.Object | None
     matrix: np.ndarray
@@ -39,8 +39,8 @@ class Body:
 
 
 class Occluders:
-    """What of a scene has a shape. Still things are measured once, so one of these serves all shots of a reading. Objects
-    without a valid place are left out, their names in `invalid`."""
+    """What of a scene has a shape. Still things are measured once, so one of these serves all shots of a reading.
+    Objects without a valid place are left out, their names in `invalid`."""
 
     def __init__(self, scene: bpy.types.Scene, objects: list[bpy.types.Object]) -> None:
         self.allowed = set(objects)

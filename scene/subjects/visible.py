@@ -30,8 +30,8 @@ FAR = 1e4  # metres within which the middle of the picture is looked for
 @dataclass(frozen=True)
 class Seen:
     """A group in the picture. `whole` is its box (x0, y0, x1, y1) as if the picture had no edges, `box`: inside it;
-    `seen`: the part that nothing hides, `blur` its unsharpness in picture widths, `corners` [2, 3] its extent in metres,
-    `parts` the objects that show it, the largest first."""
+    `seen`: the part that nothing hides, `blur` its unsharpness in picture widths, `corners` [2, 3] its extent in
+    metres, `parts` the objects that show it, the largest first."""
 
     group: Group
     whole: tuple[float, float, float, float]
