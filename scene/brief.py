@@ -28,7 +28,7 @@ Sector = Literal[
 ShadowFall = Literal[
     "toward", "toward_left", "left", "away_left", "away", "away_right", "right", "toward_right", "under"
 ]  # where shadows fall, against the camera: toward it with the sun ahead; under what casts them with the sun at the top
-ShadowSlide = Literal["left", "right"]
+ShadowSlide = Literal["left", "right", "toward", "away", "clockwise", "counterclockwise"]
 ShadowChange = Literal["lengthen", "shorten"]
 MoveKind = Literal[
     "static", "push_in", "pull_back", "truck_left", "truck_right", "pedestal_up", "pedestal_down", "pan_left",
@@ -94,8 +94,9 @@ class SunSample:
 @dataclass(frozen=True)
 class Shadows:
     """Shadows on level ground. `turn_deg` is how far they turn over the shot, clockwise seen from above; `length_ratio`
-    their length in heights of what casts them, at most 20, None with the sun down. `slide`: which way their tips go
-    across the picture of the first frame, `change`: what becomes of their length; None where little happens."""
+    their length in heights of what casts them, at most 20, None with the sun down. `slide`: which way they go over the
+    ground as the camera sees it, by the sun's way and the camera's turning (clockwise and counterclockwise: half a turn
+    and more, seen from above), `change`: what becomes of their length; None where little happens."""
 
     fall: StartEnd = field(default_factory=StartEnd)
     turn_deg: float | None = None
@@ -105,15 +106,27 @@ class Shadows:
 
 
 @dataclass(frozen=True)
+class SunStretch:
+    """The sun over a part of a shot, as `Sun` has it over the whole."""
+
+    samples: tuple[SunSample, ...]
+    time_of_day: StartEnd = field(default_factory=StartEnd)
+    relative_to_camera: StartEnd = field(default_factory=StartEnd)
+    shadows: Shadows | None = None
+
+
+@dataclass(frozen=True)
 class Sun:
     """The sun of a shot; samples go from the first frame to the last, linear between. `shadows` is None for a sun that
-    stays below the horizon."""
+    stays below the horizon. `stretches`: the parts of the shot between the frames at which the sunlight turns (it
+    peaks or dips in height, side, strength or colour); empty where it does not."""
 
     source: SunSource
     samples: tuple[SunSample, ...]
     time_of_day: StartEnd = field(default_factory=StartEnd)
     relative_to_camera: StartEnd = field(default_factory=StartEnd)
     shadows: Shadows | None = None
+    stretches: tuple[SunStretch, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -201,8 +201,7 @@ class ShotReader:
         for frame in frames:
             near = known[min(known, key=lambda other: abs(other - frame))]
             track.append((frame, known.get(frame) or replace(near, strength=0.0, power=0.0)))
-        ends = (frames[self.cut.frame_start].camera.pose, frames[self.cut.frame_end].camera.pose)
-        return build_sun(track, ends)
+        return build_sun(track, [facts.camera.pose for facts in frames.values()])
 
     def camera_path(self, cameras: list[tuple[int, CameraState]]) -> CameraPath:
         start = cameras[0][1]

@@ -15,7 +15,8 @@ FALLS: tuple[ShadowFall, ...] = (
     "away", "away_right", "right", "toward_right", "toward", "toward_left", "left", "away_left",
 )  # fmt: skip  # clockwise from straight ahead of the camera
 LONGEST = 20.0  # shadow lengths, in heights of what casts them, beyond which nothing more is seen
-SEEN_SLIDE = 0.15  # the same unit: how far a shadow's tip must go across the picture to be worth a word
+SEEN_SLIDE = 5.0  # degrees that shadows turn against the camera
+HALF_TURN = 135.0  # from here on left and right lose their sense
 SEEN_CHANGE = 1.15
 
 
@@ -39,29 +40,42 @@ def shadow_fall(direction: np.ndarray, pose: Pose) -> ShadowFall | None:
     return FALLS[math.floor((turn + 22.5) / 45.0) % 8]
 
 
-def cast_shadows(directions: Sequence[np.ndarray], poses: tuple[Pose, Pose]) -> Shadows | None:
-    """The shadows of a sun that takes these directions; `poses` are the camera's at both ends. None for a sun that is
-    down all through the shot."""
+def cast_shadows(directions: Sequence[np.ndarray], poses: Sequence[Pose]) -> Shadows | None:
+    """The shadows of a sun that takes these directions; `poses` are the camera's. None for a sun that is down all
+    the time."""
     ends = directions[0], directions[-1]
     tips = [shadow_tip(direction) for direction in ends]
     if all(shadow_tip(direction) is None for direction in directions):
         return None
-    falls = [shadow_fall(direction, pose) for direction, pose in zip(ends, poses, strict=True)]
+    falls = [shadow_fall(directions[end], poses[end]) for end in (0, -1)]
     ratios = [None if tip is None else float(np.linalg.norm(tip)) for tip in tips]
     azimuths = np.unwrap([azimuth_deg(direction) for direction in directions], period=360.0)
-    slide: ShadowSlide | None = None
+    headings = np.unwrap([azimuth_deg(pose.heading) for pose in poses], period=360.0)
     change: ShadowChange | None = None
     if tips[0] is not None and tips[1] is not None:
-        across = float((tips[1] - tips[0]) @ poses[0].right[:2])
-        slide = None if abs(across) < SEEN_SLIDE else "right" if across > 0.0 else "left"
         change = _change(*(max(float(np.linalg.norm(tip)), 0.05) for tip in tips if tip is not None))
     return Shadows(
         fall=StartEnd(*falls),
         turn_deg=float(azimuths[-1] - azimuths[0]),
         length_ratio=Extent(*ratios),
-        slide=slide,
+        slide=None if "under" in falls else _slide(azimuths - headings),
         change=change,
     )
+
+
+def _slide(bearings: np.ndarray) -> ShadowSlide | None:
+    """Where shadows go on the ground while the sun wanders through these bearings (degrees against the camera's
+    heading, clockwise)."""
+    travel = float(bearings[-1] - bearings[0])
+    if abs(travel) < SEEN_SLIDE:
+        return None
+    if abs(travel) >= HALF_TURN:
+        return "clockwise" if travel > 0.0 else "counterclockwise"
+    begin, end = math.radians(float(bearings[0])), math.radians(float(bearings[-1]))
+    right, ahead = round(math.sin(begin) - math.sin(end), 6), round(math.cos(begin) - math.cos(end), 6)
+    if abs(right) >= abs(ahead):
+        return "right" if right > 0.0 else "left"
+    return "away" if ahead > 0.0 else "toward"
 
 
 def _change(start: float, end: float) -> ShadowChange | None:

@@ -6,13 +6,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 
 import bpy
 import numpy as np
 
 from ... import compat
 from ..animation.frame_sampling import thin
-from ..brief import StartEnd, Sun, SunSample, SunSource
+from ..brief import StartEnd, Sun, SunSample, SunSource, SunStretch
 from ..geometry import (
     Pose,
     angle_between_deg,
@@ -24,6 +25,7 @@ from ..geometry import (
     time_of_day,
 )
 from ..visibility import Lamp
+from .course import turning_points
 from .light_color import light_color, luminance
 from .shadows import cast_shadows
 from .sky import sky_sun_of
@@ -108,9 +110,30 @@ def _polar_error(a: np.ndarray, b: np.ndarray, middle: np.ndarray, t: float) -> 
     return math.hypot(azimuth_miss * math.cos(math.radians(elevations[2])), elevation_miss)
 
 
-def build_sun(track: list[tuple[int, SunState]], poses: tuple[Pose, Pose]) -> Sun:
-    """The brief's sun from its states at the evaluated frames; `poses` are the camera's at both ends. The compass is
-    turned by the scene's Sun Position data."""
+def build_sun(track: list[tuple[int, SunState]], poses: list[Pose]) -> Sun:
+    """The brief's sun from its states at the evaluated frames, the whole and its stretches; `poses` are the camera's
+    there."""
+    turns = turning_points(
+        [frame for frame, _ in track],
+        [state.direction for _, state in track],
+        [state.strength for _, state in track],
+        [state.color_temperature_k for _, state in track],
+    )
+    cuts = [0, *turns, len(track) - 1] if turns else []
+    stretches = tuple(_stretch(track[a : b + 1], poses[a : b + 1]) for a, b in pairwise(cuts))
+    whole = _stretch(track, poses)
+    return Sun(
+        track[0][1].source,
+        whole.samples,
+        whole.time_of_day,
+        whole.relative_to_camera,
+        whole.shadows,
+        stretches,
+    )
+
+
+def _stretch(track: list[tuple[int, SunState]], poses: list[Pose]) -> SunStretch:
+    """The sun over a track. The compass is turned by the scene's Sun Position data."""
     offset = track[0][1].north_offset_deg
     azimuths = [azimuth_deg(state.direction, offset) for _, state in track]
     elevations = [elevation_deg(state.direction) for _, state in track]
@@ -132,4 +155,4 @@ def build_sun(track: list[tuple[int, SunState]], poses: tuple[Pose, Pose]) -> Su
         for frame, state in thin(track, sun_error)
     ]
     directions = [state.direction for _, state in track]
-    return Sun(track[0][1].source, tuple(samples), StartEnd(*words), StartEnd(*sides), cast_shadows(directions, poses))
+    return SunStretch(tuple(samples), StartEnd(*words), StartEnd(*sides), cast_shadows(directions, poses))
