@@ -55,6 +55,12 @@ def angle_between_deg(a: np.ndarray, b: np.ndarray) -> float:
     return math.degrees(2.0 * math.atan2(math.hypot(*(a - b)), math.hypot(*(a + b))))
 
 
+def flat_heading(forward: np.ndarray, up: np.ndarray) -> np.ndarray:
+    """Horizontal unit vector of a view axis, or of the camera's up vector where that is vertical."""
+    axis = forward if math.hypot(forward[0], forward[1]) >= STRAIGHT_DOWN else up
+    return unit([axis[0], axis[1], 0.0])
+
+
 @dataclass(frozen=True)
 class Pose:
     """Where a camera stands and how it is turned: position in metres, orthonormal axes in world space."""
@@ -76,9 +82,8 @@ class Pose:
 
     @property
     def heading(self) -> np.ndarray:
-        """Horizontal unit vector the camera heads for: its view axis, or its up vector when that is vertical."""
-        axis = self.forward if math.hypot(self.forward[0], self.forward[1]) >= STRAIGHT_DOWN else self.up
-        return unit([axis[0], axis[1], 0.0])
+        """Horizontal unit vector the camera heads for."""
+        return flat_heading(self.forward, self.up)
 
     @property
     def pitch_deg(self) -> float:

@@ -83,11 +83,21 @@ def _simple(path: Path, distance: float, slack: float) -> list[Found]:
     found = []
     for name, (forth, back, unit) in WORDS.items():
         curve = path.curves[name]
-        for first, last in turning_points(curve, _least(path, name, distance) * slack):
+        stretches = turning_points(curve, _least(path, name, distance) * slack)
+        lasting = _lasting_share(curve, stretches)
+        for first, last in stretches:
             amount = float(curve[last] - curve[first])
-            strength = _strength(path, name, amount, distance, first, last)
+            strength = lasting * _strength(path, name, amount, distance, first, last)
             found.append(_move(path, forth if amount > 0.0 else back, first, last, amount, unit, strength))
     return found
+
+
+def _lasting_share(curve: np.ndarray, stretches: list[tuple[int, int]]) -> float:
+    """What part of a channel's way counts for its strength: what is undone again leaves the picture as it was. All of
+    it for one stretch, half for there and back, less for more of it."""
+    way = sum(abs(float(curve[last] - curve[first])) for first, last in stretches)
+    ends = [float(curve[index]) for stretch in stretches for index in stretch]
+    return (abs(ends[-1] - ends[0]) + max(ends) - min(ends)) / (2.0 * way) if way > 0.0 else 1.0
 
 
 def _least(path: Path, name: str, distance: float) -> float:

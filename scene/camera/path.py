@@ -6,26 +6,27 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import combinations, pairwise
 
 import numpy as np
 
-from ..geometry import Pose, azimuth_deg, unit
+from ..geometry import Pose, azimuth_deg, flat_heading, unit
 
 CHANNELS = ("push", "truck", "pedestal", "slide", "pan", "tilt", "roll", "zoom")
 STEEP = 0.985  # vertical part of the view axis (80 degrees) from which heading and roll mean nothing
-STEEP_TRAVEL = 0.87  # the same (60 degrees) from which forward over ground and up can no longer be told apart
 OVERHEAD = 0.94  # the same (70 degrees) from which up and down are seen as coming nearer and going away
 STEEP_ALWAYS = -1.0
-PARALLEL = math.cos(math.radians(3.0))
+LEAST_VOLUME = 0.03  # that three ways span, below which two of them are taken for one (about 2 degrees)
+STILL_SHARE = 0.02  # of the whole way: less of a rise or of a way ahead is swaying
+WAYS = ("axis", "heading", "right", "level right", "vertical")
 VERTICAL = np.array([0.0, 0.0, 1.0])
 
 
 @dataclass
 class Path:
     """A camera at every frame of a shot. `position`, `forward`: [N, 3], metres and unit vectors; `curves`: name ->
-    [N], what the camera has done in that channel since the first frame: metres (push along the view axis, truck to
-    its right, pedestal up, slide toward the top of a steep picture), degrees (pan right, tilt up, roll clockwise) and
+    [N], what the camera has done in that channel since the first frame: metres (push along the view axis or its
+    heading on the ground, truck to its right, pedestal up, slide over the ground seen from above), degrees (pan right, tilt up, roll clockwise) and
     mm (zoom). `width`, `height`: the picture's extent at distance 1."""
 
     frames: np.ndarray
@@ -59,7 +60,8 @@ def take_apart(
     known = np.asarray(frames, dtype=float)
     every = np.arange(frames[0], frames[-1] + 1, dtype=float)
     overhead = float(np.median([abs(pose.forward[2]) for pose in poses])) > OVERHEAD
-    steps = np.array([_step(a, b, STEEP_ALWAYS if overhead else STEEP) for a, b in pairwise(poses)]).reshape(-1, 7)
+    turns = [_turn(a, b, STEEP_ALWAYS if overhead else STEEP) for a, b in pairwise(poses)]
+    steps = np.hstack([_travel(poses), np.array(turns).reshape(-1, 3)])
     sums = np.concatenate([np.zeros((1, 7)), np.cumsum(steps, axis=0)])
     curves = {name: np.interp(every, known, sums[:, i]) for i, name in enumerate(CHANNELS[:7])}
     lens_mm = None
@@ -75,47 +77,69 @@ def _between(every: np.ndarray, known: np.ndarray, values: np.ndarray) -> np.nda
     return np.stack([np.interp(every, known, values[:, axis]) for axis in range(3)], axis=1)
 
 
-def _step(a: Pose, b: Pose, steep: float) -> tuple[float, ...]:
-    """(push, truck, pedestal, slide, pan, tilt, roll) from one pose to the next."""
-    forward, right, up = (_middle(getattr(a, axis), getattr(b, axis)) for axis in ("forward", "right", "up"))
-    return (*_travel(b.position - a.position, forward, right, up), *_turn(a, b, (forward, right, up), steep))
-
-
 def _middle(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     total = a + b
     return unit(total) if float(np.linalg.norm(total)) > 1e-6 else b
 
 
-def _travel(
-    move: np.ndarray, forward: np.ndarray, right: np.ndarray, up: np.ndarray
-) -> tuple[float, float, float, float]:
-    """A translation as push, truck, pedestal and slide. A move along one of the axes is that alone; forward over the
-    ground counts as a push too. The axes are not square to each other when the camera is tilted, so what lies between
-    them is solved for; for a steep camera the picture's own axes are taken."""
-    length = float(np.linalg.norm(move))
-    if length < 1e-9:
-        return (0.0, 0.0, 0.0, 0.0)
-    if abs(forward[2]) > OVERHEAD and abs(move[2]) >= PARALLEL * length:
-        return (math.copysign(length, float(move @ forward)), 0.0, 0.0, 0.0)
-    for index, axis in enumerate((forward, right, VERTICAL)):
-        along = float(move @ axis)
-        if abs(along) >= PARALLEL * length:
-            return (along * (index == 0), along * (index == 1), along * (index == 2), 0.0)
-    if abs(forward[2]) > STEEP_TRAVEL:
-        return (float(move @ forward), float(move @ right), 0.0, float(move @ up))
-    ground = unit([forward[0], forward[1], 0.0])
-    if abs(float(move @ ground)) >= PARALLEL * length:
-        return (float(move @ ground), 0.0, 0.0, 0.0)
-    push, truck, pedestal = np.linalg.solve(np.stack([forward, right, VERTICAL], axis=1), move)
-    return (float(push), float(truck), float(pedestal), 0.0)
+def _travel(poses: Sequence[Pose]) -> np.ndarray:
+    """Push, truck, pedestal and slide of every step between poses, [N, 4] in metres.
+
+    A step is put together from five ways: along the view axis, along its heading on the ground, along the camera's
+    right, along that on the ground, and along the vertical. Of all threes of them that make it up, the one with the
+    shortest way in all is taken: forward at a constant height is then a push and no rise, and a rise is told only of a
+    camera that rises. One three serves each stretch in which height and distance go one way, so that swaying does not
+    add up.
+    """
+    steps = np.diff([pose.position for pose in poses], axis=0)
+    ways, channels = _ways(poses)
+    threes = np.array(list(combinations(range(len(WAYS)), 3)))
+    bases = np.swapaxes(ways[:, threes], 2, 3)
+    first, second, third = np.moveaxis(ways[:, threes], 2, 0)
+    usable = np.abs(np.einsum("nti,nti->nt", first, np.cross(second, third))) > LEAST_VOLUME
+    bases[~usable] = np.eye(3)
+    parts = np.linalg.solve(bases, steps[:, None, :, None])[..., 0]
+    parts[~usable] = np.inf  # one three is usable at least: heading, right on the ground and vertical are square
+    result = np.empty((len(steps), 4))
+    for first, last in _one_way_stretches(steps, ways[:, WAYS.index("heading")]):
+        shortest = int(np.abs(parts[first:last].sum(axis=0)).sum(axis=1).argmin())
+        named = channels[first:last, threes[shortest]]
+        result[first:last] = np.einsum("nk,nkc->nc", parts[first:last, shortest], named)
+    return result
 
 
-def _turn(
-    a: Pose, b: Pose, axes: tuple[np.ndarray, np.ndarray, np.ndarray], steep: float
-) -> tuple[float, float, float]:
-    """A rotation as pan, tilt and roll in degrees: differences of heading, pitch and roll, or, where the view axis is
-    steeper than `steep` and these mean nothing, the turn about the camera's own axes (forward, right, up)."""
-    forward, right, up = axes
+def _ways(poses: Sequence[Pose]) -> tuple[np.ndarray, np.ndarray]:
+    """For every step the unit vectors of WAYS, [N, 5, 3], and what one metre along each is called, [N, 5, 4] (push,
+    truck, pedestal, slide). Seen from above, over the ground is a slide and up and down are nearer and away."""
+    ways, channels = np.empty((len(poses) - 1, 5, 3)), np.zeros((len(poses) - 1, 5, 4))
+    for index, (a, b) in enumerate(pairwise(poses)):
+        forward, right, up = (_middle(getattr(a, axis), getattr(b, axis)) for axis in ("forward", "right", "up"))
+        heading = flat_heading(forward, up)
+        level = np.array([heading[1], -heading[0], 0.0])
+        ways[index] = forward, heading, right, level if float(right @ level) >= 0.0 else -level, VERTICAL
+        steep = abs(forward[2]) > OVERHEAD
+        channels[index, (0, 2, 3), (0, 1, 1)] = 1.0
+        channels[index, 1, 3 if steep else 0] = 1.0
+        channels[index, 4, 0 if steep else 2] = math.copysign(1.0, forward[2]) if steep else 1.0
+    return ways, channels
+
+
+def _one_way_stretches(steps: np.ndarray, heading: np.ndarray) -> list[tuple[int, int]]:
+    """Stretches (first step, step after the last) between turns of the height and of the way ahead over the ground."""
+    if not len(steps):
+        return []
+    extent = float(np.ptp(np.cumsum(steps, axis=0), axis=0).max())
+    cuts = {0, len(steps)}
+    for part in (steps[:, 2], np.einsum("ni,ni->n", steps, heading)):
+        curve = np.concatenate([[0.0], np.cumsum(part)])
+        cuts |= {index for stretch in turning_points(curve, max(STILL_SHARE * extent, 1e-9)) for index in stretch}
+    return list(pairwise(sorted(cuts)))
+
+
+def _turn(a: Pose, b: Pose, steep: float) -> tuple[float, float, float]:
+    """The rotation from one pose to the next as pan, tilt and roll in degrees: differences of heading, pitch and roll,
+    or, where the view axis is steeper than `steep` and these mean nothing, the turn about the camera's own axes."""
+    forward, right, up = (_middle(getattr(a, axis), getattr(b, axis)) for axis in ("forward", "right", "up"))
     if max(abs(a.forward[2]), abs(b.forward[2])) < steep:
         pan = azimuth_deg(b.forward) - azimuth_deg(a.forward)
         return (_wrap(pan), b.pitch_deg - a.pitch_deg, _wrap(b.roll_deg - a.roll_deg))

@@ -82,6 +82,62 @@ def test_tilted_camera_pushes_along_its_axis_and_rises_upright(scene, pitch):
     assert words(scene) == ["push_in"]
 
 
+def aim(camera, pitch, heading=0.0):
+    """Degrees up from level, and clockwise from north."""
+    camera.rotation_euler = (LEVEL + math.radians(pitch), 0, math.radians(-heading))
+
+
+@pytest.mark.parametrize("pitch,heading", [(-20, -20), (-20, 40), (-8, -30), (15, 20), (-50, 25), (-66, 15), (40, -35)])
+def test_a_level_dolly_off_the_heading_does_not_rise(scene, pitch, heading):
+    aim(scene.camera, pitch, heading)
+    key(scene.camera, "location", {1: (0, -24, 5), 49: (0, -12, 5)})
+    found = {move.kind: move.amount for move in moves_of(scene)}
+    ahead, across = 12 * math.cos(math.radians(heading)), 12 * math.sin(math.radians(abs(heading)))
+    side = "truck_left" if heading > 0 else "truck_right"
+    assert found == {"push_in": pytest.approx(ahead, abs=0.01), side: pytest.approx(across, abs=0.01)}
+
+
+def test_a_level_dolly_of_a_leaning_camera_does_not_rise(scene):
+    look_at(scene.camera, HOME + Vector((0, 4, -1)), roll_deg=20)
+    key(scene.camera, "location", {1: HOME, 49: HOME + Vector((4, 0, 0))})
+    assert words(scene) == ["truck_right"]
+
+
+@pytest.mark.parametrize(
+    "rise,told",
+    [(1.5, {"push_in": 10.0, "pedestal_up": 1.5}), (-1.0, {"push_in": 10.18}),
+     (-7.0, {"push_in": 10.64, "pedestal_down": 3.36})],
+)  # fmt: skip
+def test_a_rise_is_one_of_the_camera(scene, rise, told):
+    """Looking 20 degrees down and going forward: only a camera that goes up rises; a little down lies on the way of the
+    view axis, and what goes down beyond it sinks."""
+    aim(scene.camera, -20)
+    key(scene.camera, "location", {1: (0, -24, 9), 49: (0, -14, 9 + rise)})
+    found = {move.kind: move.amount for move in moves_of(scene)}
+    assert found == {kind: pytest.approx(amount, abs=0.02) for kind, amount in told.items()}
+
+
+def test_down_first_and_level_then(scene):
+    aim(scene.camera, -20)
+    key(scene.camera, "location", {1: (0, -20, 8), 25: (0, -20, 4), 49: (2, -14, 4)})
+    found = {move.kind: (move.frame_start, move.frame_end) for move in moves_of(scene)}
+    assert found == {"pedestal_down": (1, 25), "push_in": (25, 49), "truck_right": (25, 49)}
+
+
+def test_from_above_over_the_ground_is_no_push(scene):
+    aim(scene.camera, -76)
+    key(scene.camera, "location", {1: (0, -4, 15), 49: (0, 2, 15)})
+    (move,) = moves_of(scene)
+    assert (move.kind, move.amount) == ("tracking", pytest.approx(6.0, abs=0.01))
+
+
+def test_what_is_undone_gives_way_to_what_lasts(scene):
+    roll = math.radians(45)
+    key(scene.camera, "rotation_euler", {1: (LEVEL, 0, 0), 25: (LEVEL, roll, 0), 49: (LEVEL, 0, 0)})
+    key(scene.camera, "location", {1: HOME, 49: HOME - Vector((0, 10, 0))})
+    assert words(scene)[0] == "pull_back" and sorted(words(scene)[1:]) == ["roll_clockwise", "roll_counterclockwise"]
+
+
 @pytest.mark.parametrize("kind,end", [("zoom_in", 85.0), ("zoom_out", 28.0)])
 def test_zoom(scene, kind, end):
     key(scene.camera.data, "lens", {1: 50.0, 49: end})

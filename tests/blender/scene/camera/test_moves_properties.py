@@ -118,6 +118,62 @@ def test_running_time_back_turns_moves_around(shot):
     assert sorted(kinds(shot.backwards().moves())) == expected
 
 
+@settings(max_examples=200, deadline=None)
+@given(
+    st.floats(-58.0, 58.0), st.floats(-180.0, 180.0), st.sampled_from([0.0, 0.0, -25.0, 12.0]),
+    st.tuples(st.floats(-12.0, 12.0), st.floats(-12.0, 12.0), st.sampled_from([0.0, 0.0, 0.6, -0.6, 4.0, -4.0])),
+)  # fmt: skip
+def test_words_are_true_of_the_path_in_the_world(pitch, heading, roll, way):
+    """Whatever a straight travel is called: a rise is a rise of the camera, by no more than it has; forward is forward,
+    and right is right."""
+    ramp, zeros = np.linspace(0.0, 1.0, COUNT), np.zeros(COUNT)
+    place = np.array([-2.0, -20.0, 6.0]) + np.outer(eased(ramp), way)
+    target = np.repeat(TARGET[None], COUNT, axis=0)
+    moves = take(zeros + heading, zeros + pitch, zeros + roll, place, zeros + 50.0, target).moves()
+    ahead, across = direction_from(heading, 0.0) @ way, direction_from(heading + 90.0, 0.0) @ way
+    for move in moves:
+        amount = move.amount or 0.0
+        if move.kind.startswith("pedestal"):
+            rise = way[2] if move.kind == "pedestal_up" else -way[2]
+            assert rise > 0.0 and amount <= rise + 1e-6
+        if move.kind in ("push_in", "pull_back"):
+            assert ahead * (1 if move.kind == "push_in" else -1) > -1e-6 or abs(roll) > 0.0 or abs(way[2]) > 0.0
+        if move.kind.startswith("truck") and not roll:
+            assert across * (1 if move.kind == "truck_right" else -1) == pytest.approx(amount, abs=1e-6)
+    if way[2] == 0.0:
+        assert not {"pedestal_up", "pedestal_down"} & set(kinds(moves))
+        for move in moves:
+            if move.unit == "m":
+                expected = ahead if move.kind in ("push_in", "pull_back") else across
+                assert abs(expected) == pytest.approx(move.amount, abs=1e-6)
+
+
+@pytest.mark.parametrize("seconds", [3, 20])
+@pytest.mark.parametrize("seed", range(3))
+def test_a_shaking_level_dolly_never_rises(seed, seconds):
+    """Swaying up and down does not add up over a long shot."""
+    count = seconds * 24 + 1
+    ramp, time = np.linspace(0.0, 1.0, count), np.arange(count) / FPS
+    generator = np.random.default_rng(seed)
+    waves = [(generator.uniform(0.7, 1.8), generator.uniform(0.0, 6.0)) for _ in range(6)]
+    shake = [sum(np.sin(2 * math.pi * f * k * time + p) / k for k in (1, 2.3)) for f, p in waves]
+    place = np.array([0.0, -24.0, 5.0]) + np.outer(ramp, [2.0, 12.0, 0.0]) + 0.006 * np.stack(shake[:3], axis=1)
+    target = np.repeat(TARGET[None], count, axis=0)
+    shot = take(0.35 * shake[3], -20.0 + 0.3 * shake[4], 0.1 * shake[5], place, np.full(count, 50.0), target)
+    assert kinds(shot.moves()) == ["push_in", "truck_right", "handheld"]
+
+
+def test_swaying_in_one_channel_gives_way_to_what_stays():
+    """However often the camera rolls to and fro, the pull-back that doubles the distance comes first."""
+    ramp, zeros = np.linspace(0.0, 1.0, COUNT), np.zeros(COUNT)
+    place = np.array([0.0, -10.0, 1.0]) + np.outer(ramp, [0.0, -10.0, 0.0])
+    target = np.repeat(TARGET[None], COUNT, axis=0)
+    for turns, size in ((1, 70.0), (2, 50.0), (4, 30.0)):
+        roll = size * np.abs(np.sin(math.pi * turns * ramp))
+        moves = take(zeros, zeros, roll, place, zeros + 50.0, target).moves()
+        assert kinds(moves)[0] == "pull_back" and {"roll_clockwise", "roll_counterclockwise"} < set(kinds(moves))
+
+
 @settings(max_examples=40, deadline=None)
 @given(st.floats(-1.0, 1.0), st.floats(0.0, 0.4), st.floats(0.0, 0.004))
 def test_tiny_drifts_are_static(x, pan, wobble):
