@@ -26,8 +26,8 @@ VERTICAL = np.array([0.0, 0.0, 1.0])
 class Path:
     """A camera at every frame of a shot. `position`, `forward`: [N, 3], metres and unit vectors; `curves`: name ->
     [N], what the camera has done in that channel since the first frame: metres (push along the view axis or its
-    heading on the ground, truck to its right, pedestal up, slide over the ground seen from above), degrees (pan right, tilt up, roll clockwise) and
-    mm (zoom). `width`, `height`: the picture's extent at distance 1."""
+    heading on the ground, truck to its right, pedestal up, slide over the ground seen from above), degrees (pan right,
+    tilt up, roll clockwise) and mm (zoom). `width`, `height`: the picture's extent at distance 1."""
 
     frames: np.ndarray
     position: np.ndarray
