@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 import torch
@@ -57,8 +58,10 @@ def ours(
             caches = [StepCache(threshold, k) if threshold else None for _ in contexts]
             used += [cache for cache in caches if cache is not None]
         inputs, times = sampling.stacked(x[None]), t[None]
+        passes = [partial(network, inputs, times, context) for context in contexts]
         cond, uncond = (
-            network(inputs, times, context, cache=cache)[0] for context, cache in zip(contexts, caches, strict=True)
+            (compute() if cache is None else cache.velocity(times, compute))[0]
+            for compute, cache in zip(passes, caches, strict=True)
         )
         x = solver.step(uncond + sampling.guide[name] * (cond - uncond), x)
     return x, used

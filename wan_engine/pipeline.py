@@ -22,8 +22,9 @@ from torch import Tensor
 
 from .checkpoint.checkpoint import Checkpoint, open_checkpoint
 from .errors import GenerationError, UsageError
-from .finishing.finish import Redraw, check_finish, finish
+from .finishing.finish import Redraw, check_finish, corrected, deliver, enlarged
 from .inputs.conditioning import condition, encode_texts
+from .inputs.images import as_pixels, mean_rgb
 from .inputs.plan import Plan, make_plan
 from .inputs.prompt_cache import PromptCache
 from .media.atomic_write import write_json, write_whole
@@ -45,7 +46,7 @@ from .runtime.memory_plan import (
 from .runtime.model_pool import LoadOptions, Networks, no_numbers
 from .runtime.run import OnEvent, Run
 from .sampling.denoise import Denoiser
-from .sampling.light_guide import LightController, mean_rgb
+from .sampling.light_guide import LightController
 from .sampling.preview import write_preview
 from .sampling.refine import refine, refined_plan, with_light_of
 from .sampling.resume import ResumeFile, fingerprint, lora_facts
@@ -121,12 +122,13 @@ class Pipeline:
                 frames = self._decode(latents, request.vae_tiles, run)
             with run.stage("finish"):
                 _keep(request, latents, sigmas, frames, folder, run)
-                redraw = self._redraw(request, plan, texts, run)
-                clip, delivered = finish(request, plan, frames, folder, redraw, run)
+                mended = _repaired(request, plan, frames, run)
+                clip = enlarged(mended, request, folder, self._redraw(request, plan, texts, run))
+                facts, delivered = deliver(clip, frames.shape[:3], request, plan.fps, folder)
             if request.page is not None:
                 with run.stage("measure"), run.sparing("The light could not be measured"):
                     _measure(request, plan, frames, delivered, run)
-        report = self._report(request, plan, run, clip)
+        report = self._report(request, plan, run, facts)
         if request.page is not None and "verdict" in report.get("light", {}):
             sun = None if request.sun is None else [asdict(place) for place in request.sun]
             draw_page(report, delivered, request.light, sun, folder / request.page, run)
@@ -374,6 +376,14 @@ def _check_places(request: GenerationRequest, folder: Path) -> None:
             raise UsageError(f"{folder / name} is a folder; give a file name.")
     if request.frames_out is not None and (folder / request.frames_out).is_file():
         raise UsageError(f"{folder / request.frames_out} is a file; give a folder for the frames.")
+
+
+def _repaired(request: GenerationRequest, plan: Plan, frames: np.ndarray, run: Run) -> np.ndarray:
+    """The frames, uint8 [T, H, W, 3], their light repaired as asked for; as they are where a repair fails."""
+    with run.sparing("The light could not be repaired"):
+        first = None if plan.first is None else as_pixels(plan.first)
+        return corrected(frames, request.correct, first, request.light)
+    return frames
 
 
 def _keep(

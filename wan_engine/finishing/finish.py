@@ -12,14 +12,11 @@ from typing import Any
 
 import cv2
 import numpy as np
-from torch import Tensor
 
 from ..errors import UsageError
-from ..inputs.plan import Plan
 from ..light_curve import LightCurve
 from ..media.video_writer import check_codec, exact_rate, place, write_clip
 from ..request import GenerationRequest
-from ..runtime.run import Run
 from .interpolation import retimed
 from .learned_interpolation import InterpolationModel
 from .light_repair import deflicker, match_color
@@ -43,30 +40,12 @@ def check_finish(request: GenerationRequest, folder: Path) -> None:
         raise UsageError("Refining redraws an enlarged clip; give --upscale too, or leave out --refine.")
 
 
-def finish(
-    request: GenerationRequest, plan: Plan, frames: np.ndarray, folder: Path, redraw: Redraw | None, run: Run
-) -> tuple[dict[str, Any], np.ndarray]:
-    """Write the clip; returns the report's facts about it, and its frames as delivered, at the size of `frames`.
-
-    `frames` is uint8 [T, H, W, 3] as decoded, `redraw` the refining pass over the clip enlarged twice, None without
-    one. A factor of 4 enlarges the redrawn clip once more.
-    """
-    mended = frames
-    with run.sparing("The light could not be repaired"):
-        mended = corrected(frames, request.correct, _as_pixels(plan.first), request.light)
-    if redraw is None:
-        clip = enlarged(mended, request, folder)
-    else:
-        model = _model(request, folder)
-        clip = redraw(upscale(mended, 2, model))
-        clip = upscaled(clip, 2, model) if request.upscale == 4 else clip
-    return deliver(clip, frames.shape[:3], request, plan.fps, folder)
-
-
 def corrected(
     frames: np.ndarray, repairs: Collection[str], first: np.ndarray | None, expected: LightCurve | None
 ) -> np.ndarray:
-    """The frames, uint8 [T, H, W, 3], with these repairs of their light; `first` is the picture they were made from."""
+    """The frames, uint8 [T, H, W, 3], with these repairs of their light; `first` is the picture they were made from,
+    uint8 [h, w, 3].
+    """
     if "deflicker" in repairs:
         frames = deflicker(frames, expected)
     if "color" in repairs:
@@ -74,16 +53,29 @@ def corrected(
     return frames
 
 
-def enlarged(frames: np.ndarray, request: GenerationRequest, folder: Path) -> Iterable[np.ndarray]:
-    """As large as the clip was asked for."""
-    return upscaled(frames, request.upscale, _model(request, folder)) if request.upscale else frames
+def enlarged(
+    frames: np.ndarray, request: GenerationRequest, folder: Path, redraw: Redraw | None = None
+) -> Iterable[np.ndarray]:
+    """The frames, uint8 [T, H, W, 3], as large as the clip was asked for.
+
+    `redraw` is the refining pass over the clip enlarged twice, None without one; a factor of 4 enlarges what it gives
+    once more.
+    """
+    model = None if request.upscale_model is None else folder / request.upscale_model
+    if redraw is not None:
+        redrawn = redraw(upscale(frames, 2, model))
+        return upscaled(redrawn, 2, model) if request.upscale == 4 else redrawn
+    return upscaled(frames, request.upscale, model) if request.upscale else frames
 
 
 def deliver(
     clip: Iterable[np.ndarray], shape: tuple[int, ...], request: GenerationRequest, fps: float, folder: Path
 ) -> tuple[dict[str, Any], np.ndarray]:
-    """Fit a clip to the shot's frames and write it; the report's facts and the frames as delivered, as `finish` gives
-    them. `shape` (T, H, W) is that of the clip before it was enlarged, `fps` the rate of its frames.
+    """Fit a clip to the shot's frames and write it; returns the report's facts about it, and its frames as delivered,
+    uint8 [T, H, W, 3], scaled back to `shape`.
+
+    `shape` (T, H, W) is that of the clip before it was enlarged, `fps` the rate of its frames. Raises GenerationError
+    when the clip cannot be written.
     """
     count, height, width = shape
     between = None if request.interpolation_model is None else InterpolationModel(folder / request.interpolation_model)
@@ -105,14 +97,3 @@ def deliver(
         "codec": written.codec,
     }
     return facts, np.stack(seen)
-
-
-def _model(request: GenerationRequest, folder: Path) -> Path | None:
-    return None if request.upscale_model is None else folder / request.upscale_model
-
-
-def _as_pixels(picture: Tensor | None) -> np.ndarray | None:
-    """[3, H, W] in -1..1 to uint8 [H, W, 3]."""
-    if picture is None:
-        return None
-    return ((picture.clamp(-1, 1) + 1) * 127.5).round().byte().permute(1, 2, 0).numpy()

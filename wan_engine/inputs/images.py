@@ -21,6 +21,16 @@ def as_tensor(picture: Image.Image) -> Tensor:
     return pixels.float().div(255).sub_(0.5).div_(0.5)
 
 
+def as_pixels(picture: Tensor) -> np.ndarray:
+    """[3, H, W] in -1..1 to uint8 [H, W, 3], rounded."""
+    return ((picture.clamp(-1, 1) + 1) * 127.5).round().byte().permute(1, 2, 0).numpy()
+
+
+def mean_rgb(picture: Tensor) -> Tensor:
+    """[3, H, W] in -1..1 to the mean RGB [3] in 0..1."""
+    return (picture.float().mean((1, 2)) + 1) / 2
+
+
 def stretched(picture: Tensor, size: Size) -> Tensor:
     """The picture [3, H, W] at `size`, aspect ratio not kept: torch's bicubic without antialiasing."""
     return F.interpolate(picture[None], size=(size[1], size[0]), mode="bicubic")[0]

@@ -19,7 +19,6 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
 
-from ..sampling.step_cache import StepCache
 from .attention import Attend, choose
 from .cpu_kernels import float_linear, linear
 from .token_spans import Span, added, modulated, token_spans
@@ -363,23 +362,12 @@ class WanTransformer(nn.Module):
         e = float_linear(self.time_embedding[2], F.silu(float_linear(self.time_embedding[0], wave)))
         return e, float_linear(self.time_projection[1], F.silu(e)).unflatten(1, (6, -1))
 
-    def forward(
-        self,
-        x: Tensor,
-        t: Tensor,
-        context: Context,
-        on_block: Callable[[int], None] | None = None,
-        cache: StepCache | None = None,
-    ) -> Tensor:
+    def forward(self, x: Tensor, t: Tensor, context: Context, on_block: Callable[[int], None] | None = None) -> Tensor:
         """Velocity [B,out_dim,T,H,W] (float32) of x [B,in_dim,T,H,W]; T, H, W multiples of the patch.
 
         t holds timesteps in 0..1000: [B], or [B,tokens] for one per token. `on_block(k)` is called before block k and
-        may raise to stop the pass; `cache` may know the result without it. Raises UsageError when `attention` cannot
-        be had here.
+        may raise to stop the pass. Raises UsageError when `attention` cannot be had here.
         """
-        known = None if cache is None else cache.predict(t)
-        if known is not None:
-            return known
         attend = choose(self.attention, x.device, self.dtype)
         patches = self.patch_embedding(x.to(self.dtype))
         grid = tuple(patches.shape[2:])
@@ -401,12 +389,9 @@ class WanTransformer(nn.Module):
         if self.sequence is not None:
             x = self.sequence.join(x, 1)
         p, q, r = self.config.patch_size
-        velocity = rearrange(
+        return rearrange(
             x, "b (t h w) (p q r c) -> b c (t p) (h q) (w r)", t=grid[0], h=grid[1], w=grid[2], p=p, q=q, r=r
         )
-        if cache is not None:
-            cache.keep(t, velocity)
-        return velocity
 
     def _longest_span(self, x: Tensor) -> int:
         per_token = x.shape[0] * self.config.ffn_dim * self.dtype.itemsize

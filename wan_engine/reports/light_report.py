@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..finishing.interpolation import retime
+from ..inputs.images import mean_rgb
 from ..inputs.plan import Plan
 from ..light.departure import Pictures
 from ..light.measure import LightMeasures, measure
@@ -18,7 +19,6 @@ from ..light.verdict import verdict
 from ..light_curve import LightCurve
 from ..request import GenerationRequest
 from ..runtime.run import Run
-from ..sampling.light_guide import mean_rgb
 
 
 def light_facts(

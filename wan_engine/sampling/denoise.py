@@ -194,13 +194,21 @@ class _Guided:
     def velocity(self, inputs: Tensor, times: Tensor) -> Tensor:
         """Guided prediction [z, t, h, w]; between two blocks it is asked whether to stop."""
         passes = [
-            self.network(inputs, times, context, on_block=self.run.check_cancel, cache=cache)[0].float()
+            self._pass(inputs, times, context, cache)[0].float()
             for context, cache in zip(self.contexts, self.caches, strict=True)
         ]
         if len(passes) == 1:
             return passes[0]
         conditional, unconditional = passes
         return unconditional + self.guide * (conditional - unconditional)
+
+    def _pass(self, inputs: Tensor, times: Tensor, context: Context, cache: StepCache | None) -> Tensor:
+        """Velocity [1, z, t, h, w] under one prompt."""
+
+        def compute() -> Tensor:
+            return self.network(inputs, times, context, on_block=self.run.check_cancel)
+
+        return compute() if cache is None else cache.velocity(times, compute)
 
 
 @contextmanager

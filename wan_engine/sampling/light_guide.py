@@ -102,11 +102,6 @@ class LightController:
         return [[gain * c for c in rgb] for rgb in missing]
 
 
-def mean_rgb(picture: Tensor) -> Tensor:
-    """[3, H, W] in -1..1 -> mean RGB [3] in 0..1."""
-    return (picture.float().mean((1, 2)) + 1) / 2
-
-
 @dataclass(frozen=True)
 class _Frame:
     """Matrices between a latent frame's h w pixels and its cells: `pool` [hw, 1 + cells] takes the frame's mean and the

@@ -11,7 +11,7 @@ to both known points.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor
@@ -34,6 +34,15 @@ class StepCache:
         self._known: list[tuple[float, Tensor]] = []  # the last two computed: timestep and velocity
         self._bend: float | None = None  # error of the line, per product of distances
 
+    def velocity(self, t: Tensor, compute: Callable[[], Tensor]) -> Tensor:
+        """The velocity at timesteps t, carried on from the steps before where that is good enough, else computed."""
+        known = self.predict(t)
+        if known is not None:
+            return known
+        computed = compute()
+        self.keep(t, computed)
+        return computed
+
     def predict(self, t: Tensor) -> Tensor | None:
         """The velocity at timesteps t ([B], or [B,tokens] of which the highest counts), or None: it must be computed
         and given to `keep`.
@@ -46,7 +55,7 @@ class StepCache:
         return self._line(when)
 
     def keep(self, t: Tensor, velocity: Tensor) -> None:
-        """Learn the computed velocity at timesteps t; one that holds no numbers is not remembered."""
+        """Learn the computed velocity at timesteps t; one with NaN or infinite values is not remembered."""
         when = float(t.max())
         self._step += 1
         if not velocity.isfinite().all():
