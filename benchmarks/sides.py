@@ -47,9 +47,9 @@ def weight_file(folder: Path, part: str) -> WeightFile:
     return WeightFile.open(files[0], part)
 
 
-def our_transformer(folder: Path, dtype: torch.dtype, heads: int = HEADS) -> WanTransformer:
+def our_transformer(folder: Path, dtype: torch.dtype) -> WanTransformer:
     file = weight_file(folder, "transformer")
-    config = TransformerConfig.from_state(file.shapes, {"num_heads": heads})
+    config = TransformerConfig.from_state(file.shapes, {"num_heads": HEADS})
     return file.fill(lambda: WanTransformer(config), dtype)
 
 

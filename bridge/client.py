@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Blender's handle on the engine: starts the worker, hands it jobs, hears from it, and notices when it fails.
 
-Nothing here blocks or uses threads (but `run_blocking` and `close`, which are bounded): a timer calls `poll`.
+Nothing here blocks or uses threads (but `close`, which is bounded): a timer calls `poll`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import contextlib
 import os
 import subprocess
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -87,16 +86,6 @@ class EngineClient:
     def alive(self) -> bool:
         """Whether there is a running worker process."""
         return self._child is not None and self._child.poll() is None
-
-    @property
-    def ready(self) -> bool:
-        """Whether the worker has the engine imported."""
-        return self.alive and self._ready
-
-    @property
-    def busy(self) -> bool:
-        """Whether a job was submitted whose end `poll` has not reported yet."""
-        return self._job is not None
 
     @property
     def pid(self) -> int | None:
@@ -185,25 +174,6 @@ class EngineClient:
         if not process.wait(child, CLOSE_SECONDS):
             process.kill(child)
         self._stopped("Cancelled, because the engine was closed.", Cancelled.exit_status)
-
-    def run_blocking(self, job: JobFolder, on_message: Callable[[Message], None], pause: float = 0.05) -> Message:
-        """Run a job to its end, for scripts; returns the message `done`.
-
-        Raises Cancelled after Ctrl-C (a second one does not wait for the worker), or the WanError it failed with.
-        """
-        self.submit(job)
-        while True:
-            try:
-                for message in self.poll():
-                    on_message(message)
-                    if message.ends_job:
-                        return _done_or_raise(message)
-                time.sleep(pause)
-            except KeyboardInterrupt:
-                if self._cancel_by is not None:
-                    self.close()
-                    raise Cancelled("Cancelled.") from None
-                self.cancel()
 
     @property
     def _patience(self) -> float:
@@ -329,9 +299,3 @@ class EngineClient:
 def error_of(message: Message) -> WanError:
     """The error that the end of a job stands for, by its exit status."""
     return _ERRORS.get(message.exit_status, GenerationError)(message.text)
-
-
-def _done_or_raise(message: Message) -> Message:
-    if message.kind == "done":
-        return message
-    raise error_of(message)

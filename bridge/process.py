@@ -179,8 +179,8 @@ def exit_in_words(code: int) -> str:
     return f"ended with exit status {code}"
 
 
-def last_lines(log: Path, count: int = 3) -> str:
-    """The last lines of a log that hold anything, joined; empty when there is no log."""
+def last_lines(log: Path) -> str:
+    """The last three lines of a log that hold anything, joined; empty when there is no log."""
     try:
         with log.open("rb") as file:
             file.seek(0, os.SEEK_END)
@@ -188,7 +188,7 @@ def last_lines(log: Path, count: int = 3) -> str:
             lines = file.read().decode("utf-8", "replace").splitlines()
     except OSError:
         return ""
-    return " | ".join([line.strip() for line in lines if line.strip()][-count:])
+    return " | ".join([line.strip() for line in lines if line.strip()][-3:])
 
 
 def process_alive(pid: int) -> bool:

@@ -2,10 +2,10 @@
 """Pictures of a shot that the video model is conditioned on, rendered from the scene without leaving a trace in it."""
 
 from .frames import frame_shape, render_first_last
-from .light_curve import PredictedLight, predict_light, render_light
+from .light_curve import predict_light, render_light
 from .preserve import preserved
 from .stillness import course
 
 __all__ = [
-    "PredictedLight", "course", "frame_shape", "predict_light", "preserved", "render_first_last", "render_light",
+    "course", "frame_shape", "predict_light", "preserved", "render_first_last", "render_light",
 ]  # fmt: skip

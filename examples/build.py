@@ -158,8 +158,8 @@ def curves(owner: bpy.types.ID) -> Iterator[bpy.types.FCurve]:
                 yield from bag.fcurves
 
 
-def add_ground(scene: bpy.types.Scene, name: str, color: Color, size: float = 240.0) -> None:
-    Model().box((0, 0, -0.05), (size, size, 0.1), paint(name, color)).place(scene, name)
+def add_ground(scene: bpy.types.Scene, name: str, color: Color) -> None:
+    Model().box((0, 0, -0.05), (240.0, 240.0, 0.1), paint(name, color)).place(scene, name)
 
 
 def add_tree(scene: bpy.types.Scene, name: str, at: Point, height: float) -> None:

@@ -14,14 +14,14 @@ Point = tuple[float, float, float]
 
 
 class Model:
-    """Collects primitives, then becomes one object. Lengths in metres, `at` is a part's centre, turns in degrees."""
+    """Collects primitives, then becomes one object. Lengths in metres, `at` is a part's centre."""
 
     def __init__(self) -> None:
         self._mesh = bmesh.new()
         self._materials: list[bpy.types.Material] = []
 
-    def box(self, at: Point, size: Point, material: bpy.types.Material, turn: float = 0.0) -> Model:
-        matrix = Matrix.Translation(at) @ Matrix.Rotation(math.radians(turn), 4, "Z") @ Matrix.Diagonal((*size, 1.0))
+    def box(self, at: Point, size: Point, material: bpy.types.Material) -> Model:
+        matrix = Matrix.Translation(at) @ Matrix.Diagonal((*size, 1.0))
         made = bmesh.ops.create_cube(self._mesh, size=1.0, matrix=matrix)
         return self._paint(made["verts"], material, smooth=False)
 

@@ -6,14 +6,12 @@ from .contradictions import contradictions
 from .fit import length
 from .structured import Contradiction, StructuredPrompt
 from .template import DEFAULT as DEFAULT_TEMPLATE
-from .template import PARTS as TEMPLATE_PARTS
 from .template import TemplateError, parse_template
 from .text import prompt_json, prompt_sentences, prompt_text
 from .weave import joined
 
 __all__ = [
     "DEFAULT_TEMPLATE",
-    "TEMPLATE_PARTS",
     "Contradiction",
     "StructuredPrompt",
     "TemplateError",

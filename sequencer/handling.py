@@ -39,7 +39,6 @@ class Take:
     name: str
     shot: str
     number: int
-    created: str
     start: int
     frames: int
     seen: bool
@@ -65,7 +64,6 @@ def read_take(strip: Strip) -> Take:
         name=strip.name,
         shot=str(strip.get("shot", "")),
         number=int(strip.get("take", 0)),
-        created=str(strip.get("created", "")),
         start=round(content_start(strip)),
         frames=content_frames(strip),
         seen=not strip.mute and not _covered(strip),

@@ -14,15 +14,17 @@ import torch
 from torch import Tensor, nn
 
 QUINTIC = (3.4445, -4.7750, 2.0315)
+_STEPS = 5
+_MOMENTUM = 0.95
 
 
-def orthogonalised(matrix: Tensor, steps: int = 5) -> Tensor:
+def orthogonalised(matrix: Tensor) -> Tensor:
     """About the nearest semi-orthogonal matrix, [m,n] -> [m,n]."""
     a, b, c = QUINTIC
     x = (matrix / (matrix.norm() + 1e-7)).bfloat16()  # precise enough, and several times faster
     tall = x.shape[0] > x.shape[1]
     x = x.T if tall else x
-    for _ in range(steps):
+    for _ in range(_STEPS):
         gram = x @ x.T
         x = a * x + (b * gram + c * gram @ gram) @ x
     return (x.T if tall else x).to(matrix.dtype)
@@ -31,8 +33,8 @@ def orthogonalised(matrix: Tensor, steps: int = 5) -> Tensor:
 class Muon(torch.optim.Optimizer):
     """Parameters of two or more dimensions; the first is the output, all others together the input."""
 
-    def __init__(self, parameters: Iterable[nn.Parameter], lr: float, momentum: float = 0.95) -> None:
-        super().__init__(parameters, {"lr": lr, "momentum": momentum})
+    def __init__(self, parameters: Iterable[nn.Parameter], lr: float) -> None:
+        super().__init__(parameters, {"lr": lr})
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:
@@ -43,8 +45,8 @@ class Muon(torch.optim.Optimizer):
                 state = self.state[p]
                 if "momentum" not in state:
                     state["momentum"] = torch.zeros_like(p)
-                state["momentum"].mul_(group["momentum"]).add_(p.grad)
-                update = (p.grad + group["momentum"] * state["momentum"]).flatten(1)
+                state["momentum"].mul_(_MOMENTUM).add_(p.grad)
+                update = (p.grad + _MOMENTUM * state["momentum"]).flatten(1)
                 gain = max(1.0, update.shape[0] / update.shape[1]) ** 0.5
                 p.add_(orthogonalised(update).view_as(p), alpha=-group["lr"] * gain)
 

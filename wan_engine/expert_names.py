@@ -39,15 +39,15 @@ _NEW = re.compile(r"(?i)(?:wan(?:video)?|(?<![a-z])w)[\W_]*2[\W_]?2(?!\d)|(?:(?<
 _OLD = re.compile(r"(?i)(?:wan(?:video)?|(?<![a-z])w)[\W_]*2[\W_]?1(?!\d)|(?<!\d)1[._]3b")
 
 
-def expert_of(name: str, *, letters: bool = False) -> str | None:
-    """`high` or `low`, None where a name (without its ending) tells neither or both; with `letters` a lone H or L
-    counts, too.
-    """
-    return _read(name, letters)[0]
+def expert_of(name: str) -> str | None:
+    """`high` or `low`, None where a name (without its ending) tells neither or both."""
+    return _read(name, letters=False)[0]
 
 
 def _read(name: str, letters: bool, things: bool = True) -> tuple[str | None, str]:
-    """The expert, and the words that are left of the name without it; `things` may be high or low, too."""
+    """The expert, and the words that are left of the name without it; with `letters` a lone H or L tells it, too, and
+    with `things` those that are high or low do not.
+    """
     plain = _MODEL.sub(r" \g<0> ", _STORED.sub(" ", name))
     joined = _LETTER_NOISE.sub(lambda found: found[0].lower(), _MODEL.sub(" ", plain))
     words = [word.lower() for word in _WORD.findall(joined)]

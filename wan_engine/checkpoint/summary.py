@@ -24,7 +24,6 @@ class Outline:
     """`area` is the default (width, height) whose product bounds an image-to-video clip; `multiple` what sides are
     rounded to.
 
-    `cover` tells that a picture of another shape is covered and cropped (the 2.2 5B model) instead of stretched;
     `negative` is the negative prompt that is used when none is given. `sizes` are those it was trained at, `only_these`
     tells that it has seen no others, as checkpoints of our own. `modes` are what its clips can be held to, best first.
     `text_length` is how many tokens of a prompt are read.
@@ -33,7 +32,6 @@ class Outline:
     title: str
     area: Size
     multiple: int
-    cover: bool
     negative: str = ""
     sizes: tuple[Size, ...] = ()
     only_these: bool = False
@@ -78,7 +76,6 @@ def outline(place: Path) -> Outline:
         title=model.title,
         area=model.area or model.sizes[0],
         multiple=32 if wide else 16,
-        cover=wide and row is models.TI2V_5B,
         sizes=model.sizes,
         only_these="sizes" in own,
         modes=_modes(row, own.get("text_to_video")),

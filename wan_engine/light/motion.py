@@ -45,10 +45,10 @@ class Changes:
     alike: np.ndarray
 
 
-def reduced(frames: np.ndarray, long_side: int = _LONG_SIDE) -> np.ndarray:
-    """uint8 [T, H, W, 3] as float32 0..1, averaged down to at most `long_side` pixels."""
+def reduced(frames: np.ndarray) -> np.ndarray:
+    """uint8 [T, H, W, 3] as float32 0..1, averaged down to at most _LONG_SIDE pixels."""
     height, width = frames.shape[1:3]
-    scale = min(1.0, long_side / max(height, width))
+    scale = min(1.0, _LONG_SIDE / max(height, width))
     size = max(1, round(width * scale)), max(1, round(height * scale))
     small = [cv2.resize(np.float32(frame), size, interpolation=cv2.INTER_AREA) for frame in frames]
     return np.stack(small) / np.float32(255)

@@ -14,6 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+_ROWS = 1024  # of weights that are converted to float32 at a time
+
 
 @lru_cache(maxsize=1)
 def _onednn_dtypes() -> frozenset[torch.dtype]:
@@ -50,10 +52,10 @@ def linear(layer: nn.Linear, x: Tensor, gelu: bool = False) -> Tensor:
     return product(x, layer.weight, layer.bias, gelu)
 
 
-def float_linear(layer: nn.Linear, x: Tensor, rows: int = 1024) -> Tensor:
-    """The layer computed in float32 whatever its dtype; at most `rows` rows of its weights are converted at a time."""
+def float_linear(layer: nn.Linear, x: Tensor) -> Tensor:
+    """The layer computed in float32 whatever its dtype; at most _ROWS rows of its weights are converted at a time."""
     x = x.float()
     if layer.weight.dtype == torch.float32:
         return linear(layer, x)
-    parts = zip(layer.weight.split(rows), layer.bias.split(rows), strict=True)
+    parts = zip(layer.weight.split(_ROWS), layer.bias.split(_ROWS), strict=True)
     return torch.cat([product(x, weight.float(), bias.float()) for weight, bias in parts], dim=-1)

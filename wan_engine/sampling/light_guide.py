@@ -72,10 +72,6 @@ class LightController:
         self._frame = cache(_Frame.of)
         self.change = 0.0  # of a frame's mean luminance: the largest of the last step
 
-    def steer(self, clean: Tensor, sigma: float) -> Tensor:
-        """The predicted clean latents [z, t, h, w] of the step at noise level `sigma`, moved toward the curve."""
-        return clean + self._offset(clean, sigma)
-
     def steered_velocity(self, velocity: Tensor, x: Tensor, sigma: Tensor) -> Tensor:
         """The velocity at `x` that leads to the steered clean latents."""
         level = float(sigma)

@@ -63,11 +63,6 @@ def networks_of(names: Iterable[str]) -> dict[str, str]:
     return {part: dialect[1] for part, dialect in found.items() if dialect is not None}
 
 
-def network_of(names: Iterable[str]) -> str | None:
-    """The network these tensor names belong to, of several the first; None for another one (or a LoRA)."""
-    return next(iter(networks_of(names)), None)
-
-
 def _dialect_of(names: Iterable[str], part: str) -> tuple[Dialect, str] | None:
     for dialect in _DIALECTS[part]:
         prefix = _prefix(names, dialect.anchor)

@@ -211,8 +211,7 @@ def test_a_clip_without_its_report_is_imported(scene, settings, codec):
     job = previs.prepare(scene, *_first_shot(scene), replace(settings, codec=codec))
     client = previs.engine_client(settings)
     client.submit(job)
-    while client.busy:
-        client.poll()
+    while not any(message.ends_job for message in client.poll()):
         time.sleep(0.02)
     assert job.read_state().state == "done"
     for content in (None, "[]", '{"clip": null, "light": []}', '{"clip": [], "light": {"verdict": 3}}'):

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from prompt_briefs import brief_of, camera_sample, make_shot, shots
 from wan_previs.prompting import (
     DEFAULT_TEMPLATE,
-    TEMPLATE_PARTS,
     TemplateError,
     build_prompt,
     joined,
@@ -18,6 +17,7 @@ from wan_previs.prompting import (
     prompt_json,
     prompt_text,
 )
+from wan_previs.prompting.template import PARTS
 from wan_previs.prompting.weave import weave
 from wan_previs.scene.brief import CameraPath, Environment, Light, Motion, Move, StartEnd
 
@@ -72,7 +72,7 @@ def test_a_template_chooses_and_orders_the_parts():
     assert "fountain" not in text and "Sunrise time" not in text and "An old cloister." in text
 
 
-@pytest.mark.parametrize("part", TEMPLATE_PARTS)
+@pytest.mark.parametrize("part", PARTS)
 def test_every_part_can_stand_alone(part):
     prompt = prompt_of(None, "an old cloister", style="noir", template=f"{{{part}}}")
     assert (prompt_text(prompt) and prompt_text(prompt, "zh")) or part == "setting"
