@@ -81,7 +81,8 @@ class Extent:
 @dataclass(frozen=True)
 class SunSample:
     """The sun at one frame. `direction` is a world-space unit vector from the scene to the sun; `strength` is the Sun
-    light's irradiance (W/m2, its energy) or a Sky Texture's sun intensity times the background strength."""
+    light's irradiance (W/m2: its energy, exposure and nodes) or a Sky Texture's sun intensity times the background
+    strength."""
 
     frame: int
     azimuth_deg: float
@@ -248,6 +249,7 @@ class Environment:
 @dataclass(frozen=True)
 class Shot:
     """One shot: the frames from `frame_start` to `frame_end` inclusive, seen by `camera`, an object's name;
+    `suns` are all that light it, strongest first, `sun` the first of them (W/m2 by colour, the mean over the shot).
     `camera_library` is the name of the library that the object is linked from ("" for the file's own, None where a
     brief does not say)."""
 
@@ -261,6 +263,7 @@ class Shot:
     subjects: tuple[Subject, ...] = ()
     environment: Environment = field(default_factory=Environment)
     camera_library: str | None = None
+    suns: tuple[Sun, ...] = ()
 
     @property
     def frame_count(self) -> int:

@@ -296,6 +296,11 @@ def _value(_: Any, output: Any, __: At) -> np.ndarray:
     return _plain(output.default_value)
 
 
+def _falloff(_: Any, __: Any, at: At) -> np.ndarray | None:
+    """Light Falloff: what it gives for a sun, and a lamp's strength as it falls off by itself."""
+    return at("Strength")
+
+
 _READERS: dict[str, Callable[[Any, Any, At], np.ndarray | None]] = {
     "ShaderNodeTexCoord": _coordinate,
     "ShaderNodeNewGeometry": _coordinate,
@@ -307,6 +312,7 @@ _READERS: dict[str, Callable[[Any, Any, At], np.ndarray | None]] = {
     "ShaderNodeSeparateXYZ": _separate,
     "ShaderNodeValue": _value,
     "ShaderNodeRGB": _value,
+    "ShaderNodeLightFalloff": _falloff,
 }
 
 

@@ -11,12 +11,13 @@ import bpy
 from .. import compat
 from .animation import frame_sampling, simulations
 from .animation.fcurves import frames_are_plain, never_moves
-from .brief import Brief, CameraPath, Shot, Sun, library_name, unknown_shot
+from .brief import Brief, CameraPath, Shot, library_name, unknown_shot
 from .camera.camera import CameraState, camera_error, read_camera
 from .camera.moves import classify
 from .camera.path import take_apart
 from .lighting.lights import LampFacts, describe_lights, lamp_facts
-from .lighting.sun import SunState, build_sun, lamp_sun, sky_sun, sun_error
+from .lighting.linking import is_linked, lit_share
+from .lighting.sun import SunState, SunTrack, build_sun, lamp_sun, mean_power, sky_sun, sun_error, suns_that_light
 from .lighting.sun_position import BLOCK, read_almanac
 from .shots import Cut, read_cuts
 from .subjects.framing import camera_angle, composition, shot_size, shoulder
@@ -76,6 +77,7 @@ class ShotReader:
     def __post_init__(self) -> None:
         self.tracker = SubjectTracker(self.reading.scanner, self.reading.at, self.camera)
         self.instanced = False
+        self.shown: list[bpy.types.Object] | None = None
 
     def read(self) -> Shot:
         reading, first, last = self.reading, self.cut.frame_start, self.cut.frame_end
@@ -84,8 +86,14 @@ class ShotReader:
         frames = self.track(first, last)
         cameras = [(frame, facts.camera) for frame, facts in frames.items()]
         start = cameras[0][1]
-        sun_key = self.sun_key(frames)
-        sun = self.sun(frames, sun_key)
+        tracks = self.sun_tracks(frames)
+        powers = {
+            key: self.lit_share(self.lamps[key].owner) * mean_power(track) for key, track in tracks.items() if key
+        }
+        lighting = suns_that_light(tracks, powers)
+        poses = [facts.camera.pose for facts in frames.values()]
+        suns = tuple(build_sun(tracks[key], poses) for key in lighting)
+        sun = suns[0] if suns else None
         depsgraph = reading.at(first)
         for name in sorted(reading.scanner.occluders.invalid):
             reading.warn(f"Object {name!r} has no valid place (its transforms are not numbers); it was left out.")
@@ -97,14 +105,16 @@ class ShotReader:
             sun=sun,
             camera_path=self.camera_path(cameras),
             lights=describe_lights(
-                [lamp for key, lamp in self.lights.items() if key != sun_key],
+                [lamp for key, lamp in self.lights.items() if key not in lighting[:1] and self.lit_share(lamp.owner)],
                 start,
                 self.tracker.target(start),
-                sun.samples[0].strength if sun is not None and sun.source == "sun_light" else None,
+                self.tracker.opening[0].parts if self.tracker.opening else (),
+                powers.get(lighting[0], 0.0) if lighting else 0.0,
             ),
             subjects=self.tracker.subjects(reading.fps),
             environment=read_environment(reading.scene, reading.layer, depsgraph, start, sun, reading.unit),
             camera_library=library_name(self.cut.camera),
+            suns=suns,
         )
 
     def track(self, first: int, last: int) -> dict[int, FrameFacts]:
@@ -184,24 +194,29 @@ class ShotReader:
             worst = max(worst, sun_error(a.suns[key], b.suns[key], middle.suns[key], t))
         return worst
 
-    def sun_key(self, frames: dict[int, FrameFacts]) -> str:
-        """Key of the strongest Sun light of the shot, "" (the sky's sun) when none shines."""
-        power: dict[str, float] = {}
-        for facts in frames.values():
-            for key, state in facts.suns.items():
-                power[key] = max(power.get(key, 0.0), state.power)
-        return max((key for key in power if power[key] > 0.0), key=lambda key: power[key], default="")
+    def sun_tracks(self, frames: dict[int, FrameFacts]) -> dict[str, SunTrack]:
+        """Every sun by its key at the evaluated frames; where it is not there (an instance that comes or goes) it is
+        out."""
+        tracks: dict[str, SunTrack] = {}
+        for key in dict.fromkeys(key for facts in frames.values() for key in facts.suns):
+            known = {frame: facts.suns[key] for frame, facts in frames.items() if key in facts.suns}
+            track = tracks.setdefault(key, [])
+            for frame in frames:
+                near = known[min(known, key=lambda other: abs(other - frame))]
+                track.append((frame, known.get(frame) or replace(near, strength=0.0, power=0.0)))
+        return tracks
 
-    def sun(self, frames: dict[int, FrameFacts], key: str) -> Sun | None:
-        """The sun `key` at the evaluated frames; where it is not there (an instance that comes or goes) it is out."""
-        known = {frame: facts.suns[key] for frame, facts in frames.items() if key in facts.suns}
-        if not known:
-            return None
-        track = []
-        for frame in frames:
-            near = known[min(known, key=lambda other: abs(other - frame))]
-            track.append((frame, known.get(frame) or replace(near, strength=0.0, power=0.0)))
-        return build_sun(track, [facts.camera.pose for facts in frames.values()])
+    def lit_share(self, light: bpy.types.Object) -> float:
+        """The part of what the shot shows that a light lights at all (light linking)."""
+        if not is_linked(light):
+            return 1.0
+        if self.shown is None:
+            first, last = self.cut.frame_start, self.cut.frame_end
+            self.shown = []
+            for frame in sorted({first, (first + last) // 2, last}):
+                depsgraph = self.reading.at(frame)
+                self.shown += self.reading.scanner.spread(depsgraph, self.camera(depsgraph))
+        return lit_share(light, self.shown)
 
     def camera_path(self, cameras: list[tuple[int, CameraState]]) -> CameraPath:
         start = cameras[0][1]

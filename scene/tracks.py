@@ -13,7 +13,7 @@ from mathutils import Vector
 from .animation.fcurves import Curves, PlainObject, Values, never_moves, plain_curves
 from .camera.camera import CameraState, camera_state
 from .lighting.sun import SunState, lamp_sun
-from .visibility import Lamp
+from .visibility import Lamp, lights_surfaces
 
 # What of a light may be keyed and still be told by its curves.
 KEYED_LIGHT = {"energy", "color", "exposure", "temperature"}
@@ -82,6 +82,8 @@ class PlainSuns:
             if plain is None or curves is None or any(path not in KEYED_LIGHT for path, _ in curves):
                 return None
             if not never_moves([data.node_tree]):
+                return None
+            if not lights_surfaces(lamp.owner, scene) or ("visible_diffuse", 0) in plain.curves:
                 return None
             found.append((lamp, plain, curves))
         return cls(tuple(found))

@@ -50,7 +50,7 @@ def lamps(objects: list[bpy.types.Object], depsgraph: bpy.types.Depsgraph, insta
     for item in objects:
         if item.type == "LIGHT":
             evaluated = item.evaluated_get(depsgraph)
-            renders = not evaluated.hide_render
+            renders = not evaluated.hide_render and lights_surfaces(evaluated, depsgraph.scene)
             yield Lamp(item.name_full, item, evaluated.data, evaluated.matrix_world, renders, almanac)
     if not instanced:
         return
@@ -63,7 +63,13 @@ def lamps(objects: list[bpy.types.Object], depsgraph: bpy.types.Depsgraph, insta
             continue
         key = f"{owner.name_full}/{item.name_full}/{tuple(instance.persistent_id)}"
         renders = not instance.parent.hide_render and _hands_on(owner, instance.object)
+        renders = renders and lights_surfaces(instance.object, depsgraph.scene)
         yield Lamp(key, item, instance.object.data, instance.matrix_world.copy(), renders, almanac)
+
+
+def lights_surfaces(item: bpy.types.Object, scene: bpy.types.Scene) -> bool:
+    """Whether a light reaches surfaces: Cycles has a switch for it."""
+    return item.visible_diffuse or scene.render.engine != "CYCLES"
 
 
 def _hands_on(owner: bpy.types.Object, item: bpy.types.Object) -> bool:

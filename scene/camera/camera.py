@@ -12,7 +12,7 @@ import numpy as np
 from mathutils import Matrix, Vector
 
 from ..brief import CameraSample, LensClass, Matrix16, SceneError
-from ..geometry import Pose, angle_between_deg, cross
+from ..geometry import Pose, angle_between_deg, cross, unit
 
 ANGLE_TOLERANCE = 0.25
 LENGTH_TOLERANCE = 0.01
@@ -49,6 +49,14 @@ class CameraState:
         x = local @ self.pose.right / (scale * self.width) + 0.5 - self.offset[0]
         y = local @ self.pose.up / (scale * self.height) + 0.5 - self.offset[1]
         return np.stack([x, y, depth], axis=1)
+
+    def ray(self, x: float, y: float) -> tuple[np.ndarray, np.ndarray]:
+        """(origin in metres, unit direction) of the line of sight through a point of the picture (0..1, y up)."""
+        across = (x - 0.5 + self.offset[0]) * self.width * self.pose.right
+        up = (y - 0.5 + self.offset[1]) * self.height * self.pose.up
+        if self.kind == "ORTHO":
+            return self.pose.position + across + up, self.pose.forward
+        return self.pose.position, unit(self.pose.forward + across + up)
 
     @property
     def lens_class(self) -> LensClass | None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Colour and colour temperature of lights and of whatever else shines."""
+"""Strength, colour and colour temperature of lights and of whatever else shines."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ import numpy as np
 
 from ... import compat
 from ..color_temperature import color_temperature_k
-from ..nodes import Place, color, resolve, scalar
+from ..nodes import Place, color, contributions, resolve, scalar
 
+EMISSION = {"ShaderNodeEmission"}
 LUMINANCE = np.array([0.2126, 0.7152, 0.0722])  # Rec. 709
 
 
@@ -23,9 +24,9 @@ def light_color(light: bpy.types.Light) -> tuple[np.ndarray, float | None]:
     """Linear colour of a light and its temperature: as set in kelvin, by a blackbody node, else that of the colour."""
     tint = np.array(light.color[:], dtype=float)
     stated = compat.light_temperature(light)
-    nodes = _emission(light)
-    if nodes is not None:
-        node_tint, node_kelvin = nodes
+    emissions = _emissions(light)
+    if emissions:
+        node_tint, node_kelvin = _mixed(emissions)
         if stated is None and node_kelvin is not None and _neutral(tint):
             return tint, node_kelvin
         tint = tint * node_tint
@@ -40,14 +41,35 @@ def _neutral(tint: np.ndarray) -> bool:
     return float(tint.max() - tint.min()) < 1e-3 * max(float(tint.max()), 1e-9)
 
 
-def _emission(light: bpy.types.Light) -> tuple[np.ndarray, float | None] | None:
-    """Colour and kelvin of the Emission node that a light's own nodes end in."""
+def node_strength(light: bpy.types.Light) -> float:
+    """By how much a light's own nodes multiply its energy: 1 without nodes, 0 where they let no light out."""
+    emissions = _emissions(light)
+    return 1.0 if emissions is None else sum(strength for strength, _, _ in emissions)
+
+
+Emission = tuple[float, np.ndarray, float | None]  # strength, linear colour, kelvin
+
+
+def _emissions(light: bpy.types.Light) -> list[Emission] | None:
+    """What a light's own nodes send out; None for a light without nodes."""
     tree = compat.light_tree(light)
-    output = tree.get_output_node("ALL") if tree is not None else None
-    source = resolve(Place(output.inputs["Surface"], ())) if output is not None else None
-    if source is None or not source.socket.is_output or source.node.bl_idname != "ShaderNodeEmission":
+    if tree is None:
         return None
-    return shining_color(source.beside("Color"))
+    output = tree.get_output_node("ALL")
+    found = contributions(output.inputs["Surface"], EMISSION) if output is not None else []
+    emissions = [
+        (item.weight * scalar(item.place.beside("Strength"), unknown=1.0), *shining_color(item.place.beside("Color")))
+        for item in found
+    ]
+    return [emission for emission in emissions if emission[0] > 0.0]
+
+
+def _mixed(emissions: list[Emission]) -> tuple[np.ndarray, float | None]:
+    """The colour of all emissions together; their kelvin where all have the same."""
+    total = sum(strength for strength, _, _ in emissions)
+    tint = np.sum([strength / total * color for strength, color, _ in emissions], axis=0)
+    kelvins = {kelvin for _, _, kelvin in emissions}
+    return tint, kelvins.pop() if len(kelvins) == 1 else None
 
 
 def shining_color(place: Place | None) -> tuple[np.ndarray, float | None]:

@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+import bpy
 import numpy as np
 
 from ... import compat
@@ -14,7 +15,8 @@ from ..brief import Light, LightRole, Sector, library_name
 from ..camera.camera import CameraState
 from ..geometry import elevation_deg, sector, unit
 from ..visibility import Lamp
-from .light_color import light_color, luminance
+from .light_color import light_color, luminance, node_strength
+from .linking import receives
 
 BEHIND: tuple[Sector, ...] = ("back", "back_left", "back_right")
 
@@ -22,10 +24,11 @@ BEHIND: tuple[Sector, ...] = ("back", "back_left", "back_right")
 @dataclass(frozen=True)
 class LampFacts:
     """A light at the first frame where it shines: place in metres, unit `axis` from what it lights back to it. `power`
-    is its energy with exposure and the luminance of its colour, `cone` the cosine of half a spot's angle."""
+    is its energy with exposure, its nodes' strength and the luminance of its colour, `cone` the cosine of half a spot's
+    angle."""
 
     key: str
-    name: str
+    owner: bpy.types.Object
     kind: str
     energy: float
     color_temperature_k: float | None
@@ -33,39 +36,47 @@ class LampFacts:
     axis: np.ndarray
     power: float
     cone: float = -1.0
-    library: str = ""
 
 
 def lamp_facts(lamp: Lamp, unit_scale: float) -> LampFacts | None:
     """None for a light that is off, does not render or stands nowhere."""
     matrix = np.array(lamp.matrix, dtype=float)
     length = float(np.linalg.norm(matrix[:3, 2]))
-    energy = float(lamp.light.energy)
-    if not lamp.renders or energy == 0.0 or not math.isfinite(energy):
+    energy, share = float(lamp.light.energy), node_strength(lamp.light)
+    if not lamp.renders or energy * share == 0.0 or not math.isfinite(energy * share):
         return None
     if not np.isfinite(matrix).all() or length < 1e-12:
         return None
     tint, kelvin = light_color(lamp.light)
     return LampFacts(
         key=lamp.key,
-        name=lamp.name,
+        owner=lamp.owner,
         kind=lamp.light.type.lower(),
         energy=energy,
         color_temperature_k=kelvin,
         position=matrix[:3, 3] * unit_scale,
         axis=matrix[:3, 2] / length,
-        power=energy * 2.0 ** compat.light_exposure(lamp.light) * luminance(tint),
+        power=energy * share * 2.0 ** compat.light_exposure(lamp.light) * luminance(tint),
         cone=math.cos(lamp.light.spot_size / 2.0) if lamp.light.type == "SPOT" else -1.0,
-        library=library_name(lamp.owner),
     )
 
 
 def describe_lights(
-    lamps: Iterable[LampFacts], camera: CameraState, target: np.ndarray, sun_strength: float | None
+    lamps: Iterable[LampFacts],
+    camera: CameraState,
+    target: np.ndarray,
+    subject: Sequence[bpy.types.Object],
+    sun_power: float,
 ) -> tuple[Light, ...]:
     """The lights with their roles, strongest on the target first. `target`: what they light, a point in metres;
-    `sun_strength`: the sun's W/m2, None without a Sun light."""
-    ranked = sorted(lamps, key=lambda lamp: (-_irradiance(lamp, target), lamp.key))
+    `subject`: the objects it belongs to, as far as there are any; `sun_power`: W/m2 of the sun, 0 without a Sun
+    light."""
+
+    def reaching(lamp: LampFacts) -> float:
+        lit = not subject or any(receives(lamp.owner, part) for part in subject)
+        return _irradiance(lamp, target) if lit else 0.0
+
+    ranked = sorted(lamps, key=lambda lamp: (-reaching(lamp), lamp.key))
     depth = float((target - camera.pose.position) @ camera.pose.forward)
     lights = []
     for index, lamp in enumerate(ranked):
@@ -73,10 +84,11 @@ def describe_lights(
         placed = float(np.linalg.norm(away)) > 1e-6
         side = sector(unit(away), camera.pose, below_horizon=True) if placed else None
         height = elevation_deg(away) if placed else None
-        strongest = index == 0 and _irradiance(lamp, target) > (sun_strength or 0.0)
+        strongest = index == 0 and reaching(lamp) > sun_power
         role = "key" if strongest else _role(lamp, side, camera, depth)
         kelvin = lamp.color_temperature_k
-        lights.append(Light(lamp.name, lamp.kind, role, kelvin, lamp.energy, side, height, lamp.library))
+        library = library_name(lamp.owner)
+        lights.append(Light(lamp.owner.name, lamp.kind, role, kelvin, lamp.energy, side, height, library))
     return tuple(lights)
 
 

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The sun that lights the render: the strongest Sun light, else the sun of the world's Sky Texture, else the one of the
-scene's clock."""
+"""The suns that light the render: Sun lights, else the sun of the world's Sky Texture, else the one of the scene's
+clock."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -26,7 +27,7 @@ from ..geometry import (
 )
 from ..visibility import Lamp
 from .course import turning_points
-from .light_color import light_color, luminance
+from .light_color import light_color, luminance, node_strength
 from .shadows import cast_shadows
 from .sky import sky_sun_of
 from .sun_position import read_almanac
@@ -36,7 +37,8 @@ ANGLE_TOLERANCE = 0.25
 
 @dataclass(frozen=True)
 class SunState:
-    """A sun at a frame: unit `direction` to it, kelvin, its own `strength` and the `power` by which suns compare.
+    """A sun at a frame: unit `direction` to it, kelvin, its own `strength` and the `power` by which suns compare (its
+    irradiance in W/m2, weighed by the luminance of its colour; 0 for a sun that is no Sun light).
     `rising` is what the scene's clock says, None without one."""
 
     source: SunSource
@@ -55,7 +57,9 @@ def lamp_sun(lamp: Lamp) -> SunState | None:
     if not math.isfinite(length) or length < 1e-12:
         return None
     color, kelvin = light_color(lamp.light)
-    strength = lamp.light.energy * 2.0 ** compat.light_exposure(lamp.light) if lamp.renders else 0.0
+    strength = 0.0
+    if lamp.renders:
+        strength = lamp.light.energy * 2.0 ** compat.light_exposure(lamp.light) * node_strength(lamp.light)
     strength = strength if math.isfinite(strength) else 0.0
     clock = lamp.almanac.clock
     return SunState(
@@ -67,6 +71,29 @@ def lamp_sun(lamp: Lamp) -> SunState | None:
         north_offset_deg=lamp.almanac.north_offset_deg,
         rising=clock.rising if clock is not None else None,
     )
+
+
+SunTrack = list[tuple[int, SunState]]  # (frame, state) at the evaluated frames, in order
+
+
+def suns_that_light(tracks: Mapping[str, SunTrack], powers: Mapping[str, float]) -> list[str]:
+    """Keys of the suns that light a shot, strongest first ("" is the sky's): the Sun lights by their powers over it,
+    of equal ones that first which is stronger at the start; without any the sky's sun or the clock's. Beside Sun lights
+    a sky's sun lights only where the sky draws it; how its strength compares with theirs is not known."""
+    most = max(powers.values(), default=0.0)
+    shining = [key for key, power in powers.items() if power > 0.0]
+    shining.sort(key=lambda key: (-round(powers[key] / most, 3), -tracks[key][0][1].power, key))
+    if "" in tracks and (not shining or any(state.strength for _, state in tracks[""])):
+        shining.append("")
+    return shining
+
+
+def mean_power(track: SunTrack) -> float:
+    """The power of a sun over a shot, the mean over its frames (straight between those of the track)."""
+    if len(track) == 1:
+        return track[0][1].power
+    total = sum((b.power + a.power) / 2.0 * (end - start) for (start, a), (end, b) in pairwise(track))
+    return total / (track[-1][0] - track[0][0])
 
 
 def sky_sun(scene: bpy.types.Scene, layer: bpy.types.ViewLayer, depsgraph: bpy.types.Depsgraph) -> SunState | None:
@@ -110,7 +137,7 @@ def _polar_error(a: np.ndarray, b: np.ndarray, middle: np.ndarray, t: float) -> 
     return math.hypot(azimuth_miss * math.cos(math.radians(elevations[2])), elevation_miss)
 
 
-def build_sun(track: list[tuple[int, SunState]], poses: list[Pose]) -> Sun:
+def build_sun(track: SunTrack, poses: list[Pose]) -> Sun:
     """The brief's sun from its states at the evaluated frames, the whole and its stretches; `poses` are the camera's
     there."""
     turns = turning_points(
@@ -132,7 +159,7 @@ def build_sun(track: list[tuple[int, SunState]], poses: list[Pose]) -> Sun:
     )
 
 
-def _stretch(track: list[tuple[int, SunState]], poses: list[Pose]) -> SunStretch:
+def _stretch(track: SunTrack, poses: list[Pose]) -> SunStretch:
     """The sun over a track. The compass is turned by the scene's Sun Position data."""
     offset = track[0][1].north_offset_deg
     azimuths = [azimuth_deg(state.direction, offset) for _, state in track]

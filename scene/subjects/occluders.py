@@ -191,16 +191,18 @@ class OccluderFrame:
                 free[ray] = False
         return free
 
-    def first_hit(self, origin: np.ndarray, way: np.ndarray, reach: float) -> np.ndarray | None:
-        """Where a ray first meets a body that hides what is behind it, in metres."""
+    def first_hit(
+        self, origin: np.ndarray, way: np.ndarray, reach: float
+    ) -> tuple[np.ndarray, bpy.types.Object] | None:
+        """Where (metres) a ray first meets a body that hides what is behind it, and the object that it meets."""
         met = _segments_meet(origin[None], (way * reach)[None], self.low, self.high)[0]
-        nearest: tuple[float, np.ndarray] | None = None
+        nearest: tuple[float, np.ndarray, int] | None = None
         for index in self.opaque(np.flatnonzero(met)):
             place = self._cast(int(index), origin, way * reach)
             if place is not None:
                 far = float(np.linalg.norm(place - origin))
-                nearest = (far, place) if nearest is None or far < nearest[0] else nearest
-        return nearest[1] if nearest is not None else None
+                nearest = (far, place, index) if nearest is None or far < nearest[0] else nearest
+        return (nearest[1], self.bodies[nearest[2]].item or self.bodies[nearest[2]].owner) if nearest else None
 
     def _hits(self, index: int, origin: np.ndarray, way: np.ndarray) -> bool:
         return self._cast(index, origin, way * 0.999) is not None

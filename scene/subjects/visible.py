@@ -24,6 +24,7 @@ MOST_PROBED = 60  # of them, whose hiding is looked into
 MOST_ALIKE = 24  # of one noun among the measured: more of them tell nothing new
 MOST_BODIES = 200  # in a group, beyond which their boxes stand for them
 PROBE_POINTS = 24
+COLUMNS, ROWS = 16, 9  # points of the picture at which one looks what it shows
 FAR = 1e4  # metres within which the middle of the picture is looked for
 
 
@@ -104,7 +105,15 @@ class Scanner:
     def middle(self, depsgraph: bpy.types.Depsgraph, camera: CameraState) -> np.ndarray | None:
         """World point in metres that the middle of the picture shows, None in the open."""
         frame = self.occluders.frame(depsgraph, self.unit)
-        return frame.first_hit(camera.pose.position, camera.pose.forward, FAR)
+        found = frame.first_hit(camera.pose.position, camera.pose.forward, FAR)
+        return found[0] if found is not None else None
+
+    def spread(self, depsgraph: bpy.types.Depsgraph, camera: CameraState) -> list[bpy.types.Object]:
+        """The objects that a grid of points of the picture shows, as often as they are met."""
+        frame = self.occluders.frame(depsgraph, self.unit)
+        rays = [camera.ray((i + 0.5) / COLUMNS, (j + 0.5) / ROWS) for j in range(ROWS) for i in range(COLUMNS)]
+        found = (frame.first_hit(origin, way, FAR) for origin, way in rays)
+        return [hit[1] for hit in found if hit is not None]
 
 
 class View:

@@ -4,7 +4,7 @@
 import bpy
 import pytest
 from scene_makers import add_box, add_camera, link
-from wan_previs.prompting import build_prompt
+from wan_previs.prompting import build_prompt, prompt_text
 from wan_previs.scene.reader import read_brief
 
 
@@ -84,5 +84,5 @@ def test_a_collection_instance_is_its_empty(scene):
 def test_the_prompt_says_the_noun(scene):
     add_box(scene, "SM_TeaPot_LOD0.012")
     brief, _ = read_brief(scene)
-    text = build_prompt(brief, brief.shots[0]).text()
+    text = prompt_text(build_prompt(brief, brief.shots[0]))
     assert "tea pot" in text and "LOD" not in text and "SM" not in text
