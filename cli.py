@@ -309,7 +309,9 @@ def _dry_run(args: argparse.Namespace, settings: previs.Settings) -> int:
     _warn([*warnings, *previs.contradictions_of(brief, settings), *previs.lengths_of(brief, settings, model)])
     told: dict[str, None] = {}
     for shot in brief.shots:
-        print(previs.prepare(_scene(args), brief, shot, settings, note=told.setdefault).path, file=args.stream)
+        job = previs.prepare(_scene(args), brief, shot, settings, note=told.setdefault)
+        job.release()
+        print(job.path, file=args.stream)
     for note in told:
         _complain(f"note: {note}")
     return 0

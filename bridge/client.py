@@ -17,7 +17,9 @@ from typing import Any
 
 from ..wan_engine.errors import Cancelled, CheckpointError, GenerationError, UsageError, WanError
 from . import process, protocol
-from .jobs import ENDED, JobError, JobFolder, disk_trouble, is_link
+from .files import disk_trouble, is_link
+from .jobs import JobFolder
+from .state import ENDED, JobError
 
 MAX_READS_PER_POLL = 64
 # A longer pause between two polls is the fault of our own side (or the computer slept), not the worker's.

@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 
 from ..wan_engine.errors import CheckpointError
 from . import process
-from .jobs import is_link, open_own
+from .files import is_link, open_own
 
 VARIABLE = "WAN_PREVIS_ENGINE_PYTHON"
 # The modules that the engine imports.

@@ -6,17 +6,16 @@ from __future__ import annotations
 
 import contextlib
 import json
-import re
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from .files import disk_trouble, is_link, read_own
 from .identity import Identity, Standing, read_identity, standing
-from .jobs import TRASH, JobError, JobFolder, JobState, disk_trouble, is_link, read_own, safe_name
-
-_TAKE = re.compile(r"(?P<stem>.+)-take-(?P<number>\d+)", re.IGNORECASE)
+from .jobs import TAKE, TRASH, JobFolder, safe_name
+from .state import JobError, JobState
 
 
 @dataclass(frozen=True)
@@ -47,7 +46,7 @@ class Found:
         """By the shot's identifier; by its name where the folder tells nothing better."""
         if self.identity is not None:
             return self.identity.shot == shot != ""
-        match = _TAKE.fullmatch(self.job.path.name)
+        match = TAKE.fullmatch(self.job.path.name)
         return match is not None and match["stem"].lower() == safe_name(name).lower()
 
     @property
@@ -79,7 +78,7 @@ class Unfinished:
 def jobs_of(root: Path, asker: Asker) -> list[Found]:
     """The job folders below `root` that may be the asker's, of all its shots, latest first."""
     try:
-        folders = [path for path in root.iterdir() if _TAKE.fullmatch(path.name) and not is_link(path)]
+        folders = [path for path in root.iterdir() if TAKE.fullmatch(path.name) and not is_link(path)]
     except OSError:
         return []
     found = (_found(JobFolder(path), root, asker) for path in folders)
@@ -96,8 +95,7 @@ def _found(job: JobFolder, root: Path, asker: Asker) -> Found | None:
 
 
 def _age(found: Found) -> tuple[str, int]:
-    match = _TAKE.fullmatch(found.job.path.name)
-    return found.identity.made if found.identity else "", int(match["number"]) if match else 0
+    return found.identity.made if found.identity else "", found.job.number
 
 
 def unfinished(jobs: list[Found], shot: str, name: str) -> Unfinished | None:
@@ -133,10 +131,11 @@ def _offer(found: Found) -> tuple[Unfinished | None, bool]:
     return Unfinished(found, step, count, frames), False
 
 
-def copied(job: JobFolder, root: Path, stem: str) -> JobFolder:
-    """A new job folder that goes on from where `job` was cut short and leaves that one as it is. Raises JobError."""
+def copied(job: JobFolder, root: Path, stem: str, number: int = 1) -> JobFolder:
+    """A new job folder, of that take or a later one, that goes on from where `job` was cut short and leaves that one as
+    it is. Raises JobError."""
     job.check_links()
-    copy = JobFolder.create(root, stem)
+    copy = JobFolder.create(root, stem, number)
     try:
         for source in (job.request, job.brief, job.events, job.resume):
             if source.is_file():

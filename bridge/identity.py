@@ -15,7 +15,9 @@ from typing import Any, Literal
 
 from ..wan_engine.errors import WanError
 from ..wan_engine.request import OUTPUTS, GenerationRequest
-from .jobs import JobError, JobFolder, read_own, utc_now
+from .files import read_own
+from .jobs import JobFolder
+from .state import JobError, utc_now
 
 SCHEMA = "wan_previs.identity/1"
 # Of the .blend that asks: its own job; its own from before it was renamed, moved or first saved; another file's.

@@ -193,16 +193,21 @@ def last_lines(log: Path) -> str:
 
 def process_alive(pid: int) -> bool:
     """Whether a process of this computer exists and, where the system tells, is a worker and no zombie."""
+    if sys.platform == "linux":
+        # The number may have been given to another program since, above all after a restart of the computer.
+        try:
+            return pid > 0 and b"bridge.worker" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        except OSError:
+            return False
+    return exists(pid)
+
+
+def exists(pid: int) -> bool:
+    """Whether a process of this computer has that number."""
     if pid <= 0:
         return False
     if sys.platform == "win32":
         return _process_alive_windows(pid)
-    if sys.platform == "linux":
-        # The number may have been given to another program since, above all after a restart of the computer.
-        try:
-            return b"bridge.worker" in Path(f"/proc/{pid}/cmdline").read_bytes()
-        except OSError:
-            return False
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

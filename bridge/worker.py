@@ -33,8 +33,10 @@ from wan_engine.errors import Cancelled, CheckpointError, GenerationError, WanEr
 from wan_engine.request import GenerationRequest
 
 from . import protocol
-from .jobs import BEAT_SECONDS, DISK_FULL, NOT_ALLOWED, JobError, JobFolder, disk_trouble, open_own
+from .files import DISK_FULL, NOT_ALLOWED, disk_trouble, open_own
+from .jobs import JobFolder
 from .pulse import Pulse
+from .state import BEAT_SECONDS, JobError
 
 PARENT_GONE = "The program that asked for this clip ended before it was finished. Generate the shot again."
 LATE_STAGES = ("finish", "measure")  # in which files are written

@@ -5,7 +5,7 @@ Nothing here draws, asks or prints. Errors are `SceneError`, `WanError` or `JobE
 for the user and an `exit_status`.
 """
 
-from ..bridge.jobs import JobError
+from ..bridge.state import JobError
 from ..prompting import DEFAULT_TEMPLATE, prompt_json, prompt_text
 from ..scene.brief import Brief, Shot
 from ..scene.shots import scene_named, why_no_camera

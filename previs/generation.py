@@ -13,7 +13,8 @@ import bpy
 
 from .. import sequencer
 from ..bridge.client import Message, error_of
-from ..bridge.jobs import JobError, JobFolder
+from ..bridge.jobs import JobFolder
+from ..bridge.state import JobError
 from ..bridge.tool import EngineTool
 from ..scene.brief import SceneError, Shot
 from ..wan_engine.checkpoint.summary import outline
@@ -21,7 +22,7 @@ from ..wan_engine.errors import Cancelled, CheckpointError, WanError
 from ..wan_engine.request import REPAIRS, GenerationRequest
 from . import ownership
 from .engine import close_engine, engine_cache, engine_client, engine_environment
-from .jobs import Resume, jobs_root, mode_of, prepare, size_of, unfinished, wish_of
+from .jobs import Resume, jobs_root, mode_of, new_folder, prepare, size_of, unfinished, wish_of
 from .progress import SHARES, Progress
 from .settings import ADDON_DIR, OVERVIEW, RAW, Settings
 from .shots import contradictions_of, lengths_of, read_shots
@@ -256,8 +257,9 @@ class Repair(Work):
         self.progress.tell("Repairing the light", 0.1)
         yield False
         try:
-            job = JobFolder.create(jobs_root(self.settings), self._take.shot)
-            ownership.sign_repair(job, self._live_scene(), self._source)
+            scene = self._live_scene()
+            job = new_folder(scene, self.settings, self._take.shot)
+            ownership.sign_repair(job, scene, self._source)
             job.write_request(replace(self._request, correct=REPAIRS))
             yield from self._mend(job)
         except OurError as error:

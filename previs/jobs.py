@@ -11,7 +11,7 @@ from typing import Literal
 
 import bpy
 
-from .. import conditioning
+from .. import conditioning, sequencer
 from ..bridge import history
 from ..bridge.jobs import MAX_STEM_BYTES, JobFolder
 from ..conditioning import light_curve
@@ -59,7 +59,7 @@ def prepare(scene: bpy.types.Scene, brief: Brief, shot: Shot, settings: Settings
     `note` is told what the user should know of how the clip is made.
     """
     wish = wish_of(scene, brief, shot, settings, note)
-    job = JobFolder.create(jobs_root(settings), shot.name)
+    job = new_folder(scene, settings, shot.name)
     try:
         ownership.sign(job, scene, wish)
         frames: dict[str, Path] = {}
@@ -75,6 +75,13 @@ def prepare(scene: bpy.types.Scene, brief: Brief, shot: Shot, settings: Settings
         job.mark_ended("failed", str(error) or "Stopped.", getattr(error, "exit_status", 130))
         raise
     return job
+
+
+def new_folder(scene: bpy.types.Scene, settings: Settings, shot: str) -> JobFolder:
+    """The folder of the shot's next take, whose number it decides: no strip and no other folder has that one.
+    Raises SceneError, JobError.
+    """
+    return JobFolder.create(jobs_root(settings), shot, sequencer.next_take(scene, shot))
 
 
 def _holds_last(scene: bpy.types.Scene, shot: Shot, settings: Settings, frames: Mapping[str, Path], note: Note) -> bool:

@@ -20,7 +20,7 @@ from ..bridge.identity import Identity, asked_for, changes, fingerprint, place_o
 from ..bridge.jobs import JobFolder
 from ..scene.brief import Brief, Shot
 from ..scene.identity import keep_identifiers, part_copies, scene_identifier, shot_identifiers
-from ..sequencer import Take
+from ..sequencer import Take, next_take
 from ..wan_engine.request import GenerationRequest
 
 
@@ -96,7 +96,7 @@ def take_up(offer: history.Unfinished, scene: bpy.types.Scene, root: Path, wish:
     """The folder in which the work goes on: its own, or a copy where another file may claim that. Raises JobError."""
     job, identity = offer.job, offer.found.identity
     if identity is None or not offer.found.sure:
-        job = history.copied(job, root, wish.shot.name)
+        job = history.copied(job, root, wish.shot.name, next_take(scene, wish.shot.name))
         keep_identifiers(scene, _file_name())
         shot = shot_identifiers(scene).get(wish.shot.name, "")
         write_identity(job, _identity(job, scene, shot, identity.fingerprint if identity else ""))

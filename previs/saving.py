@@ -9,13 +9,14 @@ from __future__ import annotations
 import errno
 import os
 import struct
-import tempfile
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from typing import BinaryIO
 
 import bpy
+
+from ..bridge.files import replacing, unfinished
 
 _UNCOMPRESSED, _ZSTD = b"BLENDER", b"\x28\xb5\x2f\xfd"
 _BLOCK_HEADERS = (32, 24, 20)  # bytes: Blender 5; before that with 8-byte and with 4-byte pointers
@@ -49,7 +50,12 @@ def check_place(path: Path) -> None:
             raise SaveError(f'"{path}" is a device, a pipe or a broken link. Name a file.')
         if not (os.access(path, os.W_OK) and path.stat().st_mode & 0o222):
             raise SaveError(f'"{path}" is write-protected. Allow writing to it, or name another file.')
-    _temporary(path).unlink()
+    new = unfinished(path)
+    try:
+        new.open("wb").close()
+        new.unlink()
+    except OSError as error:
+        raise SaveError(_words(path, error)) from error
 
 
 def check_blend_place(path: Path) -> None:
@@ -75,20 +81,11 @@ def write_file(path: Path, write: Callable[[Path], object], keep_old: Callable[[
     just before. Raises SaveError, with all as it was.
     """
     check_place(path)
-    new = _temporary(path)
     try:
-        write(new)
-        with new.open("rb+") as file:
-            os.fsync(file.fileno())
-        new.chmod(path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~_umask())
-        if keep_old is not None and path.exists():
-            keep_old(path)
-        os.replace(new, path)
+        with replacing(path, keep_old) as new:
+            write(new)
     except OSError as error:
         raise SaveError(_words(path, error)) from error
-    finally:
-        for rest in (new, new.with_name(f"{new.name}@")):  # Blender writes to the second one first
-            rest.unlink(missing_ok=True)
 
 
 def save_blend(path: Path) -> None:
@@ -105,6 +102,8 @@ def _write_blend(path: Path) -> None:
         bpy.ops.wm.save_as_mainfile(filepath=str(path), copy=True)
     except RuntimeError as error:
         raise OSError(errno.EIO, " ".join(str(error).replace("Error: ", "").split())) from error
+    finally:
+        path.with_name(f"{path.name}@").unlink(missing_ok=True)  # which Blender writes to first
     if not _is_whole(path):
         raise OSError(errno.ENOSPC, "it came out incomplete, as on a full disk")
 
@@ -162,22 +161,6 @@ def _versions(path: Path) -> list[Path]:
     """Where Blender's preferences want older files, the newest first."""
     count = bpy.context.preferences.filepaths.save_version
     return [path.with_name(f"{path.name}{i}") for i in range(1, count + 1)]
-
-
-def _temporary(path: Path) -> Path:
-    """A new empty file in the same folder. Raises SaveError."""
-    try:
-        handle, name = tempfile.mkstemp(path.suffix, ".wan_previs-", path.parent)
-    except OSError as error:
-        raise SaveError(_words(path, error)) from error
-    os.close(handle)
-    return Path(name)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def _words(path: Path, error: OSError) -> str:

@@ -11,7 +11,8 @@ import bpy
 
 from .. import sequencer
 from ..bridge import history
-from ..bridge.jobs import JobError, JobFolder
+from ..bridge.jobs import JobFolder
+from ..bridge.state import JobError
 from . import ownership
 from .jobs import jobs_root
 from .settings import Settings
@@ -27,7 +28,7 @@ def import_take(scene: bpy.types.Scene, shot: str, frames: range, job: JobFolder
         "job_folder": sequencer.stored_path(job.path), "job_id": ownership.job_identifier(job),
         **_verdict(report, frames.start), "repaired": "repaired" in report,
     }  # fmt: skip
-    strip = sequencer.add_take(scene, shot, frames.start, frames.stop - 1, clip_of(job), provenance)
+    strip = sequencer.add_take(scene, shot, frames.start, frames.stop - 1, clip_of(job), provenance, job.number)
     sequencer.show(scene)
     return sequencer.read_take(strip)
 

@@ -21,6 +21,7 @@ from .takes import (
     file_of,
     first_frame,
     holder_of,
+    number_of,
     refresh_colors,
     takes,
 )
@@ -63,7 +64,7 @@ def read_take(strip: Strip) -> Take:
     return Take(
         name=strip.name,
         shot=str(strip.get("shot", "")),
-        number=int(strip.get("take", 0)),
+        number=number_of(strip),
         start=round(content_start(strip)),
         frames=content_frames(strip),
         seen=not strip.mute and not _covered(strip),
@@ -112,7 +113,7 @@ def show_take(scene: bpy.types.Scene, name: str) -> None:
     chosen = find_take(scene, name)
     if not file_of(chosen).exists():
         raise SequencerError(f'The clip of {name}, "{file_of(chosen)}", is not there. Put it back, or delete the take.')
-    for strip in takes(scene, chosen["shot"]):
+    for strip in takes(scene, chosen.get("shot", "")):
         strip.mute = strip != chosen
     for strip in all_strips(scene):
         strip.select = strip == chosen
@@ -125,7 +126,7 @@ def show_take(scene: bpy.types.Scene, name: str) -> None:
 def remove_take(scene: bpy.types.Scene, name: str) -> None:
     """Remove the strip of a take; where it was the one seen, the shot's latest other take is. Raises SequencerError."""
     strip = find_take(scene, name)
-    shot, seen = strip["shot"], not strip.mute
+    shot, seen = strip.get("shot", ""), not strip.mute
     holder_of(scene, strip).remove(strip)
     rest = takes(scene, shot)
     if rest and seen and all(other.mute for other in rest):

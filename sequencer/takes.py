@@ -40,16 +40,18 @@ def add_take(
     frame_end: int,
     clip: Path,
     provenance: Mapping[str, str | int | float],
+    number: int = 0,
 ) -> Strip:
-    """Put `clip` on the frames `frame_start` to `frame_end` (both inclusive) of `scene` as the shot's next take.
+    """Put `clip` on the frames `frame_start` to `frame_end` (both inclusive) of `scene` as the shot's take `number`,
+    which its job folder was given; where a strip has that number already, or with 0, as the shot's next one.
 
     The clip is a movie, or a folder with a sequence of pictures.
 
-    The strip is named "SHOT take N" (N is one more than the shot's highest take in the scene; an overlong shot name is
-    shortened). It lies on the lowest channel above all strips in that range, so that it is the picture seen; locked and
-    muted channels are passed over. When nothing is free above, it takes the highest free channel below. The clip is
-    stretched over the whole frame, as its conditioning frames were squeezed, and keeps its own colours under the
-    scene's colour management as it is now (see `keep_colors`). Its path is stored relative to a saved .blend.
+    The strip is named "SHOT take N" (an overlong shot name is shortened). It lies on the lowest channel above all
+    strips in that range, so that it is the picture seen; locked and muted channels are passed over. When nothing is
+    free above, it takes the highest free channel below. The clip is stretched over the whole frame, as its conditioning
+    frames were squeezed, and keeps its own colours under the scene's colour management as it is now (see
+    `keep_colors`). Its path is stored relative to a saved .blend.
 
     Custom properties on the strip: `wan_previs` (the schema), `shot`, `take`, `created` (UTC, ISO 8601) and everything
     in `provenance`. Whole numbers beyond 32 bits, which Blender cannot hold, are stored as text.
@@ -65,7 +67,7 @@ def add_take(
     editor = scene.sequence_editor or scene.sequence_editor_create()
     try:
         channel = _free_channel(editor, frame_start, frame_end)
-        take = _next_take(editor, scene, shot_name)
+        take = number if number > 0 and _is_free(scene, shot_name, number) else next_take(scene, shot_name)
         strip = _new_strip(editor, _take_name(shot_name, take), files, channel, frame_start)
         try:
             _check_clip(strip, clip, shot_name, frame_end - frame_start + 1)
@@ -94,7 +96,27 @@ def check_scene(scene: bpy.types.Scene) -> None:
 def takes(scene: bpy.types.Scene, shot_name: str) -> list[Strip]:
     """The takes of a shot in `scene`, first to last; also those that were put into a meta strip."""
     found = [strip for strip in all_strips(scene) if strip.get(_MARK) == SCHEMA and strip.get("shot") == shot_name]
-    return sorted(found, key=lambda strip: strip["take"])
+    return sorted(found, key=number_of)
+
+
+def number_of(strip: Strip) -> int:
+    """A take's number; 0 where a user has made something else of it."""
+    number = strip.get("take")
+    return number if type(number) is int and number > 0 else 0
+
+
+def next_take(scene: bpy.types.Scene, shot_name: str) -> int:
+    """One more than the shot's highest take in the scene."""
+    take = 1 + max(map(number_of, takes(scene, shot_name)), default=0)
+    while not _is_free(scene, shot_name, take):  # someone named a strip like that by hand
+        take += 1
+    return take
+
+
+def _is_free(scene: bpy.types.Scene, shot_name: str, number: int) -> bool:
+    name = _take_name(shot_name, number)
+    numbers = map(number_of, takes(scene, shot_name))
+    return number not in numbers and all(strip.name != name for strip in all_strips(scene))
 
 
 def refresh_colors(scene: bpy.types.Scene) -> None:
@@ -107,14 +129,6 @@ def show(scene: bpy.types.Scene) -> None:
     for window in bpy.context.window_manager.windows if bpy.context.window_manager else ():
         if getattr(window.workspace, "sequencer_scene", scene) is None:
             window.workspace.sequencer_scene = scene
-
-
-def _next_take(editor: bpy.types.SequenceEditor, scene: bpy.types.Scene, shot_name: str) -> int:
-    take = 1 + max((strip["take"] for strip in takes(scene, shot_name)), default=0)
-    names = {strip.name for strip in all_strips(scene)}
-    while _take_name(shot_name, take) in names:  # someone named a strip like that by hand
-        take += 1
-    return take
 
 
 def _take_name(shot_name: str, take: int) -> str:

@@ -20,7 +20,8 @@ from wan_previs.bridge.identity import (
     standing,
     write_identity,
 )
-from wan_previs.bridge.jobs import JobError, JobFolder, JobState, utc_now
+from wan_previs.bridge.jobs import JobFolder
+from wan_previs.bridge.state import JobError, JobState, utc_now
 from wan_previs.wan_engine.light_curve import LightCurve
 from wan_previs.wan_engine.request import GenerationRequest
 

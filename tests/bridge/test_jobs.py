@@ -8,15 +8,18 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from wan_previs.bridge import process
-from wan_previs.bridge.jobs import MAX_STEM_BYTES, STALE_SECONDS, JobError, JobFolder, JobState, safe_name
+from wan_previs.bridge.files import replacing, unfinished
+from wan_previs.bridge.jobs import MAX_STEM_BYTES, JobFolder, safe_name
+from wan_previs.bridge.state import STALE_SECONDS, JobError, JobState
 from wan_previs.wan_engine.request import GenerationRequest
 
 ANY_TEXT = st.text(st.characters(), max_size=300)
@@ -200,14 +203,15 @@ def test_what_killed_processes_left_half_written_is_swept(tmp_path, ended_pid):
     (job.path / "control" / f".raw.{ended_pid}.partial" / "frame_00001.png").write_bytes(b"x")
     litter = [
         f".preview.png.{ended_pid}.partial",
+        f".wan_previs.{ended_pid}-1234.tmp.json",
         f".state.json.{ended_pid}-1234.tmp",
         f"control/.raw.{ended_pid}.partial",
     ]
-    for name in litter[:2]:
+    for name in litter[:3]:
         (job.path / name).write_bytes(b"x")
     kept = [
         f".preview.png.{os.getpid()}.partial",
-        f".state.json.{os.getpid()}-1.tmp",
+        f".wan_previs.{os.getpid()}-1.tmp.json",
         ".notes.partial",
         f"notes.{ended_pid}.partial",
         f".notes.{ended_pid}.txt",
@@ -236,7 +240,7 @@ def test_the_end_of_a_job_has_its_room_before_it_comes(tmp_path):
     job = JobFolder.create(tmp_path, "A")
     job.mark_running()
     room = job.state.stat().st_size
-    (job.path / f".state.json.{os.getpid()}-{threading.get_ident()}.tmp").mkdir()
+    unfinished(job.state).mkdir()
     job.mark_ended("failed", "夜" * 5000, 5)
     state = job.read_state()
     assert state.state == "failed" and state.message.startswith("夜夜") and job.state.stat().st_size == room
@@ -279,3 +283,47 @@ def test_an_output_folder_that_is_a_file_is_told_in_words(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(JobError, match="Choose another output folder"):
         JobFolder.create(tmp_path / "file", "A")
+
+
+def test_a_file_is_replaced_whole_or_not_at_all(tmp_path):
+    path = tmp_path / "a.json"
+    path.write_text("old")
+    path.chmod(0o640)
+    kept = []
+    with pytest.raises(KeyError), replacing(path, kept.append) as new:
+        new.write_text("half")
+        raise KeyError
+    assert path.read_text() == "old" and kept == [] and list(tmp_path.iterdir()) == [path]
+    with replacing(path, kept.append) as new:
+        assert new.suffix == ".json" and path.read_text() == "old"
+        new.write_text("new")
+    assert path.read_text() == "new" and kept == [path] and list(tmp_path.iterdir()) == [path]
+    assert path.stat().st_mode & 0o777 == 0o640
+
+
+def test_a_job_whose_maker_is_gone_before_the_engine_began_was_interrupted(tmp_path, ended_pid):
+    job = JobFolder.create(tmp_path, "A")
+    assert job.read_state().state == "queued" and job.read_state().pid == os.getpid()
+    gone = f"{process.identity(os.getpid()).rsplit('/', 2)[0]}/{ended_pid}/7" if process.TELLS_WORK else None
+    job.write_state(JobState("queued", pid=ended_pid, host=socket.gethostname(), worker=gone))
+    state = job.read_state()
+    assert state.state == "failed" and state.interrupted and "Blender ended" in state.message
+    job.write_state(JobState("queued", pid=ended_pid, host="elsewhere.example", worker="boot/4/1/7"))
+    assert job.read_state().state == "queued", "of another computer nothing is known"
+    job.release()
+    assert job.read_state().state == "queued" and job.read_state().pid is None
+
+
+FIELDS = ("message", "exit_status", "queued", "started", "finished", "pid", "host", "worker", "interrupted")
+ODD = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.lists(st.text(), max_size=2)
+
+
+@settings(deadline=None)
+@given(st.dictionaries(st.sampled_from(FIELDS), ODD), st.sampled_from(["queued", "running", "done"]))
+def test_whatever_a_state_holds_it_is_read_or_told(fields, word):
+    with tempfile.TemporaryDirectory() as folder:
+        job = JobFolder(folder)
+        job.state.write_text(json.dumps({"schema": "wan_previs.state/1", "state": word, **fields}))
+        state = job.read_state()
+        assert isinstance(state.message, str)
+        assert state.exit_status is None or (type(state.exit_status) is int and state.exit_status >= 0)

@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 from real_jobs import POSIX, ROOT, ends, engine_client, make_job, poll_until
-from wan_previs.bridge.jobs import JobFolder, JobState
+from wan_previs.bridge.files import unfinished
+from wan_previs.bridge.jobs import JobFolder
+from wan_previs.bridge.state import JobState
 from wan_previs.wan_engine.request import OUTPUTS
 
 FOLDERS = ("frames_out", "prompt_cache")
@@ -135,11 +137,9 @@ def test_a_file_shared_by_a_hard_link_is_not_written_into(client, tmp_path, outs
 
 @POSIX
 def test_temporary_files_of_a_state_are_not_written_through_links(tmp_path, outside):
-    import threading
-
     job = JobFolder.create(tmp_path / "jobs", "A")
     before = everything(outside)
-    (job.path / f".state.json.{os.getpid()}-{threading.get_ident()}.tmp").symlink_to(outside / "file")
+    unfinished(job.state).symlink_to(outside / "file")
     job.write_state(JobState("failed"))
     assert everything(outside) == before and job.read_state().state == "failed" and not job.state.is_symlink()
 

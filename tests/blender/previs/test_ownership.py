@@ -14,7 +14,8 @@ import wan_previs
 from scene_makers import add_box, add_camera
 from wan_previs import previs, sequencer
 from wan_previs.bridge.identity import read_identity
-from wan_previs.bridge.jobs import JobFolder, JobState
+from wan_previs.bridge.jobs import JobFolder
+from wan_previs.bridge.state import JobState
 from wan_previs.previs import ownership
 from wan_previs.scene.identity import KEY, part_copies, scene_identifier, shot_identifiers
 

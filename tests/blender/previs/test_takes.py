@@ -12,7 +12,8 @@ import bpy
 import pytest
 from wan_previs import previs, sequencer
 from wan_previs.bridge import history
-from wan_previs.bridge.jobs import JobError, JobFolder
+from wan_previs.bridge.jobs import JobFolder
+from wan_previs.bridge.state import JobError
 from wan_previs.previs.progress import Progress, duration_in_words
 
 TINY = Path(__file__).resolve().parents[2] / "golden" / "fullstack" / "Wan2.2-I2V-A14B" / "checkpoint"
