@@ -11,7 +11,6 @@ import argparse
 import dataclasses
 import json
 import os
-import re
 import sys
 from pathlib import Path
 from typing import Any, TextIO
@@ -25,18 +24,9 @@ from .previs.progress import duration_in_words
 from .previs.saving import SaveError, check_blend_place, check_place, save_blend, write_file
 
 COMMAND = "wan_previs"
-# Options of `render`, and the fields of a request that they decide.
-_OPTIONS = {
-    **{
-        name: (name,)
-        for name in (
-            "size", "steps", "seed", "preset", "dtype", "step_cache", "vae_tiles", "upscale", "upscale_model", "refine",
-            "interpolation_model", "codec",
-        )
-    },
-    "model": ("checkpoint",), "mode": ("image", "last_image"), "light_guide": ("guide_light",),
-    "expected_light": ("light_truth",), "repair": ("correct",), "lora": ("loras",),
-}  # fmt: skip
+# Of the options of `render`: the fields of a request that they decide, where these have another name.
+_FIELDS = {"model": ("checkpoint",), "mode": ("image", "last_image")}
+_WORDS = [option for option in previs.OPTIONS.values() if option.group == "words"]
 
 
 def parser() -> argparse.ArgumentParser:
@@ -45,85 +35,20 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(dest="command", required=True)
 
     brief = commands.add_parser("brief", help="print what the scene knows of its shots, as JSON")
-    brief.add_argument("--out", type=_file, help="write to this file instead of stdout")
     prompt = commands.add_parser("prompt", help="print the prompt of each shot")
     prompt.add_argument("--language", choices=("en", "zh"), default="en")
     prompt.add_argument("--json", action="store_true", help="the structured prompt instead of its text")
     render = commands.add_parser("render", help="generate the clips and put them into the sequencer")
     check = commands.add_parser("check", help="say what is set up, what is missing and how to mend it")
-    for command in (brief, prompt, render):
+    for command in (brief, prompt, render, check):
         command.add_argument("--scene", metavar="NAME", help="this scene; default: the one the file was saved in")
+    for command in (brief, prompt, render):
         command.add_argument("--shot", action="append", metavar="NAME", help="only this shot; may be given again")
-    for command in (prompt, render):
-        command.add_argument("--description", help="your own words, woven into the prompt; default: the file's")
-        command.add_argument("--style", help="the look, said first; default: the file's")
-        command.add_argument("--template", help="a prompt template, or the name of a preset; default: the file's")
-        command.add_argument("--negative", help="what to avoid besides the model's own; default: the file's")
-    for command in (render, check):
-        command.add_argument("--model", default="nano", help="'nano' or a checkpoint folder")
-    _add_making(render)
-    return top
-
-
-def _add_making(render: argparse.ArgumentParser) -> None:
-    """The options about how clips are made."""
-    render.add_argument(
-        "--mode", choices=previs.CHOICES["mode"], default="auto",
-        help="what the clip is held to; auto is the best that the model can do",
-    )  # fmt: skip
-    render.add_argument("--size", type=_size, metavar="WxH")
-    render.add_argument("--steps", type=int, metavar="N")
-    render.add_argument("--seed", type=int, default=0, metavar="N")
-    render.add_argument(
-        "--light-guide",
-        choices=previs.CHOICES["guide_light"],
-        default="gentle",
-        help="how firmly the light is held to the scene's",
-    )
-    render.add_argument(
-        "--expected-light", choices=previs.CHOICES["light_truth"], default="brief",
-        help="what tells how the light should go: the scene's facts, or small renders of it",
-    )  # fmt: skip
-    render.add_argument(
-        "--repair", nargs="*", choices=previs.CHOICES["correct"], metavar="REPAIR",
-        help="mend the finished clip's light: deflicker, color, or both when none is named",
-    )  # fmt: skip
-    render.add_argument("--upscale", type=int, choices=(0, 2, 4), default=0, help="make the finished clip larger")
-    render.add_argument(
-        "--upscale-model", type=Path, metavar="FILE", help="a learned upscaling model; default: built in"
-    )
-    render.add_argument(
-        "--refine", type=float, default=0.0, metavar="NOISE", help="let the model redraw the upscaled clip; 0 is off"
-    )
-    render.add_argument(
-        "--interpolation-model", type=Path, metavar="FILE",
-        help="a learned model for frames between, ONNX; default: by optical flow",
-    )  # fmt: skip
-    render.add_argument("--codec", choices=previs.CHOICES["codec"], default="h264", help="what clips are written as")
-    render.add_argument("--preset", choices=previs.CHOICES["preset"], help="how a distilled model is sampled")
-    render.add_argument(
-        "--lora", type=_lora, action="append", default=[], metavar="PATH[:STRENGTH][:high|low]",
-        help="a file that changes the model; may be given again",
-    )  # fmt: skip
-    render.add_argument(
-        "--dtype",
-        choices=previs.CHOICES["dtype"],
-        default="auto",
-        help="how exactly the model calculates; auto is bfloat16 for large models",
-    )
-    render.add_argument(
-        "--offload",
-        choices=previs.CHOICES["offload"],
-        default="auto",
-        help="what is kept out of memory; auto is as little as fits",
-    )
-    render.add_argument(
-        "--step-cache", type=float, default=0.0, metavar="CHANGE", help="reuse what changes less than this; not exact"
-    )
-    render.add_argument("--vae-tiles", type=int, default=0, metavar="PIXELS", help="decode in tiles; not exact")
-    render.add_argument(
-        "--output", type=Path, metavar="DIR", help="where job folders go; default: 'previs' beside the file"
-    )
+    for command in (brief, prompt):
+        command.add_argument("--out", type=_file, metavar="FILE", help="write to this file instead of stdout")
+    previs.add_options(prompt, _WORDS)
+    previs.add_options(render, previs.OPTIONS.values())
+    previs.add_options(check, [previs.OPTIONS["model"]])
     render.add_argument("--save", type=_blend, metavar="FILE.blend", help="save the scene with its new strips here")
     end = render.add_mutually_exclusive_group()
     end.add_argument("--dry-run", action="store_true", help="stop before the engine; leave request and frames")
@@ -132,14 +57,7 @@ def _add_making(render: argparse.ArgumentParser) -> None:
         help="go on with a shot's last job where it was interrupted, as it was asked for then; anew where the scene or "
         "an option named here is otherwise now, or another file may claim the job",
     )  # fmt: skip
-    render.set_defaults(parser=render)
-
-
-def _size(text: str) -> tuple[int, int]:
-    match = re.fullmatch(r"(\d+)[xX](\d+)", text)
-    if match is None:
-        raise argparse.ArgumentTypeError(f"'{text}' is no size; write it as 832x480")
-    return int(match[1]), int(match[2])
+    return top
 
 
 def _blend(text: str) -> Path:
@@ -154,18 +72,10 @@ def _file(text: str) -> Path:
     return Path(os.path.realpath(text))
 
 
-def _lora(text: str) -> previs.Lora:
-    try:
-        lora = previs.Lora.parse(text)
-    except previs.WanError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
-    return dataclasses.replace(lora, path=os.path.abspath(lora.path))
-
-
 def main(argv: list[str], out: TextIO | None = None) -> int:
     """Runs one command on the open file, with its result on `out` (stdout); returns the exit status."""
     try:
-        args = parser().parse_args(argv, argparse.Namespace(stream=out or sys.stdout, argv=argv))
+        args = parser().parse_args(argv, argparse.Namespace(stream=out or sys.stdout))
     except SystemExit as stop:  # argparse has said why
         return int(stop.code or 0)
     try:
@@ -196,64 +106,66 @@ def _warn(warnings: list[str]) -> None:
 
 
 def _brief(args: argparse.Namespace) -> int:
-    if args.out is not None:
-        check_place(args.out)
+    _check_out(args)
     brief, warnings = previs.read_shots(_scene(args), args.shot)
     _warn(warnings)
-    text = json.dumps(brief.to_json(), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-    if args.out is not None:
-        write_file(args.out, lambda new: new.write_text(text, encoding="utf-8", errors="backslashreplace"))
-    else:
-        args.stream.write(text)
+    _write(args, json.dumps(brief.to_json(), indent=1, ensure_ascii=False, allow_nan=False))
     return 0
 
 
 def _prompt(args: argparse.Namespace) -> int:
+    _check_out(args)
     brief, warnings = previs.read_shots(_scene(args), args.shot)
     _warn(warnings)
-    settings = previs.Settings(**_wording(args))
+    settings = _settings(args)
     prompts = {shot.name: previs.prompt_of(brief, shot, settings) for shot in brief.shots}
     _warn([warning.message for prompt in prompts.values() for warning in prompt.warnings])
     if args.json:
         structured = {name: previs.prompt_json(p) for name, p in prompts.items()}
-        print(json.dumps(structured, indent=1, ensure_ascii=False), file=args.stream)
-    else:
-        texts = {name: previs.prompt_text(p, args.language) for name, p in prompts.items()}
-        parts = texts.values() if len(texts) == 1 else (f"[{name}]\n{text}" for name, text in texts.items())
-        print("\n\n".join(parts), file=args.stream)
+        _write(args, json.dumps(structured, indent=1, ensure_ascii=False))
+        return 0
+    texts = {name: previs.prompt_text(p, args.language) for name, p in prompts.items()}
+    parts = texts.values() if len(texts) == 1 else (f"[{name}]\n{text}" for name, text in texts.items())
+    _write(args, "\n\n".join(parts))
     return 0
 
 
-def _wording(args: argparse.Namespace) -> dict[str, Any]:
-    """The words that the file holds, and in their place those of the command line. Raises UsageError."""
-    words = _scene(args).wan_previs.wording()
-    given = {field: getattr(args, field) for field in ("description", "style", "template", "negative")}
-    if given["template"] and "{" not in given["template"]:
-        preset = read_preset(given["template"])
-        given = {
-            **given,
-            **{field: text for field, text in preset.items() if field == "template" or given[field] is None},
-        }
-    return {**words, **{field: text for field, text in given.items() if text is not None}}
+def _check_out(args: argparse.Namespace) -> None:
+    if args.out is not None:
+        check_place(args.out)
+
+
+def _write(args: argparse.Namespace, text: str) -> None:
+    """The command's result, where it was asked for."""
+    text += "\n"
+    if args.out is None:
+        args.stream.write(text)
+    else:
+        write_file(args.out, lambda new: new.write_text(text, encoding="utf-8", errors="backslashreplace"))
+
+
+def _named(args: argparse.Namespace) -> dict[str, Any]:
+    """The options that the command line names, with whole paths, and what a preset says that it names as template.
+    Raises UsageError."""
+    given = previs.given_options(args, previs.OPTIONS.values())
+    for name, value in given.items():
+        if value is not None and isinstance(previs.OPTIONS[name].kind, previs.File):
+            given[name] = os.path.abspath(value)
+    if "loras" in given:
+        given["loras"] = tuple(dataclasses.replace(lora, path=os.path.abspath(lora.path)) for lora in given["loras"])
+    template = given.get("template")
+    if template and "{" not in template:
+        preset = read_preset(template)
+        given = {**preset, **given, "template": preset["template"]}
+    return given
 
 
 def _settings(args: argparse.Namespace) -> previs.Settings:
+    """What the command line names, and else what the scene holds."""
     engine_python, user_dir = engine_places(bpy.context)
-    return previs.Settings(
-        model=args.model, mode=args.mode, size=args.size, steps=args.steps, seed=args.seed,
-        preset=args.preset, loras=tuple(args.lora), dtype=args.dtype, offload=args.offload,
-        step_cache=args.step_cache, vae_tiles=args.vae_tiles,
-        correct=_repairs(args.repair), upscale=args.upscale, refine=args.refine, codec=args.codec,
-        upscale_model=os.path.abspath(args.upscale_model) if args.upscale_model else None,
-        interpolation_model=os.path.abspath(args.interpolation_model) if args.interpolation_model else None,
-        guide_light=args.light_guide, light_truth=args.expected_light,
-        output=args.output, engine_python=engine_python, user_dir=user_dir, **_wording(args),
-    )  # fmt: skip
-
-
-def _repairs(named: list[str] | None) -> tuple[str, ...]:
-    """None without the option, all when it stands alone."""
-    return () if named is None else tuple(dict.fromkeys(named)) or previs.CHOICES["correct"]
+    named = _named(args)
+    stored = _scene(args).wan_previs.chosen(named.get("model"))
+    return previs.Settings(**{**stored, **named}, engine_python=engine_python, user_dir=user_dir)
 
 
 def _render(args: argparse.Namespace) -> int:
@@ -285,10 +197,8 @@ def _render(args: argparse.Namespace) -> int:
 
 def _as_then(args: argparse.Namespace) -> set[str]:
     """The fields of a request whose options are not named on the command line: resumed work keeps what it has."""
-    unset: list[object] = []  # a list, which an option that may be given again copies before it adds to it
-    args.parser.set_defaults(**dict.fromkeys(vars(args), unset))
-    again = vars(args.parser.parse_args(args.argv[1:]))
-    return {field for option, fields in _OPTIONS.items() if again[option] is unset for field in fields}
+    unnamed = [name for name, option in previs.OPTIONS.items() if option not in _WORDS and not hasattr(args, name)]
+    return {field for name in unnamed for field in _FIELDS.get(name, (name,))}
 
 
 def _save(path: Path | None, generation: previs.Generation) -> int:
@@ -344,8 +254,7 @@ class _Terminal:
 
 
 def _check(args: argparse.Namespace) -> int:
-    engine_python, user_dir = engine_places(bpy.context)
-    findings = previs.check(previs.Settings(model=args.model, engine_python=engine_python, user_dir=user_dir))
+    findings = previs.check(_settings(args))
     for finding in findings:
         advice = f": {finding.advice}" if finding.advice else ""
         print(f"{'ok' if finding.ok else 'NO':3} {finding.what}{advice}", file=args.stream)

@@ -27,7 +27,7 @@ _DEFAULTS = {item.name: item.default for item in fields(GenerationRequest) if it
 _FIELDS = {
     "checkpoint": "model", "clip_frames": "number of frames", "clip_fps": "frame rate", "negative": "words to avoid",
     "sun": "sun's path", "image": "mode", "last_image": "mode", "guide_light": "light guide", "loras": "LoRAs",
-    "light_truth": "expected light", "correct": "repairs",
+    "expected_light": "expected light", "repair": "repairs",
 }  # fmt: skip
 _FACTS = {
     "resolution": "picture's size", "fps": "frame rate", "frame_start": "frames", "frame_end": "frames",
@@ -108,14 +108,14 @@ def _may_be_there(file: Path) -> bool:
     return True
 
 
-def asked_for(request: GenerationRequest, light_truth: str) -> dict[str, Any]:
+def asked_for(request: GenerationRequest, expected_light: str) -> dict[str, Any]:
     """What decides which clip a request makes, apart from the pictures: what is left at its default is left out."""
     plain = {
         key: value
         for key, value in request.to_json().items()
         if key not in _NO_OTHER_CLIP and (key not in _DEFAULTS or getattr(request, key, None) != _DEFAULTS[key])
     }
-    return {**plain, "light_truth": light_truth}
+    return {**plain, "expected_light": expected_light}
 
 
 def fingerprint(asked: Mapping[str, Any]) -> str:

@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import bpy
 
 from .. import previs
@@ -20,21 +18,7 @@ def settings_of(context: bpy.types.Context) -> previs.Settings:
     """What the user chose, in the scene and in the preferences."""
     chosen: WanPrevisScene = context.scene.wan_previs
     engine_python, user_dir = engine_places(context)
-    return previs.Settings(
-        model=chosen.chosen_model,
-        mode=chosen.mode.lower(),
-        size=(chosen.width, chosen.height) if chosen.size == "CUSTOM" else None,
-        steps=chosen.steps or None,
-        seed=chosen.seed,
-        guide_light=chosen.guide_light,
-        light_truth=chosen.light_truth,
-        **chosen.finishing(),
-        **chosen.tuning(),
-        **chosen.wording(),
-        output=Path(bpy.path.abspath(chosen.output)) if chosen.output else None,
-        engine_python=engine_python,
-        user_dir=user_dir,
-    )
+    return previs.Settings(**chosen.chosen(), engine_python=engine_python, user_dir=user_dir)
 
 
 def show_shots(scene: bpy.types.Scene, brief: previs.Brief, warnings: list[str], settings: previs.Settings) -> None:

@@ -8,7 +8,7 @@ import sys
 import bpy
 from bpy.app.handlers import persistent
 
-from .. import previs
+from .. import previs, properties
 from .common import look_for_unfinished, settings_of
 
 
@@ -21,6 +21,7 @@ def _before_load(*_: object) -> None:
 @persistent
 def _after_load(*_: object) -> None:
     """A file saved while work was running holds the session of that moment. What was cut short then can go on now."""
+    properties.bring_up_to_date()
     for manager in bpy.data.window_managers:
         manager.wan_previs.end([])
     look_for_unfinished(bpy.context.scene, settings_of(bpy.context))
@@ -44,13 +45,17 @@ _HANDLERS = {"load_pre": _before_load, "load_post": _after_load, "save_pre": _be
 
 
 def add_handlers() -> None:
-    """Start listening to files being loaded and saved."""
+    """Start listening to files being loaded and saved. The file that is open may be of an earlier version; it cannot be
+    changed while Blender switches an extension on."""
+    bpy.app.timers.register(properties.bring_up_to_date)
     for name, handler in _HANDLERS.items():
         getattr(bpy.app.handlers, name).append(handler)
 
 
 def remove_handlers() -> None:
     """Stop listening, and end the engine."""
+    if bpy.app.timers.is_registered(properties.bring_up_to_date):
+        bpy.app.timers.unregister(properties.bring_up_to_date)
     for name, handler in _HANDLERS.items():
         getattr(bpy.app.handlers, name).remove(handler)
     previs.close_engine()

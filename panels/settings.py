@@ -7,6 +7,8 @@ from typing import ClassVar
 
 import bpy
 
+from .. import previs
+from ..properties import switched_off
 from .wrapping import label
 
 
@@ -37,10 +39,8 @@ class SettingsPanel:
         light.prop(state, "guide_light")
         told = light.column()
         told.active = state.guide_light != "off"
-        told.prop(state, "light_truth")
-        repairs = light.column(heading="Repair", align=True)
-        repairs.prop(state, "deflicker")
-        repairs.prop(state, "match_color")
+        told.prop(state, "expected_light")
+        light.column(align=True).prop(state, "repair")
         column = layout.column()
         column.prop(state, "size")
         if state.size == "CUSTOM":
@@ -62,18 +62,21 @@ class AdvancedPanel:
 
     def draw(self, context: bpy.types.Context) -> None:
         layout, state = _columns(self.layout), context.scene.wan_previs
-        layout.prop(state, "steps")
-        larger = layout.column()
-        larger.active = state.upscale != "0"
-        larger.prop(state, "upscale_model")
-        larger.prop(state, "refine")
-        layout.prop(state, "interpolation_model")
+        _draw_group(layout, state, "advanced")
         if state.model != "CUSTOM":
             return
-        column = layout.column()
-        for name in ("preset", "precision", "offload", "step_cache", "vae_tiles"):
-            column.prop(state, name)
+        _draw_group(layout, state, "model")
         _draw_loras(layout, state)
+
+
+def _draw_group(layout: bpy.types.UILayout, state: bpy.types.PropertyGroup, group: str) -> None:
+    """The options of a group that one property stores, in the table's order; grey where they do nothing."""
+    column = layout.column()
+    for name, option in previs.OPTIONS.items():
+        if option.group == group and name != "loras":
+            row = column.row()
+            row.active = not (option.needs and switched_off(state, option.needs))
+            row.prop(state, name)
 
 
 def _columns(layout: bpy.types.UILayout) -> bpy.types.UILayout:

@@ -11,11 +11,13 @@ from ..scene.brief import Brief, Shot
 from ..scene.shots import scene_named, why_no_camera
 from ..wan_engine.checkpoint.summary import outline
 from ..wan_engine.errors import Cancelled, UsageError, WanError
-from ..wan_engine.request import Lora
+from ..wan_engine.option_arguments import add_options, given_options
+from ..wan_engine.option_kinds import File
+from ..wan_engine.request_parts import Lora
 from .engine import check, close_engine, engine_client
 from .generation import Generation, OurError, Repair
 from .jobs import Resume, doubts_about, jobs_root, modes_of, prepare, size_of, unfinished, wish_of
-from .settings import ADDON_DIR, CHOICES, NANO, NANO_DTYPE, RAW, Settings, ShotWords
+from .settings import ADDON_DIR, NANO, NANO_DTYPE, OPTIONS, RAW, Settings, ShotWords
 from .shots import check_template, contradictions_of, lengths_of, prompt_of, read_shots, why_no_template
 from .takes import (
     Take,
@@ -32,13 +34,14 @@ from .takes import (
 
 __all__ = [
     "ADDON_DIR",
-    "CHOICES",
     "DEFAULT_TEMPLATE",
     "NANO",
     "NANO_DTYPE",
+    "OPTIONS",
     "RAW",
     "Brief",
     "Cancelled",
+    "File",
     "Generation",
     "JobError",
     "Lora",
@@ -51,6 +54,7 @@ __all__ = [
     "Take",
     "UsageError",
     "WanError",
+    "add_options",
     "after_saving",
     "before_saving",
     "check",
@@ -60,6 +64,7 @@ __all__ = [
     "delete_take",
     "doubts_about",
     "engine_client",
+    "given_options",
     "import_take",
     "jobs_root",
     "lengths_of",

@@ -19,7 +19,8 @@ from ..bridge.tool import EngineTool
 from ..scene.brief import SceneError, Shot
 from ..wan_engine.checkpoint.summary import outline
 from ..wan_engine.errors import Cancelled, CheckpointError, WanError
-from ..wan_engine.request import REPAIRS, GenerationRequest
+from ..wan_engine.options import REPAIR
+from ..wan_engine.request import GenerationRequest
 from . import ownership
 from .engine import close_engine, engine_cache, engine_client, engine_environment
 from .jobs import Resume, jobs_root, mode_of, new_folder, prepare, size_of, unfinished, wish_of
@@ -260,14 +261,14 @@ class Repair(Work):
             scene = self._live_scene()
             job = new_folder(scene, self.settings, self._take.shot)
             ownership.sign_repair(job, scene, self._source)
-            job.write_request(replace(self._request, correct=REPAIRS))
+            job.write_request(replace(self._request, repair=REPAIR.names))
             yield from self._mend(job)
         except OurError as error:
             if not self._cancelled:
                 self._fail(error)
 
     def _mend(self, job: JobFolder) -> Iterator[bool]:
-        task = {"source": str(self._source.path), "job": str(job.path), "correct": list(REPAIRS)}
+        task = {"source": str(self._source.path), "job": str(job.path), "repair": list(REPAIR.names)}
         try:
             yield from self._run_tool(
                 EngineTool(self._python, ADDON_DIR, "wan_engine.commands.repair", task, engine_cache(self.settings))

@@ -21,7 +21,9 @@ from ..wan_engine.checkpoint.sizes import squeeze
 from ..wan_engine.checkpoint.summary import MODES, Outline, outline
 from ..wan_engine.errors import CheckpointError
 from ..wan_engine.light_curve import LightCurve, SunPlace
-from ..wan_engine.request import AUTO, GenerationRequest, PromptPart
+from ..wan_engine.options import AUTO, SharedOptions, options_of
+from ..wan_engine.request import GenerationRequest
+from ..wan_engine.request_parts import PromptPart
 from . import ownership
 from .saving import why_not_read
 from .settings import NANO_DTYPE, RAW, Note, Settings, _ignored
@@ -112,7 +114,7 @@ def wish_of(
     mode = mode_of(settings, model, note)
     size = size_of(scene, settings, model, note)
     request = replace(request_of(brief, shot, settings, model, mode, size), guide_light=settings.guide_light)
-    return ownership.Wish(shot, request, settings.light_truth, brief, mode, size)
+    return ownership.Wish(shot, request, settings.expected_light, brief, mode, size)
 
 
 def mode_of(settings: Settings, model: Outline, note: Note = _ignored) -> str:
@@ -147,7 +149,7 @@ def size_of(scene: bpy.types.Scene, settings: Settings, model: Outline, note: No
 
 def expected_light(scene: bpy.types.Scene, shot: Shot, settings: Settings, frames: Mapping[str, Path]) -> LightCurve:
     """How the shot's light should go. `frames` are the conditioning frames, "first" and "last". Raises SceneError."""
-    if settings.light_truth == "render":
+    if settings.expected_light == "render":
         curve = light_curve.render_light(scene, shot, frames.get("first"), frames.get("last"))
     else:
         curve = light_curve.predict_light(scene, shot, frames.get("first"), frames.get("last"))
@@ -159,29 +161,20 @@ def request_of(
 ) -> GenerationRequest:
     """What the engine is asked for; file names are relative to the job folder. Raises UsageError."""
     prompt = prompt_of(brief, shot, settings)
+    chosen = {name: getattr(settings, name) for name in options_of(SharedOptions)}
+    if settings.model == "nano" and settings.dtype == AUTO:
+        chosen["dtype"] = NANO_DTYPE
+    if not settings.upscale:
+        chosen["refine"] = 0.0
     request = GenerationRequest(
+        **{**chosen, "size": size, "guide_light": None},
+        exact_size=True,
         checkpoint=str(settings.checkpoint),
         prompt=prompt_text(prompt),
         prompt_parts=tuple(PromptPart(sentence.text, int(sentence.rank)) for sentence in prompt_sentences(prompt)),
         negative=prompt.negative(model.negative) if prompt.negative_text else None,
         image=None if mode == "text" else "conditioning/first.png",
         last_image="conditioning/last.png" if mode == "first_last" else None,
-        size=size,
-        exact_size=True,
-        steps=settings.steps,
-        seed=settings.seed,
-        preset=settings.preset,
-        loras=settings.loras,
-        dtype=NANO_DTYPE if settings.model == "nano" and settings.dtype == AUTO else settings.dtype,
-        offload=settings.offload,
-        step_cache=settings.step_cache,
-        vae_tiles=settings.vae_tiles,
-        correct=settings.correct,
-        upscale=settings.upscale,
-        upscale_model=settings.upscale_model,
-        refine=settings.refine if settings.upscale else 0.0,
-        interpolation_model=settings.interpolation_model,
-        codec=settings.codec,
         clip_frames=shot.frame_count,
         clip_fps=brief.fps,
         frames_out=RAW,

@@ -30,14 +30,14 @@ class Wish:
 
     shot: Shot
     request: GenerationRequest
-    light_truth: str
+    expected_light: str
     brief: Brief
     mode: str
     size: tuple[int, int]
 
     @property
     def asked(self) -> dict[str, Any]:
-        return asked_for(self.request, self.light_truth)
+        return asked_for(self.request, self.expected_light)
 
     @property
     def facts(self) -> dict[str, Any]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the user chose for a generation."""
+"""What the user chose for a generation: the table of options as Blender's side has it."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ from pathlib import Path
 import bpy
 
 from ..prompting import DEFAULT_TEMPLATE
-from ..wan_engine.checkpoint.summary import MODES
-from ..wan_engine.light_curve import LIGHT_SOURCES
-from ..wan_engine.request import AUTO, CODECS, DTYPES, GUIDES, OFFLOADS, PRESETS, REPAIRS, Lora
+from ..wan_engine.option_kinds import Choice, File, OneOf, Text
+from ..wan_engine.options import AUTO, SharedOptions, changed, options_of, row
 
 ADDON_DIR = Path(__file__).resolve().parents[1]
 PACKAGE = __package__.rpartition(".")[0]  # what Blender knows the extension by
@@ -30,12 +29,28 @@ RAW = "raw"  # the folder of a job's frames as the model made them, before any f
 OVERVIEW = "overview.png"
 
 
-# What the engine lets one choose from.
-CHOICES = {
-    "mode": (AUTO, *MODES),
-    "guide_light": GUIDES, "light_truth": LIGHT_SOURCES, "preset": tuple(PRESETS), "dtype": DTYPES, "offload": OFFLOADS,
-    "correct": REPAIRS, "codec": CODECS,
-}  # fmt: skip
+MODE = OneOf(
+    Choice(
+        AUTO, "Automatic", "The best that the model can do: first and last frame, else the first, else the prompt", 3
+    ),
+    Choice("first_last", "First and Last Frame", "The clip starts and ends with the scene as Blender renders it", 0),
+    Choice("first", "First Frame", "The clip starts with the scene as Blender renders it, the rest is free", 1),
+    Choice("text", "Prompt Only", "The clip follows the prompt alone; nothing is rendered in Blender", 2),
+)
+EXPECTED_LIGHT = OneOf(
+    Choice(
+        "brief",
+        "Scene's Facts",
+        "Sun, lamps and sky tell how the light changes; costs nothing, but knows nothing of what comes into view",
+        0,
+    ),
+    Choice(
+        "render",
+        "Small Renders",
+        "A few tiny renders of the shot tell how bright it is; takes some seconds, and the light follows closely",
+        1,
+    ),
+)
 
 
 Note = Callable[[str], None]  # is told what the user should know and is no error
@@ -49,44 +64,57 @@ class ShotWords:
     negative: str = ""
 
 
-@dataclass(frozen=True)
-class Settings:
-    """What the user chose. `model` is "nano" or a checkpoint folder; None means the model's own default, "auto" the
-    best that can be done with it.
+@dataclass(frozen=True, kw_only=True)
+class Settings(SharedOptions):
+    """What the user chose: the options that the engine has too, and those that only the scene's side knows. None means
+    the model's own default, "auto" the best that can be done with it.
 
-    `description`, `style` and `negative` are the user's words about the whole scene, `shot_words` those about single
-    shots, by their names; `template` orders a prompt's parts.
-
-    `size` is (width, height), of which the area counts: the clip has the scene's shape. `output` None puts job folders
-    beside the .blend.
-    `engine_python` and `user_dir` tell where the engine's environment is.
+    `size` is (width, height), of which the area counts: the clip has the scene's shape. `shot_words` are the user's
+    words about single shots, by their names. `engine_python` and `user_dir` tell where the engine's environment is.
     """
 
-    model: str = "nano"
-    mode: str = AUTO
-    size: tuple[int, int] | None = None
-    steps: int | None = None
-    seed: int = 0
-    preset: str | None = None
-    loras: tuple[Lora, ...] = ()
-    dtype: str = AUTO
-    offload: str = AUTO
-    step_cache: float = 0.0
-    vae_tiles: int = 0
-    guide_light: str = "gentle"
-    light_truth: str = "brief"
-    correct: tuple[str, ...] = ()
-    upscale: int = 0
-    upscale_model: str | None = None
-    refine: float = 0.0
-    interpolation_model: str | None = None
-    codec: str = "h264"
-    description: str = ""
-    style: str = ""
-    negative: str = ""
-    template: str = DEFAULT_TEMPLATE
+    model: str = row(
+        Text("'nano' or a checkpoint folder"), "nano",
+        "The video model that makes the clips: nano, or the folder of a model",
+        group="main", metavar="nano|DIR",
+    )  # fmt: skip
+    mode: str = row(MODE, AUTO, "What of the scene the clip is held to", title="Guided by", group="main")
+    size: tuple[int, int] | None = changed(
+        SharedOptions, "size", help="The area of the clips; they have the scene's shape"
+    )
+    guide_light: str = changed(SharedOptions, "guide_light", default="gentle")
+    expected_light: str = row(
+        EXPECTED_LIGHT, "brief", "What tells how the light should go: the scene's facts, or small renders of it",
+        title="Follows", group="main", needs="guide_light",
+    )  # fmt: skip
+    dtype: str = changed(SharedOptions, "dtype", default=AUTO)
+    offload: str = changed(SharedOptions, "offload", default=AUTO)
+    description: str = row(
+        Text(),
+        "",
+        "Your own words about the scene: place, materials, mood. They become part of every prompt",
+        group="words",
+    )
+    style: str = row(
+        Text(),
+        "",
+        "The look of the whole film, such as: cinematic, 35mm film look. It opens every prompt",
+        group="words",
+    )
+    negative: str = row(
+        Text(), "", "What no clip may look like, besides what the model avoids anyway", title="Avoid", group="words"
+    )
+    template: str = row(
+        Text(),
+        DEFAULT_TEMPLATE,
+        "The parts of a prompt in their order, with words of your own between them",
+        group="words",
+    )
+    output: Path | str | None = row(
+        File("a folder"), None, 'Where clips go; else a folder named "previs" beside the .blend file', group="main",
+        metavar="DIR",
+    )  # fmt: skip
     shot_words: Mapping[str, ShotWords] = field(default_factory=dict)
-    output: Path | None = None
     engine_python: str | None = None
     user_dir: Path | None = None
 
@@ -94,6 +122,9 @@ class Settings:
     def checkpoint(self) -> Path:
         """The checkpoint folder."""
         return NANO if self.model == "nano" else Path(bpy.path.abspath(self.model)).resolve()
+
+
+OPTIONS = options_of(Settings)
 
 
 def _ignored(note: str) -> None:

@@ -4,6 +4,8 @@
 The second mirrors the running generation for the panels; it is emptied whenever a file is loaded.
 """
 
+from .choices import switched_off
+from .old_files import bring_up_to_date
 from .registration import CLASSES, attach, available, detach
 from .rows import WanPrevisShot, outdated, read_source
 from .session import WanPrevisSession
@@ -16,7 +18,9 @@ __all__ = [
     "WanPrevisShot",
     "attach",
     "available",
+    "bring_up_to_date",
     "detach",
     "outdated",
     "read_source",
+    "switched_off",
 ]

@@ -14,6 +14,7 @@ from bpy.props import (
     PointerProperty,
 )
 
+from .old_files import bring_up_to_date
 from .rows import WanPrevisLine, WanPrevisShot
 from .session import WanPrevisSession
 from .settings import WanPrevisLora, WanPrevisScene, WanPrevisThing, WanPrevisWords
@@ -55,6 +56,7 @@ def available() -> Iterator[None]:
     for cls in CLASSES:
         bpy.utils.register_class(cls)
     attach()
+    bring_up_to_date()
     try:
         yield
     finally:

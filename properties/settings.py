@@ -6,26 +6,18 @@ from __future__ import annotations
 from typing import Any
 
 import bpy
-from bpy.props import BoolProperty, CollectionProperty, EnumProperty, FloatProperty, IntProperty, StringProperty
+from bpy.props import CollectionProperty, EnumProperty, FloatProperty, IntProperty, StringProperty
 
 from .. import previs
-from .choices import (
-    CODECS,
-    EXPERTS,
-    GUIDES,
-    LEAST_REFINING,
-    MODELS,
-    MODES,
-    OFFLOADS,
-    PRECISIONS,
-    PRESETS,
-    SIZES,
-    TRUTHS,
-    UPSCALES,
-)
+from .choices import EXPERTS, MODELS, SIZES, property_of, stored
+from .old_files import OldOptions
 from .rows import WanPrevisLine, WanPrevisShot
 
-_MODE_NAMES = {identifier: name for identifier, name, _, _ in MODES}
+_MODES = {choice.value: choice.title for choice in previs.OPTIONS["mode"].kind.choices}
+# Options that several properties make up.
+_COMPOSED = ("model", "size", "loras")
+_FOR_OWN_MODEL = {name for name, option in previs.OPTIONS.items() if option.group == "model"}
+_SINGLE = [option for name, option in previs.OPTIONS.items() if name not in _COMPOSED]
 
 
 def _words_changed(changed: bpy.types.PropertyGroup, context: bpy.types.Context) -> None:
@@ -86,30 +78,17 @@ class WanPrevisLora(bpy.types.PropertyGroup):
     expert: EnumProperty(name="Expert", description="Which part of the model it changes", items=EXPERTS, default="auto")
 
 
-class WanPrevisScene(bpy.types.PropertyGroup):
+class Options:
+    """The options that one property each stores, made from the table."""
+
+    __annotations__ = {
+        option.name: property_of(option, _words_changed if option.group == "words" else None) for option in _SINGLE
+    }
+
+
+class WanPrevisScene(Options, OldOptions, bpy.types.PropertyGroup):
     """The settings of a scene, and its shots as last read."""
 
-    description: StringProperty(
-        name="Description",
-        description="Your own words about the scene: place, materials, mood. They become part of every prompt",
-        update=_words_changed,
-    )
-    style: StringProperty(
-        name="Style",
-        description="The look of the whole film, such as: cinematic, 35mm film look. It opens every prompt",
-        update=_words_changed,
-    )
-    negative: StringProperty(
-        name="Avoid",
-        description="What no clip may look like, besides what the model avoids anyway",
-        update=_words_changed,
-    )
-    template: StringProperty(
-        name="Template",
-        description="The parts of a prompt in their order, with words of your own between them",
-        default=previs.DEFAULT_TEMPLATE,
-        update=_words_changed,
-    )
     words: CollectionProperty(type=WanPrevisWords)
     shot_description: StringProperty(
         name="Shot Description",
@@ -132,78 +111,11 @@ class WanPrevisScene(bpy.types.PropertyGroup):
         subtype="DIR_PATH",
         update=_model_changed,
     )
-    precision: EnumProperty(
-        name="Precision", description="How exactly the model calculates", items=PRECISIONS, default="auto"
-    )
     able: StringProperty(name="The modes that the model can do, best first, with commas; empty: not known")
-    mode: EnumProperty(
-        name="Guided by", description="What of the scene the model gets to see", items=MODES, default="AUTO"
-    )
     size: EnumProperty(name="Size", description="The size of the clips", items=SIZES)
     width: IntProperty(name="Width", description="Width of the clips in pixels", default=832, min=16, soft_max=1920)
     height: IntProperty(name="Height", description="Height of the clips in pixels", default=480, min=16, soft_max=1920)
-    steps: IntProperty(
-        name="Steps",
-        description="More steps take longer and look cleaner. 0 uses as many as the model likes",
-        min=0,
-        soft_max=60,
-        max=1000,
-    )
-    seed: IntProperty(name="Seed", description="Another number gives another take of the same shot", min=0)
-    guide_light: EnumProperty(
-        name="Light",
-        description="How firmly the clip's light is held to the scene's",
-        items=GUIDES,
-        default="gentle",
-    )
-    light_truth: EnumProperty(name="Follows", description="What tells how the light should go", items=TRUTHS)
-    deflicker: BoolProperty(
-        name="Deflicker", description="Take flicker and sudden jumps that the scene does not have out of finished clips"
-    )
-    match_color: BoolProperty(
-        name="Match Colors", description="Hold the colors of finished clips to the first frame and the scene's light"
-    )
-    upscale: EnumProperty(name="Upscale", description="How much larger finished clips are made", items=UPSCALES)
-    upscale_model: StringProperty(
-        name="Upscaler",
-        description="The file of a learned upscaling model. Empty: the built-in way",
-        subtype="FILE_PATH",
-    )
-    interpolation_model: StringProperty(
-        name="Interpolator",
-        description="The ONNX file of a learned model that makes the frames between the model's own. Empty: by optical "
-        "flow",
-        subtype="FILE_PATH",
-    )
-    refine: FloatProperty(
-        name="Refine",
-        description="Let the model redraw the upscaled clip from this noise level: more detail, much more time. 0: off",
-        min=0.0,
-        max=0.6,
-    )
-    codec: EnumProperty(name="Format", description="What clips are written as", items=CODECS)
-    preset: EnumProperty(name="Preset", description="How the model is sampled", items=PRESETS)
-    offload: EnumProperty(
-        name="Memory", description="How much of the model stays in memory", items=OFFLOADS, default="auto"
-    )
-    step_cache: FloatProperty(
-        name="Step Cache",
-        description="Reuse what was computed while it changes less than this, such as 0.05: faster, not exact. 0: off",
-        min=0.0,
-        max=1.0,
-        soft_max=0.3,
-    )
-    vae_tiles: EnumProperty(
-        name="Decode Tiles",
-        description="Decode the picture in tiles of this many pixels: less memory, not exact",
-        items=[("0", "Off", "The picture is decoded whole"), *((n, n, f"Tiles of {n} pixels") for n in ("512", "256"))],
-    )
     loras: CollectionProperty(type=WanPrevisLora)
-    output: StringProperty(
-        name="Output",
-        description='Where clips go. Empty: a folder named "previs" beside the .blend file',
-        subtype="DIR_PATH",
-    )
     shots: CollectionProperty(type=WanPrevisShot)
     active_shot: IntProperty(name="Shot", description="The shot whose facts are shown and which Generate makes")
     warnings: CollectionProperty(type=WanPrevisLine)
@@ -230,55 +142,40 @@ class WanPrevisScene(bpy.types.PropertyGroup):
     @property
     def mode_words(self) -> str:
         """What Automatic comes to; "" for a mode that was chosen, or while the model is not known."""
-        return _MODE_NAMES[self.able.split(",")[0].upper()] if self.able and self.mode == "AUTO" else ""
+        return _MODES[self.able.split(",")[0]] if self.able and self.mode == "auto" else ""
 
     @property
     def why_not_mode(self) -> str:
         """Why the model cannot do the chosen mode, and what it can; "" where it can."""
-        able = self.able.upper().split(",") if self.able else []
-        if not able or self.mode in ("AUTO", *able):
+        able = self.able.split(",") if self.able else []
+        if not able or self.mode in ("auto", *able):
             return ""
-        return f'This model cannot do "{_MODE_NAMES[self.mode]}", but: ' + ", ".join(_MODE_NAMES[mode] for mode in able)
+        return f'This model cannot do "{_MODES[self.mode]}", but: ' + ", ".join(_MODES[mode] for mode in able)
 
-    def finishing(self) -> dict[str, Any]:
-        """What is done to finished clips, as fields of `previs.Settings`."""
-        repairs = {"deflicker": self.deflicker, "color": self.match_color}
-        return {
-            "correct": tuple(name for name, wanted in repairs.items() if wanted),
-            "upscale": int(self.upscale),
-            "upscale_model": bpy.path.abspath(self.upscale_model) or None,
-            "interpolation_model": bpy.path.abspath(self.interpolation_model) or None,
-            "refine": self.refine if self.refine >= LEAST_REFINING else 0.0,
-            "codec": self.codec,
-        }
-
-    def tuning(self) -> dict[str, Any]:
-        """How a model of the user's own is run, as fields of `previs.Settings`; the model that comes with us is
-        run exactly.
+    def chosen(self, model: str | None = None) -> dict[str, Any]:
+        """What the scene holds, as fields of `previs.Settings`, for its own model or the one given instead. The model
+        that comes with us is run exactly, whatever was chosen for others.
         """
-        if self.model != "CUSTOM":
-            return {"dtype": previs.NANO_DTYPE}
-        loras = (
-            previs.Lora(bpy.path.abspath(lora.path), lora.strength, lora.expert.replace("auto", ""))
-            for lora in self.loras
-            if lora.path
-        )
-        return {
-            "preset": None if self.preset == "NONE" else self.preset,
-            "loras": tuple(loras),
-            "dtype": self.precision,
-            "offload": self.offload,
-            "step_cache": self.step_cache,
-            "vae_tiles": int(self.vae_tiles),
+        model = self.chosen_model if model is None else model
+        values = {option.name: stored(self, option) for option in _SINGLE}
+        values |= {
+            "model": model,
+            "size": (self.width, self.height) if self.size == "CUSTOM" else None,
+            "loras": tuple(
+                previs.Lora(bpy.path.abspath(lora.path), lora.strength, lora.expert.replace("auto", ""))
+                for lora in self.loras
+                if lora.path
+            ),
+            "shot_words": self.shot_words(),
         }
+        own = model != "nano"
+        return {name: value for name, value in values.items() if own or name not in _FOR_OWN_MODEL}
+
+    def shot_words(self) -> dict[str, previs.ShotWords]:
+        """The user's words about single shots, by their names."""
+        return {words.name: previs.ShotWords(words.description, words.negative) for words in self.words}
 
     def wording(self) -> dict[str, Any]:
         """The user's words, as fields of `previs.Settings`."""
-        shots = {words.name: previs.ShotWords(words.description, words.negative) for words in self.words}
-        return {
-            "description": self.description,
-            "style": self.style,
-            "negative": self.negative,
-            "template": self.template,
-            "shot_words": shots,
-        }
+        words = {option.name: stored(self, option) for option in _SINGLE if option.group == "words"}
+        return {**words, "shot_words": self.shot_words()}

@@ -27,8 +27,9 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from wan_engine.light_curve import LightCurve
+from wan_engine.options import GUIDE
 from wan_engine.pipeline import Pipeline, load
-from wan_engine.request import GUIDES, GenerationRequest
+from wan_engine.request import GenerationRequest
 
 from .dataset import read_clip
 from .plans import FRAMES
@@ -129,7 +130,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=24)
     parser.add_argument("--noises", type=int, default=3, help="clips of every scene, each from other noise")
     parser.add_argument(
-        "--guides", default="off", help=f"how the light is guided, several by commas: {', '.join(GUIDES)}"
+        "--guides", default="off", help=f"how the light is guided, several by commas: {', '.join(GUIDE.names)}"
     )
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--sheet", type=Path, help="draw truth, first+last, first-only and text under each other")

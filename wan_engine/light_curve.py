@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import math
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 from .errors import UsageError
@@ -89,12 +91,24 @@ def _as_tuples(value: Any) -> Any:
     return tuple(_as_tuples(item) for item in value) if isinstance(value, list) else value
 
 
-def _is_number(value: object) -> bool:
+def read_light(path: Path) -> LightCurve:
+    """The expected light in a JSON file; raises UsageError that names what is wrong with it."""
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror or error}.") from error
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"{path} is no light curve: it does not hold JSON.") from error
+    return LightCurve.from_json(data)
+
+
+def is_number(value: object) -> bool:
+    """Whether a value is a finite number, and not true or false."""
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
 
 
 def _numbers(value: object, low: float, high: float) -> bool:
-    return isinstance(value, tuple) and all(_is_number(item) and low <= item <= high for item in value)
+    return isinstance(value, tuple) and all(is_number(item) and low <= item <= high for item in value)
 
 
 def _colors(value: object) -> bool:

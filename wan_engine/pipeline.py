@@ -22,7 +22,7 @@ from torch import Tensor
 
 from .checkpoint.checkpoint import Checkpoint, open_checkpoint
 from .errors import GenerationError, UsageError
-from .finishing.finish import Redraw, check_finish, corrected, deliver, enlarged
+from .finishing.finish import Redraw, check_finish, deliver, enlarged, repaired
 from .inputs.conditioning import condition, encode_texts
 from .inputs.images import as_pixels, mean_rgb
 from .inputs.plan import Plan, make_plan
@@ -31,8 +31,10 @@ from .media.atomic_write import write_json, write_whole
 from .media.video_writer import write_clip
 from .networks import attention as attentions
 from .networks.latent_rgb import LightMap, fit_light_map
+from .options import AUTO, DTYPE, OFFLOAD, STATED_OFFLOADS
 from .reports.light_report import _measure, draw_page
-from .request import AUTO, DTYPES, OFFLOADS, STATED_OFFLOADS, GenerationRequest, Lora
+from .request import GenerationRequest
+from .request_parts import Lora
 from .runtime import process_group
 from .runtime.memory_plan import (
     MemoryPlan,
@@ -344,10 +346,9 @@ def load(
 
     Raises UsageError for an unknown option, CheckpointError for anything missing, damaged or of the wrong shape.
     """
-    if dtype not in DTYPES:
-        raise UsageError(f"dtype is {dtype!r}, but must be one of {', '.join(DTYPES)}.")
-    if offload not in OFFLOADS:
-        raise UsageError(f"offload is {offload!r}, but must be one of {', '.join(OFFLOADS)}.")
+    for name, value, kind in (("dtype", dtype, DTYPE), ("offload", offload, OFFLOAD)):
+        if not kind.accepts(value):
+            raise UsageError(f"{name} is {value!r}, but must be {kind.wording}.")
     opened = open_checkpoint(Path(checkpoint))
     opened.verify()
     notes = lora_notes(loras, {expert: file.shapes for expert, file in opened.experts.items()})
@@ -382,7 +383,7 @@ def _repaired(request: GenerationRequest, plan: Plan, frames: np.ndarray, run: R
     """The frames, uint8 [T, H, W, 3], their light repaired as asked for; as they are where a repair fails."""
     with run.sparing("The light could not be repaired"):
         first = None if plan.first is None else as_pixels(plan.first)
-        return corrected(frames, request.correct, first, request.light)
+        return repaired(frames, request.repair, first, request.light)
     return frames
 
 

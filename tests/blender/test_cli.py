@@ -187,7 +187,7 @@ def test_every_choice_reaches_the_request(tmp_path):
     assert done.returncode == 0, done.stderr
     request = json.loads((Path(done.stdout.splitlines()[-1]) / "request.json").read_text())
     assert request["guide_light"] == "strict" and request["light"]["source"] == "render"
-    assert request["correct"] == ["deflicker", "color"] and request["upscale"] == 2 and request["codec"] == "png"
+    assert request["repair"] == ["deflicker", "color"] and request["upscale"] == 2 and request["codec"] == "png"
     assert request["interpolation_model"] == str(tmp_path / "between.onnx")
     assert (request["preset"], request["dtype"], request["offload"]) == ("lightning", "bfloat16", "block")
     assert (request["step_cache"], request["vae_tiles"], request["frames_out"]) == (0.1, 256, "raw")
@@ -205,7 +205,7 @@ def test_loras_are_spelled_as_for_the_engine(ending, strength, expert, tmp_path)
     from wan_previs.cli import parser
 
     file = tmp_path / "style.safetensors"
-    (lora,) = parser().parse_args(["render", "--lora", f"{file}{ending}"]).lora
+    (lora,) = parser().parse_args(["render", "--lora", f"{file}{ending}"]).loras
     assert (lora.path, lora.strength, lora.expert) == (str(file), strength, expert)
 
 

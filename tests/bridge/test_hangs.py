@@ -21,7 +21,7 @@ from wan_previs.bridge.client import EngineClient
 from wan_previs.bridge.jobs import JobFolder
 from wan_previs.bridge.process import TELLS_WORK
 from wan_previs.bridge.pulse import LONG_SECONDS, Pulse, WakingClock
-from wan_previs.wan_engine.request import Lora
+from wan_previs.wan_engine.request_parts import Lora
 
 pytestmark = pytest.mark.skipif(not TELLS_WORK, reason="needs Linux: pipes, leases, and what it tells of processes")
 

@@ -142,7 +142,7 @@ def test_what_would_be_asked_for_otherwise_is_named(project):
     now = asked_for(replace(then, seed=8, prompt="a hare", clip_frames=11, checkpoint="/other"), "render")
     names = changes(job, now, BRIEF)
     assert set(names) == {"seed", "prompt", "number of frames", "model", "expected light"}
-    assert changes(job, now, BRIEF, as_then={"seed", "checkpoint", "light_truth"}) == ["prompt", "number of frames"]
+    assert changes(job, now, BRIEF, as_then={"seed", "checkpoint", "expected_light"}) == ["prompt", "number of frames"]
     assert fingerprint(now) != fingerprint(asked_for(then, "brief"))
     near, far = (json.loads(json.dumps(BRIEF).replace("0.5", text)) for text in ("0.500000001", "0.6"))
     assert changes(job, asked_for(then, "brief"), near) == []

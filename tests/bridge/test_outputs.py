@@ -153,7 +153,7 @@ def test_a_repair_writes_where_its_job_is(client, tmp_path):
     command = [str(client.python), "-B", "-m", "wan_engine.commands.repair"]
     for name, status in ((str(victim), 2), ("../../victim.mp4", 2), ("clip.mp4", 0)):
         ask(source, out=name)
-        task = json.dumps({"source": str(source.path), "job": str(job.path), "correct": ["deflicker"]})
+        task = json.dumps({"source": str(source.path), "job": str(job.path), "repair": ["deflicker"]})
         done = subprocess.run(command, input=task, capture_output=True, text=True, cwd=ROOT)
         assert done.returncode == status, done.stdout + done.stderr
     assert victim.read_bytes() == b"dear" and job.clip.is_file()

@@ -11,7 +11,7 @@ import signal
 import pytest
 from real_jobs import POSIX, ends, engine_client, make_job, poll_until, stepping
 from wan_previs.bridge.jobs import JobFolder
-from wan_previs.wan_engine.request import Lora
+from wan_previs.wan_engine.request_parts import Lora
 
 STEPS = 40
 KEPT = {"latents": "latents.safetensors", "frames_out": "frames"}

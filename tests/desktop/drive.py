@@ -97,7 +97,7 @@ def open_scene():
     bpy.ops.wm.open_mainfile(filepath=str(FOLDER / "scene.blend"), load_ui=False)
     settings = bpy.context.scene.wan_previs
     settings.model, settings.checkpoint, settings.steps = "CUSTOM", str(FOLDER / "checkpoint"), 150
-    settings.mode, settings.size, settings.width, settings.height = "FIRST", "CUSTOM", 64, 48
+    settings.mode, settings.size, settings.width, settings.height = "first", "CUSTOM", 64, 48
     with override():
         bpy.ops.ed.undo_push(message="Settings")
 

@@ -28,7 +28,8 @@ from wan_engine.inputs.plan import make_plan
 from wan_engine.networks import transformer, umt5, vae_layers
 from wan_engine.networks.transformer import TransformerConfig, WanTransformer
 from wan_engine.pipeline import load
-from wan_engine.request import GenerationRequest, Lora, PromptPart, joined
+from wan_engine.request import GenerationRequest
+from wan_engine.request_parts import Lora, PromptPart, joined
 from wan_engine.runtime.run import Run
 
 T2V = "fullstack/Wan2.2-T2V-A14B/checkpoint"

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Requests: JSON round trip, and a refusal in words for every value that cannot work."""
 
+import argparse
 import json
 import subprocess
 import sys
@@ -8,23 +9,15 @@ from dataclasses import replace
 
 import golden
 import pytest
-from hypothesis import given
+from hypothesis import given as for_all
 from hypothesis import strategies as st
 
-from wan_engine.cli import _parser
 from wan_engine.errors import Cancelled, CheckpointError, GenerationError, UsageError
 from wan_engine.light_curve import SunPlace
-from wan_engine.request import (
-    DTYPES,
-    LORA_EXPERTS,
-    OFFLOADS,
-    PRESETS,
-    SOLVERS,
-    GenerationRequest,
-    Lora,
-    PromptPart,
-    check_frames,
-)
+from wan_engine.option_arguments import add_options, given_options
+from wan_engine.options import CODEC, DTYPE, GUIDE, OFFLOAD, PRESETS, REPAIR, SOLVER
+from wan_engine.request import OPTIONS, GenerationRequest, check_frames
+from wan_engine.request_parts import LORA_EXPERTS, Lora, PromptPart
 
 NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
 POSITIVE = st.floats(min_value=1e-6, max_value=1e6)
@@ -43,12 +36,12 @@ REQUESTS = st.builds(
     shift=st.none() | POSITIVE,
     guide=st.none() | st.tuples(NUMBERS, NUMBERS),
     boundary=st.none() | st.floats(0, 1),
-    solver=st.none() | st.sampled_from(SOLVERS),
+    solver=st.none() | st.sampled_from(SOLVER.names),
     seed=st.integers(0, 2**64 - 1),
     preset=st.none() | st.sampled_from(sorted(PRESETS)),
     loras=st.lists(st.builds(Lora, FILES, NUMBERS, st.sampled_from(LORA_EXPERTS))).map(tuple),
-    dtype=st.sampled_from(DTYPES),
-    offload=st.sampled_from(OFFLOADS),
+    dtype=st.sampled_from(DTYPE.names),
+    offload=st.sampled_from(OFFLOAD.names),
     compile=st.booleans(),
     step_cache=st.floats(0, 1),
     vae_tiles=st.just(0) | st.integers(2, 64).map(lambda n: 32 * n),
@@ -57,8 +50,20 @@ REQUESTS = st.builds(
     preview=st.none() | FILES,
     prompt_cache=st.none() | FILES,
     page=st.none() | FILES,
+    repair=st.lists(st.sampled_from(REPAIR.names), unique=True).map(tuple),
+    upscale=st.sampled_from((0, 2, 4)),
+    refine=st.just(0.0) | st.floats(0.05, 0.6),
+    codec=st.sampled_from(CODEC.names),
+    guide_light=st.none() | st.just(GUIDE.names[0]),
     sun=st.none() | st.lists(st.builds(SunPlace, st.integers(0, 10_000), NUMBERS, NUMBERS)).map(tuple),
 )
+
+
+def given(*words):
+    """The options that a command line of the engine states."""
+    parser = argparse.ArgumentParser(exit_on_error=False)
+    add_options(parser, [replace(option, must=False) for option in OPTIONS.values()])
+    return given_options(parser.parse_args(words), OPTIONS.values())
 
 
 def test_json_round_trip():
@@ -69,7 +74,7 @@ def test_json_round_trip():
     assert GenerationRequest.from_json(data) == request
 
 
-@given(REQUESTS)
+@for_all(REQUESTS)
 def test_any_request_survives_json(request):
     request.validate()
     assert GenerationRequest.from_json(json.loads(json.dumps(request.to_json()))) == request
@@ -126,8 +131,7 @@ def test_load_options_are_arguments_of_load():
     ],
 )
 def test_loras_on_the_command_line(text, lora):
-    words = ["generate", "--checkpoint", "c", "--prompt", "p", "--out", "o", "--lora", text, "--lora", "second"]
-    assert _parser().parse_args(words).loras == [lora, Lora("second")]
+    assert given("--lora", text, "--lora", "second")["loras"] == (lora, Lora("second"))
 
 
 @pytest.mark.parametrize(
@@ -186,6 +190,10 @@ def test_exit_statuses():
         ({"last_image": "b.png"}, "first picture"),
         ({"clip_frames": 24}, "clip_fps"),
         ({"out": None}, "out"),
+        ({"repair": ["gloss"]}, "deflicker, color"),
+        ({"repair": [["color"]]}, "deflicker, color"),
+        ({"upscale": True}, "0, 2, 4"),
+        ({"refine": 0.01}, "0.05"),
         ({"schema": "other/1"}, "schema"),
     ],
 )

@@ -13,14 +13,18 @@ ROOT = Path(__file__).resolve().parents[2]
 BLENDER = {"bpy", "bpy_extras", "mathutils", "gpu", "blf", "addon_utils", "_cycles"}
 ENGINE = {"torch", "safetensors", "einops", "cv2", "huggingface_hub", "tokenizers", "ftfy", "av", "PIL", "gguf"}
 ENGINE |= {"filelock", "matplotlib", "onnxruntime", "spandrel"}
-REQUEST = {"wan_engine.request", "wan_engine.errors"}
+REQUEST = {"wan_engine.request", "wan_engine.options", "wan_engine.errors"}
 TORCH_FREE = {
     "wan_engine",
     "wan_engine.caches",
     "wan_engine.errors",
     "wan_engine.expert_names",
     "wan_engine.light_curve",
+    "wan_engine.option_arguments",
+    "wan_engine.option_kinds",
+    "wan_engine.options",
     "wan_engine.request",
+    "wan_engine.request_parts",
     "wan_engine.checkpoint",
     "wan_engine.checkpoint.models",
     "wan_engine.checkpoint.sizes",
@@ -36,7 +40,7 @@ RULES: dict[str, tuple[set[str], set[str]]] = {
     "cli.py": (FACES, BLENDER),
     "operators": (FACES, BLENDER),
     "panels": (FACES, BLENDER),
-    "properties": ({"previs", "properties"}, BLENDER),
+    "properties": ({"previs", "properties", "wan_engine.option_kinds", "wan_engine.options"}, BLENDER),
     "preferences.py": ({"previs", "bridge"}, BLENDER),
     "previs": ({"previs", *LOWER_ROOMS}, BLENDER),
     "compat.py": (set(), BLENDER),
@@ -136,7 +140,10 @@ ENGINE_ORDER = (
     {"runtime"},
     {"checkpoint"},
     {"weights", "finishing"},
-    {"light", "request"},
+    {"light", "request", "option_arguments"},
+    {"options"},
+    {"option_kinds"},
+    {"request_parts"},
     {"networks"},
     {"media", "light_curve", "expert_names"},
     {"errors", "caches"},
@@ -182,7 +189,15 @@ def test_a_room_has_no_circle_of_imports(room):
 
 
 @pytest.mark.parametrize(
-    "module", ["wan_engine.request", "wan_engine.checkpoint.summary", "scene.brief", "prompting", "bridge.client"]
+    "module",
+    [
+        "wan_engine.options",
+        "wan_engine.request",
+        "wan_engine.checkpoint.summary",
+        "scene.brief",
+        "prompting",
+        "bridge.client",
+    ],
 )
 def test_a_module_needs_neither_torch_nor_bpy(module):
     code = (

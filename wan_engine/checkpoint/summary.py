@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import CheckpointError, UsageError
-from ..request import AUTO
+from ..options import AUTO
 from . import models
 from .layouts import Layout, find_layout, read_own_facts
 from .sizes import Size, nearest_size

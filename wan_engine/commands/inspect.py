@@ -9,7 +9,7 @@ import torch
 
 from ..checkpoint.checkpoint import Checkpoint, open_checkpoint
 from ..checkpoint.sizes import Size, check_size
-from ..request import AUTO, STATED_OFFLOADS
+from ..options import AUTO, STATED_OFFLOADS
 from ..runtime.memory_plan import automatic_dtype, first_that_fits, nearest_that_fits, plan_memory
 
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
 import sys
 from pathlib import Path
 from typing import Any
 
 from ..errors import GenerationError, UsageError
-from ..light_curve import LightCurve
+from ..light_curve import read_light
 
 
 def add_parser(commands: Any) -> None:
@@ -72,14 +71,3 @@ def _check_outputs(options: argparse.Namespace) -> None:
         taken[place] = name
     if options.page is not None and Path(options.page).suffix.lower() != ".png":
         raise UsageError(f"--page is {options.page!r}, but the page is a PNG picture; end its name in .png.")
-
-
-def read_light(path: Path) -> LightCurve:
-    """The expected light in a JSON file; raises UsageError that names what is wrong with it."""
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror or error}.") from error
-    except (ValueError, RecursionError) as error:
-        raise UsageError(f"{path} is no light curve: it does not hold JSON.") from error
-    return LightCurve.from_json(data)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The light of a finished clip mended, as another clip: corrected from the frames that the model made.
+"""The light of a finished clip mended, as another clip: repaired from the frames that the model made.
 
 `python -m wan_engine.commands.repair` takes a JSON object on stdin: {"source": the job folder of the
-clip, "job": the folder for the new one, "correct": some of "deflicker" and "color"}. Nothing in `source` is written.
+clip, "job": the folder for the new one, "repair": some of "deflicker" and "color"}. Nothing in `source` is written.
 """
 
 from __future__ import annotations
@@ -15,20 +15,21 @@ from typing import Any
 import numpy as np
 
 from ..errors import UsageError
-from ..finishing.finish import corrected, deliver, enlarged
+from ..finishing.finish import deliver, enlarged, repaired
 from ..finishing.interpolation import retime
 from ..light.measure import measure
 from ..media.atomic_write import write_json
 from ..media.frames import read_frames
 from ..media.pictures import read_picture
+from ..options import REPAIR
 from ..reports.light_report import draw_page, light_facts
-from ..request import REPAIRS, GenerationRequest
+from ..request import GenerationRequest
 from ..runtime.run import Run
 from .task_io import answer, read_json
 
 
 def repair(task: dict[str, Any]) -> str:
-    """Writes the corrected clip with its report.json and report.png; returns its path.
+    """Writes the repaired clip with its report.json and report.png; returns its path.
 
     Raises UsageError when what it needs of `source` is gone or its outputs lie elsewhere, GenerationError when the
     clip cannot be written.
@@ -36,14 +37,15 @@ def repair(task: dict[str, Any]) -> str:
     source, job = Path(task["source"]), Path(task["job"])
     if source.resolve() == job.resolve():
         raise UsageError("The mended clip needs a folder of its own; give another job.")
-    if not set(task["correct"]) <= set(REPAIRS):
-        raise UsageError(f"correct is {task['correct']}, but must be any of {', '.join(REPAIRS)}.")
+    repairs = REPAIR.from_json(task["repair"])
+    if not REPAIR.accepts(repairs):
+        raise UsageError(f"repair is {task['repair']}, but must be {REPAIR.wording}.")
     request = GenerationRequest.from_json(read_json(source / "request.json"))
     request.check_outputs_inside()
     report = read_json(source / "report.json")
     raw = read_frames(source / (request.frames_out or "raw"))
     first, last = (_picture(source, name) for name in (request.image, request.last_image))
-    mended = corrected(raw, task["correct"], first, request.light)
+    mended = repaired(raw, repairs, first, request.light)
     # What a model had redrawn of the clip is not drawn again.
     facts, delivered = deliver(enlarged(mended, request, source), raw.shape[:3], request, report["fps"], job)
     fps = request.clip_fps or report["fps"]
@@ -55,7 +57,7 @@ def repair(task: dict[str, Any]) -> str:
         light |= light_facts(delivered, fps, request.light, pictures, before)
     report |= {
         "clip": facts,
-        "repaired": {"from": str(source), "correct": list(task["correct"])},
+        "repaired": {"from": str(source), "repair": list(repairs)},
         "light": light,
         "warnings": run.notes,
     }

@@ -40,7 +40,7 @@ def check_finish(request: GenerationRequest, folder: Path) -> None:
         raise UsageError("Refining redraws an enlarged clip; give --upscale too, or leave out --refine.")
 
 
-def corrected(
+def repaired(
     frames: np.ndarray, repairs: Collection[str], first: np.ndarray | None, expected: LightCurve | None
 ) -> np.ndarray:
     """The frames, uint8 [T, H, W, 3], with these repairs of their light; `first` is the picture they were made from,

@@ -16,7 +16,8 @@ from ..checkpoint.models import Model
 from ..checkpoint.sizes import SAME_AREA, Size, check_size, size_for_cover, size_for_picture
 from ..errors import UsageError
 from ..media.pictures import read_picture
-from ..request import GenerationRequest, PromptPart, check_frames
+from ..request import GenerationRequest, check_frames
+from ..request_parts import PromptPart
 from . import images
 
 

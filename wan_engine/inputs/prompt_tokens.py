@@ -13,7 +13,7 @@ from tokenizers import Tokenizer
 
 from ..checkpoint.sentencepiece import END, read_tokenizer
 from ..errors import CheckpointError
-from ..request import PromptPart, joined
+from ..request_parts import PromptPart, joined
 
 
 def clean(text: str) -> str:

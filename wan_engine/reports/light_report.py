@@ -58,6 +58,6 @@ def _measure(request: GenerationRequest, plan: Plan, raw: np.ndarray, delivered:
     fps = request.clip_fps or plan.fps
     ends = [None if picture is None else mean_rgb(picture).tolist() for picture in (plan.first, plan.last)]
     pictures = ends[0], ends[1]
-    before = measure(retime(raw, len(delivered)), fps, request.light, pictures) if request.correct else None
+    before = measure(retime(raw, len(delivered)), fps, request.light, pictures) if request.repair else None
     light = run.facts.setdefault("light", {"expected": None})
-    light |= light_facts(delivered, fps, request.light, pictures, before) | {"correct": list(request.correct)}
+    light |= light_facts(delivered, fps, request.light, pictures, before) | {"repair": list(request.repair)}

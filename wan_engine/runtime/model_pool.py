@@ -21,7 +21,7 @@ from ..networks.clip_vision import ClipVision
 from ..networks.transformer import WanTransformer
 from ..networks.umt5 import T5Config, T5Encoder
 from ..networks.vae import WanVAE
-from ..request import Lora
+from ..request_parts import Lora
 from ..weights.lora import lora_patch
 from ..weights.weight_file import WeightFile
 from . import process_group, sharding

@@ -23,7 +23,7 @@ from torch import Tensor
 
 from ..inputs.plan import Plan
 from ..media.atomic_write import BROKEN, digest, write_whole
-from ..request import Lora
+from ..request_parts import Lora
 
 SCHEMA = "wan_previs.resume/5"
 _SOLVER = "solver."

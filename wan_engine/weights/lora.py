@@ -20,7 +20,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from ..errors import CheckpointError, UsageError
-from ..request import Lora
+from ..request_parts import Lora
 from .containers import Container, open_container
 from .lora_names import LayerIndex, owners, refuse_other_kinds, role_of
 from .safetensors_header import kind_of

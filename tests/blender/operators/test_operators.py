@@ -45,7 +45,7 @@ def two_shots(extension, tmp_path):
     scene.render.resolution_x, scene.render.resolution_y = 64, 48
     settings = scene.wan_previs
     settings.model, settings.checkpoint = "CUSTOM", str(_tiny_checkpoint(tmp_path))
-    settings.mode, settings.size, settings.width, settings.height = "FIRST", "CUSTOM", 64, 48
+    settings.mode, settings.size, settings.width, settings.height = "first", "CUSTOM", 64, 48
     settings.steps, settings.output = 2, str(tmp_path / "out")
     return scene
 
@@ -94,11 +94,11 @@ def test_an_unsaved_file_needs_an_output_folder(two_shots):
 
 def test_the_sidebar_tells_which_modes_the_model_can_do(two_shots):
     state = two_shots.wan_previs
-    state.mode = "AUTO"
+    state.mode = "auto"
     assert (state.mode_words, state.why_not_mode) == ("First and Last Frame", "")
     state.checkpoint = str(CHECKPOINT.parents[1] / "Wan2.2-T2V-A14B" / "checkpoint")
     assert state.mode_words == "Prompt Only"
-    state.mode = "FIRST_LAST"
+    state.mode = "first_last"
     assert state.why_not_mode == 'This model cannot do "First and Last Frame", but: Prompt Only'
     assert not bpy.ops.wan_previs.generate.poll() and not bpy.ops.wan_previs.generate_all.poll()
     state.model = "NANO"
@@ -110,7 +110,7 @@ def test_the_sidebar_tells_which_modes_the_model_can_do(two_shots):
 def test_modes_are_stored_as_they_always_were(two_shots):
     """A file keeps the number of an item; 0, 1 and 2 were there before Automatic."""
     numbers = {item.identifier: item.value for item in two_shots.wan_previs.bl_rna.properties["mode"].enum_items}
-    assert numbers == {"FIRST_LAST": 0, "FIRST": 1, "TEXT": 2, "AUTO": 3}
+    assert numbers == {"first_last": 0, "first": 1, "text": 2, "auto": 3}
     two_shots.wan_previs.property_unset("mode")
     assert settings_of(bpy.context).mode == "auto"
 
@@ -226,7 +226,7 @@ def test_an_unexpected_error_frees_the_buttons(two_shots, extension):
 
 @pytest.mark.engine
 def test_a_take_is_repaired_and_deleted_from_the_panel(two_shots, extension):
-    two_shots.wan_previs.deflicker = True
+    two_shots.wan_previs.repair = {"deflicker"}
     assert bpy.ops.wan_previs.generate(shot="Wide") == {"FINISHED"}
     assert "Wide take 1 (light " in extension.session.result
     assert bpy.ops.wan_previs.open_report(take="Wide take 1") == {"FINISHED"}
@@ -249,12 +249,12 @@ def test_a_list_of_loras_reaches_the_settings_only_for_a_model_of_ones_own(two_s
         bpy.ops.wan_previs.add_lora()
         state.loras[-1].path = path
     state.loras[0].strength, state.loras[0].expert = 0.5, "high"
-    state.precision, state.preset, state.vae_tiles = "bfloat16", "lightning", "256"
+    state.dtype, state.preset, state.vae_tiles = "bfloat16", "lightning", "256"
     (lora,) = settings_of(bpy.context).loras
     assert lora.path.endswith("style.safetensors") and (lora.strength, lora.expert) == (0.5, "high")
     assert settings_of(bpy.context).vae_tiles == 256 and settings_of(bpy.context).preset == "lightning"
     state.model = "NANO"
-    assert settings_of(bpy.context).loras == () and settings_of(bpy.context).dtype == "float32"
+    assert settings_of(bpy.context).loras == () and settings_of(bpy.context).dtype == "auto"
     bpy.ops.wan_previs.remove_lora(index=0)
     assert [lora.path for lora in state.loras] == [""]
 

@@ -336,7 +336,7 @@ def test_the_button_goes_on_with_anothers_work_only_when_the_user_is_sure(scene,
         before = {str(path): path.read_bytes() for path in job.path.rglob("*") if path.is_file()}
         scene = save(project / "b.blend")
         state, session = scene.wan_previs, bpy.context.window_manager.wan_previs
-        state.model, state.checkpoint, state.mode, state.steps = "CUSTOM", str(TINY), "TEXT", 2
+        state.model, state.checkpoint, state.mode, state.steps = "CUSTOM", str(TINY), "text", 2
         state.size, state.width, state.height, state.seed = "CUSTOM", 64, 48, 5
         assert bpy.ops.wan_previs.resume(shot="Wide") == {"FINISHED"}
         assert "made anew" in session.notes[0].text and "a.blend" in session.notes[0].text

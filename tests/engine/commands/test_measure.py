@@ -90,10 +90,10 @@ def test_colours_that_are_none_are_told(changes, words):
 
 
 @pytest.mark.parametrize(
-    ("changes", "words"), [({"job": "a"}, "folder of its own"), ({"correct": ["gloss"]}, "any of deflicker, color")]
+    ("changes", "words"), [({"job": "a"}, "folder of its own"), ({"repair": ["gloss"]}, "any of deflicker, color")]
 )
 def test_a_repair_is_refused_in_words(tmp_path, changes, words):
-    task = {"source": str(tmp_path / "a"), "job": str(tmp_path / "b"), "correct": ["color"]}
+    task = {"source": str(tmp_path / "a"), "job": str(tmp_path / "b"), "repair": ["color"]}
     task |= {key: str(tmp_path / value) if key == "job" else value for key, value in changes.items()}
     with pytest.raises(UsageError, match=words):
         repair(task)

@@ -45,7 +45,7 @@ def test_finishing_leaves_the_raw_frames_as_they_were(nano, first, tmp_path):
     report = nano.generate(
         request(
             first,
-            correct=("deflicker", "color"),
+            repair=("deflicker", "color"),
             upscale=4,
             refine=0.3,
             codec="prores",
@@ -58,7 +58,7 @@ def test_finishing_leaves_the_raw_frames_as_they_were(nano, first, tmp_path):
     assert all(np.array_equal(a, b) for a, b in zip(plain, frames_in(tmp_path / "raw"), strict=True))
     assert report["clip"] == {"path": "clip.mov", "frames": 9, "fps": "24", "size": [640, 384], "codec": "prores"}
     light = report["light"]
-    assert light["correct"] == ["deflicker", "color"] and light["verdict"]["word"] in ("holds", "drifts", "jumps")
+    assert light["repair"] == ["deflicker", "color"] and light["verdict"]["word"] in ("holds", "drifts", "jumps")
     assert len(light["before"]["luminance"]["mean"]) == len(light["after"]["luminance"]["mean"]) == 9
     assert (tmp_path / "page.png").read_bytes().startswith(b"\x89PNG")
     assert report["refine"]["size"] == [320, 192]

@@ -20,7 +20,8 @@ from wan_engine.errors import UsageError
 from wan_engine.inputs import images
 from wan_engine.inputs.plan import Plan, make_plan
 from wan_engine.media.pictures import read_picture
-from wan_engine.request import GenerationRequest, Lora
+from wan_engine.request import GenerationRequest
+from wan_engine.request_parts import Lora
 from wan_engine.sampling.solvers import make_solver
 
 STRIDE_8, STRIDE_16 = (4, 8, 8), (4, 16, 16)

@@ -14,7 +14,7 @@ from tokenizers import Tokenizer
 from wan_engine.checkpoint.sentencepiece import parse, read_tokenizer
 from wan_engine.errors import CheckpointError
 from wan_engine.inputs.prompt_tokens import PromptTokenizer, clean, fitted
-from wan_engine.request import PromptPart, joined
+from wan_engine.request_parts import PromptPart, joined
 
 BYTES = "fullstack/Wan2.2-T2V-A14B/checkpoint/google/umt5-xxl/tokenizer.json"  # with a character map and byte fallback
 PROMPTS = [

@@ -12,7 +12,7 @@ import torch
 from peaks import growth
 
 from wan_engine.checkpoint.checkpoint import open_checkpoint
-from wan_engine.request import STATED_OFFLOADS
+from wan_engine.options import STATED_OFFLOADS
 from wan_engine.runtime import free_memory, vae_memory
 from wan_engine.runtime.memory_plan import (
     MemoryPlan,
