@@ -5,10 +5,11 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from ..scene.brief import Brief, Move, Shot
+from ..scene.brief import Brief, Move, Shot, Vector3
 from .contradictions import contradictions
 from .fit import length
-from .light import lamp_lights, sky_light, sun_light
+from .lamps import lamp_lights, sky_light
+from .light import other_suns, sun_light
 from .structured import (
     Amount,
     Camera,
@@ -18,16 +19,21 @@ from .structured import (
     SkyLight,
     StructuredPrompt,
     SunLight,
+    SunMoment,
     Surroundings,
 )
 from .subjects import color_name, glowing, subject_words
 from .template import DEFAULT, parse_template
+from .view import sees_sky
 from .vocabulary import ANGLE_TERMS, LENS_TERMS, SECTOR_TERMS, TERM_ORDER, TIME_TERMS
 from .weave import joined, tidy
 
 MOST_USER_WORDS = 250  # 512 tokens hold about 380 words, and the scene's facts take up to 130
 MOST_TERMS = 5
 MOST_MOVES = 3
+WIDE_VIEW = frozenset({"overhead", "aerial"})  # angles that make the picture, whatever the camera does
+NO_SKY = frozenset({"black", "dark gray", "gray"})  # worlds of these colours stand for no sky that could be filmed
+DEFAULT_WORLD = 0.0509  # linear, of each channel: the world of a new scene
 SHAPELESS = frozenset({"static", "handheld", "tracking", "dolly_zoom"})  # moves told without an amount
 
 
@@ -41,21 +47,19 @@ def build_prompt(
     parse_template(template)
     user_text, style = tidy(user_text), tidy(style)
     sun, sky, lamps, camera = sun_light(shot), sky_light(shot), lamp_lights(shot), _camera(shot, brief.fps)
-    environment = shot.environment
-    surroundings = Surroundings(
-        environment.setting, environment.sky, environment.weather, color_name(environment.world_color)
-    )
+    surroundings = _surroundings(shot)
     return StructuredPrompt(
         shot=shot.name,
         terms=_terms(sun, sky, lamps, camera, surroundings),
         user_text=user_text,
         sun=sun,
         sky_light=sky,
+        other_suns=other_suns(shot),
         lamps=lamps,
         camera=camera,
         subjects=subject_words(shot.subjects),
         surroundings=surroundings,
-        glows=glowing(environment.emitters),
+        glows=glowing(shot.environment.emitters),
         negative_text=tidy(negative) or None,
         style=style,
         template=" ".join(template.split()) or DEFAULT,
@@ -71,6 +75,19 @@ def _too_long(user_text: str) -> tuple[Contradiction, ...]:
     fact = f"the model reads about {MOST_USER_WORDS} words beside the scene's facts"
     start = user_text[:40].rstrip()
     return (Contradiction(f"{start}...", fact, f"Your text is {count} words long, but {fact}. Make it shorter."),)
+
+
+def _surroundings(shot: Shot) -> Surroundings:
+    around = shot.environment
+    color = None if around.world_color is None or _says_nothing(around.world_color) else color_name(around.world_color)
+    if around.setting == "exterior" and color in NO_SKY:
+        color = None
+    return Surroundings(around.setting, around.sky, around.weather, color, sees_sky(shot.camera_path))
+
+
+def _says_nothing(color: Vector3) -> bool:
+    """Whether it is the grey of a world that nobody has touched."""
+    return all(abs(channel - DEFAULT_WORLD) < 1e-3 for channel in color)
 
 
 def _camera(shot: Shot, fps: float) -> Camera:
@@ -120,7 +137,7 @@ def _terms(
         camera.shot_size,
         _angle_of_light(sun, sky),
         _color_term(sun, lamps),
-        None if moving else ANGLE_TERMS.get(camera.angle or ""),
+        None if moving and camera.angle not in WIDE_VIEW else ANGLE_TERMS.get(camera.angle or ""),
         LENS_TERMS.get(camera.lens or ""),
         _source_term(sun, lamps, surroundings),
         camera.composition,
@@ -137,17 +154,17 @@ def _time_term(sun: SunLight | None, surroundings: Surroundings) -> str | None:
 
 
 def _angle_of_light(sun: SunLight | None, sky: SkyLight | None) -> str | None:
-    if sky is not None:
-        return SECTOR_TERMS.get(sky.sector)
-    if sun is None or sun.start.height == "below":
+    light: SkyLight | SunMoment | None = sky or (sun.start if sun is not None else None)
+    if light is None or light.height == "below":
         return None
-    return SECTOR_TERMS.get(sun.start.sector or "")
+    term = SECTOR_TERMS.get(light.sector or "")
+    return None if light.steep and term == "edge_lighting" else term  # no edges are seen from above
 
 
 def _color_term(sun: SunLight | None, lamps: tuple[LampLight, ...]) -> str | None:
     lights = [lamp.color for lamp in lamps]
     if sun is not None:
-        lights += [moment.color for moment in (sun.start, sun.end) if moment.height != "below"]
+        lights += [moment.color for moment in sun.moments if moment.height != "below"]
     warm, cool = {"orange", "golden"} & set(lights), "bluish" in lights
     if warm and cool:
         return "mixed_colors"
@@ -155,7 +172,8 @@ def _color_term(sun: SunLight | None, lamps: tuple[LampLight, ...]) -> str | Non
 
 
 def _source_term(sun: SunLight | None, lamps: tuple[LampLight, ...], surroundings: Surroundings) -> str | None:
-    if sun is not None and (sun.start.height != "below" or sun.end.height != "below"):
+    night = _time_term(sun, surroundings) == "night_time"
+    if not night and sun is not None and any(moment.height != "below" for moment in sun.moments):
         return {"clear": "sunny_lighting", "overcast": "overcast_lighting"}.get(surroundings.sky or "", "daylight")
     if lamps:
         return "practical_lighting" if lamps[0].role == "practical" else "artificial_lighting"
@@ -165,4 +183,5 @@ def _source_term(sun: SunLight | None, lamps: tuple[LampLight, ...], surrounding
 def _quality_term(sun: SunLight | None, surroundings: Surroundings) -> str | None:
     if surroundings.sky == "overcast" or surroundings.weather == "fog":
         return "soft_lighting"
-    return "hard_lighting" if sun is not None and sun.start.shadows else None
+    night = _time_term(sun, surroundings) == "night_time"
+    return "hard_lighting" if not night and sun is not None and sun.start.shadows else None

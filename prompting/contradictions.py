@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 from ..scene.brief import Shot
 from .cues import Cue, find_cues
-from .english.words import FROM, MOVES
+from .english.light import source as source_of
+from .english.words import MOVES
 from .shot_facts import RING, ShotFacts, SunMoment
 from .structured import Contradiction
 
@@ -148,15 +149,14 @@ def _light(facts: ShotFacts, cue: Cue) -> Verdict:
         return False if (facts.sky == "overcast" or facts.weather) and not facts.shot.lights else None
     if not facts.elevations:
         return None
-    high, low, rise = max(facts.elevations), min(facts.elevations), facts.elevations[-1] - facts.elevations[0]
+    high, low = max(facts.elevations), min(facts.elevations)
     if claim == "light_top":
         return None if facts.shot.lights or high >= HIGH_SUN or high < 0 else False
     if claim == "light_below":
         return None if facts.shot.lights or high < 0 else False
-    if claim == "sun_rises":
-        return True if rise >= CLEAR_RISE else False if rise <= -CLEAR_RISE else None
-    if claim == "sun_sinks":
-        return True if rise <= -CLEAR_RISE else False if rise >= CLEAR_RISE else None
+    if claim in ("sun_rises", "sun_sinks"):
+        ways = {rise > 0 for rise in facts.rises if abs(rise) >= CLEAR_RISE}
+        return (claim == "sun_rises") in ways if len(ways) == 1 else None
     if claim in ("sun_high", "shadow_short"):
         return False if high < HIGH_SUN else None
     return False if low > LOW_SUN else None  # a low sun, long shadows
@@ -274,9 +274,8 @@ def _light_words(facts: ShotFacts, cue: Cue) -> str:
         return _sun_words(facts, cue)
     sun = facts.shot.sun
     sides = [sun.relative_to_camera.start, sun.relative_to_camera.end] if sun else []
-    told = list(dict.fromkeys(FROM[side] for side in sides if side)) or [
-        FROM[s] for s in sorted(filter(None, facts.sectors))
-    ]
+    places: list[str] = [side for side in sides if side] or sorted(side for side in facts.sectors if side)
+    told = list(dict.fromkeys(source_of(place, facts.steep) for place in places))
     source = "sunlight" if any(sides) else "brightest light" if facts.bright_sides else "light"
     return f"the {source} comes from {' and then from '.join(told)}"
 

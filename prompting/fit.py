@@ -19,9 +19,10 @@ class Rank(IntEnum):
     MAIN = 0
     CAMERA = 1
     TERMS = 2
-    ACTION = 3
-    SETTING = 4
-    LAMPS = 5
+    COURSE = 3  # of the light between the shot's ends, and of a second sun
+    ACTION = 4
+    SETTING = 5
+    LAMPS = 6
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ def fit(
     chosen = [sentence for sentence in sentences if sentence.text]
     missing = LEAST - _total([*chosen, *end], length)
     chosen += [Sentence(text, Rank.LAMPS) for text in _needed(spare, missing, length)]
-    while _total(chosen, length) > MOST and any(sentence.rank >= Rank.ACTION for sentence in chosen):
+    while _total(chosen, length) > MOST and any(sentence.rank >= Rank.COURSE for sentence in chosen):
         highest = max(sentence.rank for sentence in chosen)
         drop = max(i for i, sentence in enumerate(chosen) if sentence.rank == highest)
         del chosen[drop]

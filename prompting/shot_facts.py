@@ -7,9 +7,11 @@ import math
 from dataclasses import dataclass
 from functools import cached_property
 
-from ..scene.brief import Shot
-from .light import bearings, light_color, sky_light, turns
+from ..scene.brief import Shot, Sun, SunStretch
+from .lamps import light_color, sky_light
+from .light import suns_of
 from .structured import SkyLight
+from .view import bearings, is_steep, turns
 
 RISING = frozenset({"dawn", "sunrise", "morning"})
 SETTING = frozenset({"dusk", "sunset", "afternoon"})
@@ -39,8 +41,15 @@ class ShotFacts:
         return [sample.elevation_deg for sample in self.samples]
 
     @cached_property
+    def rises(self) -> list[float]:
+        """How far the sun rises between the turns of its light, in degrees."""
+        sun = self.shot.sun
+        parts = [stretch.samples for stretch in sun.stretches] if sun is not None else []
+        return [part[-1].elevation_deg - part[0].elevation_deg for part in parts or [self.samples] if part]
+
+    @cached_property
     def moments(self) -> list[SunMoment]:
-        """The sun at each sample; between the shot's ends the words are not known."""
+        """The sun at each sample; between the shot's ends and the turns of its light the words are not known."""
         sun = self.shot.sun
         if sun is None or not self.samples:
             return []
@@ -48,9 +57,10 @@ class ShotFacts:
         told = {None if w is None else True if w in RISING else False if w in SETTING else None for w in (start, end)}
         same = told.pop() if len(told) == 1 else None
         last = len(self.samples) - 1
+        turns_of = {stretch.samples[-1].frame: stretch.time_of_day.end for stretch in sun.stretches}
         moments = []
         for index, elevation in enumerate(self.elevations):
-            word = start if index == 0 else end if index == last else None
+            word = start if index == 0 else end if index == last else turns_of.get(self.samples[index].frame)
             rising = True if word in RISING else False if word in SETTING else same
             if rising is None:
                 slope = self.elevations[min(index + 1, last)] - self.elevations[max(index - 1, 0)]
@@ -64,14 +74,20 @@ class ShotFacts:
     def sectors(self) -> set[str | None]:
         """Where light comes from at some time: the sun while it is up, without one the bright side of the world's
         picture, and every lamp; None for an unknown place."""
-        sun = self.shot.sun
         found: set[str | None] = {light.relative_to_camera for light in self.shot.lights}
-        if sun is not None and self.samples:
+        for sun in suns_of(self.shot):
             up = [(e, b) for e, b in bearings(sun, self.path) if e >= -0.5]
             found |= {"top" if e >= 70 else RING[round(b / 45) % 8] for e, b in up}
-            ends = ((sun.relative_to_camera.start, 0), (sun.relative_to_camera.end, -1))
-            found |= {word for word, index in ends if word and self.elevations[index] >= -0.5}
+            parts: list[Sun | SunStretch] = [sun, *sun.stretches]
+            for part in parts:
+                ends = ((part.relative_to_camera.start, 0), (part.relative_to_camera.end, -1))
+                found |= {word for word, index in ends if word and part.samples[index].elevation_deg >= -0.5}
         return found | self.bright_sides
+
+    @cached_property
+    def steep(self) -> bool:
+        """Whether the camera looks straight down or up at the start: front and back are not in its picture."""
+        return is_steep(self.path, self.shot.frame_start)
 
     @cached_property
     def bright_sides(self) -> set[str | None]:
@@ -88,7 +104,8 @@ class ShotFacts:
     @cached_property
     def colors(self) -> set[str]:
         kelvins = [light.color_temperature_k for light in self.shot.lights]
-        kelvins += [sample.color_temperature_k for sample in self.samples if sample.elevation_deg >= 0]
+        samples = [sample for sun in suns_of(self.shot) for sample in sun.samples]
+        kelvins += [sample.color_temperature_k for sample in samples if sample.elevation_deg >= 0]
         found: set[str] = {color for color in map(light_color, kelvins) if color}
         if self.bright is not None and self.bright.color:
             found.add(self.bright.color)

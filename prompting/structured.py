@@ -20,6 +20,7 @@ from ..scene.brief import (
     ScreenDirection,
     Sector,
     Setting,
+    ShadowFall,
     ShotSize,
     Sky,
     TimeOfDay,
@@ -31,15 +32,15 @@ from .fit import Rank
 Height = Literal["below", "very_low", "low", "middle", "high", "overhead"]
 """The sun's elevation: below the horizon, under 10, 25, 50, 70 degrees, and above; fixes the shadows' length too."""
 LightColor = Literal["orange", "golden", "white", "bluish"]
-ShadowFall = Literal[
-    "away", "away_right", "right", "toward_right", "toward", "toward_left", "left", "away_left", "below"
-]  # over the ground as the camera sees it; toward and away are the camera's
 Turn = Literal["left", "right", "front", "back", "clockwise", "counterclockwise"]
 """Where the light wanders, seen from the camera; the last two are half turns and more, seen from above."""
 LampKind = Literal["lamp", "spotlight", "panel", "beam"]
 HeightChange = Literal["rises", "sinks"]
 LengthChange = Literal["shorten", "lengthen", "appear", "fade"]
 Brightness = Literal["brighter", "dimmer"]
+Strength = Literal["weak", "out"]
+Power = Literal["stronger", "weaker"]
+When = Literal["early", "halfway", "late"]
 TurnCause = Literal["sun", "camera"]
 Amount = Literal["slightly", "clearly", "far"]
 Position = Literal["left", "middle", "right", "both_sides"]
@@ -47,19 +48,24 @@ Position = Literal["left", "middle", "right", "both_sides"]
 
 @dataclass(frozen=True)
 class SunMoment:
-    """The sunlight at one end of the shot. `shadows` is None where the sun casts none (below the horizon)."""
+    """The sunlight at a moment. `shadows` is where they fall, None where the sun casts none (below the horizon);
+    `strength` compares with the sun's own strongest moment; `steep` is true for a camera that looks down or up so
+    steeply that front and back are the bottom and the top of its picture."""
 
     time: TimeOfDay | None
     sector: Sector | None
     height: Height
     color: LightColor | None
     shadows: ShadowFall | None
+    strength: Strength | None = None
+    steep: bool = False
 
 
 @dataclass(frozen=True)
 class SunChange:
-    """How the sunlight changes over the shot; a None did not happen. `turn` is where the light wanders as the camera
-    sees it, `turn_cause` what does most of that: the sun's own way, or the camera's turning."""
+    """How the sunlight changes from one moment to another; a None did not happen. `turn` is where the light wanders as
+    the camera sees it, `turn_cause` what does most of that: the sun's own way, or the camera's turning. `brightness` is
+    the scene's, by all its suns; `power` the sun's own where it is not the only one; `steep` as at its start."""
 
     height: HeightChange | None = None
     height_amount: Amount | None = None
@@ -69,25 +75,46 @@ class SunChange:
     shadow_length: LengthChange | None = None
     shadow_slide: Turn | None = None
     brightness: Brightness | None = None
+    power: Power | None = None
+    steep: bool = False
+
+
+@dataclass(frozen=True)
+class SunStop:
+    """A moment on the way at which the sunlight turns, and the change that leads to it."""
+
+    change: SunChange
+    moment: SunMoment
+    when: When
 
 
 @dataclass(frozen=True)
 class SunLight:
-    """The sunlight from the shot's first frame to its last."""
+    """The sunlight from the shot's first frame over its stops to its last; `change` leads to the end."""
 
     start: SunMoment
     end: SunMoment
     change: SunChange
+    stops: tuple[SunStop, ...] = ()
+
+    @property
+    def moments(self) -> tuple[SunMoment, ...]:
+        return (self.start, *(stop.moment for stop in self.stops), self.end)
+
+    @property
+    def changes(self) -> tuple[SunChange, ...]:
+        return (*(stop.change for stop in self.stops), self.change)
 
 
 @dataclass(frozen=True)
 class LampLight:
-    """One of the strongest other lights."""
+    """One of the strongest other lights; `steep` as in `SunMoment`."""
 
     kind: LampKind
     role: LightRole | None
     color: LightColor | None
     sector: Sector | None
+    steep: bool = False
 
 
 @dataclass(frozen=True)
@@ -97,6 +124,7 @@ class SkyLight:
     sector: Sector
     height: Height
     color: LightColor | None
+    steep: bool = False
 
 
 @dataclass(frozen=True)
@@ -142,12 +170,14 @@ class SubjectWords:
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What is around the subjects; `color` is a colour name of the world background (`vocabulary.COLORS`)."""
+    """What is around the subjects; `color` is a colour name of the world background (`vocabulary.COLORS`), None where
+    it says little; `sky_seen` whether any of the sky can be in the picture."""
 
     setting: Setting
     sky: Sky | None
     weather: Weather | None
     color: str | None
+    sky_seen: bool = True
 
 
 @dataclass(frozen=True)
@@ -162,7 +192,8 @@ class Contradiction:
 @dataclass(frozen=True)
 class StructuredPrompt:
     """A shot's prompt. `terms` are keys of `vocabulary.TERMS` (at most five); `user_text` and `style` are the user's
-    own words with their spaces tidied; `sun` is None for a scene without a sun, `sky_light` where nothing says where
+    own words with their spaces tidied; `sun` is None for a scene without a sun, `other_suns` share the shot with it,
+    `sky_light` where nothing says where
     the light of the surroundings comes from; `template` orders the parts (`template.py`); `negative_text` is what the
     user adds to the engine's negative prompt, None for nothing; `warnings` are the user's claims that the scene
     contradicts."""
@@ -178,6 +209,7 @@ class StructuredPrompt:
     negative_text: str | None = None
     glows: tuple[Glow, ...] = ()
     sky_light: SkyLight | None = None
+    other_suns: tuple[SunLight, ...] = ()
     style: str = ""
     template: str = template.DEFAULT
     warnings: tuple[Contradiction, ...] = ()

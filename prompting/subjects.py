@@ -7,7 +7,9 @@ import colorsys
 import re
 
 from ..scene.brief import Emitter, Subject, Vector3
-from .light import light_color
+from .english.grammar import is_clause
+from .lamps import light_color
+from .nouns import ADJECTIVES, ENGLISH, NOUNS
 from .structured import Glow, Position, SubjectWords
 from .vocabulary import HUES
 from .weave import tidy
@@ -17,6 +19,7 @@ SLOW, FAST = 0.7, 3.0  # metres per second
 SIDE = 1 / 6  # of the frame's width off the middle: the frame in thirds
 NOISE = frozenset({"geo", "mesh", "obj", "sm", "lod", "proxy", "grp", "ob", "l", "r"})
 NICKNAMES = {"suzanne": "monkey"}  # Blender's test model
+_LATIN = re.compile(r"[\u0000-\u024f\u1e00-\u1eff\u2019]*")
 GREY = 0.12  # saturation up to which a colour has no hue
 
 
@@ -41,14 +44,30 @@ def glowing(emitters: tuple[Emitter, ...], most: int = 2) -> tuple[Glow, ...]:
 
 def noun(subject: Subject) -> str:
     """English noun of a subject without article: its description if it has one, as it was written, else what its
-    object's name says, made readable (`LampPost.002` is a lamp post, `geo_Cube` a cube)."""
+    object's name says, made readable (`LampPost.002` is a lamp post, `geo_Cube` a cube, `Wall North` a north wall). A
+    name that is no noun is quoted."""
     if told := tidy(subject.description or "").rstrip(" .,;。，"):
+        if is_clause(told):
+            return told
         told = re.sub(r"^(an?|the)\s+", "", told, flags=re.IGNORECASE)
-        return told[:1].lower() + told[1:]
+        return ENGLISH.get(told, told if told[1:2].isupper() else told[:1].lower() + told[1:])
     text = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", subject.noun or subject.name)
-    words = [word.lower() for word in re.split(r"[\W\d_]+", text) if word]
-    name = " ".join(word for word in words if word not in NOISE)
-    return NICKNAMES.get(name, name) or "object"
+    words = [word.lower() for word in re.split(r"[^\w'’]|[\d_]", text) if word.strip("'’")]
+    kept = [word for word in words if word not in NOISE]
+    if len(kept) > 1 and len(kept[-1]) == 1 and kept[-1].isascii():
+        kept.pop()  # a letter that numbers it
+    name = " ".join(_adjectives_first(kept))
+    name = NICKNAMES.get(name, ENGLISH.get(name, name)) or "object"
+    return f'object called "{name}"' if is_clause(name) or not _LATIN.fullmatch(name) else name
+
+
+def _adjectives_first(words: list[str]) -> list[str]:
+    """`wall north` as north wall, where the vocabulary knows both."""
+    for split in range(1, len(words)):
+        if " ".join(words[:split]) in NOUNS and all(word in ADJECTIVES for word in words[split:]):
+            last = words[split:]
+            return words if " ".join(last) in NOUNS or " ".join(words) in NOUNS else [*last, *words[:split]]
+    return words
 
 
 def color_name(color: Vector3 | None) -> str | None:

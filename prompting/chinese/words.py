@@ -24,6 +24,25 @@ FROM = {
     "back_right": "从画面深处右侧照来",
     "top": "从正上方照下",
 }
+FROM_STEEP = {  # of a camera that looks straight down or up
+    "front": "从画面下方照来",
+    "front_left": "从画面左下方照来",
+    "front_right": "从画面右下方照来",
+    "left": "从左侧照来",
+    "right": "从右侧照来",
+    "back": "从画面上方照来",
+    "back_left": "从画面左上方照来",
+    "back_right": "从画面右上方照来",
+    "top": "从正上方照下",
+}
+SIDE = {  # of something in the picture
+    "left": "左侧",
+    "front_left": "左侧",
+    "back_left": "左侧",
+    "right": "右侧",
+    "front_right": "右侧",
+    "back_right": "右侧",
+}
 SIDES = {
     "front": "镜头后方",
     "front_left": "镜头左后方",
@@ -58,7 +77,18 @@ FALL = {
     "toward": "投向镜头",
     "toward_right": "投向镜头右侧",
     "toward_left": "投向镜头左侧",
-    "below": "落在物体正下方",
+    "under": "落在物体正下方",
+}
+FALL_STEEP = {
+    "away": "投向画面上方",
+    "away_right": "投向画面右上方",
+    "away_left": "投向画面左上方",
+    "right": "投向右侧",
+    "left": "投向左侧",
+    "toward": "投向画面下方",
+    "toward_right": "投向画面右下方",
+    "toward_left": "投向画面左下方",
+    "under": "落在物体正下方",
 }
 TURN = {
     "left": "向左移动",
@@ -68,6 +98,7 @@ TURN = {
     "clockwise": "绕场景顺时针转动",
     "counterclockwise": "绕场景逆时针转动",
 }
+TURN_STEEP = {**TURN, "back": "向画面上方移动", "front": "向画面下方移动"}
 SLIDE = {
     "left": "向左滑动",
     "right": "向右滑动",
@@ -76,31 +107,35 @@ SLIDE = {
     "clockwise": "顺时针转动",
     "counterclockwise": "逆时针转动",
 }
-LIGHT_COLORS = {"orange": "橙色", "golden": "金色", "white": "白色", "bluish": "偏蓝", None: ""}
+SLIDE_STEEP = {**SLIDE, "back": "向画面上方滑动", "front": "向画面下方滑动"}
+WHEN = {"early": "不久之后", "halfway": "中途", "late": "临近结尾时"}
+POWERS = {"stronger": "逐渐增强", "weaker": "逐渐减弱"}
+MOTIONS = {"moving": "移动", "turning": "在转动", "deforming": "在变形"}
+LIGHT_COLORS = {"orange": "橙色", "golden": "金色", "white": "白色", "bluish": "淡蓝色"}
 LENGTHS = {"shorten": "变短", "lengthen": "变长", "appear": "出现并变短", "fade": "变长并消失"}
-LAMPS = {"lamp": "灯", "spotlight": "聚光灯", "panel": "面光灯", "beam": "平行光"}
+LAMPS = {"lamp": ("灯", "盏"), "spotlight": ("聚光灯", "盏"), "panel": ("面光灯", "盏"), "beam": ("平行光", "束")}
 ROLES = {"key": "照亮场景", "fill": "照亮阴影", "rim": "勾出明亮的轮廓"}
 MOVES = {
-    "static": "固定镜头",
-    "push_in": "{}推镜头",
-    "pull_back": "{}拉镜头",
-    "truck_left": "镜头{}向左平移",
-    "truck_right": "镜头{}向右平移",
-    "pedestal_up": "镜头{}上升",
-    "pedestal_down": "镜头{}下降",
-    "pan_left": "镜头{}向左摇",
-    "pan_right": "镜头{}向右摇",
-    "tilt_up": "镜头{}向上摇",
-    "tilt_down": "镜头{}向下摇",
-    "roll_clockwise": "镜头{}顺时针旋转",
-    "roll_counterclockwise": "镜头{}逆时针旋转",
-    "zoom_in": "镜头{}变焦拉近",
-    "zoom_out": "镜头{}变焦拉远",
-    "arc_left": "镜头{}向左环绕场景",
-    "arc_right": "镜头{}向右环绕场景",
+    "static": "固定不动",
+    "push_in": "{}向前推近",
+    "pull_back": "{}向后拉远",
+    "truck_left": "{}向左平移",
+    "truck_right": "{}向右平移",
+    "pedestal_up": "{}上升",
+    "pedestal_down": "{}下降",
+    "pan_left": "{}向左摇",
+    "pan_right": "{}向右摇",
+    "tilt_up": "{}向上摇",
+    "tilt_down": "{}向下摇",
+    "roll_clockwise": "{}顺时针旋转",
+    "roll_counterclockwise": "{}逆时针旋转",
+    "zoom_in": "{}变焦拉近",
+    "zoom_out": "{}变焦拉远",
+    "arc_left": "{}向左环绕场景",
+    "arc_right": "{}向右环绕场景",
     "tracking": "跟拍移动的主体",
-    "handheld": "手持镜头轻微晃动",
-    "dolly_zoom": "滑动变焦镜头",
+    "handheld": "轻微晃动",
+    "dolly_zoom": "做滑动变焦",
 }
 AMOUNTS = {"slightly": "略微", "clearly": "", "far": "大幅", None: ""}
 DIRECTIONS = {
@@ -114,7 +149,6 @@ DIRECTIONS = {
 }
 SPEEDS = {"slowly": "慢慢", "fast": "快速", None: ""}
 POSITIONS = {"left": "左边", "middle": "中间", "right": "右边", "both_sides": "两边", None: "里"}
-NUMBERS = ("零", "一", "两", "三", "四", "五")
 SKIES = {"clear": "天空晴朗", "overcast": "天空布满云层", "night": "夜空漆黑"}
 ANGLES = {"eye_level": "平视", "low": "低角度", "high": "高角度", "over_the_shoulder": "过肩"}
 LENSES = {"fisheye": "鱼眼镜头", "wide": "广角镜头", "medium": "标准镜头", "long": "长焦镜头"}

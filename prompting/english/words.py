@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import re
-
 FROM = {
     "front": "the front, behind the camera",
     "front_left": "the front left, behind the camera",
@@ -15,6 +13,28 @@ FROM = {
     "back_left": "the back left, behind the scene",
     "back_right": "the back right, behind the scene",
     "top": "above",
+}
+FROM_STEEP = {  # of a camera that looks straight down or up
+    "front": "the bottom of the picture",
+    "front_left": "the bottom left of the picture",
+    "front_right": "the bottom right of the picture",
+    "left": "the left side",
+    "right": "the right side",
+    "back": "the top of the picture",
+    "back_left": "the top left of the picture",
+    "back_right": "the top right of the picture",
+    "top": "above",
+}
+BELOW = {
+    "front": " behind the camera",
+    "front_left": " behind the camera, to the left",
+    "front_right": " behind the camera, to the right",
+    "left": " on the left",
+    "right": " on the right",
+    "back": " behind the scene",
+    "back_left": " behind the scene, to the left",
+    "back_right": " behind the scene, to the right",
+    "top": "",
 }
 HEIGHTS = {
     "very_low": "very low over the horizon",
@@ -39,7 +59,18 @@ FALL = {
     "toward": "toward the camera",
     "toward_right": "toward the camera and to the right",
     "toward_left": "toward the camera and to the left",
-    "below": "right under the objects",
+    "under": "right under the objects",
+}
+FALL_STEEP = {
+    "away": "toward the top of the picture",
+    "away_right": "toward the top right of the picture",
+    "away_left": "toward the top left of the picture",
+    "right": "to the right",
+    "left": "to the left",
+    "toward": "toward the bottom of the picture",
+    "toward_right": "toward the bottom right of the picture",
+    "toward_left": "toward the bottom left of the picture",
+    "under": "right under the objects",
 }
 SUN_TURN = {
     "left": "moves{} to the left",
@@ -48,6 +79,11 @@ SUN_TURN = {
     "front": "moves{} toward the front",
     "clockwise": "circles clockwise around the scene",
     "counterclockwise": "circles counterclockwise around the scene",
+}
+SUN_TURN_STEEP = {
+    **SUN_TURN,
+    "back": "moves{} toward the top of the picture",
+    "front": "moves{} toward the bottom of the picture",
 }
 LENGTHS = {
     "shorten": "shorten",
@@ -63,16 +99,43 @@ SLIDE = {
     "clockwise": "turn clockwise",
     "counterclockwise": "turn counterclockwise",
 }
+SLIDE_STEEP = {
+    **SLIDE,
+    "back": "slide toward the top of the picture",
+    "front": "slide toward the bottom of the picture",
+}
 VIEW_TURN = {
-    "left": "to the left",
-    "right": "to the right",
-    "back": "to the back",
-    "front": "to the front",
-    "clockwise": "clockwise around the scene",
-    "counterclockwise": "counterclockwise around the scene",
+    "left": "comes around to the left",
+    "right": "comes around to the right",
+    "back": "comes around to the back",
+    "front": "comes around to the front",
+    "clockwise": "circles clockwise around the scene",
+    "counterclockwise": "circles counterclockwise around the scene",
+}
+VIEW_TURN_STEEP = {
+    **VIEW_TURN,
+    "back": "comes around to the top of the picture",
+    "front": "comes around to the bottom of the picture",
+}
+WHEN = {
+    "early": "Early in the shot",
+    "halfway": "Halfway through the shot",
+    "late": "Late in the shot",
 }
 LAMPS = {"lamp": "lamp", "spotlight": "spotlight", "panel": "light panel", "beam": "light beam"}
-ROLES = {"key": "lights the scene", "fill": "brightens the shadows", "rim": "draws bright edges"}
+ROLES = {  # what one light does, and several
+    "key": ("lights the scene", "light the scene"),
+    "fill": ("brightens the shadows", "brighten the shadows"),
+    "rim": ("draws bright edges", "draw bright edges"),
+}
+SIDE = {  # of something in the picture
+    "left": " on the left",
+    "front_left": " on the left",
+    "back_left": " on the left",
+    "right": " on the right",
+    "front_right": " on the right",
+    "back_right": " on the right",
+}
 MOVES = {
     "static": "stands still",
     "push_in": "pushes in{}",
@@ -92,7 +155,7 @@ MOVES = {
     "arc_left": "arcs{} to the left around the scene",
     "arc_right": "arcs{} to the right around the scene",
     "tracking": "follows the moving subject",
-    "handheld": "is handheld and sways",
+    "handheld": "sways",
     "dolly_zoom": "makes a dolly zoom",
 }
 DIRECTIONS = {
@@ -112,14 +175,15 @@ POSITIONS = {
     None: "",
 }
 SKIES = {"clear": "The sky is clear{}.", "overcast": "Clouds cover the sky.", "night": "The night sky is dark."}
-NUMBERS = ("no", "a", "two", "three", "four", "five")
 ANGLES = {
     "eye_level": "at eye level",
     "low": "from a low angle",
     "high": "from a high angle",
     "over_the_shoulder": "over the shoulder of a figure in front",
 }
-_PLURAL = re.compile(  # a noun that stands for several things, or that is counted already
-    r"[^sui]s$|^(?:two|three|four|five|six|several|some|many|few|a few|people)\b|\bpeople$", re.IGNORECASE
-)
+MOTIONS = {  # what one thing does, and several
+    "moving": ("moves", "move"),
+    "turning": ("turns", "turn"),
+    "deforming": ("changes its shape", "change their shape"),
+}
 AMOUNTS = {"slightly": " slightly", "clearly": "", "far": " far", None: ""}

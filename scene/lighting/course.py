@@ -34,10 +34,9 @@ def turning_points(
     found = zigzag([e / LEAST_RISE for e in elevations])
     found += zigzag([float(a) / LEAST_TURN for a in azimuths])
     for ratio, values in ((LEAST_BRIGHTER, _above_faint(strengths)), (LEAST_WARMER, kelvins)):
-        known = [value for value in values if value is not None]
-        if len(known) == len(values):
-            steps = [math.log(max(value, 1e-6)) / math.log(ratio) for value in known]
-            found += [(size, index) for size, index in zigzag(steps) if up[index]]
+        seen = [value for value in _while_up(values, up) if value is not None]
+        if len(seen) == len(values):
+            found += zigzag([math.log(max(value, 1e-6)) / math.log(ratio) for value in seen])
     gap = max(1.0, NEAR * (frames[-1] - frames[0]))
     chosen: list[int] = []
     for _, index in sorted(found, key=lambda turn: (-turn[0], turn[1])):
@@ -75,6 +74,16 @@ def _middle(values: Sequence[float], pivot: int) -> int:
     while last + 1 < len(values) and abs(values[last + 1] - values[pivot]) < 0.05:
         last += 1
     return (pivot + last) // 2
+
+
+def _while_up(values: Sequence[float | None], up: Sequence[bool]) -> list[float | None]:
+    """The values of a sun, held while it is below the horizon, where nothing is seen of them."""
+    held: list[float | None] = []
+    last = next((value for value, above in zip(values, up, strict=True) if above), None)
+    for value, above in zip(values, up, strict=True):
+        last = value if above else last
+        held.append(last)
+    return held
 
 
 def _above_faint(strengths: Sequence[float | None]) -> list[float | None]:

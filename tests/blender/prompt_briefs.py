@@ -5,7 +5,9 @@ import math
 from dataclasses import replace
 from typing import get_args
 
+import numpy as np
 from hypothesis import strategies as st
+from wan_previs.prompting.view import at_frame
 from wan_previs.scene import brief as facts
 from wan_previs.scene.brief import (
     Brief,
@@ -21,8 +23,16 @@ from wan_previs.scene.brief import (
     Sun,
     SunSample,
 )
+from wan_previs.scene.geometry import Pose
+from wan_previs.scene.lighting.sun import SunState, build_sun
 
-SECTORS = ("back", "back_right", "right", "front_right", "front", "front_left", "left", "back_left")
+OPPOSITE_FALL = {
+    "front": "away", "front_left": "away_right", "left": "right", "back_left": "toward_right", "back": "toward",
+    "back_right": "toward_left", "right": "left", "front_right": "away_left", "top": "under",
+}  # fmt: skip
+FALLS_BACK = {"left": "right", "right": "left", "toward": "away", "away": "toward"}
+FALLS_BACK |= {"clockwise": "counterclockwise", "counterclockwise": "clockwise"}
+LENGTHS_BACK = {"lengthen": "shorten", "shorten": "lengthen"}
 LATER = {"dawn": "dusk", "sunrise": "sunset", "morning": "afternoon"}
 LATER |= {b: a for a, b in LATER.items()}
 MIRRORED_MOVES = {"roll_clockwise": "roll_counterclockwise", "roll_counterclockwise": "roll_clockwise"}
@@ -51,16 +61,42 @@ def sun_sample(frame, azimuth, elevation, kelvin=None, strength=None):
     return SunSample(frame, float(azimuth % 360), float(elevation), direction, kelvin, strength)
 
 
-def sector(bearing, elevation):
-    """The contract's sector of a sun at a bearing against the camera's heading."""
-    if elevation < -6:
-        return None
-    return "top" if elevation >= 70 else SECTORS[round(bearing / 45) % 8]
-
-
 def sunrise():
     samples = (sun_sample(1, 70, 6, 2900.0, 3.0), sun_sample(72, 100, 34, 5300.0, 3.5))
     return Sun("sun_light", samples, StartEnd("sunrise", "morning"), StartEnd("back_left", "left"))
+
+
+def read_sun(samples, path, times=None, sides=None, source="sun_light"):
+    """The sun of these samples as the scene reader would put it into a brief, seen by the camera of a path; `times` and
+    `sides` are stated instead of read."""
+    track, poses = [], []
+    first, last = samples[0].frame, samples[-1].frame
+    for frame in sorted({*range(first, last, 8), *(sample.frame for sample in samples)}):
+        direction = np.array(at_frame(samples, frame, "direction"))
+        numbers = [_number(samples, frame, name) for name in ("color_temperature_k", "strength")]
+        track.append((frame, SunState(source, direction / np.linalg.norm(direction), *numbers, 1.0)))
+        poses.append(Pose.from_matrix(at_frame(path.samples, frame, "matrix_world")))
+    sun = build_sun(track, poses)
+    return replace(sun, time_of_day=times or sun.time_of_day, relative_to_camera=sides or sun.relative_to_camera)
+
+
+def _number(samples, frame, name):
+    """A number of the samples at a frame, linear between them; None where they hold none."""
+    if getattr(samples[0], name) is None:
+        return None
+    return float(np.interp(frame, [s.frame for s in samples], [getattr(s, name) for s in samples]))
+
+
+def _shaded(sun, path):
+    """A hand-made sun with the shadows that it casts, against the sides that it states."""
+    read = read_sun(sun.samples, path)
+    shadows = read.shadows
+    if shadows is not None:
+        sides = (sun.relative_to_camera.start, sun.relative_to_camera.end)
+        there = (shadows.fall.start, shadows.fall.end)
+        fall = [OPPOSITE_FALL.get(side) if old else None for side, old in zip(sides, there, strict=True)]
+        shadows = replace(shadows, fall=StartEnd(*fall))
+    return replace(sun, shadows=shadows, stretches=read.stretches)
 
 
 def make_shot(**changes):
@@ -78,7 +114,10 @@ def make_shot(**changes):
         ),
         **changes,
     }
-    return Shot("Arc", 1, 72, "Camera", fields.pop("sun"), fields.pop("camera_path"), **fields)
+    sun, path = fields.pop("sun"), fields.pop("camera_path")
+    if sun is not None and sun.shadows is None:
+        sun = _shaded(sun, path)
+    return Shot("Arc", 1, 72, "Camera", sun, path, **fields)
 
 
 def brief_of(*shots):
@@ -113,11 +152,20 @@ def _mirror_matrix(m):
 
 
 def _mirrored_sun(sun):
+    return replace(_mirrored_part(sun), stretches=tuple(map(_mirrored_part, sun.stretches)))
+
+
+def _mirrored_part(sun):
     samples = tuple(
         replace(s, azimuth_deg=-s.azimuth_deg % 360, direction=(-s.direction[0], *s.direction[1:])) for s in sun.samples
     )
-    sectors = sun.relative_to_camera
-    return replace(sun, samples=samples, relative_to_camera=StartEnd(swap(sectors.start), swap(sectors.end)))
+    sides, shadows = sun.relative_to_camera, sun.shadows
+    if shadows is not None:
+        fall = StartEnd(swap(shadows.fall.start), swap(shadows.fall.end))
+        slide = FALLS_BACK[shadows.slide] if "clockwise" in (shadows.slide or "") else swap(shadows.slide)
+        shadows = replace(shadows, fall=fall, slide=slide, turn_deg=-shadows.turn_deg)
+    sides = StartEnd(swap(sides.start), swap(sides.end))
+    return replace(sun, samples=samples, relative_to_camera=sides, shadows=shadows)
 
 
 def _mirrored_subject(subject):
@@ -141,14 +189,29 @@ def reversed_in_time(shot):
     )
     sun = shot.sun
     if sun is not None:
-        times, sectors = sun.time_of_day, sun.relative_to_camera
-        sun = replace(
-            sun,
-            samples=back(sun.samples),
-            time_of_day=StartEnd(LATER.get(times.end, times.end), LATER.get(times.start, times.start)),
-            relative_to_camera=StartEnd(sectors.end, sectors.start),
-        )
+        parts = tuple(_reversed_part(part, back) for part in reversed(sun.stretches))
+        sun = replace(_reversed_part(sun, back), stretches=parts)
     return replace(shot, sun=sun, camera_path=replace(path, samples=back(path.samples), moves=moves))
+
+
+def _reversed_part(sun, back):
+    times, sides, shadows = sun.time_of_day, sun.relative_to_camera, sun.shadows
+    if shadows is not None:
+        shadows = replace(
+            shadows,
+            fall=StartEnd(shadows.fall.end, shadows.fall.start),
+            turn_deg=-shadows.turn_deg,
+            length_ratio=facts.Extent(shadows.length_ratio.end, shadows.length_ratio.start),
+            slide=FALLS_BACK.get(shadows.slide),
+            change=LENGTHS_BACK.get(shadows.change),
+        )
+    return replace(
+        sun,
+        samples=back(sun.samples),
+        time_of_day=StartEnd(LATER.get(times.end, times.end), LATER.get(times.start, times.start)),
+        relative_to_camera=StartEnd(sides.end, sides.start),
+        shadows=shadows,
+    )
 
 
 def one_of(literal):
@@ -165,7 +228,7 @@ def tracks(draw, low, high, step):
 
 
 @st.composite
-def suns(draw, headings):
+def suns(draw, path):
     azimuths, elevations = draw(tracks(-400, 400, 90)), draw(tracks(-30, 89, 40))
     kelvins = draw(st.sampled_from([None, (2500.0, 4500.0), (6500.0, 6500.0), (9000.0, 3000.0)]))
     strengths = draw(st.sampled_from([None, (1.0, 1.2), (1.0, 4.0), (5.0, 0.5)]))
@@ -179,13 +242,7 @@ def suns(draw, headings):
         )
         for i, frame in enumerate((1, 30, 72))
     )
-    sectors = StartEnd(*(sector(azimuths[i] - headings[i], elevations[i]) for i in (0, -1)))
-    return Sun(
-        draw(one_of(facts.SunSource)),
-        samples,
-        StartEnd(draw(one_of(facts.TimeOfDay)), draw(one_of(facts.TimeOfDay))),
-        sectors,
-    )
+    return read_sun(samples, path, source=draw(one_of(facts.SunSource)))
 
 
 @st.composite
@@ -233,10 +290,8 @@ ENVIRONMENTS = st.builds(
 def shots(draw, rich=False):
     """A shot; a `rich` one has a sun above the horizon, a subject, a camera move and framing."""
     headings = draw(tracks(-400, 400, 90))
-    sun = suns(headings)
     moved = st.lists(moves(), max_size=4)
     if rich:
-        sun = sun.filter(lambda s: min(s.samples[0].elevation_deg, s.samples[-1].elevation_deg) >= 0)
         moved = st.lists(moves(), min_size=1, max_size=4)
     optional = (lambda strategy: strategy) if rich else (lambda strategy: st.none() | strategy)
     path = CameraPath(
@@ -247,6 +302,9 @@ def shots(draw, rich=False):
         draw(optional(one_of(facts.LensClass))),
         draw(optional(one_of(facts.Composition))),
     )
+    sun = suns(path)
+    if rich:
+        sun = sun.filter(lambda s: min(s.samples[0].elevation_deg, s.samples[-1].elevation_deg) >= 0)
     return Shot(
         "Shot",
         1,

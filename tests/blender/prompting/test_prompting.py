@@ -10,7 +10,7 @@ import pytest
 from prompt_briefs import brief_of, camera_sample, make_shot, sun_sample
 from wan_previs.prompting import build_prompt, light, prompt_json, prompt_sentences, prompt_text, subjects, vocabulary
 from wan_previs.prompting.chinese import words as chinese
-from wan_previs.prompting.chinese import writer as chinese_writer
+from wan_previs.prompting.chinese.grammar import noun
 from wan_previs.prompting.english import words as english
 from wan_previs.scene import brief as facts
 from wan_previs.scene.brief import CameraPath, Environment, Light, Motion, Move, StartEnd, Subject, Sun
@@ -90,8 +90,8 @@ def test_a_sun_that_moves_by_itself_takes_its_shadows_along():
 
 
 def test_a_sun_that_circles_the_scene_is_not_called_still():
-    frames = (1, 25, 49, 72)
-    samples = tuple(sun_sample(f, 120 * i, 30) for i, f in enumerate(frames))
+    frames = (*range(1, 71, 2), 72)
+    samples = tuple(sun_sample(f, 10 * i, 30) for i, f in enumerate(frames))
     sun = Sun("sun_light", samples, StartEnd(), StartEnd("back", "back"))
     shot = make_shot(sun=sun, path=CameraPath((camera_sample(1, 0), camera_sample(72, 0))))
     assert "The sun circles clockwise around the scene, and the shadows turn clockwise." in prompt_text(prompt_of(shot))
@@ -108,7 +108,7 @@ def test_sunset_lets_the_shadows_fade():
     assert "The time goes from sunset to dusk." in text
     assert "the shadows lengthen and fade." in text
     assert "The scene grows dimmer." in text
-    assert "At the end the sun is below the horizon in the back, and it casts no shadows." in text
+    assert "At the end the sun is below the horizon behind the scene, and it casts no shadows." in text
 
 
 def test_a_still_sun_is_told_once():
@@ -138,7 +138,7 @@ def test_lamps_without_a_sun_are_artificial_light():
     prompt = prompt_of(shot)
     assert "artificial_lighting" in prompt.terms and "warm_colors" in prompt.terms
     assert "An orange light panel lights the scene from the left side." in prompt_text(prompt)
-    assert "橙色的面光灯从左侧照来，照亮场景。" in prompt_text(prompt, "zh")
+    assert "一盏橙色的面光灯从左侧照来，照亮场景。" in prompt_text(prompt, "zh")
 
 
 def test_moves_one_after_the_other():
@@ -146,7 +146,7 @@ def test_moves_one_after_the_other():
     path = CameraPath((camera_sample(1, 0), camera_sample(72, 0)), moves)
     text = prompt_text(prompt_of(make_shot(path=path)))
     assert "First the camera pans far to the left, then it pushes in." in text
-    assert "先镜头大幅向左摇，再推镜头。" in prompt_text(prompt_of(make_shot(path=path)), "zh")
+    assert "镜头先大幅向左摇，再向前推近。" in prompt_text(prompt_of(make_shot(path=path)), "zh")
 
 
 def test_moves_at_the_same_time():
@@ -215,7 +215,11 @@ def test_an_unknown_language_is_refused():
         ("TREE", "tree"),
         ("Bench_L.001", "bench"),
         ("042", "object"),
-        ("喷泉", "喷泉"),
+        ("喷泉", "fountain"),
+        ("铁锅", 'object called "铁锅"'),
+        ("he said hi there", 'object called "he said hi there"'),
+        ("Wall North", "north wall"),
+        ("Crate_B", "crate"),
     ],
 )
 def test_nouns_from_object_names(name, expected):
@@ -227,9 +231,9 @@ def test_a_description_wins_over_the_name():
 
 
 def test_chinese_nouns_with_adjectives():
-    assert chinese_writer.noun("red box") == ("红色方块", "个")
-    assert chinese_writer.noun("lamp post") == ("路灯", "盏")
-    assert chinese_writer.noun("suzanne") == ("suzanne", "个")
+    assert noun("red box") == ("红色方块", "个")
+    assert noun("lamp post") == ("路灯", "盏")
+    assert noun("suzanne") == ("物体（suzanne）", "个")
 
 
 @pytest.mark.parametrize(
@@ -267,8 +271,11 @@ def test_motion_of_every_kind_has_words():
 def test_every_word_of_the_brief_has_words_in_both_languages():
     assert set(english.MOVES) == set(chinese.MOVES) == set(get_args(facts.MoveKind))
     sectors = set(get_args(facts.Sector))
-    assert set(english.FROM) == set(chinese.FROM) == set(chinese.SIDES) == set(light.SHADOWS) == sectors
-    assert set(english.FALL) == set(chinese.FALL) == set(light.SHADOWS.values())
+    assert set(english.FROM) == set(chinese.FROM) == set(chinese.SIDES) == set(english.BELOW) == sectors
+    assert set(english.FROM_STEEP) == set(chinese.FROM_STEEP) == sectors
+    falls = set(get_args(facts.ShadowFall))
+    assert set(english.FALL) == set(chinese.FALL) == set(english.FALL_STEEP) == set(chinese.FALL_STEEP) == falls
+    assert set(light.TURN_OF_SHADOWS) == set(get_args(facts.ShadowSlide))
     assert set(english.SUN_TURN) == set(english.SLIDE) == set(chinese.TURN) == set(chinese.SLIDE) == set(light.OPPOSITE)
     assert set(vocabulary.TIME_TERMS) == set(chinese.TIMES) == set(get_args(facts.TimeOfDay))
     assert set(get_args(facts.ShotSize)) | set(get_args(facts.Composition)) <= set(vocabulary.TERMS)
@@ -279,10 +286,10 @@ def test_every_word_of_the_brief_has_words_in_both_languages():
 @pytest.mark.parametrize(
     ("description", "told"),
     [
-        ("A rusty fishing boat, half sunk.", "The scene shows a rusty fishing boat, half sunk in the middle."),
+        ("A rusty fishing boat, half sunk.", "The scene shows a rusty fishing boat, half sunk, in the middle."),
         ("two old men", "The scene shows two old men in the middle."),
         ("Olive trees", "The scene shows olive trees in the middle."),
-        ("喷泉", "The scene shows a 喷泉 in the middle."),
+        ("喷泉", "The scene shows a fountain in the middle."),
     ],
 )
 def test_a_description_is_told_as_it_was_written(description, told):
@@ -294,7 +301,7 @@ def test_things_that_shine_are_told():
     sign = facts.Emitter("Neon_Sign.002", (0.0, 0.5, 0.2, 0.7), 2700.0, 5.0)
     prompt = prompt_of(make_shot(environment=Environment(emitters=(sign, sign))))
     assert prompt_text(prompt).count("The neon sign glows orange on the left.") == 1
-    assert "画面左边的neon sign发出橙色的光。" in prompt_text(prompt, "zh")
+    assert "画面左边的霓虹招牌发出橙色的光。" in prompt_text(prompt, "zh")
 
 
 def hdri(confidence, elevation=30.0):
@@ -308,7 +315,7 @@ def test_the_bright_side_of_a_sky_picture_is_told_where_no_sun_is():
         "The brightest orange light of the surroundings comes from the back left, behind the scene, at medium height."
     )
     assert told in prompt_text(prompt) and "edge_lighting" in prompt.terms
-    assert "环境中最亮的橙色的光从画面深处左侧照来，位置不高不低。" in prompt_text(prompt, "zh")
+    assert "环境中最亮的光呈橙色，从画面深处左侧照来，位置不高不低。" in prompt_text(prompt, "zh")
 
 
 @pytest.mark.parametrize("shot", [hdri(0.1), hdri(0.6, -20.0), replace(hdri(0.6), sun=make_shot().sun)])

@@ -78,13 +78,14 @@ def test_a_mirrored_brief_swaps_left_and_right(shot):
 @given(shots().filter(lambda shot: shot.sun is not None))
 def test_time_reversal_swaps_start_and_end(shot):
     there, back = prompt_of(shot).sun, prompt_of(reversed_in_time(shot)).sun
-    for a, b in ((there.start, back.end), (there.end, back.start)):
+    for a, b in zip(there.moments, reversed(back.moments), strict=True):
         assert (a.sector, a.height, a.color, a.shadows) == (b.sector, b.height, b.color, b.shadows)
-    for field in ("height", "turn", "shadow_length", "shadow_slide", "brightness"):
-        before, after = getattr(there.change, field), getattr(back.change, field)
-        assert after == REVERSE.get(before, before)
-    assert there.change.height_amount == back.change.height_amount
-    assert (there.change.turn_amount, there.change.turn_cause) == (back.change.turn_amount, back.change.turn_cause)
+    for one, other in zip(there.changes, reversed(back.changes), strict=True):
+        for field in ("height", "turn", "shadow_length", "shadow_slide", "brightness"):
+            before, after = getattr(one, field), getattr(other, field)
+            assert after == REVERSE.get(before, before)
+        assert one.height_amount == other.height_amount
+        assert (one.turn_amount, one.turn_cause) == (other.turn_amount, other.turn_cause)
 
 
 @drawn

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Chinese for free nouns. What the vocabulary does not know stands in brackets behind what it does know, so that no
+foreign word takes a place in a sentence."""
+
+from __future__ import annotations
+
+import re
+
+from ..english import grammar as english
+from ..nouns import ADJECTIVES, ENGLISH, NOUNS
+
+NUMBERS = ("零", "一", "两", "三", "四", "五")
+COUNTED = {word: index for index, word in enumerate(("zero", "one", "two", "three", "four", "five"))}
+SINGULAR = {several: one for one, several in english.IRREGULAR.items()}
+UNKNOWN = "物体"
+_CHINESE = re.compile(r"[\u3400-\u9fff]")
+_LATIN = re.compile(r"[A-Za-z]")
+_STARTS_WITH_NUMBER = re.compile(r"[一两二三四五六七八九十几数多]")
+
+
+def noun(told: str) -> tuple[str, str]:
+    """Chinese noun and its measure word for an English noun, adjectives in front (`red box` is 红色方块). Where some of
+    it is not known, the whole follows in brackets."""
+    if _CHINESE.search(told) and not _LATIN.search(told):
+        return told, NOUNS[ENGLISH[told]][1] if told in ENGLISH else "个"
+    head = english.head_of(told)
+    words = head.lower().split()
+    if words and words[0] in COUNTED:
+        words = words[1:]
+    for start in range(len(words)):
+        known = _translated(words[start:])
+        if known is not None:
+            whole = start == 0 and head == told
+            return (known[0] if whole else f"{known[0]}（{_bare(told)}）"), known[1]
+    return f"{UNKNOWN}（{_bare(told)}）", "个"
+
+
+def counted(told: str, count: int) -> str:
+    """So many of it, with the measure word: 三棵树."""
+    name, measure = noun(told)
+    if _STARTS_WITH_NUMBER.match(name):
+        return name
+    first = told.lower().split()[0] if told.split() else ""
+    count = COUNTED.get(first, count) if count == 1 else count
+    if count == 1 and english.is_plural(told) and first not in COUNTED and noun_is_several(told):
+        return f"几{measure}{name}"
+    return f"{NUMBERS[count] if count < len(NUMBERS) else '好几'}{measure}{name}"
+
+
+def noun_is_several(told: str) -> bool:
+    """Whether an English plural is one in Chinese too: trees are several, stairs are one flight."""
+    last = english.head_of(told).lower().split()[-1:]
+    return bool(last) and last[0] not in NOUNS
+
+
+def listed(items: list[str]) -> str:
+    """甲、乙和丙."""
+    return items[0] if len(items) == 1 else f"{'、'.join(items[:-1])}和{items[-1]}"
+
+
+def _translated(words: list[str]) -> tuple[str, str] | None:
+    """The words one after the other, the longest known ones first; None where one is unknown or the last no noun."""
+    told, start = "", 0
+    while start < len(words):
+        for end in range(len(words), start, -1):
+            part = " ".join(words[start:end])
+            entry = _noun_entry(words[start:end])
+            if end == len(words):
+                if entry is not None:
+                    return told + entry[0], entry[1]
+            elif part in ADJECTIVES or entry is not None:
+                told += ADJECTIVES.get(part) or (entry or ("", ""))[0]
+                start = end
+                break
+        else:
+            return None
+    return None
+
+
+def _noun_entry(words: list[str]) -> tuple[str, str] | None:
+    last = words[-1]
+    stems = [last, SINGULAR.get(last, last)]
+    if last.endswith("s"):
+        stems += [last[:-1], last.removesuffix("es"), last.removesuffix("ies") + "y"]
+    for stem in stems:
+        if (entry := NOUNS.get(" ".join([*words[:-1], stem]))) is not None:
+            return entry
+    return None
+
+
+def _bare(told: str) -> str:
+    quoted = re.fullmatch(r'object called "(.*)"', told)
+    return quoted[1] if quoted else told

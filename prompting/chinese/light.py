@@ -1,0 +1,198 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Chinese sentences of the light, sentence for sentence the same facts as the English ones."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from itertools import groupby
+
+from ..fit import Rank, Sentence
+from ..structured import Glow, LampLight, LightColor, SkyLight, StructuredPrompt, SunChange, SunLight, SunMoment
+from .grammar import NUMBERS, noun
+from .words import (
+    AMOUNTS,
+    FALL,
+    FALL_STEEP,
+    FROM,
+    FROM_STEEP,
+    HEIGHTS,
+    LAMPS,
+    LENGTHS,
+    LIGHT_COLORS,
+    POSITIONS,
+    POWERS,
+    ROLES,
+    SHADOWS,
+    SIDE,
+    SIDES,
+    SLIDE,
+    SLIDE_STEEP,
+    TIMES,
+    TURN,
+    TURN_STEEP,
+    WHEN,
+)
+
+
+def light_sentences(prompt: StructuredPrompt) -> list[Sentence]:
+    """All that is told of the light, the suns first."""
+    told = [] if prompt.sun is None else _sun(prompt.sun, alone=not prompt.other_suns)
+    told += [Sentence(text, Rank.COURSE) for sun in prompt.other_suns for text in _other_sun(sun)]
+    if prompt.sky_light is not None:
+        told.append(Sentence(_sky_light(prompt.sky_light)))
+    told += [Sentence(_lamps(lamp, count), prompt.rank_of(lamp)) for lamp, count in Counter(prompt.lamps).items()]
+    return told + [Sentence(_glow(glow), Rank.LAMPS) for glow in prompt.glows]
+
+
+def _sun(sun: SunLight, alone: bool) -> list[Sentence]:
+    still = not sun.stops and _look(sun.start) == _look(sun.end)
+    told = [Sentence(_times(sun)), Sentence(_moment(sun.start, "" if still else "开始时", alone))]
+    for index, stop in enumerate(sun.stops):
+        told += [Sentence(text, Rank.COURSE) for text in _changes(stop.change, sun.changes[:index])]
+        told.append(Sentence(_stop(sun.moments[index], stop.moment, WHEN[stop.when]), Rank.COURSE))
+    changes = _changes(sun.change, sun.changes[:-1])
+    told += map(Sentence, changes)
+    if still:
+        lit = sun.start.height != "below" and sun.start.strength != "out"
+        return told + ([Sentence("阳光没有变化。")] if lit and not changes else [])
+    if sun.stops and _look(sun.start) == _look(sun.end):
+        return [*told, Sentence("最后光线恢复到开始时的样子。")]
+    return [*told, Sentence(_moment(sun.end, "最后", alone))]
+
+
+def _look(moment: SunMoment) -> tuple[object, ...]:
+    return (moment.sector, moment.height, moment.color, moment.shadows, moment.strength, moment.steep)
+
+
+def _times(sun: SunLight) -> str:
+    times = [TIMES[time] for time, _ in groupby(moment.time for moment in sun.moments if moment.time)]
+    if len(times) < 2:
+        return f"时间是{times[0]}。" if times else ""
+    through = f"经过{'和'.join(times[1:-1])}" if times[1:-1] else ""
+    return f"时间从{times[0]}{through}到{times[-1]}。"
+
+
+def _moment(moment: SunMoment, when: str, alone: bool) -> str:
+    if moment.height == "below":
+        side = f"{SIDES[moment.sector]}的" if moment.sector and moment.sector != "top" and not moment.steep else ""
+        return f"{when}太阳在{side}地平线以下，没有影子。"
+    if moment.strength == "out":
+        return f"{when}没有{'' if alone else '这道'}阳光照进场景。"
+    where = (FROM_STEEP if moment.steep else FROM)[moment.sector] if moment.sector else "照亮场景"
+    shadows = f"，{_shadows(moment)}" if moment.shadows else ""
+    return f"{when}{_sunlight(moment)}{where}，{HEIGHTS[moment.height]}{shadows}。"
+
+
+def _sunlight(moment: SunMoment, name: str = "阳光") -> str:
+    return f"{'微弱的' if moment.strength == 'weak' else ''}{_colored(moment.color)}{name}"
+
+
+def _colored(color: LightColor | None) -> str:
+    return f"{LIGHT_COLORS[color]}的" if color else ""
+
+
+def _shadows(moment: SunMoment) -> str:
+    return SHADOWS[moment.height] + (FALL_STEEP if moment.steep else FALL)[moment.shadows or ""]
+
+
+def _stop(before: SunMoment, here: SunMoment, when: str) -> str:
+    """What is new at a moment on the way, in one sentence."""
+    if here.height == "below":
+        return f"{when}太阳在地平线以下，没有影子。"
+    if here.strength == "out":
+        return f"{when}阳光消失。"
+    parts = []
+    if here.height != before.height or before.strength == "out":
+        parts.append(HEIGHTS[here.height])
+    if here.strength != before.strength and here.strength == "weak":
+        parts.append("阳光微弱")
+    if here.color and here.color != before.color:
+        parts.append(f"阳光呈{LIGHT_COLORS[here.color]}")
+    if here.shadows and (here.shadows, here.height) != (before.shadows, before.height):
+        parts.append(_shadows(here))
+    return f"{when}{'，'.join(parts)}。" if parts else ""
+
+
+def _changes(change: SunChange, before: Sequence[SunChange]) -> list[str]:
+    """The change as sentences of its own, 随后 before the first where others came before."""
+    told = _change(change)
+    if change.power:
+        told.append(f"阳光{_again(change.power, [other.power for other in before])}{POWERS[change.power]}。")
+    if change.brightness:
+        way = "变亮" if change.brightness == "brighter" else "变暗"
+        told.append(f"场景{_again(change.brightness, [other.brightness for other in before])}{way}。")
+    return [f"随后{told[0]}", *told[1:]] if before and told else told
+
+
+def _again(word: str, before: Sequence[str | None]) -> str:
+    """What goes on, or comes another time."""
+    if before and before[-1] == word:
+        return "继续" if before.count(word) == 1 else "越来越明显地"
+    return "再次" if word in before else ""
+
+
+def _change(change: SunChange) -> list[str]:
+    lengths = [LENGTHS[change.shadow_length]] if change.shadow_length else []
+    slides = [(SLIDE_STEEP if change.steep else SLIDE)[change.shadow_slide]] if change.shadow_slide else []
+    by_camera = change.turn is not None and change.turn_cause == "camera"
+    shadows = lengths if by_camera else lengths + slides
+    told = [f"太阳{'并'.join(_way(change))}{_with_shadows(shadows)}。"] if _way(change) else []
+    if not told and lengths:
+        told.append(f"影子{'并'.join(lengths)}。")
+    if by_camera:
+        around = (TURN_STEEP if change.steep else TURN)[change.turn or ""]
+        told.append(f"随着镜头转动，光线{around}{_with_shadows(slides)}。")
+    return told
+
+
+def _way(change: SunChange) -> list[str]:
+    """What the sun itself does."""
+    way = []
+    if change.height:
+        way.append(f"{AMOUNTS[change.height_amount]}{'升高' if change.height == 'rises' else '下沉'}")
+    if change.turn and change.turn_cause != "camera":
+        way.append(AMOUNTS[change.turn_amount] + (TURN_STEEP if change.steep else TURN)[change.turn])
+    return way
+
+
+def _with_shadows(verbs: list[str]) -> str:
+    return f"，影子{'并'.join(verbs)}" if verbs else ""
+
+
+def _other_sun(sun: SunLight) -> list[str]:
+    """A sun that shares the shot: where its light comes from, and how that changes."""
+    start, end = sun.start, sun.end
+    seen = end if start.strength == "out" or start.height == "below" else start
+    where = (FROM_STEEP if seen.steep else FROM)[seen.sector] if seen.sector else "照亮场景"
+    light = f"另一道{_colored(seen.color)}阳光{where}"
+    powers = [POWERS[change.power] for change in sun.changes if change.power]
+    if start.strength == "out" and end.strength != "out":
+        told = [f"{light}，逐渐亮起。"]
+    elif end.strength == "out" and start.strength != "out":
+        told = [f"{light}，逐渐消失。"]
+    else:
+        told = [f"{light}{'，' if powers else ''}{'，随后'.join(powers)}。"]
+    ways = ["并".join(_way(change)) for change in sun.changes if _way(change)]
+    return told + ([f"它的光源{'，随后'.join(ways)}。"] if ways else [])
+
+
+def _sky_light(light: SkyLight) -> str:
+    color = f"呈{LIGHT_COLORS[light.color]}，" if light.color else ""
+    place = f"，位置{HEIGHTS[light.height].removeprefix('太阳')}" if light.sector != "top" else ""
+    return f"环境中最亮的光{color}{(FROM_STEEP if light.steep else FROM)[light.sector]}{place}。"
+
+
+def _lamps(lamp: LampLight, count: int) -> str:
+    """What one lamp does, or several that do the same."""
+    kind, measure = LAMPS[lamp.kind]
+    name = f"{NUMBERS[count]}{measure}{_colored(lamp.color)}{kind}"
+    if lamp.role == "practical":
+        side = SIDE.get(lamp.sector or "", "") if not lamp.steep else ""
+        return f"{side or '场景里'}亮着{name}。"
+    where = f"{(FROM_STEEP if lamp.steep else FROM)[lamp.sector]}，" if lamp.sector else ""
+    return f"{name}{where}{ROLES.get(lamp.role or '', ROLES['key'])}。"
+
+
+def _glow(glow: Glow) -> str:
+    return f"画面{POSITIONS[glow.position]}的{noun(glow.noun)[0]}发出{_colored(glow.color)}光。"

@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""English sentences of the light: suns, lamps, the sky's bright side, things that shine."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from itertools import groupby
+
+from ..fit import Rank, Sentence
+from ..structured import Glow, LampLight, SkyLight, StructuredPrompt, SunChange, SunLight, SunMoment
+from .grammar import NUMBERS, capital, is_plural, with_article
+from .words import (
+    AMOUNTS,
+    BELOW,
+    FALL,
+    FALL_STEEP,
+    FROM,
+    FROM_STEEP,
+    HEIGHTS,
+    LAMPS,
+    LENGTHS,
+    POSITIONS,
+    ROLES,
+    SHADOWS,
+    SIDE,
+    SLIDE,
+    SLIDE_STEEP,
+    SUN_TURN,
+    SUN_TURN_STEEP,
+    VIEW_TURN,
+    VIEW_TURN_STEEP,
+    WHEN,
+)
+
+
+def light_sentences(prompt: StructuredPrompt) -> list[Sentence]:
+    """All that is told of the light, the suns first."""
+    told = [] if prompt.sun is None else _sun(prompt.sun, alone=not prompt.other_suns)
+    told += [Sentence(text, Rank.COURSE) for sun in prompt.other_suns for text in _other_sun(sun)]
+    if prompt.sky_light is not None:
+        told.append(Sentence(_sky_light(prompt.sky_light)))
+    told += [Sentence(_lamps(lamp, count), prompt.rank_of(lamp)) for lamp, count in Counter(prompt.lamps).items()]
+    return told + [Sentence(_glow(glow), Rank.LAMPS) for glow in prompt.glows]
+
+
+def source(sector: str, steep: bool = False) -> str:
+    """Where light comes from."""
+    return (FROM_STEEP if steep else FROM)[sector]
+
+
+def _sun(sun: SunLight, alone: bool) -> list[Sentence]:
+    still = not sun.stops and _look(sun.start) == _look(sun.end)
+    told = [Sentence(_times(sun))]
+    told += map(Sentence, _moment(sun.start, "" if still else "At first ", alone))
+    for index, stop in enumerate(sun.stops):
+        told += [Sentence(text, Rank.COURSE) for text in _changes(stop.change, sun.changes[:index])]
+        told.append(Sentence(_stop(sun.moments[index], stop.moment, WHEN[stop.when]), Rank.COURSE))
+    changes = _changes(sun.change, sun.changes[:-1])
+    told += map(Sentence, changes)
+    if still:
+        lit = sun.start.height != "below" and sun.start.strength != "out"
+        return told + ([Sentence("The sunlight does not change.")] if lit and not changes else [])
+    if sun.stops and _look(sun.start) == _look(sun.end):
+        return [*told, Sentence("At the end the light is as it was at first.")]
+    said = {sentence.text for sentence in told}
+    return told + [Sentence(text) for text in _moment(sun.end, "At the end ", alone) if text not in said]
+
+
+def _look(moment: SunMoment) -> tuple[object, ...]:
+    return (moment.sector, moment.height, moment.color, moment.shadows, moment.strength, moment.steep)
+
+
+def _times(sun: SunLight) -> str:
+    times = [time for time, _ in groupby(moment.time for moment in sun.moments if moment.time)]
+    if len(times) < 2:
+        return f"It is {times[0]}." if times else ""
+    through = f" through {' and '.join(times[1:-1])}" if times[1:-1] else ""
+    return f"The time goes from {times[0]}{through} to {times[-1]}."
+
+
+def _moment(moment: SunMoment, when: str, alone: bool) -> list[str]:
+    if moment.height == "below":
+        side = BELOW[moment.sector] if moment.sector and not moment.steep else ""
+        return [capital(f"{when}the sun is below the horizon{side}, and it casts no shadows.")]
+    if moment.strength == "out":
+        return [capital(f"{when}{'no' if alone else 'none of this'} sunlight falls on the scene.")]
+    from_where = f" comes from {source(moment.sector, moment.steep)}" if moment.sector else " lights the scene"
+    light = capital(f"{when}{_sunlight(moment)}{from_where}, and the sun is {HEIGHTS[moment.height]}.")
+    return [light, f"{capital(_shadows(moment))}."] if moment.shadows else [light]
+
+
+def _sunlight(moment: SunMoment) -> str:
+    strength = "weak " if moment.strength == "weak" else ""
+    return f"{strength}{moment.color} sunlight" if moment.color else f"{strength}sunlight"
+
+
+def _shadows(moment: SunMoment) -> str:
+    return f"{SHADOWS[moment.height]} fall {(FALL_STEEP if moment.steep else FALL)[moment.shadows or '']}"
+
+
+def _stop(before: SunMoment, here: SunMoment, when: str) -> str:
+    """What is new at a moment on the way, in one sentence."""
+    if here.height == "below":
+        return f"{when}, the sun is below the horizon, and it casts no shadows."
+    if here.strength == "out":
+        return f"{when}, the sunlight is gone."
+    parts = []
+    if here.height != before.height or before.strength == "out":
+        parts.append(f"the sun is {HEIGHTS[here.height]}")
+    if here.strength != before.strength or here.color != before.color:
+        looks = ["weak"] if here.strength == "weak" else []
+        looks += [here.color] if here.color and here.color != before.color else []
+        parts += [f"the sunlight is {' and '.join(looks)}"] if looks else []
+    if here.shadows and (here.shadows, here.height) != (before.shadows, before.height):
+        parts.append(_shadows(here))
+    return f"{when}, {', and '.join([', '.join(parts[:-1]), parts[-1]] if parts[1:] else parts)}." if parts else ""
+
+
+def _changes(change: SunChange, before: Sequence[SunChange]) -> list[str]:
+    """The change as sentences of its own, "then" before the first where others came before."""
+    told = _change(change)
+    if change.power:
+        told.append(f"The sunlight grows {_compared(change.power, [other.power for other in before])}.")
+    if change.brightness:
+        told.append(f"The scene grows {_compared(change.brightness, [other.brightness for other in before])}.")
+    if before and told:
+        told[0] = f"Then {told[0][0].lower()}{told[0][1:]}"
+    return told
+
+
+def _compared(word: str, before: Sequence[str | None]) -> str:
+    """What grows more so, or does so another time."""
+    if before and before[-1] == word:
+        return f"even {word}" if before.count(word) == 1 else f"{word} and {word}"
+    return f"{word} again" if word in before else word
+
+
+def _change(change: SunChange) -> list[str]:
+    lengths = [LENGTHS[change.shadow_length]] if change.shadow_length else []
+    slides = [(SLIDE_STEEP if change.steep else SLIDE)[change.shadow_slide]] if change.shadow_slide else []
+    by_camera = change.turn is not None and change.turn_cause == "camera"
+    shadows = lengths if by_camera else lengths + slides
+    told = [f"The sun {' and '.join(_way(change))}{_with_shadows(shadows)}."] if _way(change) else []
+    if not told and lengths:
+        told.append(f"The shadows {' and '.join(lengths)}.")
+    if by_camera:
+        around = (VIEW_TURN_STEEP if change.steep else VIEW_TURN)[change.turn or ""]
+        told.append(f"As the camera turns, the sunlight {around}{_with_shadows(slides)}.")
+    return told
+
+
+def _way(change: SunChange) -> list[str]:
+    """What the sun itself does."""
+    way = [f"{change.height}{AMOUNTS[change.height_amount]}"] if change.height else []
+    if change.turn and change.turn_cause != "camera":
+        turn = (SUN_TURN_STEEP if change.steep else SUN_TURN)[change.turn]
+        way.append(turn.format(AMOUNTS[change.turn_amount]))
+    return way
+
+
+def _with_shadows(verbs: list[str]) -> str:
+    return f", and the shadows {' and '.join(verbs)}" if verbs else ""
+
+
+def _other_sun(sun: SunLight) -> list[str]:
+    """A sun that shares the shot: where its light comes from, and how that changes."""
+    start, end = sun.start, sun.end
+    seen = end if start.strength == "out" or start.height == "below" else start
+    from_where = f" from {source(seen.sector, seen.steep)}" if seen.sector else ""
+    light = capital(_sunlight(seen).removeprefix("weak "))
+    powers = [change.power for change in sun.changes if change.power]
+    if start.strength == "out" and end.strength != "out":
+        told = [f"{light}{from_where} fades in."]
+    elif end.strength == "out" and start.strength != "out":
+        told = [f"{light}{from_where} fades out."]
+    else:
+        grows = f", and it grows {' and then '.join(powers)}" if powers else ""
+        told = [f"{light} also comes{from_where or ' from a second sun'}{grows}."]
+    ways = [" and ".join(_way(change)) for change in sun.changes if _way(change)]
+    return told + ([f"Its sun {', then '.join(ways)}."] if ways else [])
+
+
+def _sky_light(light: SkyLight) -> str:
+    color = f"{light.color} " if light.color else ""
+    place = f", {HEIGHTS[light.height]}" if light.sector != "top" else ""
+    return f"The brightest {color}light of the surroundings comes from {source(light.sector, light.steep)}{place}."
+
+
+def _lamps(lamp: LampLight, count: int) -> str:
+    """What one lamp does, or several that do the same."""
+    color = f"{lamp.color} " if lamp.color else ""
+    name = f"{color}{LAMPS[lamp.kind]}"
+    many = int(count > 1)
+    lights = capital(f"{NUMBERS[count]} {name}s" if many else with_article(name))
+    if lamp.role == "practical":
+        side = SIDE.get(lamp.sector or "", "") if not lamp.steep else ""
+        return f"{lights} {('glows', 'glow')[many]} in the scene{side}."
+    from_where = f" from {source(lamp.sector, lamp.steep)}" if lamp.sector else ""
+    return f"{lights} {ROLES.get(lamp.role or '', ROLES['key'])[many]}{from_where}."
+
+
+def _glow(glow: Glow) -> str:
+    color = f" {glow.color}" if glow.color else ""
+    return f"The {glow.noun} {'glow' if is_plural(glow.noun) else 'glows'}{color}{POSITIONS[glow.position]}."

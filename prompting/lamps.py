@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The lights beside the sun in words: lamps, and the bright side of a picture that lights the scene."""
+
+from __future__ import annotations
+
+from ..scene.brief import Shot
+from .structured import Height, LampKind, LampLight, LightColor, SkyLight
+from .view import is_steep
+
+HEIGHTS: tuple[tuple[float, Height], ...] = (
+    (0, "below"),
+    (10, "very_low"),
+    (25, "low"),
+    (50, "middle"),
+    (70, "high"),
+)
+OVERHEAD: Height = "overhead"
+KELVINS: tuple[tuple[float, LightColor], ...] = ((3300, "orange"), (5000, "golden"), (7500, "white"))
+CLEAR_DIRECTION = 0.3  # confidence from which a world picture has one bright place
+LAMP_KINDS: dict[str, LampKind] = {"point": "lamp", "spot": "spotlight", "area": "panel", "sun": "beam"}
+
+
+def lamp_lights(shot: Shot, most: int = 2) -> tuple[LampLight, ...]:
+    """The first lights besides the suns, in the brief's order; background lights are left out."""
+    kinds = {kind: word for kind, word in LAMP_KINDS.items() if kind != "sun" or len(shot.suns) < 2}
+    lights = [light for light in shot.lights if light.role != "background" and light.type in kinds]
+    steep = is_steep(shot.camera_path, shot.frame_start)
+    return tuple(
+        LampLight(
+            kinds[light.type], light.role, light_color(light.color_temperature_k), light.relative_to_camera, steep
+        )
+        for light in lights[:most]
+    )
+
+
+def sky_light(shot: Shot) -> SkyLight | None:
+    """The words for a world picture's brightest direction, where no sun tells it and the picture clearly has one."""
+    hdri = shot.environment.hdri
+    if hdri is None or (shot.sun is not None and shot.sun.samples) or hdri.relative_to_camera is None:
+        return None
+    if hdri.confidence < CLEAR_DIRECTION or hdri.elevation_deg < 0:
+        return None
+    color, steep = light_color(hdri.color_temperature_k), is_steep(shot.camera_path, shot.frame_start)
+    return SkyLight(hdri.relative_to_camera, height_word(hdri.elevation_deg), color, steep)
+
+
+def light_color(kelvin: float | None) -> LightColor | None:
+    """The colour word of a colour temperature."""
+    if kelvin is None:
+        return None
+    return next((word for limit, word in KELVINS if kelvin < limit), "bluish")
+
+
+def height_word(elevation_deg: float) -> Height:
+    """The word for a light's elevation."""
+    return next((word for limit, word in HEIGHTS if elevation_deg < limit), OVERHEAD)
