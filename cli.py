@@ -27,11 +27,17 @@ COMMAND = "wan_previs"
 # Of the options of `render`: the fields of a request that they decide, where these have another name.
 _FIELDS = {"model": ("checkpoint",), "mode": ("image", "last_image")}
 _WORDS = [option for option in previs.OPTIONS.values() if option.group == "words"]
+_STORED = "the scene's, else "
 
 
 def parser() -> argparse.ArgumentParser:
     """The command line after the file name."""
-    top = argparse.ArgumentParser(prog=COMMAND, description="Turns the shots of a scene into generated previs clips.")
+    top = argparse.ArgumentParser(
+        prog=COMMAND,
+        description="Turns the shots of a scene into generated previs clips.",
+        epilog="Choices that are not named are those that the scene holds; the value none (--preset none) goes back to "
+        "none. Under blender -b Blender prints lines of its own on stdout: take --out FILE there for brief and prompt.",
+    )
     commands = top.add_subparsers(dest="command", required=True)
 
     brief = commands.add_parser("brief", help="print what the scene knows of its shots, as JSON")
@@ -45,10 +51,15 @@ def parser() -> argparse.ArgumentParser:
     for command in (brief, prompt, render):
         command.add_argument("--shot", action="append", metavar="NAME", help="only this shot; may be given again")
     for command in (brief, prompt):
-        command.add_argument("--out", type=_file, metavar="FILE", help="write to this file instead of stdout")
-    previs.add_options(prompt, _WORDS)
-    previs.add_options(render, previs.OPTIONS.values())
-    previs.add_options(check, [previs.OPTIONS["model"]])
+        command.add_argument(
+            "--out",
+            type=_file,
+            metavar="FILE",
+            help="write to this file instead of stdout, where Blender prints lines of its own under blender -b",
+        )
+    previs.add_options(prompt, _WORDS, _STORED)
+    previs.add_options(render, previs.OPTIONS.values(), _STORED)
+    previs.add_options(check, [previs.OPTIONS["model"]], _STORED)
     render.add_argument("--save", type=_blend, metavar="FILE.blend", help="save the scene with its new strips here")
     end = render.add_mutually_exclusive_group()
     end.add_argument("--dry-run", action="store_true", help="stop before the engine; leave request and frames")

@@ -34,6 +34,8 @@ _FACTS = {
     "camera_path": "camera", "sun": "sun", "suns": "sun", "subjects": "subjects", "lights": "lights",
     "environment": "surroundings", "north_offset_deg": "north",
 }  # fmt: skip
+# Names that folders of earlier versions were fingerprinted with.
+_OLD_NAMES = {"expected_light": "light_truth", "repair": "correct"}
 _TOLERANCE = 1e-4  # of a fact's value: less is another computer's rounding
 
 
@@ -121,6 +123,12 @@ def asked_for(request: GenerationRequest, expected_light: str) -> dict[str, Any]
 def fingerprint(asked: Mapping[str, Any]) -> str:
     """One value for what is asked for."""
     return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
+
+
+def is_same(identity: Identity, asked: Mapping[str, Any]) -> bool:
+    """Whether a job was asked for exactly so, by this version or by an earlier one."""
+    named_then = {_OLD_NAMES.get(name, name): value for name, value in asked.items()}
+    return identity.fingerprint in (fingerprint(asked), fingerprint(named_then))
 
 
 def changes(

@@ -23,7 +23,7 @@ from ..wan_engine.options import REPAIR
 from ..wan_engine.request import GenerationRequest
 from . import ownership
 from .engine import close_engine, engine_cache, engine_client, engine_environment
-from .jobs import Resume, jobs_root, mode_of, new_folder, prepare, size_of, unfinished, wish_of
+from .jobs import Resume, check_files, jobs_root, mode_of, new_folder, prepare, size_of, unfinished, wish_of
 from .progress import SHARES, Progress
 from .settings import ADDON_DIR, OVERVIEW, RAW, Settings
 from .shots import contradictions_of, lengths_of, read_shots
@@ -131,6 +131,7 @@ class Generation(Work):
         self.warnings += lengths_of(self.brief, settings, model)
         if not resume:  # a job that goes on keeps what it was made with
             mode_of(settings, model)
+            check_files(settings)
         self.size = size_of(scene, settings, model)
         jobs_root(settings)
         self._client = engine_client(settings)

@@ -19,14 +19,15 @@ from ..prompting import prompt_sentences, prompt_text
 from ..scene.brief import Brief, SceneError, Shot
 from ..wan_engine.checkpoint.sizes import squeeze
 from ..wan_engine.checkpoint.summary import MODES, Outline, outline
-from ..wan_engine.errors import CheckpointError
+from ..wan_engine.errors import CheckpointError, UsageError
 from ..wan_engine.light_curve import LightCurve, SunPlace
+from ..wan_engine.option_kinds import File
 from ..wan_engine.options import AUTO, SharedOptions, options_of
 from ..wan_engine.request import GenerationRequest
 from ..wan_engine.request_parts import PromptPart
 from . import ownership
 from .saving import why_not_read
-from .settings import NANO_DTYPE, RAW, Note, Settings, _ignored
+from .settings import NANO_DTYPE, OPTIONS, RAW, Note, Settings, _ignored
 from .shots import prompt_of, read_shots
 
 TOLD_SQUEEZE = 0.03  # the user is told of a picture that is squeezed more than this
@@ -60,6 +61,7 @@ def prepare(scene: bpy.types.Scene, brief: Brief, shot: Shot, settings: Settings
 
     `note` is told what the user should know of how the clip is made.
     """
+    check_files(settings)
     wish = wish_of(scene, brief, shot, settings, note)
     job = new_folder(scene, settings, shot.name)
     try:
@@ -77,6 +79,17 @@ def prepare(scene: bpy.types.Scene, brief: Brief, shot: Shot, settings: Settings
         job.mark_ended("failed", str(error) or "Stopped.", getattr(error, "exit_status", 130))
         raise
     return job
+
+
+def check_files(settings: Settings) -> None:
+    """Notice before the work that a chosen file is not there. Raises UsageError; CheckpointError for a LoRA."""
+    for name, option in OPTIONS.items():
+        path = getattr(settings, name)
+        if isinstance(option.kind, File) and not option.kind.is_folder and path and not os.path.isfile(path):
+            raise UsageError(f"The file {path} ({option.title}) does not exist; check the path.")
+    for lora in settings.loras:
+        if not os.path.exists(lora.path):
+            raise CheckpointError(f"The LoRA {lora.path} does not exist; check the path.")
 
 
 def new_folder(scene: bpy.types.Scene, settings: Settings, shot: str) -> JobFolder:

@@ -16,7 +16,16 @@ from typing import Any
 import bpy
 
 from ..bridge import history
-from ..bridge.identity import Identity, asked_for, changes, fingerprint, place_of, read_identity, write_identity
+from ..bridge.identity import (
+    Identity,
+    asked_for,
+    changes,
+    fingerprint,
+    is_same,
+    place_of,
+    read_identity,
+    write_identity,
+)
 from ..bridge.jobs import JobFolder
 from ..scene.brief import Brief, Shot
 from ..scene.identity import keep_identifiers, part_copies, scene_identifier, shot_identifiers
@@ -84,7 +93,7 @@ def doubts(offer: history.Unfinished, wish: Wish, as_then: Collection[str] = ())
     """
     words = [] if offer.found.sure else [offer.found.owner]
     identity = offer.found.identity
-    if identity is not None and identity.fingerprint == fingerprint(wish.asked):
+    if identity is not None and is_same(identity, wish.asked):
         as_then = {*as_then, "last_image"}  # left out since, because the shot ends as it begins
     if changed := changes(offer.job, wish.asked, wish.facts, as_then):
         *others, last = changed

@@ -10,6 +10,7 @@ from pathlib import Path
 import bpy
 
 from ..prompting import DEFAULT_TEMPLATE
+from ..wan_engine.errors import CheckpointError
 from ..wan_engine.option_kinds import Choice, File, OneOf, Text
 from ..wan_engine.options import AUTO, SharedOptions, changed, options_of, row
 
@@ -120,7 +121,9 @@ class Settings(SharedOptions):
 
     @property
     def checkpoint(self) -> Path:
-        """The checkpoint folder."""
+        """The checkpoint folder. Raises CheckpointError where none was chosen."""
+        if not self.model:
+            raise CheckpointError("No model folder is chosen. Choose one in the settings, or name one with --model.")
         return NANO if self.model == "nano" else Path(bpy.path.abspath(self.model)).resolve()
 
 

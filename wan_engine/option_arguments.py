@@ -8,14 +8,16 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from .errors import UsageError
-from .option_kinds import AnyOf, Flag, OneOf, Text
+from .option_kinds import AnyOf, File, Flag, OneOf, Text
 from .options import Option
 
 NONE = "none"  # stands for the default of an option that may have no value
 
 
-def add_options(parser: argparse.ArgumentParser, options: Iterable[Option]) -> None:
-    """Add options to a parser. What is not given is not in the namespace; see `given_options`."""
+def add_options(parser: argparse.ArgumentParser, options: Iterable[Option], stored: str = "") -> None:
+    """Add options to a parser. What is not given is not in the namespace; see `given_options`. `stored` tells in the
+    help what comes before an option's default.
+    """
     for option in options:
         if option.flag is None:
             continue
@@ -24,7 +26,7 @@ def add_options(parser: argparse.ArgumentParser, options: Iterable[Option]) -> N
             arguments["action"] = argparse.BooleanOptionalAction
         else:
             arguments |= {"type": _reader(option), "metavar": _metavar(option)}
-        parser.add_argument(option.flag, help=_help(option), required=option.must, **arguments)
+        parser.add_argument(option.flag, help=_help(option, stored), required=option.must, **arguments)
         for name in option.old:
             parser.add_argument(f"--{name.replace('_', '-')}", help=argparse.SUPPRESS, **arguments)
 
@@ -68,12 +70,15 @@ def _may_be_none(option: Option) -> bool:
 
 def _metavar(option: Option) -> str:
     if isinstance(option.kind, OneOf):
-        return option.metavar or "{" + ",".join(map(str, option.kind.names)) + "}"
+        return "{" + ",".join(map(str, option.kind.names)) + "}"
+    if isinstance(option.kind, File) and not option.metavar:
+        return "DIR" if option.kind.is_folder else "FILE"
     return option.metavar or option.unit.upper() or option.kind.metavar or option.name.split("_")[-1].upper()
 
 
-def _help(option: Option) -> str:
+def _help(option: Option, stored: str) -> str:
     """Its help, with what it can be and what it is where it is left out."""
     choices = f": {', '.join(option.kind.names)}" if isinstance(option.kind, AnyOf) else ""
-    default = "" if option.must or option.default in (None, (), "", 0, False) else f" (default: {option.default})"
+    told = not option.must and option.default not in (None, (), "", 0, False)
+    default = f" (default: {stored}{option.default})" if told else ""
     return f"{option.help}{choices}{default}".replace("%", "%%")

@@ -177,6 +177,8 @@ def test_render_leaves_a_clip_a_strip_and_a_report(tmp_path):
 
 def test_every_choice_reaches_the_request(tmp_path):
     path = save(tmp_path / "a.blend", lambda scene: add_camera(scene))
+    for name in ("a.safetensors", "b.safetensors", "between.onnx"):
+        (tmp_path / name).touch()
     done = run(
         path, "render", "--dry-run", "--model", TINY, "--size", "64x48", "--mode", "first", "--light-guide", "strict",
         "--expected-light", "render", "--repair", "--upscale", "2", "--codec", "png", "--preset", "lightning",
@@ -273,6 +275,132 @@ def test_real_production_files_go_through_brief_and_dry_run(file, tmp_path):
     done = run(file, "render", "--dry-run", "--model", TINY, "--size", "96x64", "--output", tmp_path)
     assert done.returncode == 0, done.stderr
     assert (Path(done.stdout.splitlines()[-1]) / "conditioning" / "first.png").exists()
+
+
+@pytest.fixture
+def chosen(tmp_path):
+    """A file whose scene holds a choice of everything; its model, LoRA and other files lie beside it."""
+    import wan_previs
+
+    def make(scene):
+        add_camera(scene)
+        wan_previs.register()
+        state = scene.wan_previs
+        state.model, state.checkpoint, state.mode = "CUSTOM", "//checkpoint", "first"
+        state.size, state.width, state.height = "CUSTOM", 96, 64
+        state.steps, state.seed, state.guide_light, state.expected_light = 3, 11, "strict", "render"
+        state.repair, state.upscale, state.refine, state.codec = {"color"}, "2", 0.25, "exr"
+        state.upscale_model, state.interpolation_model = "//up.pth", "//between.onnx"
+        state.preset, state.dtype, state.offload = "lightning", "bfloat16", "block"
+        state.step_cache, state.vae_tiles, state.output = 0.125, "256", "//clips"
+        state.loras.add().path = "//style_high_noise.safetensors"
+
+    path = save(tmp_path / "a.blend", make)
+    wan_previs.unregister()
+    for name in ("up.pth", "between.onnx", "style_high_noise.safetensors"):
+        (tmp_path / name).touch()
+    shutil.copytree(TINY, tmp_path / "checkpoint")
+    return path
+
+
+STORED = {
+    "image": "conditioning/first.png", "last_image": None, "steps": 3, "seed": 11, "guide_light": "strict",
+    "repair": ["color"], "upscale": 2, "refine": 0.25, "codec": "exr", "preset": "lightning", "dtype": "bfloat16",
+    "offload": "block", "step_cache": 0.125, "vae_tiles": 256,
+}  # fmt: skip
+
+
+def request_of(done):
+    assert done.returncode == 0, done.stderr
+    return json.loads((Path(done.stdout.splitlines()[-1]) / "request.json").read_text())
+
+
+def test_choices_that_are_not_named_are_those_of_the_file(chosen):
+    done = run(chosen, "render", "--dry-run")
+    request, beside = request_of(done), chosen.parent
+    assert {name: request[name] for name in STORED} == STORED
+    assert (request["checkpoint"], request["light"]["source"]) == (str(beside / "checkpoint"), "render")
+    assert (request["upscale_model"], request["interpolation_model"]) == (
+        str(beside / "up.pth"), str(beside / "between.onnx"),
+    )  # fmt: skip
+    lora = {"path": str(beside / "style_high_noise.safetensors"), "strength": 1.0, "expert": "high"}
+    assert request["loras"] == [lora] and Path(done.stdout.strip()).parent == beside / "clips"
+    assert request["size"] == [112, 64], "the scene's shape at the area of 96x64"
+
+
+def test_what_is_named_goes_before_what_the_file_holds(chosen, tmp_path):
+    request = request_of(
+        run(
+            chosen, "render", "--dry-run", "--mode", "text",
+            "--model", TINY.parents[1] / "Wan2.2-T2V-A14B" / "checkpoint",
+            "--steps", "5", "--seed", "0", "--guide-light", "off", "--expected-light", "brief", "--repair", "none",
+            "--upscale", "0", "--codec", "h264", "--preset", "none", "--dtype", "auto", "--offload", "none",
+            "--lora", "none",
+            "--upscale-model", "none", "--interpolation-model", "none", "--step-cache", "0", "--vae-tiles", "0",
+            "--output", tmp_path / "other",
+        )
+    )  # fmt: skip
+    named = {
+        "image": None, "steps": 5, "seed": 0, "guide_light": "off", "repair": [], "upscale": 0, "refine": 0.0,
+        "codec": "h264", "preset": None, "dtype": "auto", "offload": "none", "loras": [], "upscale_model": None,
+        "interpolation_model": None, "step_cache": 0.0, "vae_tiles": 0,
+    }  # fmt: skip
+    assert {name: request[name] for name in named} == named and request["light"]["source"] == "brief"
+
+
+def test_the_model_that_comes_with_us_is_run_exactly_whatever_the_file_holds_for_others(chosen):
+    request = request_of(run(chosen, "render", "--dry-run", "--model", "nano"))
+    assert (request["dtype"], request["offload"], request["preset"], request["loras"]) == ("float32", "auto", None, [])
+    assert (request["seed"], request["steps"], request["codec"]) == (11, 3, "exr")
+
+
+def test_check_looks_at_the_files_model(chosen):
+    assert str(chosen.parent / "checkpoint") in run(chosen, "check").stdout
+    shutil.rmtree(chosen.parent / "checkpoint")
+    done = run(chosen, "check")
+    assert done.returncode == 4 and str(chosen.parent / "checkpoint") in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "told"),
+    [
+        (("--lora", "missing.safetensors"), 4, "The LoRA {}/missing.safetensors does not exist"),
+        (("--upscale", "2", "--upscale-model", "missing.pth"), 2, "{}/missing.pth (Upscaler) does not exist"),
+        (("--interpolation-model", "missing.onnx"), 2, "{}/missing.onnx (Interpolator) does not exist"),
+    ],
+    ids=["lora", "upscaler", "interpolator"],
+)
+@pytest.mark.parametrize("dry", [("--dry-run",), ()], ids=["dry run", "render"])
+def test_a_missing_file_is_told_before_the_work(dry, words, status, told, tmp_path):
+    path = save(tmp_path / "a.blend", add_camera)
+    done = run(path, "render", *dry, "--model", TINY, "--size", "64x48", *words)
+    assert done.returncode == status, done.stderr
+    assert told.format(ROOT) in words_of(done)[-1] and not (tmp_path / "previs").exists()
+
+
+def test_a_file_without_a_chosen_model_folder(tmp_path):
+    import wan_previs
+
+    def make(scene):
+        add_camera(scene)
+        wan_previs.register()
+        scene.wan_previs.model = "CUSTOM"
+
+    path = save(tmp_path / "a.blend", make)
+    wan_previs.unregister()
+    for words in (("render", "--dry-run"), ("check",)):
+        done = run(path, *words)
+        assert done.returncode == 4 and "No model folder is chosen" in done.stderr + done.stdout
+    assert run(path, "prompt").returncode == 0
+
+
+def test_prompts_go_into_a_file(tmp_path):
+    path, out = save(tmp_path / "a.blend", add_camera), tmp_path / "prompts.json"
+    plain = run(path, "prompt", "--json").stdout
+    done = run(path, "prompt", "--json", "--out", out)
+    assert done.returncode == 0 and done.stdout == "" and out.read_text(encoding="utf-8") == plain
+    done = run(path, "prompt", "--out", tmp_path / "nowhere" / "a.txt")
+    assert done.returncode == 5 and len(words_of(done)) == 1
 
 
 def test_the_files_own_words_and_those_of_the_command_line(tmp_path):

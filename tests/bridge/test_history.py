@@ -15,6 +15,7 @@ from wan_previs.bridge.identity import (
     asked_for,
     changes,
     fingerprint,
+    is_same,
     place_of,
     read_identity,
     standing,
@@ -111,6 +112,16 @@ def test_a_linked_job_folder_is_no_job(project, tmp_path):
     job.path.rename(tmp_path / "outside")
     (project / "previs" / "Wide-take-004").symlink_to(tmp_path / "outside")
     assert found(project) is None
+
+
+def test_a_job_of_an_earlier_version_is_known_by_its_fingerprint():
+    old = Path(__file__).resolve().parents[1] / "data" / "before_options" / "request.json"
+    request = GenerationRequest.from_json(json.loads(old.read_text()))
+    identity = Identity(None, "scene", "shot", "d701d40292cc55fd5b802bea5bf1537a61bb9c73a146af34acd54b28f7d76217")
+    assert is_same(identity, asked_for(request, "render"))
+    assert not is_same(identity, asked_for(request, "brief"))
+    assert not is_same(identity, asked_for(replace(request, repair=()), "render"))
+    assert is_same(replace(identity, fingerprint=fingerprint(asked_for(request, "brief"))), asked_for(request, "brief"))
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff", b"[" * 100_000, b'{"schema": "wan_previs.identity/1"}'])
