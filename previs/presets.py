@@ -52,7 +52,7 @@ def read_preset(name: str) -> dict[str, str]:
     except FileNotFoundError:
         known = ", ".join(preset_names()) or "none yet"
         raise UsageError(f"There is no preset named {name}. There are: {known}.") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UsageError(f"The preset {path} cannot be read ({error}). Save it again.") from error
     good = isinstance(data, dict) and data.get("schema") == SCHEMA
     if not good or not all(isinstance(data.get(field), str) for field in FIELDS):

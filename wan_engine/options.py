@@ -31,7 +31,7 @@ from .option_kinds import (
     Whole,
     is_path,
 )
-from .request_parts import LORA_EXPERTS, Lora
+from .request_parts import LORA_EXPERTS, MOST_STRENGTH, Lora
 
 AUTO = "auto"
 
@@ -144,8 +144,14 @@ PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
 LORAS = Repeated(
     Lora,
     "A LoRA",
-    lambda lora: is_path(lora.path) and is_number(lora.strength) and lora.expert in LORA_EXPERTS,
-    "files, each with a finite strength and an expert of " + ", ".join(LORA_EXPERTS),
+    lambda lora: (
+        is_path(lora.path)
+        and is_number(lora.strength)
+        and abs(lora.strength) <= MOST_STRENGTH
+        and lora.expert in LORA_EXPERTS
+    ),
+    f"files, each with a strength from -{MOST_STRENGTH:g} to {MOST_STRENGTH:g} and an expert of "
+    + ", ".join(LORA_EXPERTS),
     Lora.parse,
 )
 

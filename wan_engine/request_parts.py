@@ -12,6 +12,7 @@ from .errors import UsageError
 from .expert_names import expert_of
 
 LORA_EXPERTS = ("both", "high", "low")
+MOST_STRENGTH = 100.0  # of a LoRA; beyond it weights leave the range of their number formats
 _LORA_ENDINGS = (".safetensors", ".pt", ".pth", ".bin", ".gguf")
 _PLAIN_NAMES = ("adapter_model", "pytorch_lora_weights", "lora", "model")
 _STRENGTH = re.compile(r"[+-]?(?:\d+(?:[.,]\d*)?|[.,]\d+)(?:[eE][+-]?\d+)?")

@@ -37,6 +37,7 @@ from huggingface_hub.hf_api import RepoFile
 from huggingface_hub.utils import build_hf_headers
 
 from ..errors import CheckpointError, GenerationError, UsageError
+from ..weights.safetensors_header import parsed
 
 SCHEMA = "wan_previs.download/1"
 RECORD = "wan_previs.download.json"
@@ -120,14 +121,17 @@ class _Record:
         """
         path = folder / RECORD
         try:
-            data = json.loads(path.read_text(encoding="utf-8"))
+            data = parsed(path.read_text(encoding="utf-8"))
             if data["schema"] != SCHEMA:
                 raise ValueError(f"its schema is {data['schema']!r}")
             record = cls(path, str(data["model"]), str(data["repo"]), str(data["commit"]), dict(data["files"]))
-            record.wanted()
+            for name in record.files:
+                _check_name(name, record.repo)
+            if any(file.size < 0 for file in record.wanted()):
+                raise ValueError("a size is negative")
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, OverflowError) as error:
             raise CheckpointError(
                 f"{path} cannot be read ({error}). Remove it and download again; files that are whole are kept."
             ) from error
@@ -285,9 +289,7 @@ class _Download:
         return record
 
     def _needs(self, name: str) -> bool:
-        path = PurePosixPath(name)
-        if path.is_absolute() or ".." in path.parts or "\\" in name or ":" in name:
-            raise CheckpointError(f"{self._source.repo} has a file named {name!r}, which would leave the folder.")
+        _check_name(name, self._source.repo)
         return any(fnmatchcase(name, pattern) for pattern in self._source.files)
 
     def _partial(self, file: _File) -> Path:
@@ -391,6 +393,13 @@ class _Download:
                     "goes on from here."
                 ) from error
             raise GenerationError(f"{what} ended too early or too late; start again: it goes on from here.") from error
+
+
+def _check_name(name: str, repo: str) -> None:
+    """Raises CheckpointError for the name of a file that would not lie below the folder, on any system."""
+    path = PurePosixPath(name)
+    if path.is_absolute() or not path.parts or ".." in path.parts or any(sign in name for sign in ("\\", ":", "\0")):
+        raise CheckpointError(f"{repo} has a file named {name!r}, which would leave the folder.")
 
 
 def _gigabytes(size: int) -> str:

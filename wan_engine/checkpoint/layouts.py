@@ -14,7 +14,6 @@ A folder of the hub's cache, one expert's folder and a file stand for the checkp
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -23,7 +22,7 @@ from pathlib import Path
 
 from ..errors import CheckpointError
 from ..expert_names import OTHER, expert_of, half_of_two
-from ..weights.safetensors_header import check_file, check_weight, read_json
+from ..weights.safetensors_header import check_file, check_weight, parsed, read_json
 from .single_files import (
     COMFY_FOLDERS,
     SUFFIXES,
@@ -351,10 +350,10 @@ def read_own_facts(folder: Path) -> dict:
     path = folder / "wan_previs.json"
     try:
         check_file(path)
-        facts = json.loads(path.read_text(encoding="utf-8"))
+        facts = parsed(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError, RecursionError) as error:
+    except (OSError, ValueError) as error:
         raise CheckpointError(
             f"{path} cannot be read ({error}). Restore it, or remove it if it is not needed."
         ) from error

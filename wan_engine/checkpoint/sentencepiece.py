@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,12 +18,13 @@ from tokenizers import AddedToken, Regex, Tokenizer, decoders, normalizers, pre_
 from tokenizers.models import Unigram
 
 from ..errors import CheckpointError
-from ..weights.containers import Container, open_container
+from ..weights.containers import Container, open_container, open_gguf
 from ..weights.safetensors_header import kind_of
 
 STORED_NAME = "spiece_model"
 END = "</s>"
 _UNIGRAM = 1
+_PROBE = "A small red fox, seen at dawn. 晨光 ﬁ １"  # also of signs that normalisers change
 _UNKNOWN, _CONTROL, _USER_DEFINED = 2, 3, 4
 
 
@@ -45,25 +47,45 @@ def read_tokenizer(path: Path) -> Tokenizer:
     Raises CheckpointError when there is none or it is damaged.
     """
     try:
-        if path.suffix == ".json":
-            return Tokenizer.from_file(str(path))
-        if path.suffix == ".model":
-            return unigram(parse(path.read_bytes()))
-        if kind_of(path) == "gguf":
-            return unigram(_from_gguf(path))
-        return unigram(parse(_from_weights(path)))
+        with panics_told():
+            return _tokenizer(path)
     except CheckpointError:
         raise
     except Exception as error:  # the tokenizers library raises bare Exception
         raise CheckpointError(f"The tokenizer {path} cannot be read ({error}); download it again.") from error
 
 
+@contextmanager
+def panics_told() -> Iterator[None]:
+    """Turn a panic of the tokenizers library, which passes for no Exception, into a ValueError."""
+    try:
+        yield
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":
+            raise
+        raise ValueError(f"the tokenizers library gave up: {error}") from error
+
+
+def _tokenizer(path: Path) -> Tokenizer:
+    tokenizer = _opened(path)
+    tokenizer.encode(_PROBE)  # what is wrong with its tables shows when they are used
+    return tokenizer
+
+
+def _opened(path: Path) -> Tokenizer:
+    if path.suffix == ".json":
+        return Tokenizer.from_file(str(path))
+    if path.suffix == ".model":
+        return unigram(parse(path.read_bytes()))
+    if kind_of(path) == "gguf":
+        return unigram(_from_gguf(path))
+    return unigram(parse(_from_weights(path)))
+
+
 def holds_tokenizer(path: Path) -> bool:
     """Whether a weight file carries a tokenizer; only its header is read."""
     if kind_of(path) == "gguf":
-        import gguf
-
-        return gguf.GGUFReader(path).get_field("tokenizer.ggml.tokens") is not None
+        return open_gguf(path).get_field("tokenizer.ggml.tokens") is not None
     return _stored_name(open_container(path)) is not None
 
 
@@ -178,9 +200,7 @@ def _stored_name(container: Container) -> str | None:
 
 
 def _from_gguf(path: Path) -> Pieces:
-    import gguf
-
-    reader = gguf.GGUFReader(path)
+    reader = open_gguf(path)
 
     def value(key: str, default: object) -> object:
         entry = reader.get_field(f"tokenizer.ggml.{key}")

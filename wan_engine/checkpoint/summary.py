@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import CheckpointError, UsageError
 from ..options import AUTO
+from ..weights.safetensors_header import parsed
 from . import models
 from .layouts import Layout, find_layout, read_own_facts
 from .sizes import Size, nearest_size
@@ -88,8 +88,8 @@ def _text_length(found: Layout) -> int:
     """As the transformer's config.json says; what is wrong with that file shows when it is loaded."""
     for path in found.settings.values():
         try:
-            length = json.loads(path.read_text(encoding="utf-8"))["text_len"] if path else None
-        except (OSError, ValueError, KeyError, TypeError, RecursionError):
+            length = parsed(path.read_text(encoding="utf-8"))["text_len"] if path else None
+        except (OSError, ValueError, KeyError, TypeError):
             continue
         if isinstance(length, int) and length > 0:
             return length

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UsageError, WanError
-from ..weights.safetensors_header import check_file
+from ..weights.safetensors_header import check_file, parsed
 
 
 def answer(work: Any) -> int:
@@ -26,7 +26,7 @@ def read_json(path: Path) -> dict[str, Any]:
     """The object in a file of a job. Raises UsageError in words when there is none."""
     try:
         check_file(path)
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = parsed(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UsageError(f"{path} is not there any more. Generate the shot again.") from None
     except (OSError, ValueError) as error:

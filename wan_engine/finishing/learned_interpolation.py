@@ -13,6 +13,7 @@ multiples of 128 pixels, or to the size that the file was made for, and cut agai
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ import torch
 
 from ..errors import CheckpointError, UsageError
 
+MOST_SECONDS = 600.0  # for one frame; the largest take less than one tenth of it on two cores
 _MULTIPLE = 128
 _PROVIDERS = ("CUDAExecutionProvider", "CPUExecutionProvider")
 _TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
@@ -58,14 +60,31 @@ class InterpolationModel:
         pictures = [np.pad(frame, padding, mode="edge").transpose(2, 0, 1)[None] / np.float32(255) for frame in pair]
         values = self._feed(pictures, time)
         feeds = {each.name: value.astype(_TYPES[each.type]) for each, value in zip(self._inputs, values, strict=True)}
-        try:
-            made = np.asarray(self._session.run(None, feeds)[0])
-        except Exception as error:  # the runtime has exceptions of its own for every operation
-            raise CheckpointError(f"The interpolation model {self._path} could not be run ({error}).") from error
+        made = self._run(feeds)
         if made.shape != (1, 3, *sides):
             raise CheckpointError(f"The interpolation model {self._path} gives {list(made.shape)}, which is no frame.")
         frame = made[0, :, :height, :width].astype(np.float32).clip(0, 1).transpose(1, 2, 0)
         return np.rint(np.nan_to_num(frame) * 255).astype(np.uint8)
+
+    def _run(self, feeds: dict[str, np.ndarray]) -> np.ndarray:
+        """The first output. A file may hold a loop that never ends: it is stopped after MOST_SECONDS."""
+        import onnxruntime
+
+        options = onnxruntime.RunOptions()
+        alarm = threading.Timer(MOST_SECONDS, setattr, (options, "terminate", True))
+        alarm.daemon = True
+        alarm.start()
+        try:
+            return np.asarray(self._session.run(None, feeds, options)[0])
+        except Exception as error:  # the runtime has exceptions of its own for every operation
+            if options.terminate:
+                raise CheckpointError(
+                    f"The interpolation model {self._path} took more than {MOST_SECONDS:g} seconds for a frame. Give "
+                    "another one, or leave it out."
+                ) from error
+            raise CheckpointError(f"The interpolation model {self._path} could not be run ({error}).") from error
+        finally:
+            alarm.cancel()
 
     def _form(self) -> Callable[[list[np.ndarray], float], list[np.ndarray]]:
         """How pictures and time become the values of the inputs, in their order."""

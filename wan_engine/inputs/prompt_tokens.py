@@ -9,9 +9,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import ftfy
-from tokenizers import Tokenizer
+from tokenizers import Encoding, Tokenizer
 
-from ..checkpoint.sentencepiece import END, read_tokenizer
+from ..checkpoint.sentencepiece import END, panics_told, read_tokenizer
 from ..errors import CheckpointError
 from ..request_parts import PromptPart, joined
 
@@ -49,12 +49,21 @@ class PromptTokenizer:
         """What of the (cleaned) text is not read because it is longer than `length` tokens; "" when all is."""
         if self.count(text) <= self.length:
             return ""
-        start, _ = self._tokenizer.encode(clean(text)).offsets[self.length - 1]
+        start, _ = self._encode(text).offsets[self.length - 1]
         return clean(text)[start:].strip()
 
     def _ids(self, text: str) -> list[int]:
-        ids = self._tokenizer.encode(clean(text)).ids
+        ids = self._encode(text).ids
         return ids[:-1] if ids and ids[-1] == self._end else ids
+
+    def _encode(self, text: str) -> Encoding:
+        try:
+            with panics_told():
+                return self._tokenizer.encode(clean(text))
+        except Exception as error:  # the tokenizers library raises bare Exception
+            raise CheckpointError(
+                f"The tokenizer cannot read the prompt ({error}); download the checkpoint's tokenizer again."
+            ) from error
 
 
 def fitted(parts: Sequence[PromptPart], fits: Callable[[str], bool]) -> tuple[str, list[str]]:

@@ -17,14 +17,15 @@ import zipfile
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import Any, BinaryIO, Protocol
 
 import torch
 from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from ..errors import CheckpointError
-from .safetensors_header import Stored, kind_of, read_header
+from .gguf_header import read_gguf_header
+from .safetensors_header import Stored, check_places, kind_of, read_header
 
 DTYPES = {
     "F64": torch.float64,
@@ -41,7 +42,7 @@ DTYPES = {
     "BOOL": torch.bool,
 }
 _WORDS = {dtype: word for word, dtype in DTYPES.items()}
-_BROKEN_PICKLE = (RuntimeError, EOFError, OSError, ValueError, KeyError, IndexError, pickle.UnpicklingError)
+_BROKEN_GGUF = (ValueError, IndexError, KeyError, TypeError, OSError, OverflowError, RecursionError, MemoryError)
 _WRAPPERS = ("state_dict", "model_state_dict", "model", "module")
 _ZIP_END = 22  # bytes of the record that ends an archive without comment, as torch writes them
 _LARGE = 256 * 1024  # bytes from which on a tensor gets pages of its own
@@ -199,9 +200,9 @@ class GGUFFile:
         self.path = path
         size = path.stat().st_size
         self._types: dict[str, gguf.GGMLQuantizationType] = {}
+        reader = open_gguf(path)
         stored: dict[str, Stored] = {}
         try:
-            reader = gguf.GGUFReader(path)
             for tensor in reader.tensors:
                 shape = tuple(int(side) for side in reversed(tensor.shape))
                 original = reader.get_field(f"comfy.gguf.orig_shape.{tensor.name}")
@@ -212,13 +213,11 @@ class GGUFFile:
                     int(tensor.data_offset),
                     int(tensor.n_bytes),
                 )
-        except (ValueError, IndexError, KeyError, TypeError, OSError, OverflowError) as error:
-            reason = " ".join(str(error).split())[:120]
-            raise CheckpointError(
-                f"{path} is a damaged or truncated GGUF file ({reason}); download it again."
-            ) from error
+        except _BROKEN_GGUF as error:
+            raise _damaged_gguf(path, error) from error
         if any(entry.offset + entry.bytes > size for entry in stored.values()):
             raise CheckpointError(f"{path} is truncated; download it again.")
+        check_places(path, stored)
         self.stored: Mapping[str, Stored] = stored
 
     def read(self, name: str, scratch: Scratch | None = None) -> Tensor:
@@ -262,6 +261,24 @@ class GGUFFile:
 
     def close(self) -> None:
         """Nothing is kept open between reads."""
+
+
+def open_gguf(path: Path) -> Any:
+    """A `gguf.GGUFReader`. Raises CheckpointError for a damaged file; its counts are held against the file's length
+    first, for the reader goes by them.
+    """
+    import gguf
+
+    read_gguf_header(path)
+    try:
+        return gguf.GGUFReader(path)
+    except _BROKEN_GGUF as error:
+        raise _damaged_gguf(path, error) from error
+
+
+def _damaged_gguf(path: Path, error: Exception) -> CheckpointError:
+    reason = " ".join(str(error).split())[:120]
+    return CheckpointError(f"{path} is a damaged or truncated GGUF file ({reason}); download it again.")
 
 
 def _reading(path: Path) -> AbstractContextManager[BinaryIO]:
@@ -326,7 +343,7 @@ def _load_pickle(path: Path) -> dict[str, Tensor]:
     try:
         with path.open("rb") as file:
             state = torch.load(file, map_location="cpu", weights_only=True)
-    except _BROKEN_PICKLE as error:
+    except Exception as error:  # a damaged pickle or archive ends in any kind of error
         raise _refused(path, error) from error
     for _ in _WRAPPERS:  # such as {"state_dict": {...}}, also one inside the other
         inner = [state[key] for key in _WRAPPERS if isinstance(state, Mapping) and isinstance(state.get(key), Mapping)]

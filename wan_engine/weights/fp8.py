@@ -9,7 +9,6 @@ serve 8-bit products, which are not computed here; weights are multiplied out wh
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 
 import torch
@@ -17,7 +16,7 @@ from torch import Tensor
 
 from ..errors import CheckpointError
 from .containers import Container
-from .safetensors_header import Stored
+from .safetensors_header import Stored, parsed
 
 FP8 = ("F8_E4M3", "F8_E5M2")
 _SCALES = (".scale_weight", ".weight_scale")
@@ -96,7 +95,7 @@ def check_unscaled(data: Tensor, name: str, label: str) -> None:
 
 def _check_format(container: Container, name: str) -> None:
     try:
-        described = json.loads(container.read(name).numpy().tobytes())["format"]
+        described = parsed(container.read(name).numpy().tobytes())["format"]
     except (ValueError, KeyError, TypeError) as error:
         raise CheckpointError(f"{container.path}: the tensor {name} is damaged; download it again.") from error
     if described not in _FORMATS:

@@ -24,6 +24,7 @@ _SHAPE_KEY = "comfy.gguf.orig_shape."
 _LIMIT = 1_000_000  # tensors or keys; more is no GGUF file of this world
 _LONGEST = 1 << 24  # bytes of a string
 _MOST_SIDES = 8
+_LEAST_KEY, _LEAST_TENSOR = 13, 24  # bytes that a key with its value and a tensor's description take at least
 
 
 def read_gguf_header(path: Path) -> tuple[dict[str, Stored], str]:
@@ -33,15 +34,37 @@ def read_gguf_header(path: Path) -> tuple[dict[str, Stored], str]:
     """
     try:
         with path.open("rb") as file:
-            return _read(file)
-    except (OSError, ValueError, struct.error, MemoryError) as error:
+            return _read(_Bounded(file, path.stat().st_size))
+    except (OSError, ValueError, OverflowError, struct.error, MemoryError) as error:
         raise CheckpointError(f"{path} is a damaged or truncated GGUF file ({error}); download it again.") from error
 
 
-def _read(file: BinaryIO) -> tuple[dict[str, Stored], str]:
+class _Bounded:
+    """A file of which no more is asked for than it holds: its counts and lengths are only claims."""
+
+    def __init__(self, file: BinaryIO, size: int) -> None:
+        self._file, self.left = file, size
+
+    def read(self, count: int) -> bytes:
+        self._take(count)
+        return self._file.read(count)
+
+    def skip(self, count: int) -> None:
+        self._take(count)
+        self._file.seek(count, 1)
+
+    def _take(self, count: int) -> None:
+        if count > self.left:
+            raise ValueError("it ends too early")
+        self.left -= count
+
+
+def _read(file: _Bounded) -> tuple[dict[str, Stored], str]:
     magic, version, tensors, keys = struct.unpack("<4sIQQ", file.read(24))
     if magic != b"GGUF" or version not in (2, 3) or max(tensors, keys) > _LIMIT:
         raise ValueError("not of a known version")
+    if keys * _LEAST_KEY + tensors * _LEAST_TENSOR > file.left:
+        raise ValueError("it states more tensors than it has room for")
     values = {}
     for _ in range(keys):
         key = _string(file)
@@ -62,7 +85,7 @@ def _read(file: BinaryIO) -> tuple[dict[str, Stored], str]:
     return stored, " ".join(word for word in told if isinstance(word, str))
 
 
-def _value(file: BinaryIO, kind: int) -> Any:
+def _value(file: _Bounded, kind: int) -> Any:
     """One value; arrays of strings, such as a tokenizer's 256,000 pieces, are passed over."""
     if kind == _STRING:
         return _string(file)
@@ -80,16 +103,13 @@ def _value(file: BinaryIO, kind: int) -> Any:
         raise ValueError(f"an array of type {inner}")
     size = struct.calcsize(f"<{_NUMBERS[inner]}")
     if count > _MOST_SIDES:
-        file.seek(count * size, 1)
+        file.skip(count * size)
         return None
     return list(struct.unpack(f"<{count}{_NUMBERS[inner]}", file.read(count * size)))
 
 
-def _string(file: BinaryIO) -> str:
+def _string(file: _Bounded) -> str:
     (length,) = struct.unpack("<Q", file.read(8))
     if length > _LONGEST:
         raise ValueError("a name is too long")
-    data = file.read(length)
-    if len(data) < length:
-        raise ValueError("it ends too early")
-    return data.decode("utf-8", "replace")
+    return file.read(length).decode("utf-8", "replace")

@@ -7,7 +7,6 @@ tensor, when the tensor that they change comes by.
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,7 +22,7 @@ from ..errors import CheckpointError, UsageError
 from ..request_parts import Lora
 from .containers import Container, open_container
 from .lora_names import LayerIndex, owners, refuse_other_kinds, role_of
-from .safetensors_header import kind_of
+from .safetensors_header import kind_of, parsed
 
 Patch = Callable[[str, Tensor], Tensor]
 Shape = tuple[int, ...]
@@ -353,7 +352,7 @@ def _settings(path: Path) -> dict[str, Any]:
                 text = (file.metadata() or {}).get("lora_adapter_metadata")
         if text is None and path.stem == "adapter_model" and beside.is_file():
             text = beside.read_text(encoding="utf-8")
-        settings = {} if text is None else json.loads(text)
-    except (OSError, ValueError, RecursionError, SafetensorError) as error:
+        settings = {} if text is None else parsed(text)
+    except (OSError, ValueError, SafetensorError) as error:
         raise CheckpointError(f"The settings of the LoRA {path} cannot be read: {error}.") from error
     return settings if isinstance(settings, dict) else {}

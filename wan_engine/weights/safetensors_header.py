@@ -7,8 +7,10 @@ import errno
 import json
 import math
 import struct
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ..errors import CheckpointError
 
@@ -74,12 +76,12 @@ def read_header(path: Path) -> dict[str, Stored]:
                 raise _truncated(path)
             if length > _HEADER_LIMIT:
                 raise ValueError("its header is too long")
-            header = json.loads(file.read(length))
+            header = parsed(file.read(length))
         header.pop("__metadata__", None)
         stored = {name: _stored(entry, 8 + length) for name, entry in header.items()}
     except FileNotFoundError:
         raise CheckpointError(f"The checkpoint lacks {path}; download it again.") from None
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError, struct.error) as error:
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, OverflowError, struct.error) as error:
         raise CheckpointError(f"{path} is no safetensors file ({error}); download it again.") from error
     end = max((entry.offset + entry.bytes for entry in stored.values()), default=8 + length)
     if end > size:
@@ -87,13 +89,14 @@ def read_header(path: Path) -> dict[str, Stored]:
     if end < size:
         raise CheckpointError(f"{path} is longer than its header says; download it again.")
     _check_lengths(path, stored)
+    check_places(path, stored)
     return stored
 
 
 def read_metadata(path: Path) -> dict[str, str]:
     """What a safetensors file says about itself besides its tensors; {} where it says nothing."""
     with path.open("rb") as file:
-        data = json.loads(file.read(struct.unpack("<Q", file.read(8))[0])).get("__metadata__")
+        data = parsed(file.read(struct.unpack("<Q", file.read(8))[0])).get("__metadata__")
     return {str(key): str(value) for key, value in data.items()} if isinstance(data, dict) else {}
 
 
@@ -119,18 +122,35 @@ def _check_lengths(path: Path, stored: dict[str, Stored]) -> None:
             raise CheckpointError(f"{path}: the tensor {name} has another length than its shape; download it again.")
 
 
+def check_places(path: Path, stored: Mapping[str, Stored]) -> None:
+    """Raises CheckpointError for tensors that share bytes: a small file could claim any amount of memory."""
+    end = 0
+    for name, entry in sorted(stored.items(), key=lambda item: (item[1].offset, item[1].bytes)):
+        if entry.offset < end and entry.bytes:
+            raise CheckpointError(f"{path}: the tensor {name} overlaps another one; download it again.")
+        end = max(end, entry.offset + entry.bytes)
+
+
 def _truncated(path: Path) -> CheckpointError:
     return CheckpointError(f"{path} is truncated; download it again.")
+
+
+def parsed(text: str | bytes) -> Any:
+    """What JSON text says. Raises ValueError for what is none, also for what is nested too deep to be read."""
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("it is nested too deep") from None
 
 
 def read_json(path: Path) -> dict:
     """The JSON object in `path`; raises CheckpointError when there is none."""
     try:
         check_file(path)
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = parsed(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise CheckpointError(f"The checkpoint lacks {path}; download it again.") from None
-    except (OSError, ValueError, RecursionError) as error:
+    except (OSError, ValueError) as error:
         raise CheckpointError(f"{path} cannot be read ({error}); download it again.") from error
     if not isinstance(data, dict):
         raise CheckpointError(f"{path} must hold a JSON object; download it again.")

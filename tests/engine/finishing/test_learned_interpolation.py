@@ -9,6 +9,7 @@ from onnx import TensorProto, helper
 from onnx_models import FREE, fade, stacked
 
 from wan_engine.errors import CheckpointError, UsageError
+from wan_engine.finishing import learned_interpolation
 from wan_engine.finishing.interpolation import retimed
 from wan_engine.finishing.learned_interpolation import InterpolationModel
 
@@ -81,3 +82,30 @@ def test_no_file_no_model_no_runtime(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(UsageError, match="needs the Python package onnxruntime"):
         InterpolationModel(tmp_path / "text.onnx")
+
+
+@pytest.mark.parametrize("until", ["counted", "a condition"])
+def test_a_loop_without_end_is_stopped(tmp_path, monkeypatch, until):
+    monkeypatch.setattr(learned_interpolation, "MOST_SECONDS", 0.2)
+    body = helper.make_graph(
+        [helper.make_node("Identity", ["go"], ["on"]), helper.make_node("Identity", ["kept"], ["next"])],
+        "body",
+        [
+            helper.make_tensor_value_info("turn", TensorProto.INT64, ()),
+            helper.make_tensor_value_info("go", TensorProto.BOOL, ()),
+            helper.make_tensor_value_info("kept", TensorProto.FLOAT, FREE),
+        ],
+        [
+            helper.make_tensor_value_info("on", TensorProto.BOOL, ()),
+            helper.make_tensor_value_info("next", TensorProto.FLOAT, FREE),
+        ],
+    )
+    count = helper.make_tensor("count", TensorProto.INT64, [], [2**62])
+    nodes = [
+        helper.make_node("Constant", [], ["count"], value=count),
+        helper.make_node("Constant", [], ["go"], value=helper.make_tensor("yes", TensorProto.BOOL, [], [True])),
+        helper.make_node("Loop", ["count" if until == "counted" else "", "go", "begin"], ["first"], body=body),
+    ]
+    path = fade(tmp_path / "loop.onnx", {"begin": FREE, "second": FREE, "time": (1, 1, 1, 1)}, nodes)
+    with pytest.raises(CheckpointError, match=r"more than 0\.2 seconds for a frame"):
+        InterpolationModel(path)
