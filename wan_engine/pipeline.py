@@ -6,12 +6,10 @@ A loaded `Pipeline` serves any number of requests; networks are opened when firs
 
 from __future__ import annotations
 
-import platform
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, replace
-from functools import partial
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,12 +30,14 @@ from .media.video_writer import write_clip
 from .networks import attention as attentions
 from .networks.latent_rgb import LightMap, fit_light_map
 from .options import AUTO, DTYPE, OFFLOAD, STATED_OFFLOADS
-from .reports.light_report import _measure, draw_page
+from .reports.generation_report import generation_report
+from .reports.light_report import draw_page, measure_clip, tell_guide
 from .request import GenerationRequest
 from .request_parts import Lora
 from .runtime import process_group
 from .runtime.memory_plan import (
     MemoryPlan,
+    MemorySettings,
     automatic_dtype,
     available_memory,
     first_that_fits,
@@ -47,14 +47,12 @@ from .runtime.memory_plan import (
 )
 from .runtime.model_pool import LoadOptions, Networks, no_numbers
 from .runtime.run import OnEvent, Run
-from .sampling.denoise import Denoiser
+from .sampling.denoise import Denoiser, SamplingOptions
 from .sampling.light_guide import LightController
 from .sampling.preview import write_preview
 from .sampling.refine import refine, refined_plan, with_light_of
 from .sampling.resume import ResumeFile, fingerprint, lora_facts
 from .weights.lora import lora_notes
-
-REPORT_SCHEMA = "wan_previs.report/1"
 
 
 class Pipeline:
@@ -109,17 +107,11 @@ class Pipeline:
             with run.stage("denoise"):
                 on_clean = self._on_clean(request, folder, run)
                 light = self._light_controller(request, plan)
-                denoiser = Denoiser(
-                    plan, self.networks, texts, conditioning, run, resume, request.step_cache, on_clean, light
-                )
-                latents, sigmas = denoiser.sample()
-                if request.light is not None:
-                    changes = [step["light_change"] for step in run.steps if "light_change" in step]
-                    guide = {"steps": len(changes), "largest_change": max(changes)} if changes else {}
-                    guide = {"strength": request.light_strength, **guide}
-                    run.facts["light"] = {"expected": request.to_json()["light"], "guide": guide}
+                options = SamplingOptions(resume, request.step_cache, on_clean, light)
+                latents, sigmas = Denoiser(plan, self.networks, texts, conditioning, run, options).sample()
+                tell_guide(request, run)
             if not first:
-                return self._report(request, plan, run, {})
+                return generation_report(request, plan, self.networks, run, {})
             with run.stage("decode"):
                 frames = self._decode(latents, request.vae_tiles, run)
             with run.stage("finish"):
@@ -129,11 +121,10 @@ class Pipeline:
                 facts, delivered = deliver(clip, frames.shape[:3], request, plan.fps, folder)
             if request.page is not None:
                 with run.stage("measure"), run.sparing("The light could not be measured"):
-                    _measure(request, plan, frames, delivered, run)
-        report = self._report(request, plan, run, facts)
+                    measure_clip(request, plan, frames, delivered, run)
+        report = generation_report(request, plan, self.networks, run, facts)
         if request.page is not None and "verdict" in report.get("light", {}):
-            sun = None if request.sun is None else [asdict(place) for place in request.sun]
-            draw_page(report, delivered, request.light, sun, folder / request.page, run)
+            draw_page(report, delivered, request.light, request.sun, folder / request.page, run)
         if request.report is not None:
             with run.sparing("The report could not be written", "report"):
                 write_json(folder / request.report, report)
@@ -160,41 +151,42 @@ class Pipeline:
                 run.note("Several processes share the blocks' weights already; --offload block works like expert here.")
             if self.device == "cpu" and process_group.rank() != 0:
                 return
-        planned = [(self._memory(request, plan, options.offload), plan) for plan in plans]
-        memory, plan = max(planned, key=lambda pair: pair[0].peak)
+        memory = self._most_memory(request, plans, options.offload)
         run.memory = memory.text()
         run.facts["memory"] = {"planned_peak": memory.peak, "available": memory.available}
         if not memory.fits:
-            nearest = nearest_that_fits(self.checkpoint, memory, **_needs(plan))
-            raise GenerationError(f"{refusal(memory, nearest)}\n{run.memory}")
+            raise GenerationError(f"{refusal(memory, nearest_that_fits(self.checkpoint, memory))}\n{run.memory}")
+
+    def _most_memory(self, request: GenerationRequest, plans: Sequence[Plan], offload: str) -> MemoryPlan:
+        """What this process will need for the one of `plans` that takes most; on the CPU what the other processes take
+        is not there for it.
+        """
+        return max((self._memory(request, plan, offload) for plan in plans), key=lambda memory: memory.peak)
 
     def _memory(self, request: GenerationRequest, plan: Plan, offload: str) -> MemoryPlan:
-        """What this process will need; on the CPU what the other processes take is not there for it."""
-        processes, first = process_group.world_size() if process_group.active() else 1, process_group.rank() == 0
-        planned = partial(
-            plan_memory,
-            self.checkpoint,
+        processes = process_group.world_size() if process_group.active() else 1
+        settings = MemorySettings(
             size=plan.size,
             frames=plan.frames,
-            dtype=self.networks.options.dtype,
+            dtype=str(self.networks.options.dtype).removeprefix("torch."),
             offload=offload,
+            guided=any(guide != 1 for guide in plan.guide),
+            pictures=plan.first is not None,
             vae_tiles=request.vae_tiles,
             device=self.device,
             processes=processes,
-            **_needs(plan),
+            first=process_group.rank() == 0,
         )
         available = available_memory(self.device) + self.networks.held_bytes
         if self.device == "cpu" and processes > 1:
-            available = max(available - (processes - 1) * planned(first=False, available=0).peak, 0)
-        return planned(first=first, available=available)
+            other = plan_memory(self.checkpoint, replace(settings, first=False), 0)
+            available = max(available - (processes - 1) * other.peak, 0)
+        return plan_memory(self.checkpoint, settings, available)
 
     def _fitting_offload(self, request: GenerationRequest, plans: Sequence[Plan]) -> str:
-        """The fastest with which all `plans` fit; the one that needs least where none does."""
-        largest = (
-            max((self._memory(request, plan, offload) for plan in plans), key=lambda memory: memory.peak)
-            for offload in STATED_OFFLOADS
-        )
-        return first_that_fits(largest).offload
+        """The fastest offload with which all `plans` fit; the one that needs least where none does."""
+        most = (self._most_memory(request, plans, offload) for offload in STATED_OFFLOADS)
+        return first_that_fits(most).settings.offload
 
     def _use_offload(self, offload: str) -> None:
         """Go on with another offload than the last clip's: what is held is let go of."""
@@ -307,32 +299,6 @@ class Pipeline:
                 + run.memory
             ) from error
 
-    def _report(self, request: GenerationRequest, plan: Plan, run: Run, clip: dict[str, Any]) -> dict[str, Any]:
-        return {
-            "schema": REPORT_SCHEMA,
-            "request": request.to_json(),
-            "model": self.checkpoint.model.title,
-            "size": list(plan.size),
-            "frames": plan.frames,
-            "fps": plan.fps,
-            "seed": plan.seed,
-            "negative": plan.negative,
-            "solver": plan.solver,
-            "shift": plan.shift,
-            "guide": list(plan.guide),
-            "boundary": plan.boundary,
-            "dtype": str(self.networks.options.dtype).removeprefix("torch."),
-            "offload": self.networks.options.offload,
-            "layout": self.checkpoint.layout,
-            "steps": run.steps,
-            "seconds": run.seconds,
-            **run.facts,
-            "clip": clip,
-            "warnings": run.notes,  # the list itself: what goes wrong later is in it too
-            "unsaved": run.unsaved,
-            "versions": {"python": platform.python_version(), "torch": torch.__version__, "device": self.device},
-        }
-
 
 def load(
     checkpoint: str | Path,
@@ -358,11 +324,6 @@ def load(
     pipeline = Pipeline(opened, options, dtype, offload, notes)
     attentions.choose(attention, pipeline.device, pipeline.networks.options.dtype)
     return pipeline
-
-
-def _needs(plan: Plan) -> dict[str, bool]:
-    """What of a plan decides which networks work for it, as `plan_memory` takes it."""
-    return {"guided": any(guide != 1 for guide in plan.guide), "pictures": plan.first is not None}
 
 
 def _out_of_memory(error: Exception) -> bool:

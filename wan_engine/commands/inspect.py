@@ -10,7 +10,7 @@ import torch
 from ..checkpoint.checkpoint import Checkpoint, open_checkpoint
 from ..checkpoint.sizes import Size, check_size
 from ..options import AUTO, STATED_OFFLOADS
-from ..runtime.memory_plan import automatic_dtype, first_that_fits, nearest_that_fits, plan_memory
+from ..runtime.memory_plan import MemorySettings, automatic_dtype, first_that_fits, nearest_that_fits, plan_memory
 
 
 def describe(
@@ -97,19 +97,21 @@ def _memory_lines(checkpoint: Checkpoint, size: Size | None, frames: int | None,
     plans = (
         plan_memory(
             checkpoint,
-            size=size or checkpoint.model.sizes[0],
-            frames=frames or checkpoint.model.frame_counts[0],
-            dtype=automatic_dtype(checkpoint) if dtype == AUTO else dtype,
-            offload=kept,
-            guided=guided,
-            device=device,
+            MemorySettings(
+                size=size or checkpoint.model.sizes[0],
+                frames=frames or checkpoint.model.frame_counts[0],
+                dtype=automatic_dtype(checkpoint) if dtype == AUTO else dtype,
+                offload=kept,
+                guided=guided,
+                device=device,
+            ),
         )
         for kept in (STATED_OFFLOADS if offload == AUTO else (offload,))
     )
     plan = first_that_fits(plans)
     if plan.fits:
         return plan.text()
-    nearest = nearest_that_fits(checkpoint, plan, guided=guided)
+    nearest = nearest_that_fits(checkpoint, plan)
     told = "nothing smaller fits either" if nearest is None else f"nearest that fits:\n{nearest.text()}"
     return f"{plan.text()}\n{told}"
 

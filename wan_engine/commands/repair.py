@@ -8,7 +8,6 @@ clip, "job": the folder for the new one, "repair": some of "deflicker" and "colo
 from __future__ import annotations
 
 import sys
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -62,8 +61,7 @@ def repair(task: dict[str, Any]) -> str:
         "warnings": run.notes,
     }
     if "verdict" in light:
-        sun = None if request.sun is None else [asdict(place) for place in request.sun]
-        draw_page(report, delivered, request.light, sun, job / "report.png", run)
+        draw_page(report, delivered, request.light, request.sun, job / "report.png", run)
     with run.sparing("The report could not be written"):
         write_json(job / "report.json", report)
     return str(job / facts["path"])

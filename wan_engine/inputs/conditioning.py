@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ..networks.transformer import Context, WanTransformer
 from ..runtime.model_pool import Networks, no_numbers
 from ..runtime.run import Run
 from .plan import Plan
@@ -21,7 +22,8 @@ _SHOWN = 120  # letters of what was cut off
 
 @dataclass(frozen=True)
 class Conditioning:
-    """How the pictures enter the loop.
+    """How what is given enters the denoise loop, which asks nothing else about it: as input channels, as context, as
+    timesteps, or by putting it back after every step.
 
     `channels` [1, 4 + z, t, h, w] (mask and condition) is stacked under the noisy latents. `held` [z, 1, h, w] is the
     first latent frame that is put back after every step while its tokens are told timestep 0. `clip` [1, n, c] are
@@ -36,7 +38,14 @@ class Conditioning:
         """[z, t, h, w] to the transformer's [1, in_dim, t, h, w]."""
         return x[None] if self.channels is None else torch.cat([x[None], self.channels], 1)
 
-    def impose(self, x: Tensor) -> Tensor:
+    def context(self, network: WanTransformer, text: Tensor) -> Context:
+        """All that `network` reads beside latents and timesteps, under the prompt's rows [L, text_dim]; the same at
+        every step, so it is made once per expert and prompt.
+        """
+        return network.embed_text([text], self.clip)
+
+    def impose(self, x: Tensor, sigma: float) -> Tensor:
+        """Latents [z, t, h, w] at noise level `sigma` with what is given put back into its place."""
         return x if self.held is None else torch.cat([self.held, x[:, 1:]], 1)
 
     def timestep(self, t: Tensor, x: Tensor) -> Tensor:

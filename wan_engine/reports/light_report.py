@@ -16,7 +16,7 @@ from ..inputs.plan import Plan
 from ..light.departure import Pictures
 from ..light.measure import LightMeasures, measure
 from ..light.verdict import verdict
-from ..light_curve import LightCurve
+from ..light_curve import LightCurve, SunPlace
 from ..request import GenerationRequest
 from ..runtime.run import Run
 
@@ -42,7 +42,7 @@ def draw_page(
     report: Mapping[str, Any],
     frames: np.ndarray,
     expected: LightCurve | None,
-    sun: Sequence[Mapping[str, float]] | None,
+    sun: Sequence[SunPlace] | None,
     path: Path,
     run: Run,
 ) -> None:
@@ -50,10 +50,20 @@ def draw_page(
     with run.sparing("There is no report picture"):
         from .light_page import write_page
 
-        write_page(path, report, frames, expected, sun)
+        write_page(path, report, frames, expected, None if sun is None else [dataclasses.asdict(s) for s in sun])
 
 
-def _measure(request: GenerationRequest, plan: Plan, raw: np.ndarray, delivered: np.ndarray, run: Run) -> None:
+def tell_guide(request: GenerationRequest, run: Run) -> None:
+    """The expected light and how far the guide had to move the clip toward it, into the report; nothing without one."""
+    if request.light is None:
+        return
+    changes = [step["light_change"] for step in run.steps if "light_change" in step]
+    told = {"steps": len(changes), "largest_change": max(changes)} if changes else {}
+    guide = {"strength": request.light_strength, **told}
+    run.facts["light"] = {"expected": request.to_json()["light"], "guide": guide}
+
+
+def measure_clip(request: GenerationRequest, plan: Plan, raw: np.ndarray, delivered: np.ndarray, run: Run) -> None:
     """The delivered clip's light into the report; beside it, where it was repaired, that of the frames as made."""
     fps = request.clip_fps or plan.fps
     ends = [None if picture is None else mean_rgb(picture).tolist() for picture in (plan.first, plan.last)]

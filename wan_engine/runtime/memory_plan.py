@@ -2,8 +2,8 @@
 """The memory plan of a generation, from headers and shapes alone: what each stage will take, before anything is loaded.
 
 Weights are counted. The transformer's activations follow from its forward pass: attention is computed without the
-matrix of scores, so they grow with the number of tokens, not with its square. The autoencoder's are found by a
-rehearsal. What Python and PyTorch take by themselves is left out.
+matrix of scores, so they grow with the number of tokens, not with its square. The autoencoder's peak is
+estimated by a pass over tensors without data. What Python and PyTorch take by themselves is left out.
 """
 
 from __future__ import annotations
@@ -21,8 +21,6 @@ from ..checkpoint.sizes import Size
 from ..networks.transformer import SPAN_BYTES
 from .free_memory import available_memory
 from .vae_memory import decoder_peak, encoder_peak
-
-__all__ = ["MemoryPlan", "Stage", "automatic_dtype", "available_memory", "nearest_that_fits", "plan_memory", "refusal"]
 
 TILE = 256  # pixels; the side of the tiles that are proposed when a whole frame cannot be decoded
 _COUNTS = 32  # the most counts of frames that are tried, even for an absurd one
@@ -47,22 +45,41 @@ class Stage:
 
 
 @dataclass(frozen=True)
-class MemoryPlan:
-    """What the stages of a generation with these settings take; `available` is what can be had now, on `device`.
+class MemorySettings:
+    """What of a generation decides the memory it takes.
 
-    Where `processes` work on the clip together, this is the plan of one of them, `first` or another.
+    `size` is (width, height) in pixels, `dtype` the name of a torch dtype, `vae_tiles` a side in pixels (0 = none).
+    `guided` tells that an unconditional pass is made too, `pictures` that there are any. Of several `processes` each
+    holds its share of the blocks, and only the `first` encodes and decodes.
     """
 
-    parts: tuple[Stage, ...]
     size: Size
     frames: int
     dtype: str
     offload: str
-    vae_tiles: int
-    device: str
-    available: int
+    guided: bool
+    pictures: bool = True
+    vae_tiles: int = 0
+    device: str = "cpu"
     processes: int = 1
     first: bool = True
+
+    def as_options(self) -> str:
+        """The settings as on the command line."""
+        tiles = f" --vae-tiles {self.vae_tiles}" if self.vae_tiles else ""
+        width, height = self.size
+        return f"--size {width}x{height} --frames {self.frames} --dtype {self.dtype} --offload {self.offload}" + tiles
+
+
+@dataclass(frozen=True)
+class MemoryPlan:
+    """What the stages of a generation with these settings take in one process, in bytes; `available` is what can be
+    had there now.
+    """
+
+    settings: MemorySettings
+    parts: tuple[Stage, ...]
+    available: int
 
     @property
     def peak(self) -> int:
@@ -72,51 +89,30 @@ class MemoryPlan:
     def fits(self) -> bool:
         return self.peak <= self.available
 
-    @property
-    def settings(self) -> str:
-        """The options that this plan is for, as on the command line."""
-        tiles = f" --vae-tiles {self.vae_tiles}" if self.vae_tiles else ""
-        width, height = self.size
-        return f"--size {width}x{height} --frames {self.frames} --dtype {self.dtype} --offload {self.offload}" + tiles
-
     def text(self) -> str:
         """A table of the stages, the peak, and whether it fits."""
-        lines = [f"memory plan for {self.settings}", f"  {'stage':<16}{'weights':>12}{'activations':>14}{'in all':>12}"]
+        lines = [
+            f"memory plan for {self.settings.as_options()}",
+            f"  {'stage':<16}{'weights':>12}{'activations':>14}{'in all':>12}",
+        ]
         for stage in self.parts:
             figures = (_size(stage.weights), _size(stage.activations), _size(stage.total))
             lines.append("  {:<16}{:>12}{:>14}{:>12}".format(stage.name, *figures))
         verdict = "fits" if self.fits else "does not fit"
-        where = "memory" if self.device == "cpu" else f"memory of the {self.device} device"
+        device = self.settings.device
+        where = "memory" if device == "cpu" else f"memory of the {device} device"
         lines.append(f"  peak {_size(self.peak)}; {_size(self.available)} of {where} are free: it {verdict}")
         return "\n".join(lines)
 
 
-def plan_memory(
-    checkpoint: Checkpoint,
-    *,
-    size: Size,
-    frames: int,
-    dtype: torch.dtype | str,
-    offload: str,
-    guided: bool,
-    vae_tiles: int = 0,
-    device: str = "cpu",
-    available: int | None = None,
-    pictures: bool = True,
-    processes: int = 1,
-    first: bool = True,
-) -> MemoryPlan:
-    """The plan of one clip of `size` (width, height) pixels and `frames` frames.
+def plan_memory(checkpoint: Checkpoint, settings: MemorySettings, available: int | None = None) -> MemoryPlan:
+    """The plan of one clip with these settings.
 
-    `guided` tells that an unconditional pass is made too, `pictures` that there are any; `available` stands for the
-    free memory that is otherwise asked of the machine. One expert is counted: a second one is only read ahead where
-    there is room for it. Of several `processes` each holds its share of the blocks, and only the `first` encodes and
-    decodes.
+    `available` stands for the free bytes that are otherwise asked of the machine. One expert is counted: a second one
+    is only read ahead where there is room for it.
     """
-    name = str(dtype).removeprefix("torch.")
-    free = available_memory(device) if available is None else available
-    wanted = MemoryPlan((), size, frames, name, offload, vae_tiles, device, free, processes, first)
-    return _Planner(checkpoint, guided, pictures).plan(wanted)
+    free = available_memory(settings.device) if available is None else available
+    return _Planner(checkpoint).plan(settings, free)
 
 
 @dataclass(frozen=True)
@@ -124,71 +120,68 @@ class _Planner:
     """Plans for one checkpoint; what its files tell is looked up once for all of them."""
 
     checkpoint: Checkpoint
-    guided: bool
-    pictures: bool
 
-    def plan(self, wanted: MemoryPlan) -> MemoryPlan:
-        """`wanted` with its stages."""
-        stages = [*self._before(wanted), self._sampling(wanted)]
-        if wanted.first:
-            stages.append(self._decoding(wanted))
-        return replace(wanted, parts=tuple(stages))
+    def plan(self, asked: MemorySettings, available: int) -> MemoryPlan:
+        stages = [*self._before(asked), self._sampling(asked)]
+        if asked.first:
+            stages.append(self._decoding(asked))
+        return MemoryPlan(asked, tuple(stages), available)
 
-    def _before(self, plan: MemoryPlan) -> list[Stage]:
+    def _before(self, asked: MemorySettings) -> list[Stage]:
         """Prompt and pictures."""
-        if not plan.first:
+        if not asked.first:
             return []
-        checkpoint, keep = self.checkpoint, plan.offload == "none"
-        itemsize = _itemsize(plan.dtype)
+        checkpoint, keep = self.checkpoint, asked.offload == "none"
+        itemsize = _itemsize(asked.dtype)
         text = self._text(itemsize, keep)
         stages = [text]
         kept = text.weights if keep else 0
-        if not self.pictures:
+        if not asked.pictures:
             return stages
         if checkpoint.clip is not None:
             stages.append(Stage("image encoder", kept + checkpoint.clip.parameters * 4, 0))
         if checkpoint.channel_conditioned or "image" in checkpoint.model.task:
-            width, height = plan.size
+            width, height = asked.size
             work = _with_slack(encoder_peak(checkpoint.vae.shapes, (height, width))) + 2 * width * height * 12
             stages.append(Stage("picture", kept + self._vae, work))
         return stages
 
-    def _sampling(self, plan: MemoryPlan) -> Stage:
-        itemsize = _itemsize(plan.dtype)
-        kept = self._kept(plan, itemsize)
-        work = max(_with_slack(self._pass(plan, itemsize)), self._largest * 4)
-        return Stage("transformer", kept + self._resident(plan) * itemsize, work)
+    def _sampling(self, asked: MemorySettings) -> Stage:
+        itemsize = _itemsize(asked.dtype)
+        kept = self._kept(asked, itemsize)
+        work = max(_with_slack(self._pass(asked, itemsize)), self._largest * 4)
+        return Stage("transformer", kept + self._resident(asked) * itemsize, work)
 
-    def _decoding(self, plan: MemoryPlan) -> Stage:
+    def _decoding(self, asked: MemorySettings) -> Stage:
         checkpoint = self.checkpoint
-        itemsize = _itemsize(plan.dtype)
-        kept = self._kept(plan, itemsize) + self._resident(plan) * itemsize if plan.offload == "none" else self._vae
-        _, h, w = self._latents(plan)
-        pixels = plan.frames * plan.size[0] * plan.size[1]
+        itemsize = _itemsize(asked.dtype)
+        kept = self._kept(asked, itemsize) + self._resident(asked) * itemsize if asked.offload == "none" else self._vae
+        _, h, w = self._latents(asked)
+        pixels = asked.frames * asked.size[0] * asked.size[1]
         finished = 2 * pixels * 3
-        if plan.vae_tiles and max(plan.size) > plan.vae_tiles:
-            longest = max(plan.vae_tiles // self._stride, 2)
+        if asked.vae_tiles and max(asked.size) > asked.vae_tiles:
+            longest = max(asked.vae_tiles // self._stride, 2)
             h, w = min(h, longest), min(w, longest)
             finished += pixels * 12  # tiles are blended into the whole video
         return Stage("decoding", kept, _with_slack(decoder_peak(checkpoint.vae.shapes, (h, w))) + finished)
 
-    def _kept(self, plan: MemoryPlan, itemsize: int) -> int:
+    def _kept(self, asked: MemorySettings, itemsize: int) -> int:
         """Bytes of text encoder and autoencoder where they stay for the next clip."""
-        return self._text(itemsize, True).weights + self._vae if plan.offload == "none" and plan.first else 0
+        return self._text(itemsize, True).weights + self._vae if asked.offload == "none" and asked.first else 0
 
-    def _resident(self, plan: MemoryPlan) -> int:
+    def _resident(self, asked: MemorySettings) -> int:
         """Numbers of the transformer that a process has in memory at once."""
-        if plan.processes > 1:
-            return self._outside + self._blocks // plan.processes + _STREAMED_BLOCKS * self._block
-        return self._outside + (_STREAMED_BLOCKS * self._block if plan.offload == "block" else self._blocks)
+        if asked.processes > 1:
+            return self._outside + self._blocks // asked.processes + _STREAMED_BLOCKS * self._block
+        return self._outside + (_STREAMED_BLOCKS * self._block if asked.offload == "block" else self._blocks)
 
-    def _pass(self, plan: MemoryPlan, itemsize: int) -> int:
+    def _pass(self, asked: MemorySettings, itemsize: int) -> int:
         """Bytes of a step beside the weights, at the moment of a block where they are most."""
-        config, (t, h, w) = self.checkpoint.config, self._latents(plan)
+        config, (t, h, w) = self.checkpoint.config, self._latents(asked)
         dim, (p, q, r) = config.dim, config.patch_size
         tokens = (t // p) * (h // q) * (w // r)
-        own = -(-tokens // plan.processes)
-        cpu = plan.device == "cpu"
+        own = -(-tokens // asked.processes)
+        cpu = asked.device == "cpu"
         longest = SPAN_BYTES["cpu" if cpu else "cuda"] // (config.ffn_dim * itemsize)
         span = min(own, max(256, longest))
         # Projecting: queries, keys and values of all, and of a span also normed and turned, in float32 whatever the
@@ -203,13 +196,13 @@ class _Planner:
         held = max(projecting, attending, responding)
         held += own * (4 * dim + 4 * dim // config.num_heads)  # the stream in float32 and the rotary table
         held += 4 * t * h * w * (2 * config.in_dim + 8 * config.out_dim)  # inputs, velocities, solver's memory
-        return held + self._contexts(itemsize)
+        return held + self._contexts(itemsize, asked.guided)
 
-    def _contexts(self, itemsize: int) -> int:
+    def _contexts(self, itemsize: int, guided: bool) -> int:
         """Bytes of the prompts as the transformer reads them, with every block's keys and values."""
         config = self.checkpoint.config
         read = config.text_len + (0 if config.clip_dim is None else 514 if config.flf else 257)
-        return (2 if self.guided else 1) * read * config.dim * itemsize * (2 * config.num_layers + 1)
+        return (2 if guided else 1) * read * config.dim * itemsize * (2 * config.num_layers + 1)
 
     def _text(self, itemsize: int, whole: bool) -> Stage:
         """The text encoder, resident or streamed layer by layer."""
@@ -225,8 +218,8 @@ class _Planner:
     def _stride(self) -> int:
         return 8 if self.checkpoint.config.out_dim == 16 else 16
 
-    def _latents(self, plan: MemoryPlan) -> tuple[int, int, int]:
-        return (plan.frames - 1) // 4 + 1, plan.size[1] // self._stride, plan.size[0] // self._stride
+    def _latents(self, asked: MemorySettings) -> tuple[int, int, int]:
+        return (asked.frames - 1) // 4 + 1, asked.size[1] // self._stride, asked.size[0] // self._stride
 
     @cached_property
     def _transformer(self) -> dict[str, int]:
@@ -274,36 +267,34 @@ def _with_slack(count: int) -> int:
     return round(count * _SLACK) + _OWN
 
 
-def nearest_that_fits(
-    checkpoint: Checkpoint, plan: MemoryPlan, *, guided: bool, pictures: bool = True
-) -> MemoryPlan | None:
+def nearest_that_fits(checkpoint: Checkpoint, plan: MemoryPlan) -> MemoryPlan | None:
     """The plan nearest to `plan` that fits, None when none does.
 
     Given up in this order, the later ones only where all the earlier together do not suffice: keeping networks in
     memory (offload expert, then block), float32, exact decoding, the size (the model's own smaller ones), frames.
     """
-    planner = _Planner(checkpoint, guided, pictures)
-    found = (planner.plan(wanted) for wanted in _given_up(checkpoint, plan))
+    planner = _Planner(checkpoint)
+    found = (planner.plan(settings, plan.available) for settings in _given_up(checkpoint, plan.settings))
     return next((found for found in found if found.fits), None)
 
 
-def _given_up(checkpoint: Checkpoint, plan: MemoryPlan) -> Iterable[MemoryPlan]:
-    """`plan` itself, then less and less of it."""
+def _given_up(checkpoint: Checkpoint, asked: MemorySettings) -> Iterable[MemorySettings]:
+    """`asked` itself, then less and less of it."""
     offloads = ("none", "expert", "block")
-    dtypes = [plan.dtype] + (["bfloat16"] if plan.dtype == "float32" else [])
-    tiles = [plan.vae_tiles] + ([TILE] if not plan.vae_tiles else [])
-    area = plan.size[0] * plan.size[1]
+    dtypes = [asked.dtype] + (["bfloat16"] if asked.dtype == "float32" else [])
+    tiles = [asked.vae_tiles] + ([TILE] if not asked.vae_tiles else [])
+    area = asked.size[0] * asked.size[1]
     smaller = sorted({s for s in checkpoint.model.sizes if s[0] * s[1] < area}, key=lambda s: -s[0] * s[1])
-    step = max(16, plan.frames // _COUNTS // 4 * 4)
-    counts = [plan.frames, *range((plan.frames - 1) // 8 * 4 + 1, 4, -step), 5]
+    step = max(16, asked.frames // _COUNTS // 4 * 4)
+    counts = [asked.frames, *range((asked.frames - 1) // 8 * 4 + 1, 4, -step), 5]
     for frames, size, tile, dtype, offload in product(
-        dict.fromkeys(n for n in counts if n <= plan.frames),
-        [plan.size, *smaller],
+        dict.fromkeys(n for n in counts if n <= asked.frames),
+        [asked.size, *smaller],
         tiles,
         dtypes,
-        offloads[offloads.index(plan.offload) :],
+        offloads[offloads.index(asked.offload) :],
     ):
-        yield replace(plan, frames=frames, size=size, vae_tiles=tile, dtype=dtype, offload=offload)
+        yield replace(asked, frames=frames, size=size, vae_tiles=tile, dtype=dtype, offload=offload)
 
 
 def automatic_dtype(checkpoint: Checkpoint) -> str:
@@ -335,7 +326,7 @@ def refusal(plan: MemoryPlan, nearest: MemoryPlan | None) -> str:
         return (
             f"{told} No smaller setting of this model fits either; use a smaller model or a machine with more memory."
         )
-    return f"{told} The nearest settings that fit: {nearest.settings} (about {_size(nearest.peak)})."
+    return f"{told} The nearest settings that fit: {nearest.settings.as_options()} (about {_size(nearest.peak)})."
 
 
 def _size(count: int) -> str:

@@ -7,7 +7,7 @@ import contextlib
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import torch
@@ -29,10 +29,26 @@ OnClean = Callable[[int, Tensor], None]
 _AHEAD = 2  # steps before the switch at which the second expert begins to be read
 
 
+@dataclass(frozen=True)
+class SamplingOptions:
+    """What a sampling does beside the plan.
+
+    `resume` keeps the state after every step, `step_cache` is the relative error up to which a step is left out (0 =
+    none is). `on_clean(step, latents)` gets each step's prediction of the clean latents [z, t, h, w]; `light` steers
+    that prediction before the solver sees it. `start` is (clean latents [z, t, h, w], sigma): they are noised to that
+    level and sampled from there on, instead of from pure noise.
+    """
+
+    resume: ResumeFile = field(default_factory=lambda: ResumeFile(None, ""))
+    step_cache: float = 0.0
+    on_clean: OnClean = lambda step, latents: None
+    light: LightController | None = None
+    start: tuple[Tensor, float] | None = None
+
+
 class Denoiser:
-    """One sampling. `on_clean(step, latents)` gets each step's prediction of the clean latents [z, t, h, w]; `light`
-    steers that prediction before the solver sees it. `start` is (clean latents [z, t, h, w], sigma): they are noised to
-    that level and sampled from there on, instead of from pure noise.
+    """One sampling of `plan` under `texts`, rows [L, text_dim] of the prompt and, where a step is guided, of the
+    negative prompt, and `conditioning`.
     """
 
     def __init__(
@@ -42,23 +58,16 @@ class Denoiser:
         texts: Sequence[Tensor],
         conditioning: Conditioning,
         run: Run,
-        resume: ResumeFile,
-        step_cache: float = 0.0,
-        on_clean: OnClean = lambda step, latents: None,
-        light: LightController | None = None,
-        start: tuple[Tensor, float] | None = None,
+        options: SamplingOptions = SamplingOptions(),
     ) -> None:
         self._plan = plan
         self._networks = networks
         self._texts = texts
         self._conditioning = conditioning
         self._run = run
-        self._resume = resume
-        self._threshold = step_cache
-        self._on_clean = on_clean
-        self._light = light
-        self._start = start
-        highest = 1.0 if start is None else start[1]
+        self._options = options
+        self._threshold = options.step_cache
+        highest = 1.0 if options.start is None else options.start[1]
         self._solver: Solver = make_solver(plan.solver, plan.steps, plan.shift, highest)
         self._guided: _Guided | None = None
 
@@ -68,6 +77,7 @@ class Denoiser:
         Raises GenerationError when a step ends in values that are no numbers, also in the safer setting.
         """
         plan, conditioning, run, solver = self._plan, self._conditioning, self._run, self._solver
+        light = self._options.light
         x = self._begin()
         for k in range(len(run.steps), plan.steps):
             run.check_cancel()
@@ -76,29 +86,29 @@ class Denoiser:
             expert = plan.expert(float(t))
             velocity = self._velocity(k, expert, x, t)
             guided = {}
-            if self._light is not None:
-                velocity = self._light.steered_velocity(velocity, x, sigma)
-                guided = {"light_change": round(self._light.change, 4)}
+            if light is not None:
+                velocity = light.steered_velocity(velocity, x, sigma)
+                guided = {"light_change": round(light.change, 4)}
             run.writes()
-            self._on_clean(k + 1, conditioning.impose(x - sigma * velocity))
-            x = conditioning.impose(solver.step(velocity, x))
+            self._options.on_clean(k + 1, conditioning.impose(x - sigma * velocity, 0.0))
+            x = conditioning.impose(solver.step(velocity, x), float(solver.sigmas[k + 1]))
             if not torch.isfinite(x).all():
                 raise self._no_numbers(k, expert)
             seconds = time.perf_counter() - began
             with run.step(k + 1, plan.steps, expert, float(t), float(sigma), seconds, **guided):
                 cached = run.facts.get("step_cache")
-                self._resume.save(Saved(x, solver.state(), run.steps, self._cache_states(), cached))
+                self._options.resume.save(Saved(x, solver.state(), run.steps, self._cache_states(), cached))
         self._close()
         self._networks.release()
         return x, solver.sigmas
 
     def _begin(self) -> Tensor:
         """The latents to start from: noise, or what an interrupted run had reached."""
-        saved, words = process_group.from_first(lambda: self._resume.load(self._networks.device))
+        saved, words = process_group.from_first(lambda: self._options.resume.load(self._networks.device))
         if words:
             self._run.note(words)
         if saved is None:
-            return self._conditioning.impose(self._noisy())
+            return self._conditioning.impose(self._noisy(), float(self._solver.sigmas[0]))
         self._run.resumed(saved.steps)
         if saved.cached is not None:
             self._run.facts["step_cache"] = saved.cached
@@ -109,10 +119,10 @@ class Denoiser:
     def _noisy(self) -> Tensor:
         """Pure noise, or the clean latents to start from with as much noise as the first sigma says."""
         pure = noise(self._plan.seed, self._plan.latent_shape).to(self._networks.device)
-        if self._start is None:
+        if self._options.start is None:
             return pure
         sigma = self._solver.sigmas[0]
-        return (1 - sigma) * self._start[0] + sigma * pure
+        return (1 - sigma) * self._options.start[0] + sigma * pure
 
     def _velocity(self, k: int, expert: str, x: Tensor, t: Tensor) -> Tensor:
         """Guided prediction [z, t, h, w] of step k; once more in a safer setting when it holds no numbers."""
@@ -162,7 +172,7 @@ class Denoiser:
     def _open(self, k: int, expert: str, threshold: float) -> _Guided:
         network = self._networks.expert(expert)
         used = self._texts[:1] if self._plan.guidance(expert) == 1 else self._texts
-        contexts = [network.embed_text([rows], self._conditioning.clip) for rows in used]
+        contexts = [self._conditioning.context(network, rows) for rows in used]
         caches = [StepCache(threshold, first_step=k + 1) if threshold else None for _ in used]
         return _Guided(expert, network, self._plan.guidance(expert), contexts, caches, self._run)
 

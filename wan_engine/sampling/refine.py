@@ -22,8 +22,7 @@ from ..inputs.plan import Plan
 from ..media.srgb import from_linear, to_linear
 from ..runtime.model_pool import Networks, no_numbers
 from ..runtime.run import Run
-from .denoise import Denoiser
-from .resume import ResumeFile
+from .denoise import Denoiser, SamplingOptions
 
 WEAKEST, STRONGEST = 0.05, 0.6
 _LIGHT_SPREAD = 1 / 12  # of the height: what is broader is light, what is finer is drawing
@@ -69,8 +68,8 @@ def refine(
     clean = _encode(frames, networks, run)
     inner = Run(lambda event: run.tell(**event), lambda: _asked(run))
     conditioning = condition(plan, networks, inner)
-    denoiser = Denoiser(plan, networks, texts, conditioning, inner, ResumeFile(None, ""), start=(clean, strength))
-    latents, sigmas = denoiser.sample()
+    options = SamplingOptions(start=(clean, strength))
+    latents, sigmas = Denoiser(plan, networks, texts, conditioning, inner, options).sample()
     run.notes.extend(inner.notes)
     run.facts["refine"] = {"strength": strength, "size": list(plan.size), "steps": inner.steps}
     return latents, sigmas

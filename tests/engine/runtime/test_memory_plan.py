@@ -16,6 +16,7 @@ from wan_engine.options import STATED_OFFLOADS
 from wan_engine.runtime import free_memory, vae_memory
 from wan_engine.runtime.memory_plan import (
     MemoryPlan,
+    MemorySettings,
     Stage,
     automatic_dtype,
     first_that_fits,
@@ -33,8 +34,9 @@ def checkpoint():
 
 
 def plan(checkpoint, **changes):
-    settings = {"size": (640, 384), "frames": 33, "dtype": "float32", "offload": "none", "guided": True}
-    return plan_memory(checkpoint, **{**settings, **changes})
+    available = changes.pop("available", None)
+    settings = MemorySettings((640, 384), 33, "float32", "none", guided=True)
+    return plan_memory(checkpoint, dataclasses.replace(settings, **changes), available)
 
 
 def stage(plan, name):
@@ -126,16 +128,17 @@ def test_the_text_tells_every_stage_and_the_verdict(checkpoint):
 
 def test_what_is_dearest_to_the_picture_is_given_up_last(checkpoint):
     wanted = plan(checkpoint)
-    assert nearest_that_fits(checkpoint, dataclasses.replace(wanted, available=wanted.peak), guided=True) is not None
+    assert nearest_that_fits(checkpoint, dataclasses.replace(wanted, available=wanted.peak)) is not None
     last = wanted
     seen = []
     for _ in range(40):
         tight = dataclasses.replace(wanted, available=last.peak - 1)
-        found = nearest_that_fits(checkpoint, tight, guided=True)
+        found = nearest_that_fits(checkpoint, tight)
         if found is None:
             break
         assert found.peak <= tight.available
-        seen.append((found.frames, found.size, found.vae_tiles, found.dtype, found.offload))
+        settings = found.settings
+        seen.append((settings.frames, settings.size, settings.vae_tiles, settings.dtype, settings.offload))
         last = found
     assert seen[0][4] == "expert"
     assert seen[0][:4] == (33, (640, 384), 0, "float32")
@@ -158,27 +161,27 @@ def test_the_first_offload_that_fits_is_taken_and_else_the_smallest(checkpoint):
     assert plans["none"].peak > plans["expert"].peak
     for free, offload in ((2**40, "none"), (plans["none"].peak - 1, "expert"), (2**20, "block")):
         found = first_that_fits(dataclasses.replace(each, available=free) for each in plans.values())
-        assert found.offload == offload and found.fits == (free > 2**20)
+        assert found.settings.offload == offload and found.fits == (free > 2**20)
 
 
-def test_every_autoencoder_pass_is_rehearsed_once(checkpoint, monkeypatch):
-    rehearsed = []
+def test_every_autoencoder_peak_is_estimated_once(checkpoint, monkeypatch):
+    estimated = []
     inner = vae_memory._most_alive
-    monkeypatch.setattr(vae_memory, "_most_alive", lambda work: rehearsed.append(work) or inner(work))
+    monkeypatch.setattr(vae_memory, "_most_alive", lambda work: estimated.append(work) or inner(work))
     vae_memory._decoder_peak.cache_clear()
     vae_memory._encoder_peak.cache_clear()
     tight = plan(checkpoint, size=(1280, 768), available=2**20)
-    assert nearest_that_fits(checkpoint, tight, guided=True) is None
+    assert nearest_that_fits(checkpoint, tight) is None
     sizes = 1 + len({s for s in checkpoint.model.sizes if s[0] * s[1] < 1280 * 768})
-    assert 4 <= len(rehearsed) <= 3 * sizes
+    assert 4 <= len(estimated) <= 3 * sizes
 
 
 @pytest.mark.parametrize("frames", [10**8 + 1, 10**30 + 1])
 def test_absurd_lengths_are_answered_at_once(frames, checkpoint):
-    found = nearest_that_fits(checkpoint, plan(checkpoint, frames=frames, available=2**30), guided=True)
-    assert found is not None and found.fits and found.frames == 5
+    found = nearest_that_fits(checkpoint, plan(checkpoint, frames=frames, available=2**30))
+    assert found is not None and found.fits and found.settings.frames == 5
     tight = plan(checkpoint, frames=frames, available=2**20)
-    assert "GiB" in refusal(tight, nearest_that_fits(checkpoint, tight, guided=True))
+    assert "GiB" in refusal(tight, nearest_that_fits(checkpoint, tight))
 
 
 def test_several_processes_share_the_blocks(checkpoint):
@@ -195,8 +198,10 @@ def test_without_pictures_none_are_planned_for(checkpoint):
 
 def test_a_refusal_says_what_to_do():
     part = (Stage("decoding", 2**30, 2**33),)
-    big = MemoryPlan(part, (1280, 720), 81, "float32", "none", 0, "cpu", 2**32)
-    small = dataclasses.replace(big, parts=(Stage("decoding", 2**30, 2**31),), vae_tiles=256, offload="expert")
+    asked = MemorySettings((1280, 720), 81, "float32", "none", guided=True)
+    big = MemoryPlan(asked, part, 2**32)
+    tiled = dataclasses.replace(asked, vae_tiles=256, offload="expert")
+    small = MemoryPlan(tiled, (Stage("decoding", 2**30, 2**31),), 2**32)
     words = refusal(big, small)
     assert "9.0 GiB" in words
     assert "4.0 GiB are free" in words
