@@ -11,7 +11,6 @@ import contextlib
 import os
 import subprocess
 import time
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,37 +18,15 @@ from ..wan_engine.errors import Cancelled, CheckpointError, GenerationError, Usa
 from . import process, protocol
 from .files import disk_trouble, is_link
 from .jobs import JobFolder
+from .messages import Message, end_of, event_of, text_of
 from .state import ENDED, JobError
 
-MAX_READS_PER_POLL = 64
 # A longer pause between two polls is the fault of our own side (or the computer slept), not the worker's.
 MAX_COUNTED_PAUSE = 5.0
 CLOSE_SECONDS = 2.0
 # Processor time in half of the patience below which a silent worker does nothing: its threads that only wait take less.
 LEAST_CPU = 0.02
-_ERRORS: dict[int, type[WanError]] = {
-    error.exit_status: error for error in (UsageError, CheckpointError, GenerationError, Cancelled)
-}
-
-
-@dataclass(frozen=True)
-class Message:
-    """What `poll` reports.
-
-    `kind`: `starting` and `ready` (the worker); `event` (the progress of `job`, in `event`); `done`, `failed`,
-    `cancelled` (the end of `job`); `stopped` (the worker ended while it had no job). `text` is for the user.
-    """
-
-    kind: str
-    text: str = ""
-    exit_status: int = 0
-    job: Path | None = None
-    event: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def ends_job(self) -> bool:
-        """Whether the job is over."""
-        return self.kind in ENDED
+POLLS_OF_THE_DEAD = 100  # in which is read what a worker wrote before it ended; no pipe holds more
 
 
 class EngineClient:
@@ -149,12 +126,18 @@ class EngineClient:
         if child is None:
             return []
         code = child.poll()  # asked for before reading: what a dead worker wrote is all in the pipe
-        messages = self._read(child)
+        messages, all_read = self._read(child)
         if self._child is None:  # a message has ended it
             return messages
         self._count_silence()
-        if code is not None:
+        self._dead_polls += code is not None
+        if code is not None and (all_read or self._dead_polls > POLLS_OF_THE_DEAD):
             messages.append(self._stopped(*self._death_in_words(code)))
+        elif code is not None:
+            return messages
+        elif self._reader.garbage > protocol.MAX_GARBAGE_BYTES:
+            text = "The engine sends what is no message and was stopped. Set it up again in the add-on's preferences."
+            messages.append(self._stopped(text, GenerationError.exit_status))
         elif self._cancel_by is not None and time.monotonic() > self._cancel_by:
             text = f"Cancelled. The engine did not react within {self._cancel_grace:g} seconds and was stopped."
             process.kill(child)
@@ -199,47 +182,46 @@ class EngineClient:
         self._quiet, self._silent_cpu = self._hang_after / 2, now
         return True
 
-    def _read(self, child: subprocess.Popen[bytes]) -> list[Message]:
+    def _read(self, child: subprocess.Popen[bytes]) -> tuple[list[Message], bool]:
+        """What there is to report, as far as one poll has time for it, and whether that is all."""
         messages: list[Message] = []
         if child.stdout is None:
-            return messages
-        for _ in range(MAX_READS_PER_POLL):
-            data = process.read_available(child.stdout)
-            if not data:
-                break
+            return messages, True
+        data = b""
+        for data in process.read_for(child.stdout):
             for content in self._reader.feed(data):
                 self._quiet, self._silent_cpu, self._polled = 0.0, None, time.monotonic()
                 message = self._understand(content)
                 if message is not None:
                     messages.append(message)
                 if self._child is None:
-                    return messages
-        return messages
+                    return messages, True
+        return messages, not data
 
     def _understand(self, content: dict[str, Any]) -> Message | None:
         kind = content["type"]
-        text = str(content.get("message", ""))
         if kind == "hello":
             return self._greet(content)
         if kind == "ready":
             self._ready = True
-            return Message("ready", f"The engine is ready (torch {content.get('torch')}).")
+            return Message("ready", f"The engine is ready (torch {text_of(content.get('torch'))}).")
         if kind == "unusable":
-            return self._stopped(text, CheckpointError.exit_status)
+            return self._stopped(text_of(content.get("message")), CheckpointError.exit_status)
         if self._job is None or content.get("folder") != str(self._job.path.absolute()):
             return None
-        if kind == "event" and isinstance(content.get("event"), dict):
-            return Message("event", job=self._job.path, event=content["event"])
+        if kind == "event":
+            event = event_of(content.get("event"))
+            return None if event is None else Message("event", job=self._job.path, event=event)
         if kind in ENDED:
             path, self._job, self._cancel_by = self._job.path, None, None
-            return Message(kind, text, int(content.get("exit_status", 0)), path)
+            return end_of(content, path)
         return None
 
     def _greet(self, content: dict[str, Any]) -> Message:
         if content.get("protocol") != protocol.PROTOCOL:
             text = "The add-on was updated while Blender was running. Restart Blender."
             return self._stopped(text, CheckpointError.exit_status)
-        return Message("starting", f"The engine is starting (Python {content.get('python')}).")
+        return Message("starting", f"The engine is starting (Python {text_of(content.get('python'))}).")
 
     def _tell(self, command: dict[str, Any]) -> None:
         if self._child is not None and self._child.stdin is not None and not self._child.stdin.closed:
@@ -271,6 +253,7 @@ class EngineClient:
         self._child = None
         self._reader = protocol.LineReader("type")
         self._ready = False
+        self._dead_polls = 0
         self._quiet = 0.0
         self._silent_cpu = None
         self._polled = time.monotonic()
@@ -296,8 +279,3 @@ class EngineClient:
         silence = f"{self._patience:g} seconds and was stopped"
         text = f"The engine did not start within {silence}. Try again, or set it up again in the add-on's preferences."
         return text, CheckpointError.exit_status
-
-
-def error_of(message: Message) -> WanError:
-    """The error that the end of a job stands for, by its exit status."""
-    return _ERRORS.get(message.exit_status, GenerationError)(message.text)

@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -90,6 +90,18 @@ def read_available(pipe: IO[bytes]) -> bytes:
         return os.read(pipe.fileno(), _CHUNK)
     except BlockingIOError:
         return b""
+
+
+def read_for(pipe: IO[bytes], seconds: float = 0.02) -> Iterator[bytes]:
+    """What stands in the pipe, in portions: the last one is empty where that is all, and another where `seconds`, also
+    of what is done with the portions, are over. Never blocks, however much the other end writes.
+    """
+    until = time.monotonic() + seconds
+    while data := read_available(pipe):
+        yield data
+        if time.monotonic() > until:
+            return
+    yield b""
 
 
 def _read_available_windows(pipe: IO[bytes]) -> bytes:

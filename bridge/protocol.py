@@ -16,6 +16,7 @@ PROTOCOL = 1
 HEARTBEAT_SECONDS = 0.5
 HANG_SECONDS = 8.0  # without any sign of work, after which a worker counts as hung
 MAX_LINE_BYTES = 1 << 20
+MAX_GARBAGE_BYTES = 4 << 20  # of what is no message, after which a worker is none of ours
 
 
 def hung_in_words(seconds: float) -> str:
@@ -41,11 +42,12 @@ class LineReader:
     """Turns bytes, in whatever portions a pipe hands them out, into messages.
 
     A line that is no JSON object with a string under `key`, or is longer than MAX_LINE_BYTES, is skipped and
-    counted in `dropped`; the memory held is bounded by one line.
+    counted in `dropped`, its bytes in `garbage`; the memory held is bounded by one line.
     """
 
     def __init__(self, key: str) -> None:
         self.dropped = 0
+        self.garbage = 0
         self._key = key
         self._partial = b""
         self._skipping = False
@@ -59,14 +61,15 @@ class LineReader:
             overlong, self._skipping = self._skipping or len(line) >= MAX_LINE_BYTES, False
             if overlong:
                 self.dropped += 1
+                self.garbage += len(line)
                 continue
             message = self._parse(line)
             if message is not None:
                 messages.append(message)
-        if not self._skipping:
-            self._partial += rest
-            if len(self._partial) >= MAX_LINE_BYTES:
-                self._partial, self._skipping = b"", True
+        self._partial += rest
+        if self._skipping or len(self._partial) >= MAX_LINE_BYTES:
+            self.garbage += len(self._partial)
+            self._partial, self._skipping = b"", True
         return messages
 
     def _parse(self, line: bytes) -> dict[str, Any] | None:
@@ -79,4 +82,5 @@ class LineReader:
         if isinstance(message, dict) and isinstance(message.get(self._key), str):
             return message
         self.dropped += 1
+        self.garbage += len(line)
         return None

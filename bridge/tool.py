@@ -8,12 +8,11 @@ import os
 from pathlib import Path
 from typing import Any
 
-from ..wan_engine.errors import Cancelled, CheckpointError, GenerationError, UsageError, WanError
+from ..wan_engine.errors import CheckpointError
 from . import process
+from .messages import error_for, text_of
 
-_ERRORS: dict[int, type[WanError]] = {
-    error.exit_status: error for error in (UsageError, CheckpointError, GenerationError, Cancelled)
-}
+_KEPT = 1 << 16  # bytes of what a program has printed; its last line counts
 
 
 class EngineTool:
@@ -47,19 +46,18 @@ class EngineTool:
     def poll(self) -> bool:
         """Whether it has ended well; `words` is its result then. Raises the WanError that it ended in."""
         code = self._child.poll()
-        while self._child.stdout and not self._child.stdout.closed and (data := self._read()):
-            self._said += data
-        if code is None:
+        data = b""
+        if self._child.stdout and not self._child.stdout.closed:
+            for data in process.read_for(self._child.stdout):
+                self._said = (self._said + data)[-_KEPT:]
+        if code is None or data:
             return False
         process.close_pipes(self._child)
         if code != 0:
-            raise _ERRORS.get(code, GenerationError)(self.words or f"The engine was {process.exit_in_words(code)}.")
+            raise error_for(code, text_of(self.words) or f"The engine was {process.exit_in_words(code)}.")
         return True
 
     def stop(self) -> None:
         """End it now."""
         process.kill(self._child)
         process.close_pipes(self._child)
-
-    def _read(self) -> bytes:
-        return process.read_available(self._child.stdout) if self._child.stdout else b""

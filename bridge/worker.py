@@ -273,7 +273,7 @@ class Worker:
         self._abandon("failed", PARENT_GONE, GenerationError.exit_status)
 
     def _obey(self, command: dict[str, Any]) -> None:
-        if command["cmd"] == "run" and isinstance(command.get("folder"), str):
+        if command["cmd"] == "run" and isinstance(command.get("folder"), str) and "\0" not in command["folder"]:
             self.add(Path(command["folder"]))
         elif command["cmd"] == "cancel":
             with self._lock:

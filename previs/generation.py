@@ -12,8 +12,8 @@ from typing import Any
 import bpy
 
 from .. import sequencer
-from ..bridge.client import Message, error_of
 from ..bridge.jobs import JobFolder
+from ..bridge.messages import Message, error_of
 from ..bridge.state import JobError
 from ..bridge.tool import EngineTool
 from ..scene.brief import SceneError, Shot

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 
-from ..bridge.client import Message
+from ..bridge.messages import Message
 
 STAGES = {
     "load": "Loading the model", "encode_text": "Reading the prompt", "encode_image": "Reading the frames",
@@ -28,6 +28,7 @@ SHARES = {
 }
 _AFTER = 0.15  # what decoding and finishing take, as a share of the steps' time
 _LATEST = 5  # steps whose time tells that of the next ones
+_MOST_NOTES = 50
 
 
 @dataclass
@@ -67,21 +68,21 @@ class Progress:
         if message.kind == "starting":
             self.tell("Starting the engine", SHARES["frames"])
         elif kind == "stage":
-            name = str(event["stage"])
+            name = event["stage"]
             self.tell(STAGES.get(name, name.replace("_", " ").capitalize()), SHARES.get(name, self.share))
         elif kind == "step":
-            self._step(int(event["step"]), int(event["steps"]), float(event["seconds"]))
+            self._step(event["step"], event["steps"], event["seconds"])
         elif kind == "preview" and message.job is not None:
-            self.picture = message.job / str(event["path"])
+            self.picture = message.job / event["path"]
             self.pictures += 1
         elif kind == "resume":
             self.note(f"Goes on after step {event['step']}, where it was interrupted.")
         elif kind in ("retry", "note"):
-            self.note(str(event["message"]))
+            self.note(event["message"])
 
     def _step(self, step: int, steps: int, seconds: float) -> None:
         span = SHARES["decode"] - SHARES["denoise"]
-        self.tell(f"Step {step} of {steps}", SHARES["denoise"] + span * step / steps)
+        self.tell(f"Step {step} of {steps}", SHARES["denoise"] + span * step / max(1, steps))
         self._seconds = [*self._seconds, seconds][-_LATEST:]
         each = median(self._seconds)
         self._ends_at = self.clock() + each * (steps - step + _AFTER * steps)
@@ -89,7 +90,7 @@ class Progress:
     def note(self, words: str) -> None:
         """Something to tell that is no error; each is told once."""
         if words not in self.notes:
-            self.notes = [*self.notes, words]
+            self.notes = [*self.notes, words][-_MOST_NOTES:]
 
 
 def duration_in_words(seconds: float) -> str:

@@ -10,9 +10,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from wan_previs.bridge.client import EngineClient, Message
+from wan_previs.bridge.client import EngineClient
 from wan_previs.bridge.environment import find_engine
 from wan_previs.bridge.jobs import JobFolder
+from wan_previs.bridge.messages import Message
 from wan_previs.bridge.process import process_alive
 from wan_previs.wan_engine.request import GenerationRequest
 

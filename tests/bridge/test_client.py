@@ -26,8 +26,9 @@ from real_jobs import (
     poll_until,
     stepping,
 )
-from wan_previs.bridge.client import EngineClient, Message
+from wan_previs.bridge.client import EngineClient
 from wan_previs.bridge.jobs import JobFolder
+from wan_previs.bridge.messages import Message
 from wan_previs.wan_engine.errors import UsageError
 
 

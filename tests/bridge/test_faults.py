@@ -28,9 +28,10 @@ from real_jobs import (
     poll_until,
     stepping,
 )
-from wan_previs.bridge.client import EngineClient, Message
+from wan_previs.bridge.client import EngineClient
 from wan_previs.bridge.environment import find_engine
 from wan_previs.bridge.jobs import JobFolder
+from wan_previs.bridge.messages import Message
 from wan_previs.wan_engine.errors import CheckpointError
 
 

@@ -229,7 +229,7 @@ def _first_shot(scene):
 
 
 def test_progress_tells_time_left_and_notes():
-    from wan_previs.bridge.client import Message
+    from wan_previs.bridge.messages import Message
 
     now = [100.0]
     progress = Progress(clock=lambda: now[0])
