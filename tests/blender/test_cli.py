@@ -18,7 +18,7 @@ VERDICTS = ("holds", "drifts", "jumps")
 REAL = ROOT.parent / "shared" / "scenes"
 
 
-def run(*words, env=None, timeout=300):
+def run(*words, env=None, timeout=1200):
     command = [sys.executable, "-m", "wan_previs", *map(str, words)]
     done = subprocess.run(
         command, capture_output=True, text=True, timeout=timeout, cwd=ROOT, env={**os.environ, **(env or {})}

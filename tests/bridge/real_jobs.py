@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 GOLDEN = ROOT / "tests" / "golden" / "fullstack" / "Wan2.2-I2V-A14B"
 LONG = 400  # steps: some ten seconds and more
 SHORT = 3
-PATIENCE = 120.0  # for a machine under load; what is measured is bounded on its own
+PATIENCE = 900.0  # never reached but by a fault: a machine may be as busy as it likes
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
 
 
@@ -62,7 +62,7 @@ def ends(message: Message) -> bool:
     return message.ends_job
 
 
-def gone(pid: int, seconds: float = 10.0) -> bool:
+def gone(pid: int, seconds: float = PATIENCE) -> bool:
     deadline = time.monotonic() + seconds
     while process_alive(pid) and time.monotonic() < deadline:
         time.sleep(0.02)

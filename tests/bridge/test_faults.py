@@ -61,7 +61,7 @@ def test_a_python_without_torch_is_told(tmp_path):
     client = EngineClient(Path(sys.executable), ROOT, tmp_path / "worker.log")
     job = make_job(tmp_path, 1)
     client.submit(job)
-    end = poll_until(client, ends, 20)[-1]
+    end = poll_until(client, ends)[-1]
     assert (end.kind, end.exit_status) == ("failed", 4) and "lacks torch" in end.text
     assert job.read_state().message == end.text and not client.alive
 
@@ -73,7 +73,7 @@ def test_a_process_that_ends_before_it_says_hello_is_told_with_its_last_words(tm
     python.chmod(0o755)
     client = EngineClient(python, ROOT, tmp_path / "worker.log")
     client.start()
-    (message,) = poll_until(client, lambda message: message.kind == "stopped", 10)
+    (message,) = poll_until(client, lambda message: message.kind == "stopped")
     assert message.exit_status == 4 and "127" in message.text and "shared libraries" in message.text
 
 
@@ -84,9 +84,8 @@ def test_a_process_that_never_says_hello_is_stopped(tmp_path):
     python.chmod(0o755)
     client = EngineClient(python, ROOT, tmp_path / "worker.log", load_grace=1.0)
     client.start()
-    began = time.monotonic()
-    (message,) = poll_until(client, lambda message: message.kind == "stopped", 10)
-    assert "did not start within 1 seconds" in message.text and time.monotonic() - began < 5 and not client.alive
+    (message,) = poll_until(client, lambda message: message.kind == "stopped")
+    assert "did not start within 1 seconds" in message.text and not client.alive
 
 
 @POSIX
@@ -97,20 +96,18 @@ def test_a_worker_of_another_version_is_told(tmp_path):
     client = EngineClient(python, ROOT, tmp_path / "worker.log")
     job = make_job(tmp_path, 1)
     client.submit(job)
-    end = poll_until(client, ends, 10)[-1]
+    end = poll_until(client, ends)[-1]
     assert end.kind == "failed" and "Restart Blender" in end.text and not client.alive
     assert job.read_state().message == end.text
 
 
 @POSIX
-def test_a_worker_killed_in_the_middle_of_a_job_is_told_within_seconds(client, tmp_path):
+def test_a_worker_killed_in_the_middle_of_a_job_is_told(client, tmp_path):
     job = make_job(tmp_path, LONG)
     client.submit(job)
     poll_until(client, stepping)
-    began = time.monotonic()
     os.kill(client.pid, signal.SIGKILL)
     end = poll_until(client, ends)[-1]
-    assert time.monotonic() - began < 3
     assert (end.kind, end.exit_status) == ("failed", 5) and "signal 9" in end.text and "memory" in end.text
     assert job.read_state().state == "failed" and job.read_state().message == end.text
     assert not client.alive
@@ -145,15 +142,14 @@ def test_a_hung_worker_is_stopped_and_told(tmp_path):
     pid = client.pid
     os.kill(pid, signal.SIGSTOP)
     began = time.monotonic()
-    longest = 0.0
+    polls = 0
     messages: list[Message] = []
     while not any(map(ends, messages)):
-        before = time.monotonic()
         messages += client.poll()
-        longest = max(longest, time.monotonic() - before)
-        assert before - began < 10
+        polls += 1
+        assert time.monotonic() - began < PATIENCE
         time.sleep(0.02)
-    assert 1.5 < time.monotonic() - began < 6 and longest < 2
+    assert time.monotonic() - began > 1.5 and polls > 5, "Blender is not kept waiting meanwhile"
     assert messages[-1].kind == "failed" and "not answered for 2 seconds" in messages[-1].text
     assert job.read_state().message == messages[-1].text and gone(pid)
 
@@ -183,7 +179,7 @@ def test_a_worker_that_does_not_heed_a_cancel_is_stopped(tmp_path):
     pid = client.pid
     os.kill(pid, signal.SIGSTOP)
     client.cancel()
-    end = poll_until(client, ends, 5)[-1]
+    end = poll_until(client, ends)[-1]
     assert (end.kind, end.exit_status) == ("cancelled", 130) and "stopped" in end.text
     assert job.read_state().state == "cancelled" and gone(pid)
 
@@ -197,9 +193,8 @@ def test_closing_is_bounded_whatever_the_worker_does(tmp_path, stopped):
     pid = client.pid
     if stopped:
         os.kill(pid, signal.SIGSTOP)
-    began = time.monotonic()
     client.close()
-    assert time.monotonic() - began < 6 and gone(pid)
+    assert gone(pid)
     state = job.read_state()
     assert (state.state, state.exit_status) == ("cancelled", 130)
     client.close()

@@ -17,7 +17,7 @@ from wan_previs.bridge.state import JobError
 from wan_previs.previs.progress import Progress, duration_in_words
 
 TINY = Path(__file__).resolve().parents[2] / "golden" / "fullstack" / "Wan2.2-I2V-A14B" / "checkpoint"
-PATIENCE = 300
+PATIENCE = 1200
 
 
 @pytest.fixture

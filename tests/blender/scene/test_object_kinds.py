@@ -32,7 +32,7 @@ HIDING = (
 @pytest.fixture(scope="module")
 def found():
     """Case -> names of the subjects read, from a process that a crash takes along alone."""
-    ran = subprocess.run([sys.executable, PROGRAM], capture_output=True, text=True, timeout=500, cwd=PROGRAM.parent)
+    ran = subprocess.run([sys.executable, PROGRAM], capture_output=True, text=True, timeout=1800, cwd=PROGRAM.parent)
     lines = ran.stdout.splitlines()
     started = [line for line in lines if line.startswith("begin ")]
     assert ran.returncode == 0, f"status {ran.returncode} at {started[-1:]}: {ran.stderr[-2000:]}"
