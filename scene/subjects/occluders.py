@@ -198,18 +198,20 @@ class OccluderFrame:
         met = _segments_meet(origin[None], (way * reach)[None], self.low, self.high)[0]
         nearest: tuple[float, np.ndarray, int] | None = None
         for index in self.opaque(np.flatnonzero(met)):
-            place = self._cast(int(index), origin, way * reach)
+            place = self.cast(int(index), origin, way * reach)
             if place is not None:
                 far = float(np.linalg.norm(place - origin))
                 nearest = (far, place, index) if nearest is None or far < nearest[0] else nearest
         return (nearest[1], self.bodies[nearest[2]].item or self.bodies[nearest[2]].owner) if nearest else None
 
     def _hits(self, index: int, origin: np.ndarray, way: np.ndarray) -> bool:
-        return self._cast(index, origin, way * 0.999) is not None
+        return self.cast(index, origin, way * 0.999) is not None
 
-    def _cast(self, index: int, origin: np.ndarray, way: np.ndarray) -> np.ndarray | None:
+    def cast(self, index: int, origin: np.ndarray, way: np.ndarray) -> np.ndarray | None:
+        """Where (metres) a line from a point by `way` first meets a body; None for one whose shape no object has."""
         body = self.bodies[index]
-        assert body.item is not None
+        if body.item is None:
+            return None
         if index not in self.inverse:
             singular = abs(np.linalg.det(body.matrix[:3, :3])) < 1e-18
             self.inverse[index] = None if singular else np.linalg.inv(body.matrix)

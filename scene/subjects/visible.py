@@ -3,17 +3,16 @@
 
 from __future__ import annotations
 
-import statistics
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 
 import bpy
 import numpy as np
 
 from ..camera.camera import CameraState
+from .backdrop import things_of
 from .groups import Group
-from .names import is_ground_name
 from .occluders import OccluderFrame, Occluders
 
 LEAST_AREA = 0.0005  # of the picture
@@ -24,7 +23,9 @@ MOST_PROBED = 60  # of them, whose hiding is looked into
 MOST_ALIKE = 24  # of one noun among the measured: more of them tell nothing new
 MOST_BODIES = 200  # in a group, beyond which their boxes stand for them
 PROBE_POINTS = 24
+INSIDE = (0.06, 0.28, 0.5, 0.72, 0.94)  # across and up the picture, for what is larger than it
 COLUMNS, ROWS = 16, 9  # points of the picture at which one looks what it shows
+THIN = 0.12  # of its middle side, below which a thing's shortest makes it a sheet
 FAR = 1e4  # metres within which the middle of the picture is looked for
 
 
@@ -32,7 +33,8 @@ FAR = 1e4  # metres within which the middle of the picture is looked for
 class Seen:
     """A group in the picture. `whole` is its box (x0, y0, x1, y1) as if the picture had no edges, `box`: inside it;
     `seen`: the part that nothing hides, `blur` its unsharpness in picture widths, `corners` [2, 3] its extent in
-    metres, `parts` the objects that show it, the largest first."""
+    metres, `depths` how near and far along the view axis, `thin` whether it is a sheet, standing or lying, `parts` the
+    objects that show it, the largest first."""
 
     group: Group
     whole: tuple[float, float, float, float]
@@ -41,6 +43,8 @@ class Seen:
     seen: float
     blur: float
     corners: np.ndarray
+    depths: tuple[float, float]
+    thin: bool
     parts: tuple[bpy.types.Object, ...]
 
     @property
@@ -89,8 +93,7 @@ class Scanner:
         largest = sorted((item for item in boxes if item is not None), key=lambda pair: -pair[0].area)[:MOST_PROBED]
         probed = [replace(item, seen=view.unhidden(item, points)) for item, points in largest]
         found = [item for item in probed if item.seen >= LEAST_UNHIDDEN]
-        extents = {id(item): item.extent for item in found if not item.flat and not is_ground_name(item.noun)}
-        things = [item for item in found if not _is_backdrop(item, found, extents, camera)]
+        things = things_of(found, camera.pose, view.own_distance)
         return sorted(things, key=lambda item: (-item.weight, item.group.key))
 
     def find(self, group: Group, depsgraph: bpy.types.Depsgraph, camera: CameraState) -> Seen | None:
@@ -169,19 +172,26 @@ class View:
             return None
         corners = np.stack([points.min(axis=0), points.max(axis=0)])
         depth = (points - self.camera.pose.position) @ self.camera.pose.forward
+        sides = corners[1] - corners[0]
         if len(bodies) == 1:
-            depth = (self.frame.corners[bodies[0]] - self.camera.pose.position) @ self.camera.pose.forward
-        distance = float(depth.min() + depth.max()) / 2.0
+            edges = self.frame.corners[bodies[0]]
+            depth = (edges - self.camera.pose.position) @ self.camera.pose.forward
+            sides = np.linalg.norm(edges[[1, 3, 4]] - edges[0], axis=1)
+        depths = (float(depth.min()), float(depth.max()))
+        distance = sum(depths) / 2.0
+        thinnest, middle, _ = np.sort(sides)
+        thin = bool(thinnest < THIN * middle)
         group, blur = self.scanner.groups[index], _blur(self.camera, distance)
-        return Seen(group, whole, (x0, y0, x1, y1), distance, 1.0, blur, corners, self.frame.owners(bodies)), points
+        box, parts = (x0, y0, x1, y1), self.frame.owners(bodies)
+        return Seen(group, whole, box, distance, 1.0, blur, corners, depths, thin, parts), points
 
     def unhidden(self, item: Seen, points: np.ndarray) -> float:
         """Part of the points inside the picture that lines from the camera reach, or that the group itself hides."""
         x, y, depth = self.camera.project(points).T
         inside = (depth > self.near) & (x > 0.0) & (x < 1.0) & (y > 0.0) & (y < 1.0)
         chosen = points[inside]
-        if not len(chosen):  # larger than the picture: its middle fills it
-            return 1.0
+        if not len(chosen):  # larger than the picture
+            return self._unhidden_inside(item)
         chosen = chosen[np.linspace(0, len(chosen) - 1, min(PROBE_POINTS, len(chosen))).astype(int)]
         chosen = chosen + (points.mean(axis=0) - chosen) * 0.1
         pose = self.camera.pose
@@ -189,6 +199,26 @@ class View:
         if self.camera.kind == "ORTHO":
             origins = chosen - np.outer((chosen - pose.position) @ pose.forward, pose.forward)
         return float(self.frame.reached(origins, chosen, self._before(item, float(depth[inside].max()))).mean())
+
+    def _unhidden_inside(self, item: Seen) -> float:
+        """The same for a thing of whose points none is inside the picture: of its surface where lines of sight meet
+        it, all of it where none does."""
+        free = []
+        for x, y in product(INSIDE, INSIDE):
+            origin, way = self.camera.ray(x, y)
+            distance = self.own_distance(item, origin, way)
+            if distance is not None:
+                place = (origin + 0.999 * distance * way)[None]
+                depth = distance * float(way @ self.camera.pose.forward)
+                free.append(bool(self.frame.reached(origin[None], place, self._before(item, depth))[0]))
+        return sum(free) / len(free) if free else 1.0
+
+    def own_distance(self, item: Seen, origin: np.ndarray, way: np.ndarray) -> float | None:
+        """How far a group's own surface lies from a point along a unit vector, metres; None where it is not met."""
+        places = [
+            self.frame.cast(index, origin, way * FAR) for index in self.bodies[self.scanner.number[item.group.key]]
+        ]
+        return min((float(np.linalg.norm(place - origin)) for place in places if place is not None), default=None)
 
     def _before(self, item: Seen, depth: float) -> np.ndarray:
         """Bodies of other groups that may hide this one."""
@@ -226,23 +256,3 @@ def _blur(camera: CameraState, distance: float) -> float:
     focus, at = max(camera.focus_distance_m, lens * 1.01), max(distance, 1e-3)
     circle = lens * lens / camera.fstop * abs(at - focus) / (at * (focus - lens))
     return circle / (camera.width * lens)
-
-
-def _is_backdrop(item: Seen, found: Sequence[Seen], extents: dict[int, float], camera: CameraState) -> bool:
-    """Ground, walls behind the rest, and what surrounds the camera. `extents`: longest sides of what is no ground."""
-    if is_ground_name(item.noun):
-        return True
-    low, high = item.corners
-    size = high - low
-    wide, tall = float(max(size[0], size[1])), float(size[2])
-    others = [extent for key, extent in extents.items() if key != id(item)]
-    usual = statistics.median(others) if others else 0.0
-    if item.flat and (wide > 1.5 * usual if others else wide >= 4.0):
-        return True
-    position = camera.pose.position
-    over = bool((position[:2] > low[:2]).all() and (position[:2] < high[:2]).all())
-    across = item.whole[0] <= 0.02 and item.whole[2] >= 0.98
-    if over and across and (tall < 0.3 * wide or bool(low[2] < position[2] < high[2])):
-        return True
-    large = item.box[3] - item.box[1] > 0.85 or (bool(others) and wide > 4.0 * usual)
-    return across and large and any(o.distance < item.distance and o.area < 0.8 * item.area for o in found)
