@@ -11,8 +11,20 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 BLENDER = {"bpy", "bpy_extras", "mathutils", "gpu", "blf", "addon_utils", "_cycles"}
-ENGINE = {"torch", "safetensors", "einops", "cv2", "huggingface_hub", "tokenizers", "ftfy", "av", "PIL", "gguf"}
-ENGINE |= {"filelock", "matplotlib", "onnxruntime", "spandrel"}
+ENGINE = {
+    "torch",
+    "safetensors",
+    "einops",
+    "cv2",
+    "huggingface_hub",
+    "tokenizers",
+    "ftfy",
+    "av",
+    "PIL",
+    "gguf",
+    "httpx2",
+}
+ENGINE |= {"filelock", "httpx2", "matplotlib", "onnxruntime", "spandrel"}
 REQUEST = {"wan_engine.request", "wan_engine.options", "wan_engine.errors"}
 TORCH_FREE = {
     "wan_engine",

@@ -14,12 +14,14 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -38,12 +40,15 @@ from huggingface_hub.utils import build_hf_headers
 
 from ..errors import CheckpointError, GenerationError, UsageError
 from ..weights.safetensors_header import parsed
+from .hub_limits import Limits, patient_but_not_for_ever
 
 SCHEMA = "wan_previs.download/1"
 RECORD = "wan_previs.download.json"
 OnProgress = Callable[[dict], None]
 
 _BETWEEN_EVENTS = 0.2  # seconds
+_MOST_FILES = 10_000  # of a repository; the published ones have less than a hundred
+_COMMIT = re.compile("[0-9a-f]{40}")
 _BLOCK = 1 << 22  # bytes read at once for a checksum
 _TEXT = ("models_t5_umt5-xxl-enc-bf16.pth", "google/umt5-xxl/tokenizer.json")
 _DENSE = ("config.json", "diffusion_pytorch_model*.safetensors", "diffusion_pytorch_model.safetensors.index.json")
@@ -175,12 +180,12 @@ class _Progress:
     def __init__(self, tell: OnProgress, done: int, total: int) -> None:
         self.tell, self.done, self.total = tell, done, total
         self.file = ""
-        self._others = done
+        self._others, self._size = done, total
         self._told = 0.0
 
-    def begin(self, file: str, begun: int) -> None:
-        """`file` is next, of which `begun` bytes are there and counted."""
-        self.file, self._others = file, self.done - begun
+    def begin(self, file: str, begun: int, size: int) -> None:
+        """`file` of `size` bytes is next, of which `begun` are there and counted."""
+        self.file, self._others, self._size = file, self.done - begun, size
         self.show()
 
     def restart(self) -> None:
@@ -189,6 +194,8 @@ class _Progress:
 
     def update(self, n: int | float | None = 1) -> None:
         self.done += int(n or 0)
+        if self.done - self._others > self._size:
+            raise GenerationError(f"More comes than {self.file} has; start again: it goes on from here.")
         if time.monotonic() - self._told >= _BETWEEN_EVENTS:
             self.show()
 
@@ -222,7 +229,9 @@ def fetch(model: str, folder: Path, on_progress: OnProgress = lambda event: None
     folder.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(folder / ".wan_previs.download.lock", timeout=0):
-            return _Download(model, folder, on_progress).run()
+            endpoint = os.environ.get("HF_ENDPOINT") or constants.ENDPOINT
+            with patient_but_not_for_ever(endpoint) as limits:
+                return _Download(model, folder, on_progress, endpoint, limits).run()
     except Timeout:
         raise UsageError(f"Another download into {folder} is at work; wait for it, or choose another folder.") from None
 
@@ -247,10 +256,10 @@ def _look_through(model: str, folder: Path) -> Path:
 class _Download:
     """One fetch of one model into one folder."""
 
-    def __init__(self, model: str, folder: Path, tell: OnProgress) -> None:
+    def __init__(self, model: str, folder: Path, tell: OnProgress, endpoint: str, limits: Limits) -> None:
         self._model, self._folder, self._tell = model, folder, tell
         self._source = MODELS[model]
-        self._endpoint = os.environ.get("HF_ENDPOINT") or constants.ENDPOINT
+        self._endpoint, self._limits = endpoint, limits
 
     def run(self) -> Path:
         record = self._settle()
@@ -260,7 +269,7 @@ class _Download:
         total = sum(file.size for file in files)
         progress = _Progress(self._tell, total - sum(file.size - self._begun(file) for file in missing), total)
         for file in missing:
-            progress.begin(file.name, self._begun(file))
+            progress.begin(file.name, self._begun(file), file.size)
             self._have(file, record, progress)
         progress.show()
         return self._folder
@@ -271,15 +280,8 @@ class _Download:
         if record is not None and record.files:
             return record
         repo = self._source.repo
-        with self._words(f"the list of {repo}'s files"):
-            api = HfApi(endpoint=self._endpoint)
-            commit = api.model_info(repo, revision=self._source.revision).sha
-            if commit is None:
-                raise CheckpointError(
-                    f"The hub at {self._endpoint} does not tell the commit of {repo}; try again later."
-                )
-            tree = [entry for entry in api.list_repo_tree(repo, recursive=True, revision=commit)]
-        wanted = [_File.of(e) for e in tree if isinstance(e, RepoFile) and self._needs(e.path)]
+        with self._words(f"the list of {repo}'s files"), self._limits.listing():
+            commit, wanted = self._listed(repo)
         for pattern in self._source.files:
             if not pattern.endswith(".index.json") and not any(fnmatchcase(file.name, pattern) for file in wanted):
                 raise CheckpointError(f"{repo} at {commit[:12]} has no file {pattern}; it is not laid out as expected.")
@@ -287,6 +289,24 @@ class _Download:
         record.files = {file.name: {"size": file.size, "digest": file.digest} for file in wanted}
         record.write()
         return record
+
+    def _listed(self, repo: str) -> tuple[str, list[_File]]:
+        """The newest commit and its files that are needed."""
+        api = HfApi(endpoint=self._endpoint)
+        try:
+            commit = api.model_info(repo, revision=self._source.revision).sha
+            if commit is None or not _COMMIT.fullmatch(commit):
+                raise ValueError(f"{commit!r} is no commit")
+            tree = list(islice(api.list_repo_tree(repo, recursive=True, revision=commit), _MOST_FILES + 1))
+            if len(tree) > _MOST_FILES:
+                raise ValueError(f"{repo} has more than {_MOST_FILES} files")
+            return commit, [_File.of(e) for e in tree if isinstance(e, RepoFile) and self._needs(e.path)]
+        except (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError) as error:
+            reason = " ".join(str(error).split())[:120] or type(error).__name__
+            raise CheckpointError(
+                f"What answers at {self._endpoint} is no hub ({reason}). Look at proxies and mirrors on the way, and "
+                "at HF_ENDPOINT."
+            ) from error
 
     def _needs(self, name: str) -> bool:
         _check_name(name, self._source.repo)

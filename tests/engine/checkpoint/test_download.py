@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import random
@@ -12,14 +13,14 @@ import subprocess
 import sys
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import golden
 import pytest
 
-from wan_engine.checkpoint import download
+from wan_engine.checkpoint import download, hub_limits
 from wan_engine.checkpoint.download import MODELS, RECORD, fetch
 from wan_engine.cli import main
 from wan_engine.errors import CheckpointError, GenerationError, UsageError
@@ -35,7 +36,8 @@ class Hub:
     """Random files of one repository, and what goes wrong with them.
 
     `cut` ends the connection after so many bytes of a file, each time until the count in `cuts` is used up;
-    `spoilt` files come with a flipped byte as often as told; `status` answers all requests whose path holds a word.
+    `spoilt` files come with a flipped byte as often as told; `status` answers all requests whose path holds a word,
+    `wrong` does so in any way; what never ends there ends with `stopped`.
     """
 
     def __init__(self) -> None:
@@ -49,6 +51,8 @@ class Hub:
         self.cuts = 1
         self.spoilt: Counter[str] = Counter()
         self.status: dict[str, tuple[int, str]] = {}
+        self.wrong: dict[str, Callable[[_Handler], None]] = {}
+        self.stopped = threading.Event()
         self.ranges = True
         self.commit = COMMIT
 
@@ -78,6 +82,9 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         hub, path = self.hub, self.path.split("?")[0]
         hub.requests.append((path, self.headers.get("Range")))
+        for word, wrong in hub.wrong.items():
+            if word in path:
+                return wrong(self)
         for word, (status, code) in hub.status.items():
             if word in path:
                 return self._answer(status, b"{}", {"X-Error-Code": code} if code else {})
@@ -126,6 +133,7 @@ def hub(monkeypatch) -> Iterator[Hub]:
     monkeypatch.setattr(download.constants, "DOWNLOAD_CHUNK_SIZE", 1000)  # of 10 MB, which are lost on a break
     monkeypatch.setattr("time.sleep", lambda seconds: None)  # huggingface_hub waits between attempts
     yield made
+    made.stopped.set()
     server.shutdown()
     server.server_close()
     thread.join()
@@ -382,3 +390,103 @@ def test_killed_and_started_again(hub, tmp_path):
     assert [path.name for path in tmp_path.rglob("*.partial")] != []
     fetch(MODEL, tmp_path)
     assert whole(tmp_path, hub)
+
+
+def _portal(handler: _Handler) -> None:
+    handler._answer(200, b"<html>Log in</html>", {"Content-Type": "text/html; charset=utf-8"})
+
+
+def _silent(handler: _Handler) -> None:
+    handler.hub.stopped.wait()
+    handler.close_connection = True
+
+
+def _one_byte_at_a_time(handler: _Handler) -> None:
+    handler.send_response(200)
+    handler.send_header("Content-Length", str(SIZE))
+    handler.end_headers()
+    with contextlib.suppress(OSError):
+        while not handler.hub.stopped.wait(0.05):
+            handler.wfile.write(b"x")
+    handler.close_connection = True
+
+
+def _endless_pages(handler: _Handler) -> None:
+    host = handler.headers["Host"]
+    handler._answer(200, b"[]", {"Link": f'<http://{host}{handler.path}>; rel="next"'})
+
+
+def _endless_entries(handler: _Handler) -> None:
+    entry = {"type": "file", "size": 1, "oid": "0" * 40}
+    page = json.dumps([{**entry, "path": f"{len(handler.hub.requests)}/{k}"} for k in range(1000)]).encode()
+    handler._answer(200, page, {"Link": f'<http://{handler.headers["Host"]}{handler.path}>; rel="next"'})
+
+
+def _endless_file(handler: _Handler) -> None:
+    handler.send_response(200)
+    handler.end_headers()
+    handler.close_connection = True
+    with contextlib.suppress(OSError):
+        while not handler.hub.stopped.is_set():
+            handler.wfile.write(bytes(1 << 16))
+
+
+def _saying(body: bytes) -> Callable[[_Handler], None]:
+    return lambda handler: handler._answer(200, body)
+
+
+@pytest.mark.parametrize(
+    ("where", "wrong", "error", "words"),
+    [
+        ("/api/", _portal, GenerationError, "a web page answers"),
+        ("/tree/", _portal, GenerationError, "a web page answers"),
+        ("/resolve/", _portal, GenerationError, "a web page answers"),
+        ("/revision/", _silent, GenerationError, "Look at the network"),
+        ("/tree/", _silent, GenerationError, "Look at the network"),
+        ("/resolve/", _silent, GenerationError, "Look at the network"),
+        ("/revision/", _one_byte_at_a_time, GenerationError, "Look at the network"),
+        ("/tree/", _one_byte_at_a_time, GenerationError, "Look at the network"),
+        ("/resolve/", _one_byte_at_a_time, GenerationError, "sends too slowly"),
+        ("/tree/", _endless_pages, GenerationError, "has not told its files"),
+        ("/tree/", _endless_entries, CheckpointError, "more than"),
+        ("/resolve/", _endless_file, GenerationError, "More comes than"),
+        ("/revision/", _saying(b"no json"), CheckpointError, "is no hub"),
+        ("/revision/", _saying(b"[1, 2]"), CheckpointError, "is no hub"),
+        ("/revision/", _saying(b'{"id": "a", "sha": 3}'), CheckpointError, "is no hub"),
+        ("/revision/", _saying(b'{"id": "a", "sha": "../../x"}'), CheckpointError, "is no hub"),
+        ("/revision/", _saying(b"[" * 200_000), CheckpointError, "is no hub"),
+        ("/tree/", _saying(b"{}"), CheckpointError, "no file"),
+        ("/tree/", _saying(b"[3]"), CheckpointError, "is no hub"),
+        ("/tree/", _saying(b'[{"type": "file"}]'), CheckpointError, "is no hub"),
+        ("/tree/", _saying(b'[{"type": "file", "path": 7, "size": "x", "oid": []}]'), CheckpointError, "is no hub"),
+    ],
+)
+def test_what_is_no_hub_ends_in_words(where, wrong, error, words, hub, tmp_path, monkeypatch):
+    if wrong in (_silent, _one_byte_at_a_time, _endless_pages):  # short only where the limit is what must be met
+        if where == "/resolve/":
+            monkeypatch.setattr(hub_limits, "WINDOW_SECONDS", 0.5)
+            monkeypatch.setattr(download.constants, "HF_HUB_DOWNLOAD_TIMEOUT", 0.5)
+        else:
+            monkeypatch.setattr(hub_limits, "ANSWER_SECONDS", 0.5)
+            monkeypatch.setattr(hub_limits, "LIST_SECONDS", 1.0)
+    monkeypatch.setattr(download, "_MOST_FILES", 5000)
+    hub.wrong[where] = wrong
+    with pytest.raises(error, match=words) as told:
+        fetch(MODEL, tmp_path)
+    assert len(str(told.value)) < 400
+
+
+@pytest.mark.parametrize(
+    "files",
+    ["[]", "3", '{"a": 3}', '{"../out": {"size": 1, "digest": "a"}}', '{"/etc/x": {"size": 1, "digest": "a"}}',
+     '{"a": {"size": -1, "digest": "a"}}', '{"a": {"size": 1e999, "digest": "a"}}', "[" * 100_000],
+)  # fmt: skip
+def test_a_record_changed_by_hand_is_refused(files, hub, tmp_path):
+    known = {"schema": download.SCHEMA, "model": MODEL, "repo": MODELS[MODEL].repo, "commit": COMMIT}
+    (tmp_path / RECORD).write_text(json.dumps(known)[:-1] + f', "files": {files}}}')
+    for offline in (True, False):
+        with pytest.raises((CheckpointError, UsageError)) if files == "[]" else pytest.raises(CheckpointError):
+            fetch(MODEL, tmp_path, offline=offline)
+        if files == "[]":
+            break
+    assert hub.requests == []
