@@ -8,7 +8,7 @@ import os
 import pytest
 import torch
 
-from wan_engine.networks import cpu_kernels
+from wan_engine import torch_private
 
 
 def _shared() -> dict[str, object]:
@@ -18,7 +18,7 @@ def _shared() -> dict[str, object]:
         "gradients": torch.is_grad_enabled(),
         "dtype": torch.get_default_dtype(),
         "deterministic": torch.are_deterministic_algorithms_enabled(),
-        "products": cpu_kernels._onednn_dtypes(),
+        "products": torch_private.onednn_dtypes(),
         "folder": os.getcwd(),
     }
 

@@ -158,7 +158,7 @@ ENGINE_ORDER = (
     {"request_parts"},
     {"networks"},
     {"media", "light_curve", "expert_names"},
-    {"errors", "caches"},
+    {"errors", "caches", "torch_private"},
 )
 
 

@@ -8,24 +8,13 @@ takes PyTorch's own path, as do other devices, `torch.compile` and builds withou
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..torch_private import onednn_dtypes, onednn_linear
+
 _ROWS = 1024  # of weights that are converted to float32 at a time
-
-
-@lru_cache(maxsize=1)
-def _onednn_dtypes() -> frozenset[torch.dtype]:
-    """What this processor's oneDNN multiplies at full speed."""
-    if not torch.backends.mkldnn.is_available() or not hasattr(torch.ops.mkldnn, "_linear_pointwise"):
-        return frozenset()
-    fast = {torch.float32}
-    if torch.ops.mkldnn._is_mkldnn_bf16_supported():
-        fast.add(torch.bfloat16)
-    return frozenset(fast)
 
 
 def onednn(x: Tensor) -> bool:
@@ -35,14 +24,14 @@ def onednn(x: Tensor) -> bool:
         and not torch.compiler.is_compiling()
         and not torch.is_grad_enabled()
         and not torch.is_autocast_enabled("cpu")
-        and x.dtype in _onednn_dtypes()
+        and x.dtype in onednn_dtypes()
     )
 
 
 def product(x: Tensor, weight: Tensor, bias: Tensor | None = None, gelu: bool = False) -> Tensor:
     """x [...,n] times weight [m,n] transposed, plus bias [m], then GELU (tanh form) if wanted: [...,m]."""
     if onednn(x) and x.dtype == weight.dtype:
-        return torch.ops.mkldnn._linear_pointwise(x, weight, bias, "gelu" if gelu else "none", [], "tanh")
+        return onednn_linear(x, weight, bias, gelu)
     y = F.linear(x, weight, bias)
     return F.gelu(y, approximate="tanh") if gelu else y
 

@@ -14,9 +14,9 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from ..networks.vae import load_vae
+from ..torch_private import TorchDispatchMode
 
 Side = tuple[int, int]
 _LAST = {4: torch.channels_last, 5: torch.channels_last_3d}
