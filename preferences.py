@@ -6,10 +6,14 @@ from __future__ import annotations
 import bpy
 from bpy.props import StringProperty
 
+from .previs.engine import is_set_up
+
 
 def _choice_changed(preferences: WanPrevisPreferences, context: bpy.types.Context) -> None:
     """What was found holds no longer."""
-    context.window_manager.wan_previs.findings.clear()
+    session = context.window_manager.wan_previs
+    session.findings.clear()
+    session.engine_missing = not is_set_up(context)
 
 
 class WanPrevisPreferences(bpy.types.AddonPreferences):

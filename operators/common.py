@@ -6,7 +6,7 @@ from __future__ import annotations
 import bpy
 
 from .. import previs
-from ..previs.engine import engine_places
+from ..previs.engine import engine_places, is_set_up
 from ..properties import WanPrevisScene, WanPrevisSession, read_source
 from .facts import fill_row
 
@@ -41,6 +41,17 @@ def show_shots(scene: bpy.types.Scene, brief: previs.Brief, warnings: list[str],
         state.warnings.add().text = warning
     state.read_from = read_source(scene)
     look_for_unfinished(scene, settings)
+
+
+def look_at_disk(context: bpy.types.Context) -> None:
+    """Has what panels tell of the disk looked up anew, since drawing must not wait for it: whether there is an engine,
+    and whose clips are gone."""
+    session = session_of(context)
+    session.engine_missing = not is_set_up(context)
+    session.lost.clear()
+    for scene in bpy.data.scenes:
+        for name in previs.lost_takes(scene):
+            session.lost.add().text = session.key_of(scene, name)
 
 
 def look_for_unfinished(scene: bpy.types.Scene, settings: previs.Settings) -> None:

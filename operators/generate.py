@@ -11,7 +11,7 @@ from bpy.props import BoolProperty, StringProperty
 
 from .. import previs
 from ..previs.progress import duration_in_words
-from .common import Work, look_for_unfinished, redraw, session_of, settings_of, show_shots
+from .common import Work, look_at_disk, look_for_unfinished, redraw, session_of, settings_of, show_shots
 from .picture import LivePicture
 
 _NOTES = 4  # that the panel has room for
@@ -50,6 +50,7 @@ class Generate(Work):
         try:
             brief, warnings = previs.read_shots(scene)
             show_shots(scene, brief, warnings, settings)
+            look_at_disk(context)
             self._generation = previs.Generation(scene, settings, self.wanted(context), self.resume)
         except previs.OurError as error:
             session.end([str(error)])
@@ -77,7 +78,8 @@ class Generate(Work):
         session.end(generation.errors, result if generation.made else "")
         self._drop_picture()
         session.overview = str(generation.overview or "")
-        look_for_unfinished(context.scene, settings_of(context))
+        look_for_unfinished(context.scene, generation.settings)
+        look_at_disk(context)
         if generation.clips:
             session.folder = str(generation.clips[-1].parent)
         redraw(context)

@@ -9,7 +9,7 @@ import bpy
 from bpy.app.handlers import persistent
 
 from .. import previs, properties
-from .common import look_for_unfinished, settings_of
+from .common import look_at_disk, look_for_unfinished, settings_of
 
 
 @persistent
@@ -25,6 +25,7 @@ def _after_load(*_: object) -> None:
     for manager in bpy.data.window_managers:
         manager.wan_previs.end([])
     look_for_unfinished(bpy.context.scene, settings_of(bpy.context))
+    look_at_disk(bpy.context)
 
 
 @persistent
@@ -44,12 +45,17 @@ def _after_save(*_: object) -> None:
 _HANDLERS = {"load_pre": _before_load, "load_post": _after_load, "save_pre": _before_save, "save_post": _after_save}
 
 
+def _look_at_first() -> None:
+    look_at_disk(bpy.context)
+
+
 def add_handlers() -> None:
     """Start listening to files being loaded and saved. The file that is open may be of an earlier version; it cannot be
     changed while Blender switches an extension on."""
     bpy.app.timers.register(properties.bring_up_to_date)
     for name, handler in _HANDLERS.items():
         getattr(bpy.app.handlers, name).append(handler)
+    bpy.app.timers.register(_look_at_first, first_interval=0.0)  # while Blender switches us on it shows us no scene
 
 
 def remove_handlers() -> None:
@@ -58,4 +64,6 @@ def remove_handlers() -> None:
         bpy.app.timers.unregister(properties.bring_up_to_date)
     for name, handler in _HANDLERS.items():
         getattr(bpy.app.handlers, name).remove(handler)
+    if bpy.app.timers.is_registered(_look_at_first):
+        bpy.app.timers.unregister(_look_at_first)
     previs.close_engine()

@@ -3,37 +3,23 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
 from typing import ClassVar
 
 import bpy
 
 from .. import previs
-from ..bridge.environment import EngineSetup, EnvironmentMissing
-from ..previs.engine import engine_places
-from .common import Work, redraw, session_of, settings_of
+from ..previs.engine import EngineSetup, EnvironmentMissing, engine_places, set_up
+from .common import Work, look_at_disk, redraw, session_of, settings_of
 
-LOCK = "requirements-engine.lock"
 # Of pip's work nothing tells how much is left: the bar nears its end with every line.
 _LEFT_PER_LINE = 0.97
-
-
-def blender_python() -> Path:
-    """The Python that Blender runs, as a program. Some builds name Blender itself as its executable."""
-    named = Path(sys.executable)
-    if named.name.startswith("python"):
-        return named
-    folder = Path(sys.base_prefix) / ("" if sys.platform == "win32" else "bin")
-    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
-    names = ("python.exe",) if sys.platform == "win32" else (version, "python3", "python")
-    return next((folder / name for name in names if (folder / name).is_file()), named)
 
 
 def tell_findings(context: bpy.types.Context) -> bool:
     """Look what is set up, and put it where the preferences show it; True when nothing is missing."""
     session = session_of(context)
     session.findings.clear()
+    look_at_disk(context)
     findings = previs.check(settings_of(context))
     for finding in findings:
         line = session.findings.add()
@@ -84,9 +70,7 @@ class WANPREVIS_OT_setup_engine(Work, bpy.types.Operator):
         folder = engine_places(context)[1]
         session = session_of(context)
         try:
-            self._setup = EngineSetup(
-                blender_python(), folder / "engine", previs.ADDON_DIR / LOCK, allow_network=bpy.app.online_access
-            )
+            self._setup = set_up(folder)
         except EnvironmentMissing as error:
             session.end([str(error)])
             self.report({"ERROR"}, str(error))

@@ -8,7 +8,7 @@ from typing import ClassVar
 import bpy
 
 from .. import previs
-from .common import session_of, settings_of, show_shots
+from .common import look_at_disk, session_of, settings_of, show_shots
 
 
 class WANPREVIS_OT_read_shots(bpy.types.Operator):
@@ -23,6 +23,7 @@ class WANPREVIS_OT_read_shots(bpy.types.Operator):
         try:
             brief, warnings = previs.read_shots(context.scene)
             show_shots(context.scene, brief, warnings, settings_of(context))
+            look_at_disk(context)
         except previs.OurError as error:
             if not session.running:
                 session.end([str(error)])

@@ -10,7 +10,7 @@ import bpy
 from bpy.props import StringProperty
 
 from .. import previs
-from .common import Work, redraw, session_of, settings_of
+from .common import Work, look_at_disk, redraw, session_of, settings_of
 
 REPORT_IMAGE = ".Previs Report"  # a leading dot keeps it out of Blender's lists
 
@@ -31,6 +31,8 @@ class TakeOperator:
         except previs.OurError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
+        finally:
+            look_at_disk(context)
         redraw(context)
         return {"FINISHED"}
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The Previs tab. Drawing only reads: shots and progress are put into properties by the operators."""
+"""The Previs tab. Drawing reads properties alone, which operators fill: it never waits for a disk."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ from typing import ClassVar
 import bpy
 
 from .. import previs
-from ..bridge.environment import EnvironmentMissing, find_engine
-from ..previs.engine import engine_places
 from ..properties import WanPrevisShot, outdated
 from .progress import draw_ended, draw_running
 from .settings import AdvancedPanel, SettingsPanel
@@ -185,10 +183,7 @@ class WANPREVIS_PT_collection(_ThingPanel, bpy.types.Panel):
 
 def _draw_missing_engine(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     """The way on for who has just installed the extension."""
-    chosen, folder = engine_places(context)
-    try:
-        find_engine(chosen, previs.ADDON_DIR, folder or previs.ADDON_DIR)
-    except EnvironmentMissing:
+    if context.window_manager.wan_previs.engine_missing:
         box = layout.box()
         label(box, context, "First, set up the video engine. This takes some minutes and 2 GB of disk.", icon="INFO")
         if not bpy.app.online_access:

@@ -33,8 +33,9 @@ def _draw_take(column: bpy.types.UILayout, context: bpy.types.Context, take: pre
     row = column.row(align=True)
     eye = row.operator("wan_previs.show_take", text="", icon="HIDE_OFF" if take.seen else "HIDE_ON", emboss=False)
     eye.take = take.name
+    missing = context.window_manager.wan_previs.is_lost(context.scene, take.name)
     row.label(text=f"Take {take.number}", icon="BRUSH_DATA" if take.repaired else "NONE")
-    if take.missing:
+    if missing:
         row.label(text="clip missing", icon="ERROR")
     elif take.word:
         row.label(text=take.verdict, icon=VERDICT_ICONS.get(take.word, "NONE"))
@@ -42,5 +43,5 @@ def _draw_take(column: bpy.types.UILayout, context: bpy.types.Context, take: pre
     row.operator("wan_previs.delete_take", text="", icon="TRASH", emboss=False).take = take.name
     if take.word in ("drifts", "jumps") and take.seen:
         label(column, context, take.sentence)
-    if take.word in ("drifts", "jumps") and not take.missing and not take.repaired:
+    if take.word in ("drifts", "jumps") and not missing and not take.repaired:
         column.operator("wan_previs.repair_take", icon="BRUSH_DATA").take = take.name

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ from pathlib import Path
 import bpy
 
 from ..bridge.client import EngineClient
-from ..bridge.environment import find_engine, inspect_engine
+from ..bridge.environment import EngineSetup, EnvironmentMissing, find_engine, inspect_engine
 from ..wan_engine.checkpoint.summary import outline
 from ..wan_engine.errors import CheckpointError, WanError
 from .settings import ADDON_DIR, PACKAGE, Settings
@@ -26,6 +27,33 @@ def engine_places(context: bpy.types.Context) -> tuple[str | None, Path | None]:
     if not folder and PACKAGE.startswith("bl_ext."):
         folder = bpy.utils.extension_path_user(PACKAGE)
     return chosen or None, Path(folder) if folder else None
+
+
+def is_set_up(context: bpy.types.Context) -> bool:
+    """Whether there is an engine to start; looks at the disk."""
+    chosen, folder = engine_places(context)
+    try:
+        find_engine(chosen, ADDON_DIR, folder or ADDON_DIR / "engine")
+    except EnvironmentMissing:
+        return False
+    return True
+
+
+def set_up(folder: Path) -> EngineSetup:
+    """Begin to make an engine below `folder`, one of `engine_places`. Raises EnvironmentMissing."""
+    lock = ADDON_DIR / "requirements-engine.lock"
+    return EngineSetup(_blender_python(), folder / "engine", lock, allow_network=bpy.app.online_access)
+
+
+def _blender_python() -> Path:
+    """The Python that Blender runs, as a program. Some builds name Blender itself as its executable."""
+    named = Path(sys.executable)
+    if named.name.startswith("python"):
+        return named
+    folder = Path(sys.base_prefix) / ("" if sys.platform == "win32" else "bin")
+    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    names = ("python.exe",) if sys.platform == "win32" else (version, "python3", "python")
+    return next((folder / name for name in names if (folder / name).is_file()), named)
 
 
 @dataclass(frozen=True)

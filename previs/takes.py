@@ -61,6 +61,12 @@ def takes_of(scene: bpy.types.Scene, shot_name: str) -> list[Take]:
     return [sequencer.read_take(strip) for strip in sequencer.takes(scene, shot_name)]
 
 
+def lost_takes(scene: bpy.types.Scene) -> list[str]:
+    """Names of the takes whose clips are gone; looks at the disk."""
+    found = (sequencer.read_take(strip) for strip in sequencer.all_strips(scene) if sequencer.is_take(strip))
+    return [take.name for take in found if take.missing]
+
+
 def show_take(scene: bpy.types.Scene, name: str) -> Take:
     """Makes a take the one that is seen. Raises SequencerError."""
     sequencer.show_take(scene, name)

@@ -23,8 +23,20 @@ class WanPrevisSession(bpy.types.PropertyGroup):
     result: StringProperty(name="What the last work has made")
     folder: StringProperty(name="Where the last clip is")
     overview: StringProperty(name="The picture of the last takes")
+    engine_missing: BoolProperty()
+    lost: CollectionProperty(type=WanPrevisLine, name="The takes whose clips are gone, as `key_of` names them")
     errors: CollectionProperty(type=WanPrevisLine)
     findings: CollectionProperty(type=WanPrevisLine)
+
+    @staticmethod
+    def key_of(scene: bpy.types.Scene, take: str) -> str:
+        """What stands for a take of a scene in `lost`."""
+        return f"{scene.session_uid} {take}"
+
+    def is_lost(self, scene: bpy.types.Scene, take: str) -> bool:
+        """Whether the clip of a take was gone when it was last looked for."""
+        key = self.key_of(scene, take)
+        return any(line.text == key for line in self.lost)
 
     def begin(self, title: str) -> None:
         """New work starts; what the last one said is forgotten."""

@@ -2,7 +2,7 @@
 """Generated clips as takes in the Video Sequencer; the only room that knows its API in each Blender version."""
 
 from .handling import Take, find_take, others_use, read_take, remove_take, show_take
-from .takes import SequencerError, add_take, all_strips, check_scene, next_take, show, stored_path, takes
+from .takes import SequencerError, add_take, all_strips, check_scene, is_take, next_take, show, stored_path, takes
 
 __all__ = [
     "SequencerError",
@@ -11,6 +11,7 @@ __all__ = [
     "all_strips",
     "check_scene",
     "find_take",
+    "is_take",
     "next_take",
     "others_use",
     "read_take",

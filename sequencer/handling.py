@@ -29,7 +29,7 @@ from .takes import (
 
 @dataclass(frozen=True)
 class Take:
-    """A take as its strip tells it.
+    """A take as its strip tells it. Only `missing` and `folder` look at the disk, whenever they are asked for.
 
     The clip has `frames` frames, the first one on the scene's frame `start`. `word` is "holds", "drifts" or "jumps", ""
     where nothing was measured; `frame` the scene's frame that it is about. `folder` is the job folder, "" when unknown,
@@ -43,14 +43,24 @@ class Take:
     start: int
     frames: int
     seen: bool
-    missing: bool
-    folder: str
+    clip: Path
+    noted_folder: Path
     job: str = ""
     word: str = ""
     frame: int | None = None
     sentence: str = ""
     repaired: bool = False
     note: str = ""
+
+    @property
+    def missing(self) -> bool:
+        """Whether the clip is gone."""
+        return not self.clip.exists()
+
+    @property
+    def folder(self) -> str:
+        """The job folder, "" when unknown."""
+        return _folder_of(self.clip, self.noted_folder)
 
     @property
     def verdict(self) -> str:
@@ -68,8 +78,8 @@ def read_take(strip: Strip) -> Take:
         start=round(content_start(strip)),
         frames=content_frames(strip),
         seen=not strip.mute and not _covered(strip),
-        missing=not file_of(strip).exists(),
-        folder=_folder_of(strip),
+        clip=file_of(strip),
+        noted_folder=_noted_folder(strip),
         job=str(strip.get("job_id", "")),
         word=str(strip.get("verdict", "")),
         frame=frame if isinstance(frame, int) else None,
@@ -79,12 +89,14 @@ def read_take(strip: Strip) -> Take:
     )
 
 
-def _folder_of(strip: Strip) -> str:
+def _noted_folder(strip: Strip) -> Path:
+    return absolute(strip, str(strip.get("job_folder", "")))
+
+
+def _folder_of(clip: Path, noted: Path) -> str:
     """The job folder: where the strip's clip lies, whose path Blender keeps right when a file is moved or saved
     elsewhere; else what was noted of it, which earlier versions did as a whole path. "" when unknown.
     """
-    noted = absolute(strip, str(strip.get("job_folder", "")))
-    clip = file_of(strip)
     near = [place for place in clip.parents[:2] if (place / "request.json").is_file()]
     place = next(iter(near), noted)
     return str(place) if place != Path() else ""
@@ -139,7 +151,7 @@ def others_use(name: str, folder: str) -> bool:
         strip.name
         for scene in bpy.data.scenes
         for strip in all_strips(scene)
-        if folder in (_folder_of(strip), str(absolute(strip, str(strip.get("job_folder", "")))))
+        if folder in (_folder_of(file_of(strip), _noted_folder(strip)), str(_noted_folder(strip)))
         or Path(folder) in file_of(strip).parents
     ]
     return using.count(name) > 1 or any(other != name for other in using)

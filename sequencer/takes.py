@@ -95,8 +95,13 @@ def check_scene(scene: bpy.types.Scene) -> None:
 
 def takes(scene: bpy.types.Scene, shot_name: str) -> list[Strip]:
     """The takes of a shot in `scene`, first to last; also those that were put into a meta strip."""
-    found = [strip for strip in all_strips(scene) if strip.get(_MARK) == SCHEMA and strip.get("shot") == shot_name]
+    found = [strip for strip in all_strips(scene) if is_take(strip) and strip.get("shot") == shot_name]
     return sorted(found, key=number_of)
+
+
+def is_take(strip: Strip) -> bool:
+    """Whether a strip carries the mark of a take."""
+    return bool(strip.get(_MARK) == SCHEMA)
 
 
 def number_of(strip: Strip) -> int:

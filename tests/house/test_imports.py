@@ -43,17 +43,17 @@ TORCH_FREE = {
     "wan_engine.checkpoint.summary",
 }
 LOWER_ROOMS = {"scene", "prompting", "conditioning", "sequencer", "bridge", *TORCH_FREE}
-FACES = {"previs", "properties", "preferences", "bridge", "operators", "panels"}
+FACES = {"previs", "properties"}
 
 # Room or file -> (parts of the product it may import, outside packages it may import). numpy comes with Blender.
 RULES: dict[str, tuple[set[str], set[str]]] = {
     "__init__.py": ({"operators", "panels", "properties", "preferences", "cli"}, BLENDER),
     "__main__.py": ({"cli"}, BLENDER),
     "cli.py": (FACES, BLENDER),
-    "operators": (FACES, BLENDER),
-    "panels": (FACES, BLENDER),
+    "operators": ({"operators", *FACES}, BLENDER),
+    "panels": ({"panels", *FACES}, BLENDER),
     "properties": ({"previs", "properties", "wan_engine.option_kinds", "wan_engine.options"}, BLENDER),
-    "preferences.py": ({"previs", "bridge"}, BLENDER),
+    "preferences.py": ({"previs"}, BLENDER),
     "previs": ({"previs", *LOWER_ROOMS}, BLENDER),
     "compat.py": (set(), BLENDER),
     "scene": ({"scene", "compat"}, BLENDER | {"numpy", "astral"}),

@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A take's number is decided once, with its job folder; the strip has the same. No engine is needed for that."""
 
-import json
-
 import bpy
 import pytest
+from made_takes import made
 from wan_previs import previs, sequencer
 from wan_previs.bridge.jobs import JobFolder
 from wan_previs.previs.jobs import new_folder
@@ -14,26 +13,6 @@ from wan_previs.previs.takes import import_take
 @pytest.fixture
 def settings(tmp_path):
     return previs.Settings(output=tmp_path / "jobs")
-
-
-def finish(job, frames=2):
-    """Lay a clip of so many pictures and what belongs to it into the folder."""
-    (job.path / "clip").mkdir()
-    image = bpy.data.images.new("frame", 8, 8)
-    image.file_format = "PNG"
-    for number in range(1, frames + 1):
-        image.filepath_raw = str(job.path / "clip" / f"frame_{number:04d}.png")
-        image.save()
-    bpy.data.images.remove(image)
-    job.request.write_text(json.dumps({"prompt": "a street", "seed": 1, "checkpoint": "nano"}))
-    job.report.write_text(json.dumps({"clip": {"path": "clip"}}))
-    job.mark_ended("done", "", 0)
-
-
-def made(scene, settings, shot="Wide"):
-    job = new_folder(scene, settings, shot)
-    finish(job)
-    return import_take(scene, shot, range(1, 3), job), job
 
 
 def test_after_a_dry_run_the_strip_has_the_number_of_its_folder(blank_scene, settings):

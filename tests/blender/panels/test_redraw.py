@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Drawing looks at no disk: every panel, and whether its buttons can be pressed, with the calls to the disk counted."""
+
+import builtins
+import io
+import os
+from types import SimpleNamespace
+
+import bpy
+import pytest
+import wan_previs
+from made_takes import made
+from wan_previs import preferences, previs
+from wan_previs.operators.common import look_at_disk
+from wan_previs.panels import CLASSES
+
+DISK = [
+    (os, name)
+    for name in ("stat", "lstat", "listdir", "scandir", "open", "access", "readlink", "mkdir", "unlink", "replace")
+] + [(builtins, "open"), (io, "open")]
+
+
+class Layout:
+    """A layout that is drawn nowhere. It asks each button's poll, as Blender does."""
+
+    def __init__(self, drawn):
+        self.drawn = drawn
+
+    def __getattr__(self, name):
+        def draw(*arguments, **options):
+            self.drawn.append((name, options.get("text", arguments[0] if arguments else "")))
+            if name == "operator":
+                room, operator = arguments[0].split(".")
+                getattr(getattr(bpy.ops, room), operator).poll()
+                return SimpleNamespace()
+            return Layout(self.drawn)
+
+        return draw
+
+
+def draw_all(context):
+    """What all panels, their lists and the preferences draw, as (kind, words)."""
+    drawn = []
+    for cls in (*CLASSES, preferences.WanPrevisPreferences):
+        face = SimpleNamespace(layout=Layout(drawn), thing=getattr(cls, "thing", ""))
+        if hasattr(cls, "draw_item"):
+            for item in context.scene.wan_previs.shots:
+                cls.draw_item(face, context, Layout(drawn), None, item, 0, None, "", 0)
+        elif not hasattr(cls, "poll") or cls.poll(context):
+            cls.draw(face, context)
+    return drawn
+
+
+@pytest.fixture
+def context(blank_scene, tmp_path):
+    """A scene with a shot and a take, in a sidebar that is wide enough."""
+    wan_previs.register()
+    bpy.ops.mesh.primitive_cube_add()
+    camera = bpy.data.objects.new("Wide", bpy.data.cameras.new("Wide"))
+    blank_scene.collection.objects.link(camera)
+    blank_scene.camera = camera
+    blank_scene.frame_end = 2
+    blank_scene.wan_previs.output = str(tmp_path / "jobs")
+    made(blank_scene, previs.Settings(output=tmp_path / "jobs"))
+    assert bpy.ops.wan_previs.read_shots() == {"FINISHED"}
+    yield SimpleNamespace(
+        scene=blank_scene, window_manager=bpy.context.window_manager, preferences=bpy.context.preferences,
+        region=SimpleNamespace(width=400), object=bpy.context.object, collection=blank_scene.collection,
+    )  # fmt: skip
+    wan_previs.unregister()
+
+
+@pytest.mark.parametrize("running", [False, True])
+def test_drawing_every_panel_touches_no_disk(context, monkeypatch, running):
+    session = context.window_manager.wan_previs
+    session.engine_missing = session.running = running
+    calls = []
+    for module, name in DISK:
+        real = getattr(module, name)
+
+        def counted(*arguments, _real=real, _name=name, **options):
+            calls.append((_name, arguments[:1]))
+            return _real(*arguments, **options)
+
+        monkeypatch.setattr(module, name, counted)
+    drawn = draw_all(context)
+    monkeypatch.undo()
+    assert ("label", "Take 1") in drawn and len(drawn) > 100
+    assert calls == []
+
+
+def test_a_clip_that_is_gone_and_an_engine_that_is_missing_are_told_once_looked_for(context, tmp_path):
+    assert ("label", "clip missing") not in draw_all(context)
+    (tmp_path / "jobs").rename(tmp_path / "away")
+    assert ("label", "clip missing") not in draw_all(context)
+    look_at_disk(context)
+    assert ("label", "clip missing") in draw_all(context)
+    (tmp_path / "away").rename(tmp_path / "jobs")
+    assert bpy.ops.wan_previs.read_shots() == {"FINISHED"}
+    assert ("label", "clip missing") not in draw_all(context)
+
+
+def test_the_engine_that_is_missing_is_told(context, monkeypatch, tmp_path):
+    monkeypatch.setenv("WAN_PREVIS_ENGINE_PYTHON", str(tmp_path / "nowhere"))
+    look_at_disk(context)
+    told = context.window_manager.wan_previs.engine_missing
+    assert told and ("operator", "wan_previs.setup_engine") in draw_all(context)
