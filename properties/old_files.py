@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import bpy
 from bpy.props import BoolProperty
 
@@ -18,7 +16,7 @@ _REPAIRS = {"deflicker": "deflicker", "match_color": "color"}
 class OldOptions:
     """The properties that files of earlier versions hold; no face shows them."""
 
-    __annotations__: dict[str, Any] = {
+    __annotations__ = {  # noqa: RUF012
         **{old: property_of(previs.OPTIONS[new]) for old, new in _RENAMED.items()},
         **{old: BoolProperty() for old in _REPAIRS},
     }
