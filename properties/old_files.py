@@ -16,7 +16,7 @@ _REPAIRS = {"deflicker": "deflicker", "match_color": "color"}
 class OldOptions:
     """The properties that files of earlier versions hold; no face shows them."""
 
-    __annotations__ = {  # noqa: RUF012
+    __annotations__ = {
         **{old: property_of(previs.OPTIONS[new]) for old, new in _RENAMED.items()},
         **{old: BoolProperty() for old in _REPAIRS},
     }
