@@ -81,6 +81,11 @@ def half_of_two(names: Sequence[str], pictures: bool) -> bool:
     return pictures or (bool(_NEW.search(told)) and not _OLD.search(told))
 
 
+def tells_version(names: Iterable[str]) -> bool:
+    """Whether any of these names says that a model is one of 2.1 or of 2.2, or that it is merged of several."""
+    return any(pattern.search(name) for name in names for pattern in (_MERGED, _NEW, _OLD))
+
+
 @dataclass(frozen=True)
 class _Named:
     expert: str | None

@@ -317,7 +317,7 @@ def load(
             raise UsageError(f"{name} is {value!r}, but must be {kind.wording}.")
     opened = open_checkpoint(Path(checkpoint))
     opened.verify()
-    notes = lora_notes(loras, {expert: file.shapes for expert, file in opened.experts.items()})
+    notes = [*opened.notes, *lora_notes(loras, {expert: file.shapes for expert, file in opened.experts.items()})]
     number = automatic_dtype(opened) if dtype == AUTO else dtype
     kept = "none" if offload == AUTO else offload  # until the first clip's plan tells what fits
     options = LoadOptions(getattr(torch, number), kept, loras, attention, compile)

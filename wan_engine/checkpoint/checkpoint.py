@@ -8,7 +8,6 @@ no tensor tells: {"clip": {"num_heads": 16}} and, for single files without confi
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,10 +24,9 @@ from ..networks.umt5 import T5Config, T5Encoder
 from ..networks.vae import WanVAE, kernel_last, load_vae
 from ..weights.safetensors_header import read_json
 from ..weights.weight_file import Patch, WeightFile
-from . import models
-from .layouts import Layout, find_layout, read_own_facts
+from .layouts import Layout, find_layout
 from .models import Model
-from .sentencepiece import holds_tokenizer, read_tokenizer
+from .sentencepiece import read_tokenizer
 
 _LONGEST_TEXT = 8192  # tokens; the published models read 512
 LIGHT_MAP = "light_map.safetensors"
@@ -38,11 +36,10 @@ _HEAD_WIDTH = 128  # channels per attention head in every published transformer
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What a checkpoint holds. `trained_sizes` are the exact sizes of a checkpoint of our own, else empty.
-
-    `clip` is the image encoder of the 2.1 image models, None for all others; `clip_heads` its head count where a file
-    tells it. `layout` says in words how the files lie and what they are stored as. `light_map` is the file that tells
-    light from latents, where the checkpoint was trained with one.
+    """What a checkpoint holds. `model` is its row with the checkpoint's own defaults put over it. `clip` is the image
+    encoder of the 2.1 image models, None for all others; `clip_heads` its head count where a file tells it. `layout`
+    says in words how the files lie and what they are stored as. `light_map` is the file that tells light from latents,
+    where the checkpoint was trained with one; `notes` what the user should know of how the model was told.
     """
 
     folder: Path
@@ -52,22 +49,11 @@ class Checkpoint:
     vae: WeightFile
     text_encoder: WeightFile
     tokenizer: Path
-    text_to_video: bool
-    trained_sizes: tuple[tuple[int, int], ...]
     clip: WeightFile | None = None
     clip_heads: int | None = None
     layout: str = "original folder"
     light_map: Path | None = None
-
-    @property
-    def channel_conditioned(self) -> bool:
-        """The transformer reads noise, a 4-channel mask and the condition's latents, stacked."""
-        return self.config.in_dim != self.config.out_dim
-
-    @property
-    def flf(self) -> bool:
-        """The transformer reads the CLIP features of two pictures, the first and the last."""
-        return self.config.flf
+    notes: tuple[str, ...] = ()
 
     def verify(self) -> None:
         """Compare every tensor's name and shape with the networks; raises CheckpointError before any work is done."""
@@ -90,7 +76,8 @@ class Checkpoint:
 
     def open_tokenizer(self) -> Tokenizer:
         """The text encoder's tokenizer, from any file; raises CheckpointError for a damaged or foreign one."""
-        tokenizer = read_tokenizer(self.tokenizer)
+        encoder = self.text_encoder.contents
+        tokenizer = read_tokenizer(self.tokenizer, encoder if encoder.path == self.tokenizer else None)
         words, rows = tokenizer.get_vocab_size(), self.text_encoder.shapes["token_embedding.weight"][0]
         if not (1 - _SPARE_WORDS) * rows <= words <= rows:
             raise CheckpointError(
@@ -154,14 +141,15 @@ def open_checkpoint(place: Path) -> Checkpoint:
     weights; raises CheckpointError naming what is wrong.
     """
     found = find_layout(place)
-    extra = read_own_facts(found.folder)
-    experts = {name: WeightFile.open(path, "transformer") for name, path in found.experts.items()}
+    extra = found.own_facts
+    read = found.headers.read
+    experts = {name: WeightFile(read(path), "transformer") for name, path in found.experts.items()}
     configs = {name: _transformer_config(file, found.settings.get(name), extra) for name, file in experts.items()}
     config = next(iter(configs.values()))
     if any(other != config for other in configs.values()):
         raise CheckpointError(f"The two experts in {found.folder} differ in size; they do not belong together.")
-    model = models.overridden(_identify(found, config), extra, found.folder)
-    if found.tokenizer == found.text_encoder and not holds_tokenizer(found.tokenizer):
+    model = found.model
+    if found.tokenizer == found.text_encoder and not read(found.tokenizer).holds_tokenizer:
         raise CheckpointError(
             f"There is no tokenizer beside {found.text_encoder}, nor one in it; put tokenizer.json of google/umt5-xxl "
             "beside it."
@@ -171,15 +159,14 @@ def open_checkpoint(place: Path) -> Checkpoint:
         model=model,
         config=config,
         experts=experts,
-        vae=WeightFile.open(found.vae, "vae"),
-        text_encoder=WeightFile.open(found.text_encoder, "text"),
+        vae=WeightFile(read(found.vae), "vae"),
+        text_encoder=WeightFile(read(found.text_encoder), "text"),
         tokenizer=found.tokenizer,
-        text_to_video=bool(extra.get("text_to_video", config.in_dim == config.out_dim)),
-        trained_sizes=model.sizes if "sizes" in extra else (),
-        clip=None if config.clip_dim is None or found.clip is None else WeightFile.open(found.clip, "clip"),
+        clip=None if not model.clip_pictures or found.clip is None else WeightFile(read(found.clip), "clip"),
         clip_heads=_clip_heads(found, extra),
         layout=f"{found.words}, {next(iter(experts.values())).stored_as}",
         light_map=path if (path := found.folder / LIGHT_MAP).is_file() else None,
+        notes=found.notes,
     )
 
 
@@ -230,20 +217,3 @@ def _usual_heads(file: WeightFile) -> int:
             'it, or {"schema": "wan_previs.checkpoint/1", "transformer": {"num_heads": N}} as wan_previs.json.'
         )
     return dim // _HEAD_WIDTH
-
-
-def _identify(found: Layout, config: TransformerConfig) -> Model:
-    """The row of the model table, with the boundary that the checkpoint states."""
-    model = models.identify(
-        found.experts,
-        channel_conditioned=config.in_dim != config.out_dim,
-        latent_channels=config.out_dim,
-        dim=config.dim,
-        clip=config.clip_dim is not None,
-        flf=config.flf,
-        hints=found.hints,
-    )
-    if "dense" in found.experts:
-        return dataclasses.replace(model, boundary=None)
-    boundary = read_json(found.index).get("boundary_ratio") if found.index else None
-    return dataclasses.replace(model, boundary=float(boundary)) if isinstance(boundary, float) else model

@@ -41,9 +41,10 @@ from huggingface_hub.utils import build_hf_headers
 from ..errors import CheckpointError, GenerationError, UsageError
 from ..weights.safetensors_header import parsed
 from .hub_limits import Limits, patient_but_not_for_ever
+from .layouts import RECORD
+from .models import ROWS, Model
 
 SCHEMA = "wan_previs.download/1"
-RECORD = "wan_previs.download.json"
 OnProgress = Callable[[dict], None]
 
 _BETWEEN_EVENTS = 0.2  # seconds
@@ -69,16 +70,14 @@ class Published:
     revision: str = "main"
 
 
-MODELS: dict[str, Published] = {
-    "Wan2.2-T2V-A14B": Published("Wan-AI/Wan2.2-T2V-A14B", (*_EXPERTS, "Wan2.1_VAE.pth", *_TEXT)),
-    "Wan2.2-I2V-A14B": Published("Wan-AI/Wan2.2-I2V-A14B", (*_EXPERTS, "Wan2.1_VAE.pth", *_TEXT)),
-    "Wan2.2-TI2V-5B": Published("Wan-AI/Wan2.2-TI2V-5B", (*_DENSE, "Wan2.2_VAE.pth", *_TEXT)),
-    "Wan2.1-T2V-1.3B": Published("Wan-AI/Wan2.1-T2V-1.3B", (*_DENSE, "Wan2.1_VAE.pth", *_TEXT)),
-    "Wan2.1-T2V-14B": Published("Wan-AI/Wan2.1-T2V-14B", (*_DENSE, "Wan2.1_VAE.pth", *_TEXT)),
-    "Wan2.1-I2V-14B-480P": Published("Wan-AI/Wan2.1-I2V-14B-480P", (*_DENSE, "Wan2.1_VAE.pth", *_TEXT, _CLIP)),
-    "Wan2.1-I2V-14B-720P": Published("Wan-AI/Wan2.1-I2V-14B-720P", (*_DENSE, "Wan2.1_VAE.pth", *_TEXT, _CLIP)),
-    "Wan2.1-FLF2V-14B": Published("Wan-AI/Wan2.1-FLF2V-14B-720P", (*_DENSE, "Wan2.1_VAE.pth", *_TEXT, _CLIP)),
-}
+def _published(row: Model) -> Published:
+    """What the published folder of a model holds that is needed, by its experts, autoencoder and modules."""
+    transformer = _EXPERTS if row.experts == 2 else _DENSE
+    autoencoder = "Wan2.2_VAE.pth" if row.latent_channels == 48 else "Wan2.1_VAE.pth"
+    return Published(row.repo, (*transformer, autoencoder, *_TEXT, *([_CLIP] if row.clip_pictures else [])))
+
+
+MODELS: dict[str, Published] = {row.name: _published(row) for row in ROWS if row.name}
 
 
 @dataclass(frozen=True)

@@ -17,26 +17,31 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from ..errors import CheckpointError
-from ..expert_names import OTHER, expert_of, half_of_two
+from ..expert_names import OTHER, expert_of, half_of_two, tells_version
+from ..weights.contents import Contents, Headers
 from ..weights.safetensors_header import check_file, check_weight, parsed, read_json
+from . import models
+from .models import Model
 from .single_files import (
     COMFY_FOLDERS,
     SUFFIXES,
-    Contents,
     Shelf,
     choose_experts,
     choose_part,
     half_alone,
     names_of,
-    read_contents,
+    say_whole,
     weight_files,
 )
 
 SCHEMA = "wan_previs.checkpoint/1"
+RECORD = "wan_previs.download.json"  # what `download` keeps beside the files that it fetched
 EXPERT_FOLDERS = {"high": "high_noise_model", "low": "low_noise_model"}
 TOKENIZERS = ("tokenizer.json", "spiece.model")
 _TRANSFORMER = "diffusion_pytorch_model"
@@ -45,12 +50,6 @@ _TEXT_ENCODER = "models_t5_umt5-xxl-enc-bf16"
 _CLIP = "models_clip_open-clip-xlm-roberta-large-vit-huge-14"
 _ORIGINAL_TOKENIZER = "google/umt5-xxl"
 _EXPERT_PLACES = (*EXPERT_FOLDERS.values(), "transformer", "transformer_2")
-# The transformer's tensors; models that are steered by other means, such as control, sound or poses, have more.
-_OWN = re.compile(
-    r"(?:(?:patch|text|time)_embedding|time_projection|head|img_emb)\.|"
-    r"blocks\.\d+\.(?:modulation$|norm\d\.|(?:self|cross)_attn\.|ffn\.)"
-)
-_NARROW = 16  # latent channels of the 2.1 autoencoder, which A14B has, too
 _CLIMB = 4  # folders above a file among which ComfyUI's own are looked for
 
 
@@ -58,7 +57,8 @@ _CLIMB = 4  # folders above a file among which ComfyUI's own are looked for
 class Layout:
     """Files by part. `experts` maps dense, or high and low, to a weight file or index; `settings` to its config.json
     where there is one; `tokenizer` is tokenizer.json, a sentencepiece model or the text encoder that holds one;
-    `index` is Diffusers' model_index.json; `transformer` what the first expert's file says about its tensors.
+    `index` is Diffusers' model_index.json; `headers` are those read so far;
+    `own_facts` the content of `wan_previs.json`; `names` those of files and folders, for what tensors cannot tell.
     """
 
     words: str
@@ -68,11 +68,84 @@ class Layout:
     vae: Path
     text_encoder: Path
     tokenizer: Path
-    transformer: Contents = field(compare=False)
+    headers: Headers = field(compare=False)
     clip: Path | None = None
     clip_settings: Path | None = None
     index: Path | None = None
-    hints: str = field(default="", compare=False)  # names that may tell what tensors cannot, such as "480p"
+    names: str = field(default="", compare=False)
+    own_facts: Mapping[str, Any] = field(default_factory=dict, compare=False)
+
+    @property
+    def transformer(self) -> Contents:
+        """What the first expert's file says about its tensors."""
+        return self.headers.read(next(iter(self.experts.values())))
+
+    @cached_property
+    def evidence(self) -> models.Evidence:
+        """What headers and names tell of the transformer. Raises CheckpointError for one that is no Wan model's."""
+        shapes = self.transformer.shapes("transformer")
+        latent = self.transformer.latent_channels("transformer")
+        patch = shapes.get("patch_embedding.weight", ())
+        stranger = models.unknown_tensor(shapes)
+        if stranger is not None:
+            raise self._foreign(f"with {stranger.rsplit('.', 1)[0]}")
+        if latent is None or len(patch) < 2:
+            raise self._foreign("whose header does not tell its channels")
+        return models.Evidence(
+            in_channels=patch[1],
+            latent_channels=latent,
+            dim=patch[0],
+            experts=len(self.experts),
+            modules=models.modules_of(shapes),
+            names=self.names,
+        )
+
+    def _foreign(self, told: str) -> CheckpointError:
+        return CheckpointError(
+            f"{self.folder}: a transformer {told} is no Wan model for text or pictures; control models are not "
+            "supported, nor those that follow sound or poses. Use a text- or image-to-video model."
+        )
+
+    @cached_property
+    def row(self) -> Model:
+        """The row of the published model that the tensors show. Raises CheckpointError for one that is not known."""
+        found = self.evidence
+        row = models.identify(found)
+        if row is None:
+            raise self._foreign(f"with {found.in_channels} input and {found.latent_channels} output channels")
+        return row
+
+    @cached_property
+    def notes(self) -> tuple[str, ...]:
+        """What the user should know of how the model was told."""
+        path = next(iter(self.experts.values()))
+        pair = models.half_of(self.row, self.evidence)
+        stated = "experts" in self.own_facts
+        if pair is None or stated or tells_version([*self.names_of(path), *_called(self.folder)]):
+            return ()
+        title = self.row.title
+        return (
+            f"{path.name} has the tensors of {title} and of each of the two experts of {pair.title}, and no name tells "
+            f"which it is; it runs as {title}. If it is an expert, put the other one beside it, with high_noise and "
+            f"low_noise in their names; if it is whole, {say_whole(path, self.folder)}.",
+        )
+
+    def names_of(self, path: Path) -> list[str]:
+        """What an expert's file is called: its own name, then the folders' up to the checkpoint's, and its title."""
+        inside = path.relative_to(self.folder).with_suffix("").parts
+        return [*reversed(inside), self.transformer.title]
+
+    @cached_property
+    def model(self) -> Model:
+        """The row with the boundary that the checkpoint states, and the defaults that `wan_previs.json` puts over it.
+        Raises CheckpointError for values of the wrong kind.
+        """
+        row = self.row
+        if "dense" in self.experts:
+            row = replace(row, boundary=None)
+        elif self.index is not None and isinstance(boundary := read_json(self.index).get("boundary_ratio"), float):
+            row = replace(row, boundary=boundary)
+        return models.overridden(row, self.own_facts, self.folder)
 
 
 def find_layout(place: Path) -> Layout:
@@ -83,19 +156,21 @@ def find_layout(place: Path) -> Layout:
     if not place.exists():
         raise CheckpointError(f"The checkpoint folder {place} does not exist; check the path.")
     place = _snapshot(Path(os.path.abspath(place)))
-    base = _base_of(place)
-    stated = read_own_facts(base).get("experts")
+    base, headers = _base_of(place), Headers()
+    own_facts = read_own_facts(base)
+    stated = own_facts.get("experts")
     if _is_published(base) and (place.is_dir() or place.name.startswith(_TRANSFORMER)):
-        found = _published(base)
+        found = _published(base, headers)
     elif place.is_dir() and not weight_files(place):
         raise CheckpointError(
             f"{place} holds no Wan checkpoint: no {_TRANSFORMER}.safetensors, no Diffusers folder and no single weight "
             "files; choose the folder that was downloaded."
         )
     else:
-        found = _single_files(base, place, stated)
+        found = _single_files(base, place, stated, headers)
+    found = replace(found, own_facts=own_facts)
     _check_kind(found)
-    _check_whole(found, stated)
+    _check_whole(found)
     return found
 
 
@@ -110,9 +185,9 @@ def _is_published(folder: Path) -> bool:
     )
 
 
-def _published(folder: Path) -> Layout:
+def _published(folder: Path, headers: Headers) -> Layout:
     diffusers = (folder / "model_index.json").is_file() or (folder / "transformer").is_dir()
-    return _diffusers(folder) if diffusers else _original(folder)
+    return (_diffusers if diffusers else _original)(folder, headers)
 
 
 def _snapshot(place: Path) -> Path:
@@ -131,10 +206,16 @@ def _snapshot(place: Path) -> Path:
     return snapshots[0]
 
 
-def _name_of(folder: Path) -> str:
-    """What a folder is called by; in the hub's cache, where it is a commit, the name of the repository."""
+def _called(folder: Path) -> list[str]:
+    """What a folder is called: the model that `download` put there, and its name; in the hub's cache, where that is a
+    commit, the repository's.
+    """
     folder = folder.resolve()
-    return folder.parent.parent.name if folder.parent.name == "snapshots" else folder.name
+    try:
+        told = [str(read_json(folder / RECORD).get("model", ""))]
+    except CheckpointError:
+        told = []
+    return [*told, folder.parent.parent.name if folder.parent.name == "snapshots" else folder.name]
 
 
 def _base_of(place: Path) -> Path:
@@ -161,7 +242,7 @@ def _has_twin(folder: Path) -> bool:
     )
 
 
-def _original(folder: Path) -> Layout:
+def _original(folder: Path, headers: Headers) -> Layout:
     roots = {name: folder / sub for name, sub in EXPERT_FOLDERS.items()}
     if not any(root.is_dir() for root in roots.values()):
         roots = {"dense": folder}
@@ -175,13 +256,13 @@ def _original(folder: Path) -> Layout:
         vae=_needed(folder, _VAES),
         text_encoder=_needed(folder, (_TEXT_ENCODER, "models_t5*")),
         tokenizer=_tokenizer(folder / _ORIGINAL_TOKENIZER),
-        transformer=read_contents(next(iter(experts.values()))),
+        headers=headers,
         clip=clip,
-        hints=_name_of(folder),
+        names=" ".join(_called(folder)),
     )
 
 
-def _diffusers(folder: Path) -> Layout:
+def _diffusers(folder: Path, headers: Headers) -> Layout:
     if not (folder / "transformer").is_dir():
         raise CheckpointError(f"The Diffusers folder {folder} lacks {folder / 'transformer'}; download it again.")
     roots = {"dense": folder / "transformer"}
@@ -198,11 +279,11 @@ def _diffusers(folder: Path) -> Layout:
         vae=_weights(folder / "vae", _TRANSFORMER),
         text_encoder=_weights(folder / "text_encoder", "model", "pytorch_model"),
         tokenizer=_tokenizer(folder / "tokenizer"),
-        transformer=read_contents(next(iter(experts.values()))),
+        headers=headers,
         clip=_weights(clip, "model", "pytorch_model") if clip.is_dir() else None,
         clip_settings=clip / "config.json" if (clip / "config.json").is_file() else None,
         index=index if index.is_file() else None,
-        hints=_name_of(folder),
+        names=" ".join(_called(folder)),
     )
 
 
@@ -215,9 +296,9 @@ def _names_two_experts(index: Path) -> bool:
     return (isinstance(entry, list) and any(entry)) or told.get("boundary_ratio") is not None
 
 
-def _single_files(base: Path, place: Path, stated: object) -> Layout:
+def _single_files(base: Path, place: Path, stated: object, headers: Headers) -> Layout:
     """Files side by side; `place` is the folder, or one of several transformers."""
-    shelf = Shelf.of(base)
+    shelf = Shelf.of(base, headers)
     experts = choose_experts(shelf, place, stated)
     own = shelf.files[next(iter(experts.values()))]
     vae = choose_part(shelf, "vae", own, "the autoencoder (wan_2.1_vae.safetensors, for example)")
@@ -232,15 +313,15 @@ def _single_files(base: Path, place: Path, stated: object) -> Layout:
         text_encoder=text,
         tokenizer=_tokenizer_beside(base, text),
         clip=choose_part(shelf, "clip", own, ""),
-        hints=_hints(experts, base),
-        transformer=own,
+        names=_names(experts, base),
+        headers=headers,
     )
 
 
-def _hints(experts: Mapping[str, Path], base: Path) -> str:
+def _names(experts: Mapping[str, Path], base: Path) -> str:
     """The files' names, and the folder's where they tell no size."""
     names = names_of(experts.values(), base)
-    return names if re.search(r"(?i)\d{3,4}p", names) else f"{names} {_name_of(base)}"
+    return names if re.search(r"(?i)\d{3,4}p", names) else " ".join([names, *_called(base)])
 
 
 def _settings_beside(experts: Mapping[str, Path], base: Path) -> dict[str, Path]:
@@ -254,44 +335,31 @@ def _settings_beside(experts: Mapping[str, Path], base: Path) -> dict[str, Path]
 
 def _check_kind(found: Layout) -> None:
     """Raises CheckpointError for a transformer that this engine does not run, or that lacks its image encoder."""
-    shapes = found.transformer.shapes("transformer")
-    channels = shapes.get("patch_embedding.weight", ())[1:2]
-    latent = found.transformer.latent_channels("transformer")
-    steered = next((name.rsplit(".", 1)[0] for name in shapes if "." in name and not _OWN.match(name)), None)
-    if steered or (latent and channels and channels[0] not in (latent, 2 * latent + 4)):
-        told = f"with {steered}" if steered else f"with {channels[0]} input and {latent} output channels"
-        raise CheckpointError(
-            f"{found.folder}: a transformer {told} is no Wan model for text or pictures; control models are not "
-            "supported, nor those that follow sound or poses. Use a text- or image-to-video model."
-        )
+    row = found.row
     for name, entry in found.transformer.entries("transformer").items():
         if name.endswith("weight"):  # not what describes one
             check_weight(found.transformer.path, name, entry.dtype)
-    if any(read_contents(path).alike != found.transformer.alike for path in list(found.experts.values())[1:]):
+    if any(found.headers.read(path).alike != found.transformer.alike for path in list(found.experts.values())[1:]):
         raise CheckpointError(f"The two experts in {found.folder} differ in size; they do not belong together.")
-    if "img_emb.proj.1.weight" in shapes and found.clip is None:
+    if row.clip_pictures and found.clip is None:
         raise CheckpointError(
             f"{found.folder} holds a model that looks at its picture through CLIP, but no fitting CLIP file (in the "
             f"original download {_CLIP}.pth); put it there."
         )
 
 
-def _check_whole(found: Layout, stated: object) -> None:
+def _check_whole(found: Layout) -> None:
     """Raises CheckpointError for one expert of two that lies where a whole model would, unless it is stated to be one.
 
     An image model without CLIP is always half of two; a text model is told by names: its tensors are those of 2.1.
     """
-    if "dense" not in found.experts or stated is not None:
+    row = found.row
+    if "dense" not in found.experts or "experts" in found.own_facts or row.latent_channels != 16 or row.clip_pictures:
         return
     path = found.experts["dense"]
-    shapes = found.transformer.shapes("transformer")
-    channels = shapes.get("patch_embedding.weight", (0, 0))[1]
-    if found.transformer.latent_channels("transformer") != _NARROW or "img_emb.proj.1.weight" in shapes:
-        return
-    folder = _name_of(found.folder)
-    names = [*reversed(path.relative_to(found.folder).with_suffix("").parts), found.transformer.title, folder]
-    expert = next((told for told in map(expert_of, names[:-1]) if told), None)
-    if expert or half_of_two(names, channels != _NARROW):
+    names = found.names_of(path)
+    expert = next((told for told in map(expert_of, names) if told), None)
+    if expert or half_of_two([*names, *_called(found.folder)], "picture" in row.inputs):
         raise CheckpointError(half_alone(path, expert, found.folder))
 
 

@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The published models as data: one row each, with the defaults its makers sample with.
+"""The published models as data, one row each: what the transformer reads, and the defaults its makers sample with.
+
+Detection, planning, the memory plan, `inspect`, Blender's side and `download` read the row. A model that is published
+later is one more row, and where it has tensors that no other has, one more module.
 
 Values from `wan/configs/*.py` and `generate.py` of the original 2.1 and 2.2 implementations.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,32 +23,107 @@ _NEGATIVE = (
     "手指融合，静止不动的画面，杂乱的背景，三条腿，背景人很多，倒着走"
 )
 _SIZES_720_480 = ((1280, 720), (720, 1280), (832, 480), (480, 832))
+_SIZES_480 = ((832, 480), (480, 832))
+
+# What may be stacked along the transformer's input channels: as wide as the latents, or (a number) of its own width.
+INPUTS: dict[str, int | None] = {"noise": None, "mask": 4, "picture": None}
+# What a clip can be held to, in words.
+MODES = {"first_last": "a first and a last frame", "first": "a first frame", "text": "text alone"}
+_TASKS = {"first_last": "first and last frame", "first": "first frame", "text": "text"}
 
 
 @dataclass(frozen=True)
-class Model:
-    """Defaults of one model. `guide` is (low-noise, high-noise); `boundary` a share of the 1000 training timesteps.
+class Module:
+    """Tensors that some transformers have beside those of the text models. `shown_by` is the published name of one that
+    the module always has, `tensors` a pattern for the names of all. `context` is how many tokens the module adds to the
+    prompt's for the cross attention to read.
+    """
 
-    `frame_counts` and `sizes` list what it was trained for, the default first; sizes are (width, height). With a
-    picture the product of `area` bounds the clip's size; None means that of the first of `sizes`. `small_shift` takes
-    the place of `shift` at 832x480 and below. `modes` are what a clip can be held to, the best first: `first_last` and
-    `first` picture, or the `text` alone.
+    shown_by: str
+    tensors: str
+    context: int = 0
+
+
+MODULES: dict[str, Module] = {
+    "clip": Module("img_emb.proj.1.weight", r"img_emb\.proj\.|blocks\.\d+\.cross_attn\.\w+_img\.", context=257),
+    "clip_of_two": Module("img_emb.emb_pos", r"img_emb\.emb_pos$", context=257),  # of the last picture, too
+}
+# The tensors of every transformer.
+_COMMON = (
+    r"(?:(?:patch|text|time)_embedding|time_projection|head)\.|"
+    r"blocks\.\d+\.(?:modulation$|norm\d\.|(?:self|cross)_attn\.|ffn\.)"
+)
+_KNOWN = re.compile("|".join([_COMMON, *(module.tensors for module in MODULES.values())]))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Model:
+    """One model. `name` is what `download` calls it ("" where it cannot be downloaded), `repo` the hub's repository.
+
+    What its tensors show: `inputs` are stacked along the transformer's input channels in this order (keys of INPUTS),
+    `modules` are its extra tensors (keys of MODULES), `latent_channels` those of its autoencoder, `dim` the published
+    width. `experts` is 2 for a high-noise and a low-noise transformer; `merged` tells that there are files in which
+    both are merged into one. What no tensor shows is looked for in the names of files and folders, by the pattern
+    `named`.
+
+    `modes` are what a clip can be held to, the best first (keys of MODES). A first picture that is no channel of the
+    input is held: its latents are put back after every step. `fit` tells how a picture of another shape gets the clip's
+    size: `stretch`, or `cover` and crop.
+
+    Defaults of sampling: `guide` is (low-noise, high-noise); `boundary` a share of the 1000 training timesteps;
+    `small_shift` takes the place of `shift` at 832x480 and below. `frame_counts` and `sizes`, (width, height), list
+    what it was trained for, the default first; `only_listed` tells that it has seen no other sizes. With a picture the
+    product of `area` bounds the clip's size; None means that of the first of `sizes`.
     """
 
     title: str
-    task: str
+    name: str = ""
+    repo: str = ""
+    inputs: tuple[str, ...] = ("noise",)
+    modules: frozenset[str] = frozenset()
+    latent_channels: int = 16
+    experts: int = 1
+    merged: bool = False
+    dim: int
+    named: str = ""
+    modes: tuple[str, ...] = ("first_last", "first")
+    fit: str = "stretch"
     shift: float
+    small_shift: float | None = None
     steps: int
     guide: tuple[float, float]
-    boundary: float | None
-    frame_counts: tuple[int, ...]
-    fps: float
-    sizes: tuple[tuple[int, int], ...]
+    boundary: float | None = None
+    frame_counts: tuple[int, ...] = (81,)
+    fps: float = 16.0
+    sizes: tuple[tuple[int, int], ...] = _SIZES_720_480
+    only_listed: bool = False
+    area: tuple[int, int] | None = None
     negative: str = _NEGATIVE
     solver: str = "unipc"
-    area: tuple[int, int] | None = None
-    small_shift: float | None = None
-    modes: tuple[str, ...] = ("first_last", "first")
+
+    @property
+    def in_channels(self) -> int:
+        """The transformer's input channels."""
+        return sum(INPUTS[name] or self.latent_channels for name in self.inputs)
+
+    @property
+    def stride(self) -> tuple[int, int, int]:
+        """Frames, rows and columns of pixels that one latent stands for."""
+        return (4, 16, 16) if self.latent_channels == 48 else (4, 8, 8)
+
+    @property
+    def takes_pictures(self) -> bool:
+        return self.modes != ("text",)
+
+    @property
+    def clip_pictures(self) -> int:
+        """How many pictures the cross attention reads through CLIP."""
+        return len(self.modules & {"clip", "clip_of_two"})
+
+    @property
+    def task(self) -> str:
+        """What it makes clips from, in words."""
+        return f"{' or '.join(_TASKS[mode] for mode in self.modes)} to video"
 
     def shift_for(self, size: tuple[int, int]) -> float:
         """The default shift for a clip whose size, or area with a picture, was asked for as (width, height)."""
@@ -53,91 +132,168 @@ class Model:
 
 
 T2V_A14B = Model(
-    "Wan2.2 T2V-A14B", "text to video", 12.0, 40, (3.0, 4.0), 0.875, (81,), 16.0, _SIZES_720_480, modes=("text",)
+    title="Wan2.2 T2V-A14B",
+    name="Wan2.2-T2V-A14B",
+    repo="Wan-AI/Wan2.2-T2V-A14B",
+    experts=2,
+    dim=5120,
+    modes=("text",),
+    shift=12.0,
+    steps=40,
+    guide=(3.0, 4.0),
+    boundary=0.875,
 )
-I2V_A14B = Model("Wan2.2 I2V-A14B", "image to video", 5.0, 40, (3.5, 3.5), 0.9, (81,), 16.0, _SIZES_720_480)
+I2V_A14B = Model(
+    title="Wan2.2 I2V-A14B",
+    name="Wan2.2-I2V-A14B",
+    repo="Wan-AI/Wan2.2-I2V-A14B",
+    inputs=("noise", "mask", "picture"),
+    experts=2,
+    merged=True,
+    dim=5120,
+    shift=5.0,
+    steps=40,
+    guide=(3.5, 3.5),
+    boundary=0.9,
+)
 TI2V_5B = Model(
-    "Wan2.2 TI2V-5B",
-    "text or image to video",
-    5.0,
-    50,
-    (5.0, 5.0),
-    None,
-    (121,),
-    24.0,
-    ((1280, 704), (704, 1280)),
+    title="Wan2.2 TI2V-5B",
+    name="Wan2.2-TI2V-5B",
+    repo="Wan-AI/Wan2.2-TI2V-5B",
+    latent_channels=48,
+    dim=3072,
     modes=("first", "text"),
+    fit="cover",
+    shift=5.0,
+    steps=50,
+    guide=(5.0, 5.0),
+    frame_counts=(121,),
+    fps=24.0,
+    sizes=((1280, 704), (704, 1280)),
 )
 T2V_1_3B_V21 = Model(
-    "Wan2.1 T2V-1.3B",
-    "text to video",
-    5.0,
-    50,
-    (5.0, 5.0),
-    None,
-    (81,),
-    16.0,
-    ((832, 480), (480, 832)),
+    title="Wan2.1 T2V-1.3B",
+    name="Wan2.1-T2V-1.3B",
+    repo="Wan-AI/Wan2.1-T2V-1.3B",
+    dim=1536,
     modes=("text",),
+    shift=5.0,
+    steps=50,
+    guide=(5.0, 5.0),
+    sizes=_SIZES_480,
 )
-T2V_14B_V21 = replace(T2V_1_3B_V21, title="Wan2.1 T2V-14B", sizes=_SIZES_720_480)
+T2V_14B_V21 = replace(
+    T2V_1_3B_V21,
+    title="Wan2.1 T2V-14B",
+    name="Wan2.1-T2V-14B",
+    repo="Wan-AI/Wan2.1-T2V-14B",
+    dim=5120,
+    sizes=_SIZES_720_480,
+)
 I2V_14B_V21 = Model(
-    "Wan2.1 I2V-14B",
-    "image to video",
-    5.0,
-    40,
-    (5.0, 5.0),
-    None,
-    (81,),
-    16.0,
-    _SIZES_720_480,
-    negative="镜头晃动，" + _NEGATIVE,
-    small_shift=3.0,
+    title="Wan2.1 I2V-14B",
+    name="Wan2.1-I2V-14B-720P",
+    repo="Wan-AI/Wan2.1-I2V-14B-720P",
+    inputs=("noise", "mask", "picture"),
+    modules=frozenset({"clip"}),
+    dim=5120,
     modes=("first", "first_last"),  # trained with a first picture only
+    shift=5.0,
+    small_shift=3.0,
+    steps=40,
+    guide=(5.0, 5.0),
+    negative="镜头晃动，" + _NEGATIVE,
 )
-I2V_14B_480P_V21 = replace(I2V_14B_V21, title="Wan2.1 I2V-14B-480P", sizes=((832, 480), (480, 832)))
+I2V_14B_480P_V21 = replace(
+    I2V_14B_V21,
+    title="Wan2.1 I2V-14B-480P",
+    name="Wan2.1-I2V-14B-480P",
+    repo="Wan-AI/Wan2.1-I2V-14B-480P",
+    named="480p",
+    sizes=_SIZES_480,
+)
 FLF2V_14B_V21 = Model(
-    "Wan2.1 FLF2V-14B",
-    "first and last frame to video",
-    16.0,
-    50,
-    (5.0, 5.0),
-    None,
-    (81,),
-    16.0,
-    _SIZES_720_480,
-    negative="镜头切换，镜头晃动，" + _NEGATIVE,
+    title="Wan2.1 FLF2V-14B",
+    name="Wan2.1-FLF2V-14B",
+    repo="Wan-AI/Wan2.1-FLF2V-14B-720P",
+    inputs=("noise", "mask", "picture"),
+    modules=frozenset({"clip", "clip_of_two"}),
+    dim=5120,
     modes=("first_last",),
+    shift=16.0,
+    steps=50,
+    guide=(5.0, 5.0),
+    negative="镜头切换，镜头晃动，" + _NEGATIVE,
+)
+# Two experts over the 2.2 autoencoder are nobody else's; `wan_previs.json` beside them states their defaults.
+NANO = replace(I2V_A14B, title="Wan Previs nano", name="", repo="", latent_channels=48, merged=False, dim=256)
+
+ROWS = (
+    T2V_A14B,
+    I2V_A14B,
+    TI2V_5B,
+    T2V_1_3B_V21,
+    T2V_14B_V21,
+    I2V_14B_V21,
+    I2V_14B_480P_V21,
+    FLF2V_14B_V21,
+    NANO,
 )
 
 
-def identify(
-    experts: Collection[str],
-    *,
-    channel_conditioned: bool,
-    latent_channels: int,
-    dim: int,
-    clip: bool,
-    flf: bool,
-    hints: str = "",
-) -> Model:
-    """The published model whose way of working the tensors show.
-
-    `clip` and `flf` tell whether the transformer reads CLIP tokens of one or of two pictures; `dim` only separates
-    the two 2.1 text models, so small checkpoints get the row of the larger or smaller one alike. `hints`, names of
-    files and folders, tell the 480P image model from the 720P one, whose tensors look the same.
+@dataclass(frozen=True)
+class Evidence:
+    """What headers and names tell of a transformer: its input and latent channels, its width, the number of experts,
+    the modules it has, and the `names` of files and folders.
     """
-    if clip:
-        if flf:
-            return FLF2V_14B_V21
-        return I2V_14B_480P_V21 if "480p" in hints.lower() else I2V_14B_V21
-    if channel_conditioned:
-        return I2V_A14B
-    if len(experts) == 2:
-        return T2V_A14B
-    if latent_channels != 16:
-        return TI2V_5B
-    return T2V_14B_V21 if dim >= 5120 else T2V_1_3B_V21
+
+    in_channels: int
+    latent_channels: int
+    dim: int
+    experts: int
+    modules: frozenset[str]
+    names: str = ""
+
+    def fits(self, row: Model) -> bool:
+        """Whether this may be that model."""
+        return (
+            (row.in_channels, row.latent_channels, row.modules)
+            == (self.in_channels, self.latent_channels, self.modules)
+            and (self.experts == row.experts or (self.experts == 1 and row.merged))
+            and re.search(row.named, self.names, re.IGNORECASE) is not None
+        )
+
+
+def identify(found: Evidence) -> Model | None:
+    """The row that fits best, None where none does.
+
+    Rows whose tensors differ in nothing but the width are told apart by it (a small checkpoint is taken for the
+    smallest of them), those that differ in nothing at all by names.
+    """
+
+    def closeness(row: Model) -> tuple[bool, bool, int]:
+        return row.experts == found.experts, bool(row.named), row.dim if row.dim <= found.dim else -row.dim
+
+    return max(filter(found.fits, ROWS), key=closeness, default=None)
+
+
+def half_of(row: Model, found: Evidence) -> Model | None:
+    """The model of two experts each of which looks like the whole model `row`, at the published width; None without
+    one."""
+    pair = replace(found, experts=2)
+    if row.experts == 2 or row.dim != found.dim:
+        return None
+    return next((other for other in ROWS if other.dim == row.dim and pair.fits(other)), None)
+
+
+def modules_of(names: Mapping[str, object]) -> frozenset[str]:
+    """The modules that a transformer with tensors of these published names has."""
+    return frozenset(name for name, module in MODULES.items() if module.shown_by in names)
+
+
+def unknown_tensor(names: Mapping[str, object]) -> str | None:
+    """The published name of a tensor that no model here has, such as those that follow sound; None without one."""
+    return next((name for name in names if "." in name and not _KNOWN.match(name)), None)
 
 
 def overridden(model: Model, extra: Mapping[str, Any], folder: Path) -> Model:
@@ -156,9 +312,13 @@ def overridden(model: Model, extra: Mapping[str, Any], folder: Path) -> Model:
             changes["frame_counts"] = tuple(int(count) for count in extra["frames"])
         if "sizes" in extra:
             changes["sizes"] = tuple((int(width), int(height)) for width, height in extra["sizes"])
+            changes["only_listed"] = True
         if "area" in extra:
             width, height = extra["area"]
             changes["area"] = (int(width), int(height))
+        if "text_to_video" in extra:
+            pictures = tuple(mode for mode in model.modes if mode != "text")
+            changes["modes"] = (*pictures, "text") if extra["text_to_video"] else pictures
         changed = replace(model, **changes)
         _check_defaults(changed)
     except (TypeError, ValueError, OverflowError) as error:
@@ -175,3 +335,5 @@ def _check_defaults(model: Model) -> None:
         raise ValueError("frames must list counts of 4n+1")
     if not model.sizes or any(min(size) < 1 for size in (*model.sizes, model.area or (1, 1))):
         raise ValueError("sizes must list pairs of width and height, area be one")
+    if not model.modes:
+        raise ValueError("without text_to_video there is nothing that this model makes a clip from")

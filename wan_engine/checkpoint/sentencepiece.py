@@ -18,10 +18,9 @@ from tokenizers import AddedToken, Regex, Tokenizer, decoders, normalizers, pre_
 from tokenizers.models import Unigram
 
 from ..errors import CheckpointError
-from ..weights.containers import Container, open_container, open_gguf
-from ..weights.safetensors_header import kind_of
+from ..weights.containers import open_container
+from ..weights.contents import TOKENIZER, Contents, read_contents
 
-STORED_NAME = "spiece_model"
 END = "</s>"
 _UNIGRAM = 1
 _PROBE = "A small red fox, seen at dawn. 晨光 ﬁ １"  # also of signs that normalisers change
@@ -41,14 +40,15 @@ class Pieces:
     charsmap: bytes = b""
 
 
-def read_tokenizer(path: Path) -> Tokenizer:
+def read_tokenizer(path: Path, header: Contents | None = None) -> Tokenizer:
     """The tokenizer in `path`: tokenizer.json, spiece.model, or a text encoder (safetensors, GGUF) that holds one.
+    `header` is the encoder's, where it has been read.
 
     Raises CheckpointError when there is none or it is damaged.
     """
     try:
         with panics_told():
-            return _tokenizer(path)
+            return _tokenizer(path, header)
     except CheckpointError:
         raise
     except Exception as error:  # the tokenizers library raises bare Exception
@@ -66,27 +66,21 @@ def panics_told() -> Iterator[None]:
         raise ValueError(f"the tokenizers library gave up: {error}") from error
 
 
-def _tokenizer(path: Path) -> Tokenizer:
-    tokenizer = _opened(path)
+def _tokenizer(path: Path, header: Contents | None) -> Tokenizer:
+    tokenizer = _opened(path, header)
     tokenizer.encode(_PROBE)  # what is wrong with its tables shows when they are used
     return tokenizer
 
 
-def _opened(path: Path) -> Tokenizer:
+def _opened(path: Path, header: Contents | None) -> Tokenizer:
     if path.suffix == ".json":
         return Tokenizer.from_file(str(path))
     if path.suffix == ".model":
         return unigram(parse(path.read_bytes()))
-    if kind_of(path) == "gguf":
+    header = header or read_contents(path)  # also before the library reads a GGUF file, for it goes by its counts
+    if header.kind == "gguf":
         return unigram(_from_gguf(path))
-    return unigram(parse(_from_weights(path)))
-
-
-def holds_tokenizer(path: Path) -> bool:
-    """Whether a weight file carries a tokenizer; only its header is read."""
-    if kind_of(path) == "gguf":
-        return open_gguf(path).get_field("tokenizer.ggml.tokens") is not None
-    return _stored_name(open_container(path)) is not None
+    return unigram(parse(_from_weights(header)))
 
 
 def unigram(pieces: Pieces) -> Tokenizer:
@@ -184,23 +178,20 @@ def _varint(data: bytes, at: int) -> tuple[int, int]:
             return value, at
 
 
-def _from_weights(path: Path) -> bytes:
-    container = open_container(path)
-    name = _stored_name(container)
+def _from_weights(header: Contents) -> bytes:
+    name = next((name for name in header.stored if name.rpartition(".")[2] == TOKENIZER), None)
     if name is None:
         raise CheckpointError(
-            f"There is no tokenizer beside {path}, nor one in it; put tokenizer.json of google/umt5-xxl beside it."
+            f"There is no tokenizer beside {header.path}, nor one in it; put tokenizer.json of google/umt5-xxl beside "
+            "it."
         )
-    return container.read(name).numpy().tobytes()
-
-
-def _stored_name(container: Container) -> str | None:
-    """The tensor that is a tokenizer, also with the prefix of a file that holds several networks."""
-    return next((name for name in container.stored if name.rpartition(".")[2] == STORED_NAME), None)
+    return open_container(header).read(name).numpy().tobytes()
 
 
 def _from_gguf(path: Path) -> Pieces:
-    reader = open_gguf(path)
+    import gguf  # only needed for these files, and slow to import
+
+    reader = gguf.GGUFReader(path)
 
     def value(key: str, default: object) -> object:
         entry = reader.get_field(f"tokenizer.ggml.{key}")

@@ -8,131 +8,21 @@ Torch-free.
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 
 from ..errors import CheckpointError
 from ..expert_names import OTHER, partners, told_models
-from ..weights.gguf_header import read_gguf_header
-from ..weights.pickle_header import read_pickle_header
-from ..weights.safetensors_header import Stored, kind_of, read_header, read_json, read_metadata
-from ..weights.tensor_names import networks_of, published
+from ..weights.contents import Contents, Headers
 
 SUFFIXES = (".safetensors", ".pth", ".pt", ".bin", ".gguf")
 INDEX = ".index.json"
 COMFY_FOLDERS = ("diffusion_models", "unet", "checkpoints", "vae", "text_encoders", "clip", "clip_vision")
 _DEPTH = 4  # folders within folders that are looked through
 _MOST_FOLDERS = 1000
-# The number formats of weights, the most exact first; what is missing here comes last.
-_EXACT = ("F64", "F32", "BF16", "F16", "Q8_0", "F8_E4M3", "F8_E5M2", "Q6_K", "Q5_K", "Q5_1", "Q5_0", "Q4_K", "Q4_1")
 _NOTE = '"schema": "wan_previs.checkpoint/1", "experts"'
-
-
-@dataclass(frozen=True)
-class Contents:
-    """What a weight file, or an index and its shards, says about its tensors. `title` is the model's name where the
-    file states one.
-    """
-
-    path: Path
-    stored: Mapping[str, Stored]
-    title: str = ""
-    shards: tuple[Path, ...] = ()
-
-    @cached_property
-    def parts(self) -> frozenset[str]:
-        """The Wan networks in it: transformer, vae, clip, text."""
-        found = set(networks_of(self.stored))
-        if "vae" in found and self.latent_channels("vae") is None:
-            found.discard("vae")  # another model's, for pictures
-        if "text" in found and not self._is_umt5:
-            found.discard("text")
-        return frozenset(found)
-
-    def shapes(self, part: str) -> dict[str, tuple[int, ...]]:
-        """Published names and shapes of a network's tensors."""
-        recipes = published({name: entry.shape for name, entry in self.stored.items()}, part)
-        return {name: recipe.shape for name, recipe in recipes.items()}
-
-    def entries(self, part: str) -> dict[str, Stored]:
-        """A network's tensors as they are stored, by the names they have in the file."""
-        recipes = published({name: entry.shape for name, entry in self.stored.items()}, part)
-        return {name: self.stored[name] for recipe in recipes.values() for name in recipe.parts}
-
-    def latent_channels(self, part: str) -> int | None:
-        """The latent channels that a transformer makes or an autoencoder reads, None where the header does not tell."""
-        shapes = self.shapes(part)
-        try:
-            if part == "vae":
-                kernel = shapes["conv2.weight"]
-                return kernel[0] if len(kernel) == 5 else None
-            patch = shapes["patch_embedding.weight"][2:]
-            return shapes["head.head.weight"][0] // (patch[0] * patch[1] * patch[2])
-        except (KeyError, IndexError, ZeroDivisionError):
-            return None
-
-    def width(self, part: str) -> int | None:
-        """What an encoder makes, or the transformer reads of it under the name `from text` or `from clip`: channels."""
-        network, name, axis = {
-            "text": ("text", "token_embedding.weight", 1),
-            "clip": ("clip", "cls_embedding", 2),
-            "from text": ("transformer", "text_embedding.0.weight", 1),
-            "from clip": ("transformer", "img_emb.proj.1.weight", 1),
-        }[part]
-        shape = self.shapes(network).get(name, ())
-        return shape[axis] if len(shape) > axis else None
-
-    def exactness(self, part: str) -> tuple[int, int]:
-        """How exactly a network's layers are stored, for choosing the greatest; then how many numbers they have.
-
-        A table of words is no layer: it stays exact in files of 8 bits.
-        """
-        counts: dict[str, int] = {}
-        recipes = published({name: entry.shape for name, entry in self.stored.items()}, part)
-        recipes.pop("token_embedding.weight", None)
-        for recipe in recipes.values():
-            for name in recipe.parts:
-                entry = self.stored[name]
-                counts[entry.dtype] = counts.get(entry.dtype, 0) + math.prod(entry.shape)
-        most = max(counts, key=lambda dtype: counts[dtype], default="")
-        return (-_EXACT.index(most) if most in _EXACT else -len(_EXACT)), sum(counts.values())
-
-    @property
-    def alike(self) -> Hashable:
-        """What both experts of a pair have in common: the sides of the layers that no two models share."""
-        shapes = self.shapes("transformer")
-        ends = ("patch_embedding.weight", "head.head.weight", "text_embedding.0.weight", "blocks.0.ffn.0.weight")
-        blocks = {name.split(".")[1] for name in shapes if name.startswith("blocks.")}
-        return tuple(shapes.get(name) for name in ends), len(blocks), "img_emb.proj.1.weight" in shapes
-
-    @property
-    def _is_umt5(self) -> bool:
-        """Only UMT5 has position biases in every layer; other models' T5 encoders often lie in the same folder."""
-        names = self.stored
-        second = [name for name in names if ".block.1.layer.0.SelfAttention." in f".{name}"]
-        return not second or any("relative_attention_bias" in name for name in second)
-
-
-def read_contents(path: Path) -> Contents:
-    """The header of a weight file of any kind, or those of all shards of an index. Raises CheckpointError."""
-    if path.name.endswith(".json"):
-        weight_map = read_json(path).get("weight_map")
-        files = sorted({str(file) for file in weight_map.values()}) if isinstance(weight_map, dict) else []
-        shards = [read_contents(path.parent / file) for file in files]
-        stored = {name: entry for shard in shards for name, entry in shard.stored.items()}
-        return Contents(path, stored, shards[0].title if shards else "", tuple(shard.path for shard in shards))
-    kind = kind_of(path)
-    if kind == "safetensors":
-        stored = read_header(path)
-        told = read_metadata(path)
-        return Contents(path, stored, " ".join(value for key, value in told.items() if "title" in key or key == "name"))
-    if kind == "gguf":
-        return Contents(path, *read_gguf_header(path))
-    return Contents(path, read_pickle_header(path, kind == "zip"))
 
 
 def weight_files(base: Path) -> list[Path]:
@@ -170,15 +60,15 @@ class Shelf:
     unread: Mapping[Path, str] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, base: Path) -> Shelf:
+    def of(cls, base: Path, headers: Headers) -> Shelf:
         files: dict[Path, Contents] = {}
         unread: dict[Path, str] = {}
         for path in weight_files(base):
             try:
-                files[path] = read_contents(path)
+                files[path] = headers.read(path)
             except CheckpointError as error:
                 unread[path] = str(error)
-        sharded = {shard for contents in files.values() for shard in contents.shards}
+        sharded = {shard.path for contents in files.values() for shard in contents.shards}
         return cls(base, {path: contents for path, contents in files.items() if path not in sharded}, unread)
 
     def holding(self, part: str) -> dict[Path, Contents]:
@@ -226,16 +116,21 @@ def half_alone(path: Path, expert: str | None, base: Path) -> str:
     other = f"{OTHER[expert]}-noise partner in the same folder" if expert else "other half, the second expert"
     return (
         f"{path} lacks its {other}: it is one of the two experts of a Wan 2.2 A14B model. Download the other one, too; "
-        f"if it is a whole model of its own, say so in {base / 'wan_previs.json'}: "
-        f'{{{_NOTE}: {{"dense": "{path.name}"}}}}.'
+        f"if it is a whole model of its own, {say_whole(path, base)}."
     )
+
+
+def say_whole(path: Path, base: Path) -> str:
+    """How to state that a transformer is no half of two."""
+    return f'say so in {base / "wan_previs.json"}: {{{_NOTE}: {{"dense": "{path.name}"}}}}'
 
 
 def _models_of_file(
     place: Path, models: list[dict[str, Path]], files: Mapping[Path, Hashable], shelf: Shelf
 ) -> list[dict[str, Path]]:
     """The model with this file, or with any of the shards of an index; a half may share another pair's partner."""
-    index = next((path for path, contents in shelf.files.items() if place in contents.shards), place)
+    sharded = {shard.path: path for path, contents in shelf.files.items() for shard in contents.shards}
+    index = sharded.get(place, place)
     own = [model for model in models if index in model.values()]
     if own and len(own[0]) == 1 and "dense" not in own[0]:
         expert = next(iter(own[0]))

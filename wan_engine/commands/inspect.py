@@ -48,12 +48,9 @@ def _model_lines(checkpoint: Checkpoint) -> list[tuple[str, str]]:
     low, high = model.guide
     experts = "high-noise and low-noise expert" if len(checkpoint.experts) == 2 else "one dense transformer"
     boundary = f", boundary {model.boundary:g}" if model.boundary is not None else ""
-    task = model.task
-    if checkpoint.channel_conditioned and not checkpoint.flf:
-        task = "first, or first and last, frame to video" + (", or text to video" if checkpoint.text_to_video else "")
     return [
         ("model", model.title),
-        ("task", task),
+        ("task", model.task),
         ("layout", f"{checkpoint.layout}, {experts}"),
         ("sizes", ", ".join(f"{width}x{height}" for width, height in model.sizes)),
         ("frames", f"{', '.join(map(str, model.frame_counts))} at {model.fps:g} fps"),
@@ -61,14 +58,15 @@ def _model_lines(checkpoint: Checkpoint) -> list[tuple[str, str]]:
             "defaults",
             f"{model.steps} steps, {model.solver}, shift {model.shift:g}, guidance {low:g},{high:g}{boundary}",
         ),
+        *(("note", note) for note in checkpoint.notes),
     ]
 
 
 def _network_lines(checkpoint: Checkpoint, stride: tuple[int, int, int]) -> list[tuple[str, str]]:
-    config = checkpoint.config
+    config, model = checkpoint.config, checkpoint.model
     transformer = (
         f"dim {config.dim}, {config.num_heads} heads, {config.num_layers} layers, ffn {config.ffn_dim}, "
-        f"channels {config.in_dim} in, {config.out_dim} out"
+        f"channels {config.in_dim} in ({', '.join(model.inputs)}), {config.out_dim} out"
     )
     vae = f"{config.out_dim} channels, stride {stride[0]}x{stride[1]}x{stride[2]}"
     return [("transformer", transformer), ("autoencoder", vae), ("text", f"{config.text_dim} channels")]

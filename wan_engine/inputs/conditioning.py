@@ -128,28 +128,40 @@ def _encode_prompts(prompts: Sequence[str], tokenizer: PromptTokenizer, networks
 
 def condition(plan: Plan, networks: Networks, run: Run) -> Conditioning:
     """The pictures in the form the transformer was trained to read them."""
-    if plan.first is None and not networks.checkpoint.channel_conditioned:
+    inputs = networks.checkpoint.model.inputs[1:]  # behind the noise
+    if inputs:
+        clip = _clip_features(plan, networks, run)
+        return Conditioning(channels=_channels(plan, inputs, networks, run), clip=clip)
+    if plan.first is None:
         return Conditioning()
-    clip = _clip_features(plan, networks, run)
-    if not networks.checkpoint.channel_conditioned:
-        assert plan.first is not None
-        return Conditioning(held=_encode_frames([plan.first[:, None]], networks, run))
-    return Conditioning(channels=_channels(plan, networks, run), clip=clip)
+    return Conditioning(held=_encode_frames([plan.first[:, None]], networks, run))
 
 
-def _channels(plan: Plan, networks: Networks, run: Run) -> Tensor:
-    """Mask and condition video: the pictures in their places, mid grey between them, as latents."""
+def _channels(plan: Plan, inputs: Sequence[str], networks: Networks, run: Run) -> Tensor:
+    """[1, c, t, h, w]: what the transformer reads behind the noise, in the order of its model's `inputs`."""
+    make = {"mask": _mask, "picture": _picture}
+    return torch.cat([make[name](plan, networks, run) for name in inputs])[None]
+
+
+def _mask(plan: Plan, networks: Networks, run: Run) -> Tensor:
+    """[4, t, h, w]: 1 for the pixel frames that are given, 0 for those to be made."""
     shape = plan.latent_shape
-    if plan.first is None:  # trained with mask and condition left empty for text alone
-        return torch.zeros(1, 4 + shape[0], *shape[1:], device=networks.device)
     mask = torch.zeros(plan.frames)
-    mask[0] = 1
+    if plan.first is not None:
+        mask[0] = 1
     if plan.last is not None:
         mask[-1] = 1
     # A latent frame stands for four pixel frames, the first one for a single frame that is counted four times.
     mask = torch.cat([mask[:1].repeat(4), mask[1:]]).reshape(shape[1], 4).T
-    mask = mask[:, :, None, None].expand(4, *shape[1:])
-    return torch.cat([mask.to(networks.device), _encode_frames(_between(plan), networks, run)])[None]
+    return mask[:, :, None, None].expand(4, *shape[1:]).to(networks.device)
+
+
+def _picture(plan: Plan, networks: Networks, run: Run) -> Tensor:
+    """[z, t, h, w]: the pictures in their places, mid grey between them, as latents; zeros for text alone, as in
+    training."""
+    if plan.first is None:
+        return torch.zeros(plan.latent_shape, device=networks.device)
+    return _encode_frames(_between(plan), networks, run)
 
 
 def _between(plan: Plan) -> Iterator[Tensor]:

@@ -119,18 +119,18 @@ def _pictures(
     model, config = checkpoint.model, checkpoint.config
     multiple = stride[1] * config.patch_size[1]
     asked = request.size or model.sizes[0]
-    if config.flf and (request.image is None or request.last_image is None):
+    if model.modes == ("first_last",) and (request.image is None or request.last_image is None):
         raise UsageError(f"{model.title} goes from one picture to another; give --image and --last-image.")
     if request.image is None:
-        if not checkpoint.text_to_video:
+        if "text" not in model.modes:
             raise UsageError(f"{model.title} starts from a picture; give one with --image.")
         check_size(asked, multiple)
         return _Pictures(asked, asked)
     if request.exact_size:
         check_size(asked, multiple)
     read_notes: list[str] = []
-    if not checkpoint.channel_conditioned:
-        _check_picture_is_possible(request, checkpoint, stride)
+    _check_pictures_are_possible(request, model)
+    if model.fit == "cover":
         picture = read_picture(folder / request.image, read_notes)
         size = asked if request.exact_size else size_for_cover(picture.size, asked[0] * asked[1], multiple)
         return _Pictures(
@@ -144,36 +144,32 @@ def _pictures(
     size = (
         asked
         if request.exact_size
-        else _trained_size(picture.size, area, checkpoint.trained_sizes)
+        else _trained_size(picture.size, area, model.sizes if model.only_listed else ())
         or size_for_picture(picture.size, area[0] * area[1], stride[1])
     )
     first, last, notes = images.as_tensor(picture), None, _stretch_notes(picture.size, size)
     if request.last_image is not None:
         last_picture = read_picture(folder / request.last_image, read_notes)
-        last, more = _last_picture(last_picture, picture.size, checkpoint)
+        last, more = _last_picture(last_picture, picture.size, model)
         notes += more
-    looked_at = () if config.clip_dim is None else (first, last) if config.flf and last is not None else (first,)
+    looked_at = (first, last)[: model.clip_pictures]
     return _Pictures(
         size,
         area,
         images.stretched(first, size),
         None if last is None else images.stretched(last, size),
-        looked_at,
+        tuple(picture for picture in looked_at if picture is not None),
         (*read_notes, *notes),
     )
 
 
-def _check_picture_is_possible(
-    request: GenerationRequest, checkpoint: Checkpoint, stride: tuple[int, int, int]
-) -> None:
-    """Without condition channels a picture is held by replacing latents, which only the 16-fold VAE's models learnt."""
-    title = checkpoint.model.title
-    if stride[1] != 16:
+def _check_pictures_are_possible(request: GenerationRequest, model: Model) -> None:
+    if not model.takes_pictures:
         raise UsageError(
-            f"{title} makes video from text only; leave out the picture or use an image-to-video checkpoint."
+            f"{model.title} makes video from text only; leave out the picture or use an image-to-video checkpoint."
         )
-    if request.last_image is not None:
-        raise UsageError(f"{title} cannot hold a last picture; leave it out or use an I2V-A14B checkpoint.")
+    if request.last_image is not None and "first_last" not in model.modes:
+        raise UsageError(f"{model.title} cannot hold a last picture; leave it out or use an I2V-A14B checkpoint.")
 
 
 def _trained_size(picture: Size, asked: Size, trained: tuple[Size, ...]) -> Size | None:
@@ -201,14 +197,14 @@ def _trained_area(request: GenerationRequest, model: Model, asked: Size) -> Size
     return nearest if change(nearest) <= SAME_AREA else asked
 
 
-def _last_picture(last: Image.Image, first: Size, checkpoint: Checkpoint) -> tuple[Tensor, tuple[str, ...]]:
+def _last_picture(last: Image.Image, first: Size, model: Model) -> tuple[Tensor, tuple[str, ...]]:
     """The last picture in the first one's shape, and what to tell about it."""
     notes: tuple[str, ...] = ()
-    if checkpoint.config.clip_dim is not None and not checkpoint.config.flf:
-        notes = (f"{checkpoint.model.title} was trained with a first picture only; it may miss the last one.",)
+    if model.clip_pictures == 1:
+        notes = (f"{model.title} was trained with a first picture only; it may miss the last one.",)
     if last.size == first:
         return images.as_tensor(last), notes
-    if not checkpoint.config.flf:
+    if model.clip_pictures < 2:
         return images.as_tensor(images.cropped_to_aspect(last, first)), notes
     told = (
         f"The last picture is {_sides(last.size)}, the first {_sides(first)}; as in the original it is cut or "
@@ -254,7 +250,7 @@ def _warnings(request: GenerationRequest, checkpoint: Checkpoint, pictures: _Pic
 def _size_is_trained(checkpoint: Checkpoint, pictures: _Pictures) -> bool:
     """Published image models take any shape of a trained area; checkpoints of our own only the sizes they list."""
     sizes = checkpoint.model.sizes
-    if pictures.first is None or checkpoint.trained_sizes:
+    if pictures.first is None or checkpoint.model.only_listed:
         return pictures.size in sizes
     return pictures.area[0] * pictures.area[1] in {width * height for width, height in sizes}
 

@@ -17,6 +17,7 @@ from itertools import product
 import torch
 
 from ..checkpoint.checkpoint import Checkpoint
+from ..checkpoint.models import MODULES
 from ..checkpoint.sizes import Size
 from ..networks.transformer import SPAN_BYTES
 from .free_memory import available_memory
@@ -140,7 +141,7 @@ class _Planner:
             return stages
         if checkpoint.clip is not None:
             stages.append(Stage("image encoder", kept + checkpoint.clip.parameters * 4, 0))
-        if checkpoint.channel_conditioned or "image" in checkpoint.model.task:
+        if checkpoint.model.takes_pictures:
             width, height = asked.size
             work = _with_slack(encoder_peak(checkpoint.vae.shapes, (height, width))) + 2 * width * height * 12
             stages.append(Stage("picture", kept + self._vae, work))
@@ -160,7 +161,7 @@ class _Planner:
         pixels = asked.frames * asked.size[0] * asked.size[1]
         finished = 2 * pixels * 3
         if asked.vae_tiles and max(asked.size) > asked.vae_tiles:
-            longest = max(asked.vae_tiles // self._stride, 2)
+            longest = max(asked.vae_tiles // checkpoint.model.stride[1], 2)
             h, w = min(h, longest), min(w, longest)
             finished += pixels * 12  # tiles are blended into the whole video
         return Stage("decoding", kept, _with_slack(decoder_peak(checkpoint.vae.shapes, (h, w))) + finished)
@@ -201,7 +202,7 @@ class _Planner:
     def _contexts(self, itemsize: int, guided: bool) -> int:
         """Bytes of the prompts as the transformer reads them, with every block's keys and values."""
         config = self.checkpoint.config
-        read = config.text_len + (0 if config.clip_dim is None else 514 if config.flf else 257)
+        read = config.text_len + sum(MODULES[name].context for name in self.checkpoint.model.modules)
         return (2 if guided else 1) * read * config.dim * itemsize * (2 * config.num_layers + 1)
 
     def _text(self, itemsize: int, whole: bool) -> Stage:
@@ -214,12 +215,9 @@ class _Planner:
         weights = self._text_encoder if whole else self._text_layer + 2 * length * dim
         return Stage("text encoder", weights * itemsize, work)
 
-    @property
-    def _stride(self) -> int:
-        return 8 if self.checkpoint.config.out_dim == 16 else 16
-
     def _latents(self, asked: MemorySettings) -> tuple[int, int, int]:
-        return (asked.frames - 1) // 4 + 1, asked.size[1] // self._stride, asked.size[0] // self._stride
+        frames, rows, columns = self.checkpoint.model.stride
+        return (asked.frames - 1) // frames + 1, asked.size[1] // rows, asked.size[0] // columns
 
     @cached_property
     def _transformer(self) -> dict[str, int]:

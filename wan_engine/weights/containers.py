@@ -10,22 +10,20 @@ from __future__ import annotations
 
 import math
 import mmap
-import os
 import pickle
 import re
-import zipfile
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol
+from typing import BinaryIO, Protocol
 
 import torch
 from torch import Tensor
-from torch._subclasses.fake_tensor import FakeTensorMode
 
 from ..errors import CheckpointError
-from .gguf_header import read_gguf_header
-from .safetensors_header import Stored, check_places, kind_of, read_header
+from .contents import Contents
+from .pickle_header import WRAPPERS
+from .safetensors_header import Stored
 
 DTYPES = {
     "F64": torch.float64,
@@ -41,10 +39,6 @@ DTYPES = {
     "U8": torch.uint8,
     "BOOL": torch.bool,
 }
-_WORDS = {dtype: word for word, dtype in DTYPES.items()}
-_BROKEN_GGUF = (ValueError, IndexError, KeyError, TypeError, OSError, OverflowError, RecursionError, MemoryError)
-_WRAPPERS = ("state_dict", "model_state_dict", "model", "module")
-_ZIP_END = 22  # bytes of the record that ends an archive without comment, as torch writes them
 _LARGE = 256 * 1024  # bytes from which on a tensor gets pages of its own
 _BLOCK_ROWS = 256  # rows of a quantised tensor that are unpacked at a time
 
@@ -86,20 +80,17 @@ class Container(Protocol):
     def close(self) -> None: ...
 
 
-def open_container(path: Path) -> Container:
-    """The file at `path`, its kind told by its content. Raises CheckpointError for what cannot be read."""
-    kind = kind_of(path)
-    if kind == "safetensors":
-        return RawFile(path, read_header(path))
-    if kind == "gguf":
-        return GGUFFile(path)
-    if kind == "zip":
-        return _open_zip(path)
-    return OldPickle(path)
+def open_container(contents: Contents) -> Container:
+    """The file whose header was read. Raises CheckpointError for what cannot be read."""
+    if contents.kind == "gguf":
+        return GGUFFile(contents.path, contents.stored)
+    if contents.kind == "pickle":
+        return OldPickle(contents.path, contents.stored)
+    return RawFile(contents.path, contents.stored)
 
 
 class RawFile:
-    """Tensors that lie unpacked, row after row, at known places of a file."""
+    """Tensors that lie unpacked at known places of a file, row after row or as views of what lies there."""
 
     unpacks = False
 
@@ -110,7 +101,7 @@ class RawFile:
 
     def map(self, name: str) -> Tensor:
         entry = self.stored[name]
-        if not entry.bytes or entry.offset % DTYPES[entry.dtype].itemsize:
+        if not entry.bytes or entry.stride is not None or entry.offset % DTYPES[entry.dtype].itemsize:
             return self.read(name)
         if self._map is None:
             with _reading(self.path) as file:
@@ -122,12 +113,20 @@ class RawFile:
 
     def read(self, name: str, scratch: Scratch | None = None) -> Tensor:
         entry = self.stored[name]
+        dtype = DTYPES[entry.dtype]
+        if entry.stride is None:
+            with _reading(self.path) as file:
+                data = _bytes(file, self.path, entry.offset, entry.bytes, scratch)
+            return data.view(dtype).reshape(entry.shape)
+        reach = sum((side - 1) * step for side, step in zip(entry.shape, entry.stride, strict=True)) + 1
         with _reading(self.path) as file:
-            data = _bytes(file, self.path, entry.offset, entry.bytes, scratch)
-        return data.view(DTYPES[entry.dtype]).reshape(entry.shape)
+            data = _bytes(file, self.path, entry.offset, reach * dtype.itemsize)
+        return data.view(dtype).as_strided(entry.shape, entry.stride).contiguous()
 
     def rows(self, name: str, index: Tensor) -> Tensor:
         entry = self.stored[name]
+        if entry.stride is not None:
+            return self.read(name)[index]
         width = entry.bytes // max(entry.shape[0], 1)
         with _reading(self.path) as file:
             parts = [_bytes(file, self.path, entry.offset + int(row) * width, width) for row in index]
@@ -146,11 +145,10 @@ class OldPickle:
 
     unpacks = False
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, stored: Mapping[str, Stored]) -> None:
         self.path = path
-        self._state: Mapping[str, Tensor] | None = _load_pickle(path)
-        self.stored: Mapping[str, Stored] = {name: _described(tensor, 0) for name, tensor in self._state.items()}
-        self.close()
+        self.stored = stored
+        self._state: Mapping[str, Tensor] | None = None
 
     def read(self, name: str, scratch: Scratch | None = None) -> Tensor:
         if self._state is None:
@@ -167,58 +165,14 @@ class OldPickle:
         self._state = None
 
 
-class StridedFile(RawFile):
-    """A `.pth` archive some of whose tensors are views: these are cut out of the storage they share."""
-
-    def __init__(self, path: Path, stored: Mapping[str, Stored], views: Mapping[str, tuple[Tensor, int]]) -> None:
-        super().__init__(path, stored)
-        self._views = views
-
-    def read(self, name: str, scratch: Scratch | None = None) -> Tensor:
-        if name not in self._views:
-            return super().read(name, scratch)
-        view, start = self._views[name]
-        with _reading(self.path) as file:
-            whole = _bytes(file, self.path, start, view.untyped_storage().nbytes()).view(view.dtype)
-        return whole.as_strided(view.shape, view.stride(), view.storage_offset()).contiguous()
-
-    def map(self, name: str) -> Tensor:
-        return self.read(name) if name in self._views else super().map(name)
-
-    def rows(self, name: str, index: Tensor) -> Tensor:
-        return self.read(name)[index] if name in self._views else super().rows(name, index)
-
-
 class GGUFFile:
     """A GGUF file; quantised tensors are unpacked to float32 by the gguf package, some rows at a time."""
 
     unpacks = True
 
-    def __init__(self, path: Path) -> None:
-        import gguf  # only needed for these files, and slow to import
-
+    def __init__(self, path: Path, stored: Mapping[str, Stored]) -> None:
         self.path = path
-        size = path.stat().st_size
-        self._types: dict[str, gguf.GGMLQuantizationType] = {}
-        reader = open_gguf(path)
-        stored: dict[str, Stored] = {}
-        try:
-            for tensor in reader.tensors:
-                shape = tuple(int(side) for side in reversed(tensor.shape))
-                original = reader.get_field(f"comfy.gguf.orig_shape.{tensor.name}")
-                self._types[tensor.name] = tensor.tensor_type
-                stored[tensor.name] = Stored(
-                    tensor.tensor_type.name,
-                    shape if original is None else tuple(int(side) for side in original.contents()),
-                    int(tensor.data_offset),
-                    int(tensor.n_bytes),
-                )
-        except _BROKEN_GGUF as error:
-            raise _damaged_gguf(path, error) from error
-        if any(entry.offset + entry.bytes > size for entry in stored.values()):
-            raise CheckpointError(f"{path} is truncated; download it again.")
-        check_places(path, stored)
-        self.stored: Mapping[str, Stored] = stored
+        self.stored = stored
 
     def read(self, name: str, scratch: Scratch | None = None) -> Tensor:
         entry = self.stored[name]
@@ -236,12 +190,13 @@ class GGUFFile:
     def _unpack(
         self, name: str, offset: int, count: int, shape: tuple[int, ...], scratch: Scratch | None = None
     ) -> Tensor:
-        import gguf
+        import gguf  # only needed for these files, and slow to import
 
-        kind = self._types[name]
+        dtype = self.stored[name].dtype
         with _reading(self.path) as file:
-            if kind.name in DTYPES:
-                return _bytes(file, self.path, offset, count, scratch).view(DTYPES[kind.name]).reshape(shape)
+            if dtype in DTYPES:
+                return _bytes(file, self.path, offset, count, scratch).view(DTYPES[dtype]).reshape(shape)
+            kind = gguf.GGMLQuantizationType[dtype]
             per_block, block_bytes = gguf.GGML_QUANT_SIZES[kind]
             values = (scratch.take if scratch else _empty)(4 * math.prod(shape)).view(torch.float32)
             step = _BLOCK_ROWS * 4096 // per_block * block_bytes
@@ -261,24 +216,6 @@ class GGUFFile:
 
     def close(self) -> None:
         """Nothing is kept open between reads."""
-
-
-def open_gguf(path: Path) -> Any:
-    """A `gguf.GGUFReader`. Raises CheckpointError for a damaged file; its counts are held against the file's length
-    first, for the reader goes by them.
-    """
-    import gguf
-
-    read_gguf_header(path)
-    try:
-        return gguf.GGUFReader(path)
-    except _BROKEN_GGUF as error:
-        raise _damaged_gguf(path, error) from error
-
-
-def _damaged_gguf(path: Path, error: Exception) -> CheckpointError:
-    reason = " ".join(str(error).split())[:120]
-    return CheckpointError(f"{path} is a damaged or truncated GGUF file ({reason}); download it again.")
 
 
 def _reading(path: Path) -> AbstractContextManager[BinaryIO]:
@@ -310,34 +247,6 @@ def _empty(count: int) -> Tensor:
     return torch.frombuffer(mmap.mmap(-1, count), dtype=torch.uint8)
 
 
-def _open_zip(path: Path) -> Container:
-    """Names and places of the tensors of a `.pth` archive; nothing of their data is read."""
-    if not zipfile.is_zipfile(path):
-        raise CheckpointError(f"{path} is truncated; download it again.")
-    with path.open("rb") as file:
-        file.seek(-_ZIP_END, os.SEEK_END)
-        if file.read(4) != b"PK\x05\x06":
-            raise CheckpointError(f"{path} is longer than its directory says; download it again.")
-    with FakeTensorMode():  # torch then notes each storage's place in the file instead of reading it
-        state = _load_pickle(path)
-    stored: dict[str, Stored] = {}
-    views: dict[str, tuple[Tensor, int]] = {}
-    size = path.stat().st_size
-    for name, tensor in state.items():
-        start = int(tensor.untyped_storage()._checkpoint_offset)  # type: ignore[attr-defined]
-        if start + tensor.untyped_storage().nbytes() > size:
-            raise CheckpointError(f"{path} is truncated; download it again.")
-        stored[name] = _described(tensor, start + tensor.storage_offset() * tensor.element_size())
-        if not tensor.is_contiguous():
-            views[name] = tensor, start
-    return StridedFile(path, stored, views) if views else RawFile(path, stored)
-
-
-def _described(tensor: Tensor, offset: int) -> Stored:
-    word = _WORDS.get(tensor.dtype, str(tensor.dtype).removeprefix("torch."))
-    return Stored(word, tuple(tensor.shape), offset, tensor.numel() * tensor.element_size())
-
-
 def _load_pickle(path: Path) -> dict[str, Tensor]:
     """The tensors of a .pth file; only plain data is unpickled, never code."""
     try:
@@ -345,8 +254,8 @@ def _load_pickle(path: Path) -> dict[str, Tensor]:
             state = torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:  # a damaged pickle or archive ends in any kind of error
         raise _refused(path, error) from error
-    for _ in _WRAPPERS:  # such as {"state_dict": {...}}, also one inside the other
-        inner = [state[key] for key in _WRAPPERS if isinstance(state, Mapping) and isinstance(state.get(key), Mapping)]
+    for _ in WRAPPERS:  # such as {"state_dict": {...}}, also one inside the other
+        inner = [state[key] for key in WRAPPERS if isinstance(state, Mapping) and isinstance(state.get(key), Mapping)]
         state = inner[0] if inner else state
     if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
         raise CheckpointError(f"{path} must hold a dictionary of tensors and nothing else.")

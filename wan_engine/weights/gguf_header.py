@@ -7,43 +7,65 @@ key-value pairs, then one description per tensor (name, sides from the innermost
 
 from __future__ import annotations
 
+import math
+import os
 import struct
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from ..errors import CheckpointError
-from .safetensors_header import Stored
+from .safetensors_header import Stored, check_places
 
-# Types by number; quantised ones are told by their numbers alone, which no choice between files needs.
-_TYPES = {0: "F32", 1: "F16", 2: "Q4_0", 3: "Q4_1", 6: "Q5_0", 7: "Q5_1", 8: "Q8_0", 9: "Q8_1", 10: "Q2_K", 11: "Q3_K"}
-_TYPES |= {12: "Q4_K", 13: "Q5_K", 14: "Q6_K", 15: "Q8_K", 24: "I8", 25: "I16", 26: "I32", 27: "I64", 28: "F64"}
-_TYPES |= {30: "BF16"}
+# Types by number: name, elements per block, bytes per block.
+TYPES = {
+    0: ("F32", 1, 4), 1: ("F16", 1, 2), 2: ("Q4_0", 32, 18), 3: ("Q4_1", 32, 20), 6: ("Q5_0", 32, 22),
+    7: ("Q5_1", 32, 24), 8: ("Q8_0", 32, 34), 9: ("Q8_1", 32, 40), 10: ("Q2_K", 256, 84), 11: ("Q3_K", 256, 110),
+    12: ("Q4_K", 256, 144), 13: ("Q5_K", 256, 176), 14: ("Q6_K", 256, 210), 15: ("Q8_K", 256, 292),
+    16: ("IQ2_XXS", 256, 66), 17: ("IQ2_XS", 256, 74), 18: ("IQ3_XXS", 256, 98), 19: ("IQ1_S", 256, 50),
+    20: ("IQ4_NL", 32, 18), 21: ("IQ3_S", 256, 110), 22: ("IQ2_S", 256, 82), 23: ("IQ4_XS", 256, 136),
+    24: ("I8", 1, 1), 25: ("I16", 1, 2), 26: ("I32", 1, 4), 27: ("I64", 1, 8), 28: ("F64", 1, 8),
+    29: ("IQ1_M", 256, 56), 30: ("BF16", 1, 2), 34: ("TQ1_0", 256, 54), 35: ("TQ2_0", 256, 66),
+    39: ("MXFP4", 32, 17),
+}  # fmt: skip
 _NUMBERS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
 _STRING, _ARRAY = 8, 9
 _SHAPE_KEY = "comfy.gguf.orig_shape."
+_ALIGNMENT_KEY, _ALIGNMENT = "general.alignment", 32  # bytes, where a file states none
 _LIMIT = 1_000_000  # tensors or keys; more is no GGUF file of this world
 _LONGEST = 1 << 24  # bytes of a string
 _MOST_SIDES = 8
 _LEAST_KEY, _LEAST_TENSOR = 13, 24  # bytes that a key with its value and a tensor's description take at least
 
 
-def read_gguf_header(path: Path) -> tuple[dict[str, Stored], str]:
-    """The tensors of a GGUF file by name (places are left out), and the model's name where the file states it.
+def read_gguf_header(file: BinaryIO, path: Path) -> tuple[dict[str, Stored], str, bool]:
+    """The tensors of an opened GGUF file by name, the model's name where the file states it, and whether it holds a
+    tokenizer.
 
-    Raises CheckpointError for a file that is damaged or cut short within its descriptions.
+    Raises CheckpointError for a file that is damaged or cut short.
     """
     try:
-        with path.open("rb") as file:
-            return _read(_Bounded(file, path.stat().st_size))
+        size = os.fstat(file.fileno()).st_size
+        stored, title, tokenizer = _read(_Bounded(file, size))
     except (OSError, ValueError, OverflowError, struct.error, MemoryError) as error:
         raise CheckpointError(f"{path} is a damaged or truncated GGUF file ({error}); download it again.") from error
+    if any(entry.offset + entry.bytes > size for entry in stored.values()):
+        raise CheckpointError(f"{path} is truncated; download it again.")
+    check_places(path, stored)
+    return stored, title, tokenizer
 
 
 class _Bounded:
     """A file of which no more is asked for than it holds: its counts and lengths are only claims."""
 
     def __init__(self, file: BinaryIO, size: int) -> None:
-        self._file, self.left = file, size
+        self._file, self.size, self.left = file, size, size
+
+    @property
+    def place(self) -> int:
+        """Bytes that have been read or skipped."""
+        return self.size - self.left
 
     def read(self, count: int) -> bytes:
         self._take(count)
@@ -59,30 +81,46 @@ class _Bounded:
         self.left -= count
 
 
-def _read(file: _Bounded) -> tuple[dict[str, Stored], str]:
+def _read(file: _Bounded) -> tuple[dict[str, Stored], str, bool]:
     magic, version, tensors, keys = struct.unpack("<4sIQQ", file.read(24))
     if magic != b"GGUF" or version not in (2, 3) or max(tensors, keys) > _LIMIT:
         raise ValueError("not of a known version")
     if keys * _LEAST_KEY + tensors * _LEAST_TENSOR > file.left:
         raise ValueError("it states more tensors than it has room for")
-    values = {}
+    values, tokenizer = {}, False
     for _ in range(keys):
         key = _string(file)
         (kind,) = struct.unpack("<I", file.read(4))
         value = _value(file, kind)
-        if key in ("general.name", "general.basename") or key.startswith(_SHAPE_KEY):
+        tokenizer |= key == "tokenizer.ggml.tokens"
+        if key in ("general.name", "general.basename", _ALIGNMENT_KEY) or key.startswith(_SHAPE_KEY):
             values[key] = value
-    stored = {}
-    for _ in range(tensors):
-        name = _string(file)
-        (count,) = struct.unpack("<I", file.read(4))
-        if count > _MOST_SIDES:
-            raise ValueError(f"{name} has {count} sides")
-        *sides, kind, _ = struct.unpack(f"<{count}QIQ", file.read(8 * count + 12))
-        shape = values.get(_SHAPE_KEY + name) or sides[::-1]
-        stored[name] = Stored(_TYPES.get(kind, f"type {kind}"), tuple(int(side) for side in shape), 0, 0)
-    told = (values.get("general.name"), values.get("general.basename"))
-    return stored, " ".join(word for word in told if isinstance(word, str))
+    told = [_tensor(file, values) for _ in range(tensors)]
+    alignment = values.get(_ALIGNMENT_KEY, _ALIGNMENT)
+    if not isinstance(alignment, int) or alignment < 1:
+        raise ValueError(f"its alignment is {alignment}")
+    start = -(-file.place // alignment) * alignment
+    stored = {name: replace(entry, offset=start + entry.offset) for name, entry in told}
+    if len(stored) < len(told):
+        raise ValueError("two tensors have one name")
+    titles = (values.get("general.name"), values.get("general.basename"))
+    return stored, " ".join(str(title) for title in titles if title), tokenizer
+
+
+def _tensor(file: _Bounded, values: Mapping[str, Any]) -> tuple[str, Stored]:
+    """A tensor's name, and where it lies behind the descriptions."""
+    name = _string(file)
+    (count,) = struct.unpack("<I", file.read(4))
+    if count > _MOST_SIDES:
+        raise ValueError(f"{name} has {count} sides")
+    *sides, kind, offset = struct.unpack(f"<{count}QIQ", file.read(8 * count + 12))
+    if kind not in TYPES:
+        raise ValueError(f"{name} is of an unknown type, {kind}")
+    dtype, elements, size = TYPES[kind]
+    shape = tuple(int(side) for side in values.get(_SHAPE_KEY + name) or sides[::-1])
+    if math.prod(shape) != math.prod(sides):
+        raise ValueError(f"{name} has another shape than it says")
+    return name, Stored(dtype, shape, offset, math.prod(sides) // elements * size)
 
 
 def _value(file: _Bounded, kind: int) -> Any:

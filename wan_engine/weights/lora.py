@@ -21,6 +21,7 @@ from torch import Tensor
 from ..errors import CheckpointError, UsageError
 from ..request_parts import Lora
 from .containers import Container, open_container
+from .contents import read_contents
 from .lora_names import LayerIndex, owners, refuse_other_kinds, role_of
 from .safetensors_header import kind_of, parsed
 
@@ -125,7 +126,7 @@ class _Fit:
 
 def _fit(lora: Lora, expert: str, index: LayerIndex, shapes: Mapping[str, Shape]) -> _Fit:
     path = lora_file(Path(lora.path))
-    file = open_container(path)
+    file = open_container(read_contents(path))
     if not file.stored:
         raise CheckpointError(f"The LoRA {path} is empty; download it again.")
     refuse_other_kinds(path, file.stored)

@@ -6,11 +6,12 @@ from __future__ import annotations
 import errno
 import json
 import math
+import os
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from ..errors import CheckpointError
 
@@ -22,12 +23,16 @@ _HEADER_LIMIT = 100_000_000  # the format's own limit
 
 @dataclass(frozen=True)
 class Stored:
-    """Where a tensor lies in its file: dtype in the file's own word, shape, first byte and number of bytes."""
+    """Where a tensor lies in its file: dtype in the file's own word, shape, first byte and number of bytes.
+
+    `stride` is that of a view of other tensors' memory, in elements; None where the elements lie row after row.
+    """
 
     dtype: str
     shape: tuple[int, ...]
     offset: int
     bytes: int
+    stride: tuple[int, ...] | None = None
 
 
 def check_file(path: Path) -> None:
@@ -36,19 +41,39 @@ def check_file(path: Path) -> None:
         raise OSError(errno.EINVAL, "it is no file", str(path))
 
 
-def kind_of(path: Path) -> str:
-    """`safetensors`, `gguf`, `zip` (a .pth file) or `pickle` (an old one), told by the first bytes, not by the name.
+def open_weights(path: Path) -> tuple[str, BinaryIO]:
+    """An opened weight file, at its beginning, and what it is: `safetensors`, `gguf`, `zip` (a .pth file) or `pickle`
+    (an old one), told by the first bytes, not by the name.
 
     Raises CheckpointError when there is no file or it is none of these.
     """
     try:
         check_file(path)
-        with path.open("rb") as file:
-            start = file.read(16)
+        file = path.open("rb")
     except FileNotFoundError:
         raise CheckpointError(f"The checkpoint lacks {path}; download it again.") from None
     except OSError as error:
         raise CheckpointError(f"{path} cannot be read ({error.strerror}); check the path and its rights.") from error
+    try:
+        start = file.read(16)
+        file.seek(0)
+        return _kind(start, path), file
+    except OSError as error:
+        file.close()
+        raise CheckpointError(f"{path} cannot be read ({error.strerror}); check the path and its rights.") from error
+    except CheckpointError:
+        file.close()
+        raise
+
+
+def kind_of(path: Path) -> str:
+    """What a weight file is, as `open_weights` tells it. Raises CheckpointError alike."""
+    kind, file = open_weights(path)
+    file.close()
+    return kind
+
+
+def _kind(start: bytes, path: Path) -> str:
     if start[5:9] == b"\0\0\0{":  # a length below 2^40, then the header
         return "safetensors"
     if start.startswith(b"GGUF"):
@@ -64,23 +89,20 @@ def kind_of(path: Path) -> str:
     raise CheckpointError(f"{path} is no weight file (safetensors, .pth or GGUF); download it again.")
 
 
-def read_header(path: Path) -> dict[str, Stored]:
-    """The tensors of a safetensors file by name. Raises CheckpointError for a file that is cut short, too long or
-    contradicts itself.
+def read_header(file: BinaryIO, path: Path) -> tuple[dict[str, Stored], dict[str, str]]:
+    """The tensors of an opened safetensors file by name, and what it says about itself besides. Raises CheckpointError
+    for a file that is cut short, too long or contradicts itself.
     """
     try:
-        size = path.stat().st_size
-        with path.open("rb") as file:
-            length = struct.unpack("<Q", file.read(8))[0]
-            if 8 + length > size:
-                raise _truncated(path)
-            if length > _HEADER_LIMIT:
-                raise ValueError("its header is too long")
-            header = parsed(file.read(length))
-        header.pop("__metadata__", None)
+        size = os.fstat(file.fileno()).st_size
+        length = struct.unpack("<Q", file.read(8))[0]
+        if 8 + length > size:
+            raise _truncated(path)
+        if length > _HEADER_LIMIT:
+            raise ValueError("its header is too long")
+        header = parsed(file.read(length))
+        told = header.pop("__metadata__", None)
         stored = {name: _stored(entry, 8 + length) for name, entry in header.items()}
-    except FileNotFoundError:
-        raise CheckpointError(f"The checkpoint lacks {path}; download it again.") from None
     except (OSError, ValueError, LookupError, TypeError, AttributeError, OverflowError, struct.error) as error:
         raise CheckpointError(f"{path} is no safetensors file ({error}); download it again.") from error
     end = max((entry.offset + entry.bytes for entry in stored.values()), default=8 + length)
@@ -90,14 +112,7 @@ def read_header(path: Path) -> dict[str, Stored]:
         raise CheckpointError(f"{path} is longer than its header says; download it again.")
     _check_lengths(path, stored)
     check_places(path, stored)
-    return stored
-
-
-def read_metadata(path: Path) -> dict[str, str]:
-    """What a safetensors file says about itself besides its tensors; {} where it says nothing."""
-    with path.open("rb") as file:
-        data = parsed(file.read(struct.unpack("<Q", file.read(8))[0])).get("__metadata__")
-    return {str(key): str(value) for key, value in data.items()} if isinstance(data, dict) else {}
+    return stored, {str(key): str(value) for key, value in told.items()} if isinstance(told, dict) else {}
 
 
 def check_weight(path: Path, name: str, dtype: str, known: bool = True) -> None:

@@ -8,7 +8,7 @@ tensors as a network needs them. Everything wrong with a file ends in a Checkpoi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,8 +18,9 @@ from torch.overrides import TorchFunctionMode
 
 from ..errors import CheckpointError
 from .containers import DTYPES, Container, Scratch, open_container
+from .contents import Contents, Headers
 from .fp8 import FP8, check_factors, check_scales, check_unscaled, companions, multiplied_out
-from .safetensors_header import check_weight, read_json
+from .safetensors_header import check_weight
 from .tensor_names import Recipe, networks_of, published
 
 Shapes = dict[str, tuple[int, ...]]
@@ -32,9 +33,16 @@ _WEIGHTS = {"F64", "F32", "F16", "BF16", *FP8}
 class WeightFile:
     """The tensors of one network, in one file or several. Data is read tensor by tensor, nothing is kept."""
 
-    def __init__(self, containers: Mapping[str, Container], part: str | None = None) -> None:
-        """`containers` maps each stored name to the file that holds it; `part` names the network as in `published`."""
-        self._containers = dict(containers)
+    def __init__(self, contents: Contents, part: str | None = None) -> None:
+        """`contents` is the header of the file, or of an index and its shards.
+
+        `part` (transformer, vae, text, clip) says which network's names to translate; None leaves them as they are.
+        Raises CheckpointError for tensors that are stored in a way that is not known.
+        """
+        self.contents = contents
+        opened = [open_container(file) for file in contents.shards or (contents,)]
+        holding = {name: container for container in opened for name in container.stored}
+        self._containers: dict[str, Container] = {name: holding[name] for name in contents.stored}
         self._files = list(dict.fromkeys(self._containers.values()))
         self._scales, others = companions(self._containers, self.label)
         stored = {name: file.stored[name] for name, file in self._containers.items() if name not in others}
@@ -49,14 +57,8 @@ class WeightFile:
 
     @classmethod
     def open(cls, path: Path, part: str | None = None) -> WeightFile:
-        """The weights at `path`: a file or an index (`.index.json`) of several; raises CheckpointError.
-
-        `part` (transformer, vae, text, clip) says which network's names to translate; None leaves them as they are.
-        """
-        if path.name.endswith(".json"):
-            return cls(_indexed(path), part)
-        container = open_container(path)
-        return cls(dict.fromkeys(container.stored, container), part)
+        """The weights at `path`: a file or an index (`.index.json`) of several; raises CheckpointError."""
+        return cls(Headers().read(path), part)
 
     @property
     def parameters(self) -> int:
@@ -217,17 +219,3 @@ class _Uninitialised(TorchFunctionMode):
         if getattr(func, "__module__", None) == "torch.nn.init":
             return args[0] if args else kwargs["tensor"]
         return func(*args, **(kwargs or {}))
-
-
-def _indexed(path: Path) -> dict[str, Container]:
-    """From stored names to the shards that an index lists them in."""
-    weight_map = read_json(path).get("weight_map")
-    if not isinstance(weight_map, dict) or not weight_map:
-        raise CheckpointError(f"{path} lists no weights; download it again.")
-    shards = {file: open_container(path.parent / str(file)) for file in dict.fromkeys(weight_map.values())}
-    for name, file in weight_map.items():
-        if name not in shards[file].stored:
-            raise CheckpointError(
-                f"{shards[file].path} lacks the tensor {name} that {path.name} promises; download it again."
-            )
-    return {name: shards[file] for name, file in weight_map.items()}

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 
 import golden
 import pytest
@@ -14,6 +15,7 @@ from safetensors.torch import load_file, save_file
 
 from wan_engine.checkpoint import models
 from wan_engine.checkpoint.checkpoint import open_checkpoint
+from wan_engine.checkpoint.layouts import RECORD
 from wan_engine.checkpoint.summary import outline
 from wan_engine.cli import main
 from wan_engine.errors import CheckpointError, UsageError
@@ -49,22 +51,24 @@ def test_models_are_recognised(folder, model):
     path = golden.path(f"fullstack/{folder}/checkpoint")
     checkpoint = open_checkpoint(path)
     assert checkpoint.model == model
-    assert checkpoint.text_to_video == (model.task.startswith("text"))
     assert checkpoint.layout.startswith("original folder, F32")
     told = outline(path)
-    assert (told.title, told.negative) == (model.title, model.negative)
+    assert told.model == model
+    assert (told.title, told.negative, told.modes) == (model.title, model.negative, model.modes)
     assert told.area == model.sizes[0]
     assert told.multiple == (32 if model is models.TI2V_5B else 16)
+    assert model.in_channels == checkpoint.config.in_dim
+    assert model.stride == checkpoint.outline_vae().stride
 
 
 @pytest.mark.parametrize(
-    ("folder", "flf"), [("Wan2.2-I2V-A14B", False), ("Wan2.1-I2V-14B", False), ("Wan2.1-FLF2V-14B", True)]
+    ("folder", "pictures"), [("Wan2.2-I2V-A14B", 0), ("Wan2.1-I2V-14B", 1), ("Wan2.1-FLF2V-14B", 2)]
 )
-def test_picture_models_and_their_image_encoder(folder, flf):
+def test_picture_models_and_their_image_encoder(folder, pictures):
     checkpoint = open_checkpoint(golden.path(f"fullstack/{folder}/checkpoint"))
     checkpoint.verify()
-    assert checkpoint.flf == flf
-    assert (checkpoint.clip is not None) == folder.startswith("Wan2.1")
+    assert checkpoint.model.clip_pictures == pictures
+    assert (checkpoint.clip is not None) == (pictures > 0)
     if checkpoint.clip is None:
         with pytest.raises(CheckpointError, match="has no image encoder"):
             checkpoint.load_clip("cpu")
@@ -135,6 +139,9 @@ def test_480p_shows_in_names_only(copied, tmp_path):
     assert outline(small).area == (832, 480)
     assert (model.shift_for((832, 480)), model.shift_for((1280, 720))) == (3.0, 5.0)
     assert models.T2V_14B_V21.shift_for((832, 480)) == 5.0
+    renamed = small.rename(tmp_path / "wan")
+    (renamed / RECORD).write_text(json.dumps({"model": "Wan2.1-I2V-14B-480P"}))  # as `download` leaves it
+    assert open_checkpoint(renamed).model == models.I2V_14B_480P_V21
 
 
 def test_a_shift_of_its_own_rules_at_every_size(copied):
@@ -152,11 +159,20 @@ def test_own_file_wins_over_the_table(copied):
     extra |= {"guide": [1, 2], "boundary": 0.8, "text_to_video": True, "negative": "bad"}
     (folder / "wan_previs.json").write_text(json.dumps({"schema": "wan_previs.checkpoint/1", **extra}))
     checkpoint = open_checkpoint(folder)
-    assert checkpoint.model == models.Model(
-        "Tiny", "image to video", 3.0, 12, (1.0, 2.0), 0.8, (17, 33), 8.0, ((192, 128),), "bad"
+    assert checkpoint.model == replace(
+        models.I2V_A14B,
+        title="Tiny",
+        shift=3.0,
+        steps=12,
+        guide=(1.0, 2.0),
+        boundary=0.8,
+        frame_counts=(17, 33),
+        fps=8.0,
+        sizes=((192, 128),),
+        only_listed=True,
+        modes=("first_last", "first", "text"),
+        negative="bad",
     )
-    assert checkpoint.text_to_video
-    assert checkpoint.trained_sizes == ((192, 128),)
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import shutil
 import struct
 import sys
 
+import gguf
 import golden
 import pytest
 import saved
@@ -19,13 +20,15 @@ from safetensors.torch import save_file
 
 from wan_engine.checkpoint import models
 from wan_engine.checkpoint.checkpoint import open_checkpoint
+from wan_engine.checkpoint.layouts import RECORD
 from wan_engine.checkpoint.summary import outline
 from wan_engine.commands.inspect import describe
 from wan_engine.errors import CheckpointError
 from wan_engine.expert_names import expert_of
-from wan_engine.weights.containers import open_container
-from wan_engine.weights.gguf_header import read_gguf_header
-from wan_engine.weights.pickle_header import read_pickle_header
+from wan_engine.weights import gguf_header
+from wan_engine.weights.containers import DTYPES
+from wan_engine.weights.contents import read_contents
+from wan_engine.weights.weight_file import WeightFile
 
 HEADS = {"schema": "wan_previs.checkpoint/1", "transformer": {"num_heads": 2}, "clip": {"num_heads": 3}}
 WIDE_VAE = {"encoder.conv1.weight": torch.ones(9, 12, 3, 3, 3), "conv2.weight": torch.ones(48, 48, 1, 1, 1)}
@@ -149,6 +152,26 @@ def test_one_expert_alone_is_never_run_as_another_model(parts, folder):
         assert list(opened(folder).experts) == ["dense"]
         (folder / "wan_previs.json").write_text(json.dumps(HEADS))
         (folder / f"{name}.safetensors").unlink()
+
+
+def test_what_may_be_a_lone_expert_and_runs_as_a_whole_model_is_told(parts, folder):
+    """At the published width the tensors of A14B's experts are those of 2.1's text model."""
+    wide = {**parts["high"], "patch_embedding.weight": torch.zeros(5120, 16, 1, 2, 2)}
+    for name, told in (("mymix", True), ("t2v_14B_fp16", True), ("wan2.1_t2v_14B", False), ("rapid_aio", False)):
+        save(wide, folder / f"{name}.safetensors")
+        checkpoint = open_checkpoint(folder)
+        assert checkpoint.model.title == "Wan2.1 T2V-14B"
+        assert any("it runs as Wan2.1 T2V-14B" in note for note in checkpoint.notes) == told, name
+        if told:
+            for own in ({"experts": {"dense": f"{name}.safetensors"}}, {}):
+                (folder / "wan_previs.json").write_text(json.dumps({**HEADS, **own}))
+                assert bool(open_checkpoint(folder).notes) == (not own)
+            (folder / RECORD).write_text(json.dumps({"model": "Wan2.1-T2V-14B"}))
+            assert not open_checkpoint(folder).notes
+            (folder / RECORD).unlink()
+        (folder / f"{name}.safetensors").unlink()
+    save(parts["high"], folder / "mymix.safetensors")  # no expert of A14B is so narrow
+    assert not opened(folder).notes
 
 
 def test_one_expert_alone_in_the_folders_of_its_publisher(parts, folder, tmp_path):
@@ -491,8 +514,19 @@ def test_headers_of_gguf_files_are_those_the_library_reads(parts, tmp_path):
     for state, axes in ((parts["high"], False), (parts["high"], True), (parts["i2v"], False)):
         path = tmp_path / "m.gguf"
         saved.save_gguf(path, "wan", state, "Q8_0", axes)
-        got, want = read_gguf_header(path)[0], open_container(path).stored
-        assert {n: (e.dtype, e.shape) for n, e in got.items()} == {n: (e.dtype, e.shape) for n, e in want.items()}
+        contents, reader = read_contents(path), gguf.GGUFReader(path)
+        assert contents.kind == "gguf" and list(contents.stored) == [tensor.name for tensor in reader.tensors]
+        for tensor in reader.tensors:
+            entry = contents.stored[tensor.name]
+            assert (entry.dtype, entry.offset) == (tensor.tensor_type.name, tensor.data_offset)
+            assert entry.bytes == tensor.n_bytes
+            original = reader.get_field(f"comfy.gguf.orig_shape.{tensor.name}")
+            assert entry.shape == tuple(reversed(tensor.shape) if original is None else original.contents())
+
+
+def test_block_sizes_are_those_of_the_gguf_package():
+    known = {(kind.value, kind.name, *sizes) for kind, sizes in gguf.GGML_QUANT_SIZES.items()}
+    assert {(number, *told) for number, told in gguf_header.TYPES.items()} <= known
 
 
 def test_headers_of_gguf_files_cut_short_or_changed(parts, tmp_path):
@@ -506,7 +540,7 @@ def test_headers_of_gguf_files_cut_short_or_changed(parts, tmp_path):
                 broken[chance.randrange(len(broken))] = chance.randrange(256)
         path.write_bytes(broken)
         with pytest.raises(CheckpointError):
-            read_gguf_header(path)
+            read_contents(path)
             raise CheckpointError("as good as whole")
 
 
@@ -517,8 +551,14 @@ def test_headers_of_pth_files_are_those_torch_reads(zipped, parts, tmp_path):
     wrapped = torch.nn.Linear(3, 4).state_dict()
     for made in (state, {"state_dict": state, "epoch": 3}, {"p": torch.nn.Parameter(torch.ones(3))}, wrapped):
         torch.save(made, path, _use_new_zipfile_serialization=zipped)
-        got, want = read_pickle_header(path, zipped), open_container(path).stored
-        assert {n: (e.dtype, e.shape) for n, e in got.items()} == {n: (e.dtype, e.shape) for n, e in want.items()}
+        contents = read_contents(path)
+        inner = made.get("state_dict", made)
+        assert contents.kind == ("zip" if zipped else "pickle")
+        assert {name: (DTYPES[e.dtype], e.shape) for name, e in contents.stored.items()} == {
+            name: (data.dtype, tuple(data.shape)) for name, data in inner.items()
+        }
+        for name, data in WeightFile(contents).tensors():
+            assert torch.equal(data, inner[name]), name
 
 
 class _Code:
@@ -534,7 +574,7 @@ def test_code_in_a_pth_file_is_not_run_while_looking(zipped, parts, folder, tmp_
     mark = tmp_path / "ran"
     torch.save({"a": torch.ones(2), "b": _Code(mark)}, folder / "x.pth", _use_new_zipfile_serialization=zipped)
     with pytest.raises(CheckpointError, match="run code"):
-        read_pickle_header(folder / "x.pth", zipped)
+        read_contents(folder / "x.pth")
     assert "run code" in refused(folder)
     save(parts["high"], folder / "wan2.1_t2v.safetensors")
     opened(folder)

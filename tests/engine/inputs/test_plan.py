@@ -50,12 +50,12 @@ def flf2v(opened) -> Checkpoint:
 
 @pytest.fixture(scope="module")
 def ti2v(opened) -> Checkpoint:
-    return replace(like(opened, models.TI2V_5B, in_dim=48, out_dim=48), text_to_video=True)
+    return like(opened, models.TI2V_5B, in_dim=48, out_dim=48)
 
 
 @pytest.fixture(scope="module")
 def t2v21(opened) -> Checkpoint:
-    return replace(like(opened, models.T2V_1_3B_V21, in_dim=16), text_to_video=True)
+    return like(opened, models.T2V_1_3B_V21, in_dim=16)
 
 
 def planned(checkpoint: Checkpoint, folder: Path, stride=STRIDE_8, **changes) -> Plan:
@@ -157,7 +157,7 @@ def test_an_exact_size_counts_as_the_trained_area_that_it_was_chosen_for(i2v21, 
     for size in ((1488, 624), (1152, 768)):
         assert planned(i2v21, tmp_path, image=name, size=size, exact_size=True).shift == 5.0
     assert told(planned(i2v21, tmp_path, image=name, size=(64, 32), exact_size=True), "made for 1280x720")
-    own = replace(opened, trained_sizes=((160, 96),), model=replace(opened.model, sizes=((160, 96),), area=None))
+    own = replace(opened, model=replace(opened.model, sizes=((160, 96),), only_listed=True, area=None))
     assert told(planned(own, tmp_path, image=name, size=(224, 96), exact_size=True), "was made for 160x96")
     assert not told(planned(own, tmp_path, image=name, size=(160, 96), exact_size=True), "was made for")
 
@@ -243,7 +243,7 @@ def test_features_of_the_published_cases(model, case):
 def test_lightning_sets_what_the_user_does_not(opened, t2v21, tmp_path):
     loras = (Lora("high.safetensors", 1.0, "high"), Lora("low.safetensors", 1.0, "low"))
     for model in (models.T2V_A14B, models.I2V_A14B):
-        checkpoint = replace(like(opened, model, dense=False), text_to_video=True)
+        checkpoint = like(opened, replace(model, modes=("text",)), dense=False)
         plan = planned(checkpoint, tmp_path, preset="lightning", loras=loras)
         assert (plan.steps, plan.shift, plan.guide, plan.solver) == (4, 5.0, (1.0, 1.0), "euler")
         times = make_solver(plan.solver, plan.steps, plan.shift).timesteps
@@ -257,7 +257,7 @@ def test_lightning_sets_what_the_user_does_not(opened, t2v21, tmp_path):
 
 
 def test_checkpoint_of_our_own_keeps_to_its_sizes(opened, tmp_path):
-    own = replace(opened, trained_sizes=((160, 96),), model=replace(opened.model, sizes=((160, 96),), area=None))
+    own = replace(opened, model=replace(opened.model, sizes=((160, 96),), only_listed=True, area=None))
     plan = planned(own, tmp_path, image=picture(tmp_path, "a.png", (320, 192)))
     assert plan.size == (160, 96) and not told(plan, "may look worse")
     other = planned(own, tmp_path, image=picture(tmp_path, "b.png", (300, 300)))
