@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import ClassVar
+
 import bpy
 
 from .. import previs
@@ -33,8 +36,8 @@ def show_shots(scene: bpy.types.Scene, brief: previs.Brief, warnings: list[str],
         row = state.shots.add()
         fill_row(row, shot, brief.fps, previs.prompt_text(prompt))
         row.frame_count = shot.frame_count
-        for warning in prompt.warnings:
-            row.contradictions.add().text = warning.message
+        for contradiction in prompt.warnings:
+            row.contradictions.add().text = contradiction.message
     state.active_shot = max(0, state.shots.find(active))
     state.warnings.clear()
     for warning in warnings:
@@ -82,6 +85,8 @@ class Work:
     and carries the wish to cancel. Events always pass through, so Blender can be used meanwhile.
     """
 
+    report: Callable[[set[str], str], None]
+    poll_message_set: ClassVar[Callable[[str], None]]
     _timer: bpy.types.Timer | None = None
 
     def start(self, context: bpy.types.Context) -> bool:

@@ -21,7 +21,7 @@ class Generate(Work):
     """All ways of generating; they differ in `wanted` and in whether interrupted work goes on."""
 
     bl_options: ClassVar[set[str]] = {"UNDO"}
-    resume: previs.Resume = False
+    continues: ClassVar[bool] = False
     _generation: previs.Generation
     _picture: LivePicture | None = None
     _pictures = 0
@@ -29,6 +29,10 @@ class Generate(Work):
     def wanted(self, context: bpy.types.Context) -> Sequence[str] | None:
         """Names of the shots to make, None for all."""
         raise NotImplementedError
+
+    def how_to_resume(self) -> previs.Resume:
+        """Whether interrupted work goes on."""
+        return False
 
     @classmethod
     def why_not(cls, context: bpy.types.Context) -> str | None:
@@ -38,7 +42,7 @@ class Generate(Work):
             reason = "Save the file, or choose an output folder in the settings, so that clips have a place"
         elif context.scene.wan_previs.model == "CUSTOM" and not context.scene.wan_previs.checkpoint:
             reason = "Choose the folder of the model in the settings"
-        elif not cls.resume and context.scene.wan_previs.why_not_mode:
+        elif not cls.continues and context.scene.wan_previs.why_not_mode:
             reason = context.scene.wan_previs.why_not_mode
         else:
             return None
@@ -51,7 +55,7 @@ class Generate(Work):
             brief, warnings = previs.read_shots(scene)
             show_shots(scene, brief, warnings, settings)
             look_at_disk(context)
-            self._generation = previs.Generation(scene, settings, self.wanted(context), self.resume)
+            self._generation = previs.Generation(scene, settings, self.wanted(context), self.how_to_resume())
         except previs.OurError as error:
             session.end([str(error)])
             self.report({"ERROR"}, str(error))
@@ -151,6 +155,7 @@ class WANPREVIS_OT_resume(Generate, bpy.types.Operator):
 
     bl_idname = "wan_previs.resume"
     bl_label = "Continue Shot"
+    continues = True
 
     shot: StringProperty(name="Shot", description="Name of the shot; empty for the active one", options={"SKIP_SAVE"})
     sure: BoolProperty(
@@ -159,8 +164,7 @@ class WANPREVIS_OT_resume(Generate, bpy.types.Operator):
         options={"SKIP_SAVE"},
     )
 
-    @property
-    def resume(self) -> previs.Resume:
+    def how_to_resume(self) -> previs.Resume:
         return "surely" if self.sure else True
 
     def wanted(self, context: bpy.types.Context) -> Sequence[str]:

@@ -69,6 +69,8 @@ class WANPREVIS_OT_setup_engine(Work, bpy.types.Operator):
     def start(self, context: bpy.types.Context) -> bool:
         folder = engine_places(context)[1]
         session = session_of(context)
+        if folder is None:
+            return False
         try:
             self._setup = set_up(folder)
         except EnvironmentMissing as error:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import ClassVar
 
@@ -18,6 +19,7 @@ REPORT_IMAGE = ".Previs Report"  # a leading dot keeps it out of Blender's lists
 class TakeOperator:
     """`take` is the name of a take's strip."""
 
+    report: Callable[[set[str], str], None]
     bl_options: ClassVar[set[str]] = {"INTERNAL"}
     take: StringProperty(name="Take", description="Name of the take's strip", options={"SKIP_SAVE"})
 

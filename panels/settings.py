@@ -15,6 +15,7 @@ from .wrapping import label
 class SettingsPanel:
     """How clips are made."""
 
+    layout: bpy.types.UILayout
     bl_region_type = "UI"
     bl_category = "Previs"
     bl_label = "Settings"
@@ -55,6 +56,7 @@ class SettingsPanel:
 class AdvancedPanel:
     """What rarely needs a change."""
 
+    layout: bpy.types.UILayout
     bl_region_type = "UI"
     bl_category = "Previs"
     bl_label = "Advanced"

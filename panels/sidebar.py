@@ -42,6 +42,7 @@ class WANPREVIS_UL_shots(bpy.types.UIList):
 class ShotsPanel:
     """The shots, the buttons, and how the work goes."""
 
+    layout: bpy.types.UILayout
     bl_region_type = "UI"
     bl_category = "Previs"
     bl_label = "Shots"
@@ -79,6 +80,7 @@ class ShotsPanel:
 class FactsPanel:
     """What the scene says about the active shot."""
 
+    layout: bpy.types.UILayout
     bl_region_type = "UI"
     bl_category = "Previs"
     bl_label = "Shot Facts"
@@ -106,6 +108,7 @@ class FactsPanel:
 class PromptPanel:
     """The user's own words, and the prompt made of them and the scene."""
 
+    layout: bpy.types.UILayout
     bl_region_type = "UI"
     bl_category = "Previs"
     bl_label = "Prompt"
@@ -126,6 +129,7 @@ class PromptPanel:
 class WordingPanel:
     """How the prompt is put together, what to avoid, and a word about the active object."""
 
+    layout: bpy.types.UILayout
     bl_region_type = "UI"
     bl_category = "Previs"
     bl_label = "Wording"
@@ -150,6 +154,7 @@ class WordingPanel:
 class _ThingPanel:
     """What the prompt calls this object or collection."""
 
+    layout: bpy.types.UILayout
     bl_space_type = "PROPERTIES"
     bl_region_type = "WINDOW"
     bl_label = "Previs"

@@ -14,6 +14,7 @@ VERDICT_ICONS = {"holds": "CHECKMARK", "drifts": "ERROR", "jumps": "CANCEL"}
 class TakesPanel:
     """The takes of the active shot."""
 
+    layout: bpy.types.UILayout
     bl_region_type = "UI"
     bl_category = "Previs"
     bl_label = "Takes"

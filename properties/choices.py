@@ -78,7 +78,8 @@ def switched_off(group: bpy.types.PropertyGroup, name: str) -> bool:
 
 
 def _choices(option: Option) -> tuple[Choice, ...]:
-    return option.kind.offered if isinstance(option.kind, Whole) else option.kind.choices
+    kind: Any = option.kind
+    return tuple(kind.offered if isinstance(kind, Whole) else kind.choices)
 
 
 def _items(option: Option) -> list[tuple[Any, ...]]:
@@ -91,4 +92,5 @@ def _items(option: Option) -> list[tuple[Any, ...]]:
 
 def _unset(option: Option) -> float:
     """The number that stands for none: 0 where that is no value, else one below the least."""
-    return option.kind.low - 1 if option.kind.accepts(0) else 0
+    kind: Any = option.kind
+    return float(kind.low - 1) if kind.accepts(0) else 0

@@ -13,7 +13,8 @@ from .choices import EXPERTS, MODELS, SIZES, property_of, stored
 from .old_files import OldOptions
 from .rows import WanPrevisLine, WanPrevisShot
 
-_MODES = {choice.value: choice.title for choice in previs.OPTIONS["mode"].kind.choices}
+_MODE: Any = previs.OPTIONS["mode"].kind
+_MODES = {choice.value: choice.title for choice in _MODE.choices}
 # Options that several properties make up.
 _COMPOSED = ("model", "size", "loras")
 _FOR_OWN_MODEL = {name for name, option in previs.OPTIONS.items() if option.group == "model"}
