@@ -134,3 +134,31 @@ def test_thousands_of_lights(blank_scene):
     for index in range(3000):
         link(blank_scene, f"灯 مصباح 💡 {index}", data, (index % 50, index // 50, 2.0))
     assert len(lights_of(blank_scene)) == 3000
+
+
+LAMPS = {  # kind, power, metres from the subject, W/m2 there: P / (4 pi d^2), before an area light's face four times that
+    "Street 1": ("POINT", 3000.0, 60.0, 0.066),
+    "Street 2": ("SPOT", 4000.0, 55.0, 0.105),
+    "Desk": ("POINT", 15.0, 1.2, 0.829),
+    "Softbox": ("AREA", 60.0, 3.0, 2.122),
+    "Rim sun": ("SUN", 0.4, 0.0, 0.4),
+    "Weak sun": ("SUN", 0.08, 0.0, 0.08),
+}
+
+
+@pytest.mark.parametrize("kept", [tuple(LAMPS), ("Street 1", "Street 2", "Rim sun"), ("Weak sun", "Street 2", "Desk")])
+def test_lights_stand_by_what_reaches_the_subject(blank_scene, kept):
+    """Watts far away count less than a weak sun: W/m2 at the subject, not the lamps' own numbers."""
+    add_camera(blank_scene)
+    add_box(blank_scene)
+    aim_sun(add_lamp(blank_scene, "SUN", "Sun", 6.0), 200, 40)
+    for index, name in enumerate(kept):
+        kind, power, distance, _ = LAMPS[name]
+        turn = 2.4 * index + 1.0
+        lamp = add_lamp(blank_scene, kind, name, power, (math.sin(turn) * distance, math.cos(turn) * distance, 1))
+        if kind == "SUN":
+            aim_sun(lamp, 30, 30)
+        else:
+            point_at(lamp, (0, 0, 1))
+    lights = read_brief(blank_scene)[0].shots[0].lights
+    assert [light.name for light in lights] == sorted(kept, key=lambda name: -LAMPS[name][3])
