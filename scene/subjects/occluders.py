@@ -207,6 +207,10 @@ class OccluderFrame:
     def _hits(self, index: int, origin: np.ndarray, way: np.ndarray) -> bool:
         return self.cast(index, origin, way * 0.999) is not None
 
+    def near(self, indices: np.ndarray, origin: np.ndarray, way: np.ndarray) -> np.ndarray:
+        """Those bodies whose boxes a line from a point by `way` meets."""
+        return indices[_segments_meet(origin[None], way[None], self.low[indices], self.high[indices])[0]]
+
     def cast(self, index: int, origin: np.ndarray, way: np.ndarray) -> np.ndarray | None:
         """Where (metres) a line from a point by `way` first meets a body; None for one whose shape no object has."""
         body = self.bodies[index]

@@ -215,9 +215,8 @@ class View:
 
     def own_distance(self, item: Seen, origin: np.ndarray, way: np.ndarray) -> float | None:
         """How far a group's own surface lies from a point along a unit vector, metres; None where it is not met."""
-        places = [
-            self.frame.cast(index, origin, way * FAR) for index in self.bodies[self.scanner.number[item.group.key]]
-        ]
+        own = np.array(self.bodies[self.scanner.number[item.group.key]])
+        places = [self.frame.cast(int(index), origin, way * FAR) for index in self.frame.near(own, origin, way * FAR)]
         return min((float(np.linalg.norm(place - origin)) for place in places if place is not None), default=None)
 
     def _before(self, item: Seen, depth: float) -> np.ndarray:

@@ -136,7 +136,7 @@ def test_thousands_of_lights(blank_scene):
     assert len(lights_of(blank_scene)) == 3000
 
 
-LAMPS = {  # kind, power, metres from the subject, W/m2 there: P / (4 pi d^2), before an area light's face four times that
+LAMPS = {  # kind, power, metres from the subject, W/m2 there: P / (4 pi d^2), four times that before an area light
     "Street 1": ("POINT", 3000.0, 60.0, 0.066),
     "Street 2": ("SPOT", 4000.0, 55.0, 0.105),
     "Desk": ("POINT", 15.0, 1.2, 0.829),
@@ -146,7 +146,9 @@ LAMPS = {  # kind, power, metres from the subject, W/m2 there: P / (4 pi d^2), b
 }
 
 
-@pytest.mark.parametrize("kept", [tuple(LAMPS), ("Street 1", "Street 2", "Rim sun"), ("Weak sun", "Street 2", "Desk")])
+@pytest.mark.parametrize(
+    "kept", [tuple(LAMPS), ("Street 1", "Street 2", "Rim sun"), ("Weak sun", "Street 2", "Desk")], ids=" ".join
+)
 def test_lights_stand_by_what_reaches_the_subject(blank_scene, kept):
     """Watts far away count less than a weak sun: W/m2 at the subject, not the lamps' own numbers."""
     add_camera(blank_scene)
