@@ -40,7 +40,14 @@ def main() -> int:
         print(f"wan_previs: {sys.argv[1]} cannot be opened as a Blender file ({words}).", file=sys.stderr)
         return 2
     status = cli.main(sys.argv[2:], stream)
-    stream.close()
+    try:
+        stream.close()
+    except BrokenPipeError:  # the reader, such as `head`, has seen enough
+        return status
+    except OSError as error:
+        if status == 0:
+            print(f"wan_previs: The result cannot be written to stdout: {error.strerror}.", file=sys.stderr)
+        return status or 5
     return status
 
 

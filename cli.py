@@ -95,8 +95,10 @@ def main(argv: list[str], out: TextIO | None = None) -> int:
     except (*previs.OurError, SaveError) as error:
         _complain(str(error))
         return error.exit_status
+    except BrokenPipeError:  # the reader, such as `head`, has seen enough
+        return 0
     except OSError as error:
-        _complain(f"{error.filename or 'A file'} cannot be read or written: {error.strerror}.")
+        _complain(f"{error.filename or 'The result'} cannot be read or written: {error.strerror}.")
         return 5
     except KeyboardInterrupt:
         _complain("Cancelled.")

@@ -18,6 +18,7 @@ _MODES = {choice.value: choice.title for choice in _MODE.choices}
 # Options that several properties make up.
 _COMPOSED = ("model", "size", "loras")
 _FOR_OWN_MODEL = {name for name, option in previs.OPTIONS.items() if option.group == "model"}
+_SIDE = {"min": 16, "max": previs.OPTIONS["size"].kind.high, "soft_max": 1920}
 _SINGLE = [option for name, option in previs.OPTIONS.items() if name not in _COMPOSED]
 
 
@@ -114,8 +115,8 @@ class WanPrevisScene(Options, OldOptions, bpy.types.PropertyGroup):
     )
     able: StringProperty(name="The modes that the model can do, best first, with commas; empty: not known")
     size: EnumProperty(name="Size", description="The size of the clips", items=SIZES)
-    width: IntProperty(name="Width", description="Width of the clips in pixels", default=832, min=16, soft_max=1920)
-    height: IntProperty(name="Height", description="Height of the clips in pixels", default=480, min=16, soft_max=1920)
+    width: IntProperty(name="Width", description="Width of the clips in pixels", default=832, **_SIDE)
+    height: IntProperty(name="Height", description="Height of the clips in pixels", default=480, **_SIDE)
     loras: CollectionProperty(type=WanPrevisLora)
     shots: CollectionProperty(type=WanPrevisShot)
     active_shot: IntProperty(name="Shot", description="The shot whose facts are shown and which Generate makes")

@@ -30,16 +30,30 @@ def main(arguments: list[str]) -> int:
         sys.stdout.reconfigure(errors="backslashreplace")  # a path may hold what no text can
     try:
         options = _parser().parse_args(arguments)
-        return options.run(options)
+        status = options.run(options)
+        sys.stdout.flush()
+        return status
     except WanError as error:
         print(error, file=sys.stderr)
         return error.exit_status
     except KeyboardInterrupt:
         print("Cancelled.", file=sys.stderr)
         return _CANCELLED
+    except BrokenPipeError:  # the reader, such as `head`, has seen enough
+        _drop_output()
+        return 0
     except OSError as error:
-        print(f"{error.filename or 'A file'} cannot be used: {error.strerror or error}.", file=sys.stderr)
+        print(f"{error.filename or 'The output'} cannot be used: {error.strerror or error}.", file=sys.stderr)
+        _drop_output()
         return WanError.exit_status
+
+
+def _drop_output() -> None:
+    """Let what could not be written go nowhere, so that the interpreter does not try it again at its end."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -118,9 +132,5 @@ def _inspect(options: argparse.Namespace) -> int:
     GenerationRequest(options.checkpoint, "", **asked).validate()
     from .commands.inspect import describe
 
-    try:
-        told = describe(Path(options.checkpoint), **asked)
-        print(told, flush=True)
-    except BrokenPipeError:  # the reader, such as `head`, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    print(describe(Path(options.checkpoint), **asked))
     return 0

@@ -73,6 +73,20 @@ def test_prompt_in_both_languages_and_as_json():
     assert {p["schema"] for p in prompts.values()} == {"wan_previs.prompt/1"}
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no full device")
+def test_a_full_or_closed_stdout_is_told_in_words(tmp_path):
+    path = save(tmp_path / "a.blend", add_camera)
+    command = [sys.executable, "-m", "wan_previs", path, "brief"]
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, cwd=ROOT)
+    assert done.returncode == 5 and "Traceback" not in done.stderr and len(words_of(done)) == 1
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True, cwd=ROOT)
+    os.close(writer)
+    assert done.returncode == 0 and "Traceback" not in done.stderr and not words_of(done)
+
+
 @pytest.mark.parametrize(
     ("words", "status"),
     [

@@ -3,7 +3,11 @@
 
 import argparse
 import json
+import os
+import subprocess
+import sys
 from dataclasses import MISSING, fields, replace
+from pathlib import Path
 
 import golden
 import pytest
@@ -11,9 +15,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wan_engine.cli import main
+from wan_engine.finishing.upscale import FACTORS
+from wan_engine.media import video_writer
 from wan_engine.option_arguments import add_options, given_options
 from wan_engine.option_kinds import AnyOf, Number, OneOf, Whole
-from wan_engine.options import PRESET, PRESETS, EngineOptions, Option, SharedOptions, options_of
+from wan_engine.options import CODEC, PRESET, PRESETS, UPSCALE, EngineOptions, Option, SharedOptions, options_of
 from wan_engine.request import OPTIONS, GenerationRequest
 from wan_engine.request_parts import Lora
 
@@ -55,6 +61,11 @@ def test_presets_are_choices_and_state_what_a_request_may():
     assert set(PRESETS) == set(PRESET.names)
     for values in PRESETS.values():
         GenerationRequest("c", "p", **values).validate()
+
+
+def test_choices_are_what_the_engine_knows():
+    assert CODEC.names == tuple(video_writer.CODECS)
+    assert UPSCALE.names == (0, *FACTORS)
 
 
 def test_an_option_is_one_row():
@@ -160,3 +171,16 @@ def test_a_request_of_an_earlier_version_opens_with_its_values():
 
 def test_shared_options_are_the_engines_too():
     assert set(options_of(SharedOptions)) < set(options_of(EngineOptions)) < set(OPTIONS)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no full device")
+def test_a_full_or_closed_stdout_is_told_in_words():
+    command = [sys.executable, "-m", "wan_engine", "inspect", "--checkpoint", "checkpoints/nano"]
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, cwd=golden.REPOSITORY)
+    assert (done.returncode, done.stderr) == (5, "The output cannot be used: No space left on device.\n")
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True, cwd=golden.REPOSITORY)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (0, "")

@@ -7,9 +7,12 @@ from pathlib import Path
 import bpy
 import pytest
 from wan_previs import previs, properties
-from wan_previs.properties.choices import property_of, stored, switched_off
+from wan_previs.properties.choices import EXPERTS, property_of, stored, switched_off
+from wan_previs.wan_engine.checkpoint.summary import MODES
+from wan_previs.wan_engine.light_curve import LIGHT_SOURCES
 from wan_previs.wan_engine.option_kinds import Flag, Number, OneOf, Whole
-from wan_previs.wan_engine.options import Choice, Option
+from wan_previs.wan_engine.options import AUTO, Choice, Option
+from wan_previs.wan_engine.request_parts import LORA_EXPERTS
 
 OLD = Path(__file__).resolve().parents[2] / "data" / "before_options"
 COMPOSED = {"model", "size", "loras"}
@@ -74,6 +77,12 @@ def test_any_new_row_can_be_stored(option, value):
     finally:
         del bpy.types.Scene.trial
         bpy.utils.unregister_class(group)
+
+
+def test_choices_are_those_that_other_rooms_know():
+    assert previs.OPTIONS["mode"].kind.names == (AUTO, *MODES)
+    assert previs.OPTIONS["expected_light"].kind.names == LIGHT_SOURCES
+    assert [expert[0] for expert in EXPERTS] == [*LORA_EXPERTS, "auto"]
 
 
 def test_what_needs_an_option_that_is_off_is_grey(state):
