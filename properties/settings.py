@@ -9,6 +9,7 @@ import bpy
 from bpy.props import CollectionProperty, EnumProperty, FloatProperty, IntProperty, StringProperty
 
 from .. import previs
+from ..wan_engine.option_kinds import Size
 from .choices import EXPERTS, MODELS, SIZES, property_of, stored
 from .old_files import OldOptions
 from .rows import WanPrevisLine, WanPrevisShot
@@ -18,7 +19,7 @@ _MODES = {choice.value: choice.title for choice in _MODE.choices}
 # Options that several properties make up.
 _COMPOSED = ("model", "size", "loras")
 _FOR_OWN_MODEL = {name for name, option in previs.OPTIONS.items() if option.group == "model"}
-_SIDE = {"min": 16, "max": previs.OPTIONS["size"].kind.high, "soft_max": 1920}
+_SIDE = {"min": 16, "max": Size.high, "soft_max": 1920}
 _SINGLE = [option for name, option in previs.OPTIONS.items() if name not in _COMPOSED]
 
 
