@@ -72,7 +72,9 @@ def check(settings: Settings) -> list[Finding]:
 
 def _check_checkpoint(settings: Settings) -> Iterator[Finding]:
     try:
-        yield Finding(True, f"Model: {outline(settings.checkpoint).title} in {settings.checkpoint}")
+        model = outline(settings.checkpoint)
+        yield Finding(True, f"Model: {model.title} in {settings.checkpoint}")
+        yield from (Finding(True, note) for note in model.notes)
     except CheckpointError as error:
         yield Finding(False, "Model", str(error))
 

@@ -86,9 +86,9 @@ class Layout:
         shapes = self.transformer.shapes("transformer")
         latent = self.transformer.latent_channels("transformer")
         patch = shapes.get("patch_embedding.weight", ())
-        stranger = models.unknown_tensor(shapes)
-        if stranger is not None:
-            raise self._foreign(f"with {stranger.rsplit('.', 1)[0]}")
+        unknown = models.unknown_tensor(shapes)
+        if unknown is not None:
+            raise self._foreign(f"with {unknown.rsplit('.', 1)[0]}")
         if latent is None or len(patch) < 2:
             raise self._foreign("whose header does not tell its channels")
         return models.Evidence(

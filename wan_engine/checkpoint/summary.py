@@ -20,11 +20,12 @@ _ANY_SHAPE, _OWN_SHAPE = 0.03, 0.07  # the squeeze up to which a trained size go
 @dataclass(frozen=True)
 class Outline:
     """`model` is the row of the published model with the checkpoint's own defaults put over it; `text_length` how many
-    tokens of a prompt are read.
+    tokens of a prompt are read; `notes` what the user should know of how the model was told.
     """
 
     model: Model
     text_length: int = TEXT_LENGTH
+    notes: tuple[str, ...] = ()
 
     @property
     def title(self) -> str:
@@ -80,7 +81,7 @@ def outline(place: Path) -> Outline:
     part is missing; whether the parts fit together shows when they are loaded.
     """
     found = find_layout(place)
-    return Outline(found.model, _text_length(found))
+    return Outline(found.model, _text_length(found), found.notes)
 
 
 def _text_length(found: Layout) -> int:

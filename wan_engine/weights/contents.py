@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -23,7 +23,8 @@ _EXACT = ("F64", "F32", "BF16", "F16", "Q8_0", "F8_E4M3", "F8_E5M2", "Q6_K", "Q5
 @dataclass(frozen=True)
 class Contents:
     """What a weight file, or an index and its shards, says about its tensors. `kind` is safetensors, gguf, zip, pickle
-    or index; `title` the model's name where the file states one. Of each shard only the tensors that the index lists.
+    or index; `title` the model's name where the file states one, `metadata` what a safetensors file says besides. Of
+    each shard only the tensors that the index lists.
     """
 
     path: Path
@@ -32,6 +33,7 @@ class Contents:
     title: str = ""
     shards: tuple[Contents, ...] = ()
     holds_tokenizer: bool = False
+    metadata: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def parts(self) -> frozenset[str]:
@@ -146,16 +148,18 @@ class Headers:
 def read_contents(path: Path) -> Contents:
     """What the header of a single weight file says, of whatever kind it is. Raises CheckpointError."""
     kind, file = open_weights(path)
+    metadata: Mapping[str, str] = {}
     with file:
         if kind == "gguf":
             stored, title, tokenizer = read_gguf_header(file, path)
             return Contents(path, kind, stored, title, holds_tokenizer=tokenizer)
         if kind == "safetensors":
-            stored, told = read_header(file, path)
-            title = " ".join(value for key, value in told.items() if "title" in key or key == "name")
+            stored, metadata = read_header(file, path)
         else:
-            stored, title = read_pickle_header(file, path, kind == "zip"), ""
-    return Contents(path, kind, stored, title, holds_tokenizer=any(_last(name) == TOKENIZER for name in stored))
+            stored = read_pickle_header(file, path, kind == "zip")
+    title = " ".join(value for key, value in metadata.items() if "title" in key or key == "name")
+    holds_tokenizer = any(_last(name) == TOKENIZER for name in stored)
+    return Contents(path, kind, stored, title, holds_tokenizer=holds_tokenizer, metadata=metadata)
 
 
 def _last(name: str) -> str:

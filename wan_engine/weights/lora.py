@@ -15,15 +15,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from ..errors import CheckpointError, UsageError
 from ..request_parts import Lora
 from .containers import Container, open_container
-from .contents import read_contents
+from .contents import Contents, read_contents
 from .lora_names import LayerIndex, owners, refuse_other_kinds, role_of
-from .safetensors_header import kind_of, parsed
+from .safetensors_header import parsed
 
 Patch = Callable[[str, Tensor], Tensor]
 Shape = tuple[int, ...]
@@ -126,12 +125,13 @@ class _Fit:
 
 def _fit(lora: Lora, expert: str, index: LayerIndex, shapes: Mapping[str, Shape]) -> _Fit:
     path = lora_file(Path(lora.path))
-    file = open_container(read_contents(path))
+    header = read_contents(path)
+    file = open_container(header)
     if not file.stored:
         raise CheckpointError(f"The LoRA {path} is empty; download it again.")
     refuse_other_kinds(path, file.stored)
     layers, left, count = _layers(file, expert, index, shapes)
-    scaling = _Scaling.of(path, expert)
+    scaling = _Scaling.of(header, expert)
     changes: dict[str, list[_Change]] = {}
     misfits = []
     for layer, parts in layers.items():
@@ -316,9 +316,9 @@ class _Scaling:
         return told / (math.sqrt(rank) if self.root else rank)
 
     @classmethod
-    def of(cls, path: Path, expert: str) -> _Scaling:
+    def of(cls, header: Contents, expert: str) -> _Scaling:
         """Diffusers writes the trainer's settings into the file, PEFT beside it."""
-        settings = _settings(path)
+        path, settings = header.path, _settings(header)
         values = {key.rpartition(".")[2]: value for key, value in settings.items() if not key.startswith(_SECOND)}
         if expert == "low":
             values |= {key.removeprefix(_SECOND): value for key, value in settings.items() if key.startswith(_SECOND)}
@@ -344,16 +344,14 @@ class _Scaling:
         return cls(alpha, bool(values.get("use_rslora")), single)
 
 
-def _settings(path: Path) -> dict[str, Any]:
+def _settings(header: Contents) -> dict[str, Any]:
+    path = header.path
     beside = path.with_name("adapter_config.json")
     try:
-        text = None
-        if kind_of(path) == "safetensors":
-            with safe_open(path, framework="pt") as file:
-                text = (file.metadata() or {}).get("lora_adapter_metadata")
+        text = header.metadata.get("lora_adapter_metadata")
         if text is None and path.stem == "adapter_model" and beside.is_file():
             text = beside.read_text(encoding="utf-8")
         settings = {} if text is None else parsed(text)
-    except (OSError, ValueError, SafetensorError) as error:
+    except (OSError, ValueError) as error:
         raise CheckpointError(f"The settings of the LoRA {path} cannot be read: {error}.") from error
     return settings if isinstance(settings, dict) else {}

@@ -66,13 +66,6 @@ def open_weights(path: Path) -> tuple[str, BinaryIO]:
         raise
 
 
-def kind_of(path: Path) -> str:
-    """What a weight file is, as `open_weights` tells it. Raises CheckpointError alike."""
-    kind, file = open_weights(path)
-    file.close()
-    return kind
-
-
 def _kind(start: bytes, path: Path) -> str:
     if start[5:9] == b"\0\0\0{":  # a length below 2^40, then the header
         return "safetensors"

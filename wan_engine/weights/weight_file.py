@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Weight files: their tensors' names and shapes without reading the data, and filling a network from them.
 
-Understands one `.safetensors`, `.pth` or GGUF file, or several with an index, in any of the layouts that `names.py`
-knows, with 16-bit, 32-bit or quantised weights. Whatever the file, `shapes` speaks of the published names and of the
-tensors as a network needs them. Everything wrong with a file ends in a CheckpointError naming the file and the tensor.
+Understands one `.safetensors`, `.pth` or GGUF file, or several with an index, in any of the layouts that
+`tensor_names.py` knows, with 16-bit, 32-bit or quantised weights. Whatever the file, `shapes` speaks of the published
+names and of the tensors as a network needs them. Everything wrong with a file ends in a CheckpointError naming the file
+and the tensor.
 """
 
 from __future__ import annotations

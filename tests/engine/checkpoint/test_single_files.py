@@ -161,6 +161,7 @@ def test_what_may_be_a_lone_expert_and_runs_as_a_whole_model_is_told(parts, fold
         save(wide, folder / f"{name}.safetensors")
         checkpoint = open_checkpoint(folder)
         assert checkpoint.model.title == "Wan2.1 T2V-14B"
+        assert outline(folder).notes == checkpoint.notes
         assert any("it runs as Wan2.1 T2V-14B" in note for note in checkpoint.notes) == told, name
         if told:
             for own in ({"experts": {"dense": f"{name}.safetensors"}}, {}):
