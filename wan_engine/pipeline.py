@@ -45,7 +45,7 @@ from .runtime.memory_plan import (
     plan_memory,
     refusal,
 )
-from .runtime.model_pool import LoadOptions, Networks, no_numbers
+from .runtime.model_pool import LoadOptions, ModelPool, non_finite
 from .runtime.run import OnEvent, Run
 from .sampling.denoise import Denoiser, SamplingOptions
 from .sampling.light_guide import LightController
@@ -56,7 +56,7 @@ from .weights.lora import lora_notes
 
 
 class Pipeline:
-    """One checkpoint, ready to generate. What stays in memory between clips is up to its `Networks`.
+    """One checkpoint, ready to generate. What stays in memory between clips is up to its `pool`.
 
     `dtype` and `offload` are as they were asked for; with auto, which of them `options` says is our choice. `notes` are
     what every clip's report tells about what was loaded.
@@ -69,7 +69,7 @@ class Pipeline:
         self.notes = tuple(notes)
         self._dtype, self._offload = dtype, offload
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
-        self.networks = Networks(checkpoint, options, self.device)
+        self.pool = ModelPool(checkpoint, options, self.device)
         self._light_map: LightMap | None = None
 
     def generate(
@@ -103,15 +103,15 @@ class Pipeline:
             with run.stage("encode_text"):
                 texts = process_group.from_first(lambda: self._encode_texts(request, plan, folder, run))
             with run.stage("encode_image"):
-                conditioning = process_group.from_first(lambda: condition(plan, self.networks, run))
+                conditioning = process_group.from_first(lambda: condition(plan, self.pool, run))
             with run.stage("denoise"):
                 on_clean = self._on_clean(request, folder, run)
                 light = self._light_controller(request, plan)
                 options = SamplingOptions(resume, request.step_cache, on_clean, light)
-                latents, sigmas = Denoiser(plan, self.networks, texts, conditioning, run, options).sample()
+                latents, sigmas = Denoiser(plan, self.pool, texts, conditioning, run, options).sample()
                 tell_guide(request, run)
             if not first:
-                return generation_report(request, plan, self.networks, run, {})
+                return generation_report(request, plan, self.pool, run, {})
             with run.stage("decode"):
                 frames = self._decode(latents, request.vae_tiles, run)
             with run.stage("finish"):
@@ -122,7 +122,7 @@ class Pipeline:
             if request.page is not None:
                 with run.stage("measure"), run.sparing("The light could not be measured"):
                     measure_clip(request, plan, frames, delivered, run)
-        report = generation_report(request, plan, self.networks, run, facts)
+        report = generation_report(request, plan, self.pool, run, facts)
         if request.page is not None and "verdict" in report.get("light", {}):
             draw_page(report, delivered, request.light, request.sun, folder / request.page, run)
         if request.report is not None:
@@ -145,7 +145,7 @@ class Pipeline:
         if self._offload == AUTO:
             self._use_offload(process_group.from_first(lambda: self._fitting_offload(request, plans)))
         self._tell_choice(run)
-        options = self.networks.options
+        options = self.pool.options
         if process_group.active() and process_group.world_size() > 1:
             if options.offload == "block":
                 run.note("Several processes share the blocks' weights already; --offload block works like expert here.")
@@ -168,7 +168,7 @@ class Pipeline:
         settings = MemorySettings(
             size=plan.size,
             frames=plan.frames,
-            dtype=str(self.networks.options.dtype).removeprefix("torch."),
+            dtype=str(self.pool.options.dtype).removeprefix("torch."),
             offload=offload,
             guided=any(guide != 1 for guide in plan.guide),
             pictures=plan.first is not None,
@@ -177,7 +177,7 @@ class Pipeline:
             processes=processes,
             first=process_group.rank() == 0,
         )
-        available = available_memory(self.device) + self.networks.held_bytes
+        available = available_memory(self.device) + self.pool.held_bytes
         if self.device == "cpu" and processes > 1:
             other = plan_memory(self.checkpoint, replace(settings, first=False), 0)
             available = max(available - (processes - 1) * other.peak, 0)
@@ -190,14 +190,14 @@ class Pipeline:
 
     def _use_offload(self, offload: str) -> None:
         """Go on with another offload than the last clip's: what is held is let go of."""
-        options = self.networks.options
+        options = self.pool.options
         if offload != options.offload:
-            self.networks.free()
-            self.networks = Networks(self.checkpoint, replace(options, offload=offload), self.device)
+            self.pool.free()
+            self.pool = ModelPool(self.checkpoint, replace(options, offload=offload), self.device)
 
     def _tell_choice(self, run: Run) -> None:
         """Note what was chosen for the user, where it is not the plain way."""
-        options = self.networks.options
+        options = self.pool.options
         dtype = str(options.dtype).removeprefix("torch.")
         chosen = [f"the precision {dtype}"] if self._dtype == AUTO and dtype != "float32" else []
         if self._offload == AUTO and options.offload != "none":
@@ -207,12 +207,12 @@ class Pipeline:
 
     def _encode_texts(self, request: GenerationRequest, plan: Plan, folder: Path, run: Run) -> list[Tensor]:
         cache = None if request.prompt_cache is None else PromptCache(folder / request.prompt_cache, note=run.note)
-        return encode_texts(plan, self.networks, run, cache)
+        return encode_texts(plan, self.pool, run, cache)
 
     def _resume_file(self, request: GenerationRequest, plan: Plan, folder: Path) -> ResumeFile:
         if request.resume is None or process_group.rank() != 0:
             return ResumeFile(None, "")
-        options = self.networks.options
+        options = self.pool.options
         settings = {
             "dtype": str(options.dtype),
             "loras": lora_facts(options.loras),
@@ -231,8 +231,8 @@ class Pipeline:
             return None
         self._light_map = self._light_map or self.checkpoint.load_light_map()
         if self._light_map is None:
-            self._light_map = process_group.from_first(lambda: fit_light_map(self.networks.vae()))
-            self.networks.release()
+            self._light_map = process_group.from_first(lambda: fit_light_map(self.pool.vae()))
+            self.pool.release()
         return self._light_map
 
     def _on_clean(self, request: GenerationRequest, folder: Path, run: Run) -> Callable[[int, Tensor], None]:
@@ -265,7 +265,7 @@ class Pipeline:
         larger = refined_plan(plan, 2, request.refine)
 
         def redraw(frames: np.ndarray) -> np.ndarray:
-            latents, _ = refine(frames, larger, self.networks, texts, run, request.refine)
+            latents, _ = refine(frames, larger, self.pool, texts, run, request.refine)
             return with_light_of(frames, self._decode(latents, request.vae_tiles, run))
 
         return redraw
@@ -273,13 +273,13 @@ class Pipeline:
     def _decode(self, latents: Tensor, tile: int, run: Run) -> np.ndarray:
         """uint8 [T, H, W, 3], decoded frame by frame into one piece of memory: many small pieces would lie between what
         is freed, and keep the allocator from giving that back."""
-        vae = self.networks.vae()
+        vae = self.pool.vae()
         _, count, rows, columns = latents.shape
         frames = np.empty((4 * count - 3, rows * vae.stride[1], columns * vae.stride[2], 3), np.uint8)
         with run.watching(vae):
             for place, chunk in zip(frames, vae.decode_stream(latents[None], tile), strict=True):
                 if not torch.isfinite(chunk).all():
-                    raise no_numbers("Decoding", self.checkpoint.vae)
+                    raise non_finite("Decoding", self.checkpoint.vae)
                 pixels = (chunk[0].clamp(-1, 1) + 1) / 2 * 255
                 place[:] = pixels[:, 0].to(torch.uint8).permute(1, 2, 0).cpu().numpy()
         return frames
@@ -293,9 +293,9 @@ class Pipeline:
             if not _out_of_memory(error):
                 raise
             traceback.clear_frames(error.__traceback__)  # they hold what filled the memory
-            self.networks.free()
+            self.pool.free()
             raise GenerationError(
-                "The memory did not suffice; use a smaller size, fewer frames, --dtype bfloat16 or --offload block.\n"
+                "There is not enough memory. Use a smaller size, fewer frames, --dtype bfloat16 or --offload block.\n"
                 + run.memory
             ) from error
 
@@ -322,7 +322,7 @@ def load(
     kept = "none" if offload == AUTO else offload  # until the first clip's plan tells what fits
     options = LoadOptions(getattr(torch, number), kept, loras, attention, compile)
     pipeline = Pipeline(opened, options, dtype, offload, notes)
-    attentions.choose(attention, pipeline.device, pipeline.networks.options.dtype)
+    attentions.choose(attention, pipeline.device, pipeline.pool.options.dtype)
     return pipeline
 
 

@@ -115,13 +115,13 @@ def test_command_line_makes_the_original_clip(case, tmp_path, capsys):
 @torch.inference_mode()
 def test_every_stage_matches(case):
     pipeline, run = load(case.checkpoint), Run()
-    vae = pipeline.networks.vae()
+    vae = pipeline.pool.vae()
     plan = make_plan(case.request(), pipeline.checkpoint, vae.stride, Path("."))
     assert torch.equal(noise(plan.seed, plan.latent_shape), case.want["noise"])
-    prompt, negative = encode_texts(plan, pipeline.networks, run)
+    prompt, negative = encode_texts(plan, pipeline.pool, run)
     golden.assert_close(prompt, case.want["context"], 1e-4, 1e-4, "context")
     golden.assert_close(negative, case.want["context_null"], 1e-4, 1e-4, "context_null")
-    conditioning = condition(plan, pipeline.networks, run)
+    conditioning = condition(plan, pipeline.pool, run)
     if conditioning.channels is not None:
         golden.assert_close(conditioning.channels[0], case.want["y"], 5e-4, 1e-4, "y")
     if conditioning.clip is not None:

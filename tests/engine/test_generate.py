@@ -57,11 +57,11 @@ def command(checkpoint: str, out: Path, *more: str) -> list[str]:
 def test_first_and_last_picture_enter_mask_and_condition(tmp_path):
     first, last = picture(tmp_path / "a.png"), picture(tmp_path / "b.png", (128, 128), 2)
     pipeline = load(golden.path(I2V))
-    autoencoder = pipeline.networks.vae()
+    autoencoder = pipeline.pool.vae()
     asked = request(I2V, image=str(first), last_image=str(last))
     plan = make_plan(asked, pipeline.checkpoint, autoencoder.stride, tmp_path)
     assert plan.size == (64, 32)
-    got = condition(plan, pipeline.networks, Run()).channels[0]
+    got = condition(plan, pipeline.pool, Run()).channels[0]
     assert got.shape == (20, 3, 4, 8)
     assert torch.equal(got[:4, :, 0, 0], torch.tensor([[1.0, 0, 0], [1, 0, 0], [1, 0, 0], [1, 0, 1]]))
     clip = torch.zeros(1, 3, 9, 32, 64)
@@ -175,7 +175,7 @@ def test_what_does_not_fit_is_refused_with_the_plan_before_anything_is_loaded(tm
     with pytest.raises(GenerationError, match="nearest settings that fit") as caught:
         pipeline.generate(request(T2V, size=(64_000, 64_000)), tmp_path)
     assert "memory plan for --size 64000x64000" in str(caught.value) and "peak" in str(caught.value)
-    assert pipeline.networks.held_bytes == 0
+    assert pipeline.pool.held_bytes == 0
     report = pipeline.generate(request(T2V, size=(64, 48)), tmp_path)
     assert 0 < report["memory"]["planned_peak"] < report["memory"]["available"]
 
@@ -231,7 +231,7 @@ class Stop:
 
 
 def _empty(module: torch.nn.Module) -> bool:
-    """Whether it only rehearses, without weights, for the memory plan."""
+    """Whether it only estimates the peak, without weights, for the memory plan."""
     return next(module.parameters()).is_meta
 
 
@@ -290,7 +290,7 @@ def overflowing(tmp_path) -> Path:
 
 
 @pytest.mark.parametrize("offload", ["none", "block"])
-def test_a_step_without_numbers_is_computed_again_in_a_safer_setting(offload, overflowing, tmp_path):
+def test_a_step_with_nan_is_computed_again_in_a_safer_setting(offload, overflowing, tmp_path):
     """float16 overflows, bfloat16 does not: what is retried must come out as good as what need not be."""
     latents, reports = [], []
     for dtype in ("bfloat16", "float16"):
@@ -312,17 +312,17 @@ def test_a_step_without_numbers_is_computed_again_in_a_safer_setting(offload, ov
 def test_running_out_of_memory_lets_go_of_everything(tmp_path, monkeypatch):
     pipeline = load(golden.path(T2V))
     pipeline.generate(request(T2V, size=(64, 48)), tmp_path)
-    assert pipeline.networks.held_bytes > 0
+    assert pipeline.pool.held_bytes > 0
     kept = []
 
     def decode(latents, tile=0):
         kept.append(weakref.ref(latents))
         return torch.empty(2**60)
 
-    monkeypatch.setattr(pipeline.networks.vae(), "decode_stream", decode)
+    monkeypatch.setattr(pipeline.pool.vae(), "decode_stream", decode)
     with pytest.raises(GenerationError, match="memory plan for --size 64x48"):
         pipeline.generate(request(T2V, size=(64, 48)), tmp_path)
-    assert pipeline.networks.held_bytes == 0 and kept[0]() is None
+    assert pipeline.pool.held_bytes == 0 and kept[0]() is None
 
 
 def test_loras_and_step_cache_reach_the_loop(tmp_path):
@@ -415,7 +415,7 @@ def test_a_prompt_is_encoded_once(tmp_path):
     latents = load_file(tmp_path / "l.safetensors")["latents"]
     pipeline = load(golden.path(T2V))
     encoded = []
-    pipeline.networks.text_encoder = lambda: encoded.append(1)
+    pipeline.pool.text_encoder = lambda: encoded.append(1)
     second = pipeline.generate(asked, tmp_path)
     assert (first["prompts_from_cache"], second["prompts_from_cache"], encoded) == (0, 2, [])
     assert torch.equal(load_file(tmp_path / "l.safetensors")["latents"], latents)
@@ -456,8 +456,8 @@ def test_compiled_blocks_give_the_same_clip(tmp_path):
     golden.assert_close(latents[0], latents[1], 1e-4, 1e-4)
 
 
-def test_values_that_are_no_numbers_end_the_generation(tmp_path):
-    with pytest.raises(GenerationError, match="no numbers"):
+def test_nan_ends_the_generation(tmp_path):
+    with pytest.raises(GenerationError, match="NaN"):
         load(golden.path(T2V)).generate(request(T2V, size=(64, 48), guide=(1e38, 1e38)), tmp_path)
     assert list(tmp_path.iterdir()) == []
 
@@ -480,7 +480,7 @@ def test_a_damaged_tensor_is_named(part, offload, tmp_path):
     (save_file if path.suffix == ".safetensors" else torch.save)(state, path)
     asked = request(T2V, size=(64, 48), offload=offload)
     pipeline = load(folder, offload=offload)
-    with pytest.raises(CheckpointError, match=f"the tensor {name} holds values that are no numbers") as error:
+    with pytest.raises(CheckpointError, match=f"the tensor {name} holds NaN or infinite values") as error:
         pipeline.generate(asked, tmp_path)
     place = path.parent if part == "transformer" else path
     assert str(place) in str(error.value) and "damaged" in str(error.value) and "float32" not in str(error.value)

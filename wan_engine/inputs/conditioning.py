@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ..networks.transformer import Context, WanTransformer
-from ..runtime.model_pool import Networks, no_numbers
+from ..runtime.model_pool import ModelPool, non_finite
 from ..runtime.run import Run
 from .plan import Plan
 from .prompt_cache import PromptCache, prompt_key
@@ -59,32 +59,30 @@ class Conditioning:
         return times[None]
 
 
-def encode_texts(plan: Plan, networks: Networks, run: Run, cache: PromptCache | None = None) -> list[Tensor]:
+def encode_texts(plan: Plan, pool: ModelPool, run: Run, cache: PromptCache | None = None) -> list[Tensor]:
     """[L, text_dim] rows of the prompt, and of the negative prompt when any step is guided.
 
     What the cache holds is not encoded again; the text encoder is opened only when something is missing.
     """
     needed = plan.guide if plan.boundary is not None else plan.guide[:1]
-    tokenizer = PromptTokenizer(networks.checkpoint.open_tokenizer(), networks.checkpoint.config.text_len)
+    tokenizer = PromptTokenizer(pool.checkpoint.open_tokenizer(), pool.checkpoint.config.text_len)
     prompts = [_readable(plan, tokenizer, run)]
     if any(g != 1 for g in needed):
         prompts.append(plan.negative)
         _tell_cut("negative prompt", plan.negative, tokenizer, run)
     if cache is None:
-        return _encode_prompts(prompts, tokenizer, networks, run)
-    keys = {prompt: prompt_key(networks.checkpoint, prompt, networks.options.dtype) for prompt in prompts}
+        return _encode_prompts(prompts, tokenizer, pool, run)
+    keys = {prompt: prompt_key(pool.checkpoint, prompt, pool.options.dtype) for prompt in prompts}
     found = {prompt: cache.get(key) for prompt, key in keys.items()}
     missing = [prompt for prompt, rows in found.items() if rows is None]
-    for prompt, rows in zip(
-        missing, _encode_prompts(missing, tokenizer, networks, run) if missing else [], strict=True
-    ):
+    for prompt, rows in zip(missing, _encode_prompts(missing, tokenizer, pool, run) if missing else [], strict=True):
         found[prompt] = rows
         try:
             cache.put(keys[prompt], rows)
         except OSError as error:  # the clip does not depend on it
             run.note(f"The encoded prompt could not be kept ({error.strerror or error}).")
     run.facts["prompts_from_cache"] = len(prompts) - len(missing)
-    return [rows.to(networks.device) for prompt in prompts if (rows := found[prompt]) is not None]
+    return [rows.to(pool.device) for prompt in prompts if (rows := found[prompt]) is not None]
 
 
 def _readable(plan: Plan, tokenizer: PromptTokenizer, run: Run) -> str:
@@ -112,38 +110,38 @@ def _tell_cut(name: str, prompt: str, tokenizer: PromptTokenizer, run: Run) -> N
         run.note(f'The {name} has {count} tokens and the model reads {length}; cut off from here on: "{shown}"')
 
 
-def _encode_prompts(prompts: Sequence[str], tokenizer: PromptTokenizer, networks: Networks, run: Run) -> list[Tensor]:
+def _encode_prompts(prompts: Sequence[str], tokenizer: PromptTokenizer, pool: ModelPool, run: Run) -> list[Tensor]:
     ids = [tokenizer(prompt) for prompt in prompts]
-    if networks.options.offload != "none":
-        rows = networks.stream_text(ids, run.check_cancel)
+    if pool.options.offload != "none":
+        rows = pool.stream_text(ids, run.check_cancel)
     else:
-        encoder = networks.text_encoder()
+        encoder = pool.text_encoder()
         with run.watching(encoder):
-            rows = [encoder(torch.tensor([tokens], device=networks.device))[0].float() for tokens in ids]
-        networks.release()
+            rows = [encoder(torch.tensor([tokens], device=pool.device))[0].float() for tokens in ids]
+        pool.release()
     if not all(torch.isfinite(row).all() for row in rows):
-        raise no_numbers("The text encoder", networks.checkpoint.text_encoder, networks.options.dtype)
+        raise non_finite("The text encoder", pool.checkpoint.text_encoder, pool.options.dtype)
     return rows
 
 
-def condition(plan: Plan, networks: Networks, run: Run) -> Conditioning:
+def condition(plan: Plan, pool: ModelPool, run: Run) -> Conditioning:
     """The pictures in the form the transformer was trained to read them."""
-    inputs = networks.checkpoint.model.inputs[1:]  # behind the noise
+    inputs = pool.checkpoint.model.inputs[1:]  # behind the noise
     if inputs:
-        clip = _clip_features(plan, networks, run)
-        return Conditioning(channels=_channels(plan, inputs, networks, run), clip=clip)
+        clip = _clip_features(plan, pool, run)
+        return Conditioning(channels=_channels(plan, inputs, pool, run), clip=clip)
     if plan.first is None:
         return Conditioning()
-    return Conditioning(held=_encode_frames([plan.first[:, None]], networks, run))
+    return Conditioning(held=_encode_frames([plan.first[:, None]], pool, run))
 
 
-def _channels(plan: Plan, inputs: Sequence[str], networks: Networks, run: Run) -> Tensor:
+def _channels(plan: Plan, inputs: Sequence[str], pool: ModelPool, run: Run) -> Tensor:
     """[1, c, t, h, w]: what the transformer reads behind the noise, in the order of its model's `inputs`."""
     make = {"mask": _mask, "picture": _picture}
-    return torch.cat([make[name](plan, networks, run) for name in inputs])[None]
+    return torch.cat([make[name](plan, pool, run) for name in inputs])[None]
 
 
-def _mask(plan: Plan, networks: Networks, run: Run) -> Tensor:
+def _mask(plan: Plan, pool: ModelPool, run: Run) -> Tensor:
     """[4, t, h, w]: 1 for the pixel frames that are given, 0 for those to be made."""
     shape = plan.latent_shape
     mask = torch.zeros(plan.frames)
@@ -153,15 +151,15 @@ def _mask(plan: Plan, networks: Networks, run: Run) -> Tensor:
         mask[-1] = 1
     # A latent frame stands for four pixel frames, the first one for a single frame that is counted four times.
     mask = torch.cat([mask[:1].repeat(4), mask[1:]]).reshape(shape[1], 4).T
-    return mask[:, :, None, None].expand(4, *shape[1:]).to(networks.device)
+    return mask[:, :, None, None].expand(4, *shape[1:]).to(pool.device)
 
 
-def _picture(plan: Plan, networks: Networks, run: Run) -> Tensor:
+def _picture(plan: Plan, pool: ModelPool, run: Run) -> Tensor:
     """[z, t, h, w]: the pictures in their places, mid grey between them, as latents; zeros for text alone, as in
     training."""
     if plan.first is None:
-        return torch.zeros(plan.latent_shape, device=networks.device)
-    return _encode_frames(_between(plan), networks, run)
+        return torch.zeros(plan.latent_shape, device=pool.device)
+    return _encode_frames(_between(plan), pool, run)
 
 
 def _between(plan: Plan) -> Iterator[Tensor]:
@@ -175,27 +173,27 @@ def _between(plan: Plan) -> Iterator[Tensor]:
         yield plan.last[:, None]
 
 
-def _encode_frames(frames: Iterable[Tensor], networks: Networks, run: Run) -> Tensor:
+def _encode_frames(frames: Iterable[Tensor], pool: ModelPool, run: Run) -> Tensor:
     """Portions [3, n, H, W] of a video, in -1..1, 4k+1 frames in all, to normalised latents [z, t, h, w]."""
-    vae = networks.vae()
+    vae = pool.vae()
     with run.watching(vae):
-        portions = (portion[None].to(networks.device) for portion in frames)
+        portions = (portion[None].to(pool.device) for portion in frames)
         latents = torch.cat(list(vae.encode_stream(portions)), dim=2)[0]
-    networks.release()
+    pool.release()
     if not torch.isfinite(latents).all():
-        raise no_numbers("Encoding the pictures", networks.checkpoint.vae)
+        raise non_finite("Encoding the pictures", pool.checkpoint.vae)
     return latents
 
 
-def _clip_features(plan: Plan, networks: Networks, run: Run) -> Tensor | None:
+def _clip_features(plan: Plan, pool: ModelPool, run: Run) -> Tensor | None:
     """[1, n, c]: the features of the first picture, and those of the last one behind them where the model has both."""
     if not plan.clip_pictures:
         return None
-    clip = networks.clip()
-    pixels = torch.stack([clip.prepare(picture) for picture in plan.clip_pictures]).to(networks.device)
+    clip = pool.clip()
+    pixels = torch.stack([clip.prepare(picture) for picture in plan.clip_pictures]).to(pool.device)
     with run.watching(clip):
         features = clip(pixels).flatten(0, 1)[None]
     if not torch.isfinite(features).all():
-        assert networks.checkpoint.clip is not None
-        raise no_numbers("The image encoder", networks.checkpoint.clip)
+        assert pool.checkpoint.clip is not None
+        raise non_finite("The image encoder", pool.checkpoint.clip)
     return features

@@ -130,7 +130,7 @@ def read_light_map(path: Path, z: int) -> LightMap:
     if count == 0 or {name: tuple(data.shape) for name, data in tensors.items()} != wanted:
         raise CheckpointError(f"{path} does not fit this autoencoder of {z} channels; delete it, or take both anew.")
     if not all(torch.isfinite(data).all() for data in tensors.values()):
-        raise CheckpointError(f"{path} holds values that are no numbers; take it from its source again.")
+        raise CheckpointError(f"{path} holds NaN or infinite values; take it from its source again.")
     return LightMap([FrameMap(**{name: data[k].float() for name, data in tensors.items()}) for k in range(count)])
 
 

@@ -10,24 +10,24 @@ import torch
 
 from ..inputs.plan import Plan
 from ..request import GenerationRequest
-from ..runtime.model_pool import Networks
+from ..runtime.model_pool import ModelPool
 from ..runtime.run import Run
 
 REPORT_SCHEMA = "wan_previs.report/1"
 
 
 def generation_report(
-    request: GenerationRequest, plan: Plan, networks: Networks, run: Run, clip: dict[str, Any]
+    request: GenerationRequest, plan: Plan, pool: ModelPool, run: Run, clip: dict[str, Any]
 ) -> dict[str, Any]:
     """Plain data for `report.json`; `clip` are the facts about the written clip, {} where none was written.
 
     What goes wrong after this is in the report too: `warnings` and `unsaved` are the run's own lists.
     """
-    options = networks.options
+    options = pool.options
     return {
         "schema": REPORT_SCHEMA,
         "request": request.to_json(),
-        "model": networks.checkpoint.model.title,
+        "model": pool.checkpoint.model.title,
         "size": list(plan.size),
         "frames": plan.frames,
         "fps": plan.fps,
@@ -39,12 +39,12 @@ def generation_report(
         "boundary": plan.boundary,
         "dtype": str(options.dtype).removeprefix("torch."),
         "offload": options.offload,
-        "layout": networks.checkpoint.layout,
+        "layout": pool.checkpoint.layout,
         "steps": run.steps,
         "seconds": run.seconds,
         **run.facts,
         "clip": clip,
         "warnings": run.notes,
         "unsaved": run.unsaved,
-        "versions": {"python": platform.python_version(), "torch": torch.__version__, "device": networks.device},
+        "versions": {"python": platform.python_version(), "torch": torch.__version__, "device": pool.device},
     }

@@ -43,8 +43,8 @@ class LoadOptions:
     compile: bool = False
 
 
-class Networks:
-    """The networks of one checkpoint.
+class ModelPool:
+    """The networks of one checkpoint, on `device`: "cpu" or "cuda".
 
     With offload "none" the text encoder, the autoencoder and the expert used last stay for the next clip; with
     "expert" nothing but the network at work is held, with "block" nothing but a few of its blocks.
@@ -144,17 +144,17 @@ class Networks:
         return network
 
 
-def no_numbers(what: str, file: WeightFile, dtype: torch.dtype = torch.float32) -> WanError:
-    """The error that `what`, computed in `dtype` with the weights in `file`, gave values that are no numbers; the file
+def non_finite(what: str, file: WeightFile, dtype: torch.dtype = torch.float32) -> WanError:
+    """The error that `what`, computed in `dtype` with the weights in `file`, gave NaN or infinite values; the file
     is looked through for such values first.
     """
-    name = file.first_without_numbers()
+    name = file.first_non_finite()
     if name is not None:
         return CheckpointError(
-            f"{file.label}: the tensor {name} holds values that are no numbers; the file is damaged, download it again."
+            f"{file.label}: the tensor {name} holds NaN or infinite values; the file is damaged, download it again."
         )
     hint = "less guidance" if dtype == torch.float32 else "--dtype float32 or less guidance"
-    return GenerationError(f"{what} gave values that are no numbers; try {hint}.")
+    return GenerationError(f"{what} gave NaN or infinite values; try {hint}.")
 
 
 class _Ahead:

@@ -68,9 +68,9 @@ class Run:
         self.tell("resume", step=len(steps))
 
     def retried(self, step: int, expert: str) -> None:
-        """A step gave values that are no numbers and is computed again in a safer setting."""
+        """A step gave NaN or infinite values and is computed again in a safer setting."""
         self.facts.setdefault("retried_steps", []).append(step)
-        words = f"Step {step} gave values that are no numbers and was computed again in float32 with plain attention."
+        words = f"Step {step} gave NaN or infinite values and was computed again in float32 with plain attention."
         self.notes.append(words)
         self.tell("retry", step=step, expert=expert, message=words)
 

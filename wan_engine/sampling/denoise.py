@@ -18,7 +18,7 @@ from ..inputs.conditioning import Conditioning
 from ..inputs.plan import Plan, noise
 from ..networks.transformer import Context, WanTransformer
 from ..runtime import process_group
-from ..runtime.model_pool import Networks, no_numbers
+from ..runtime.model_pool import ModelPool, non_finite
 from ..runtime.run import Run
 from .light_guide import LightController
 from .resume import ResumeFile, Saved
@@ -54,14 +54,14 @@ class Denoiser:
     def __init__(
         self,
         plan: Plan,
-        networks: Networks,
+        pool: ModelPool,
         texts: Sequence[Tensor],
         conditioning: Conditioning,
         run: Run,
         options: SamplingOptions = SamplingOptions(),
     ) -> None:
         self._plan = plan
-        self._networks = networks
+        self._pool = pool
         self._texts = texts
         self._conditioning = conditioning
         self._run = run
@@ -74,7 +74,7 @@ class Denoiser:
     def sample(self) -> tuple[Tensor, Tensor]:
         """Final latents [z, t, h, w] and sigmas [steps + 1], float32 throughout.
 
-        Raises GenerationError when a step ends in values that are no numbers, also in the safer setting.
+        Raises GenerationError when a step ends in NaN or infinite values, also in the safer setting.
         """
         plan, conditioning, run, solver = self._plan, self._conditioning, self._run, self._solver
         light = self._options.light
@@ -93,18 +93,18 @@ class Denoiser:
             self._options.on_clean(k + 1, conditioning.impose(x - sigma * velocity, 0.0))
             x = conditioning.impose(solver.step(velocity, x), float(solver.sigmas[k + 1]))
             if not torch.isfinite(x).all():
-                raise self._no_numbers(k, expert)
+                raise self._non_finite(k, expert)
             seconds = time.perf_counter() - began
             with run.step(k + 1, plan.steps, expert, float(t), float(sigma), seconds, **guided):
                 cached = run.facts.get("step_cache")
                 self._options.resume.save(Saved(x, solver.state(), run.steps, self._cache_states(), cached))
         self._close()
-        self._networks.release()
+        self._pool.release()
         return x, solver.sigmas
 
     def _begin(self) -> Tensor:
         """The latents to start from: noise, or what an interrupted run had reached."""
-        saved, words = process_group.from_first(lambda: self._options.resume.load(self._networks.device))
+        saved, words = process_group.from_first(lambda: self._options.resume.load(self._pool.device))
         if words:
             self._run.note(words)
         if saved is None:
@@ -118,14 +118,14 @@ class Denoiser:
 
     def _noisy(self) -> Tensor:
         """Pure noise, or the clean latents to start from with as much noise as the first sigma says."""
-        pure = noise(self._plan.seed, self._plan.latent_shape).to(self._networks.device)
+        pure = noise(self._plan.seed, self._plan.latent_shape).to(self._pool.device)
         if self._options.start is None:
             return pure
         sigma = self._solver.sigmas[0]
         return (1 - sigma) * self._options.start[0] + sigma * pure
 
     def _velocity(self, k: int, expert: str, x: Tensor, t: Tensor) -> Tensor:
-        """Guided prediction [z, t, h, w] of step k; once more in a safer setting when it holds no numbers."""
+        """Guided prediction [z, t, h, w] of step k; once more in a safer setting when it holds NaN."""
         if self._guided is None or self._guided.expert != expert:
             self._close()  # let go of the other expert's keys and values before the next one comes
             self._guided = self._open(k, expert, self._threshold)
@@ -138,13 +138,13 @@ class Denoiser:
         with _safer(self._guided.network):
             velocity = self._open(k, expert, 0.0).velocity(inputs, times)
         if not torch.isfinite(velocity).all():
-            raise self._no_numbers(k, expert)
+            raise self._non_finite(k, expert)
         return velocity
 
-    def _no_numbers(self, k: int, expert: str) -> WanError:
-        networks = self._networks
-        file, dtype = networks.checkpoint.experts[expert], networks.options.dtype
-        return no_numbers(f"Step {k + 1}/{self._plan.steps}", file, dtype)
+    def _non_finite(self, k: int, expert: str) -> WanError:
+        pool = self._pool
+        file, dtype = pool.checkpoint.experts[expert], pool.options.dtype
+        return non_finite(f"Step {k + 1}/{self._plan.steps}", file, dtype)
 
     def _cache_states(self) -> list[dict[str, Tensor]]:
         caches = () if self._guided is None else self._guided.caches
@@ -154,7 +154,7 @@ class Denoiser:
         """What the step caches of the expert at work had learnt, for its next step if there is one."""
         caches = [StepCache(self._threshold) for _ in saved.caches]
         for cache, state in zip(caches, saved.caches, strict=True):
-            cache.restore(state, self._networks.device)
+            cache.restore(state, self._pool.device)
         done = len(saved.steps)
         expert = self._plan.expert(float(self._solver.timesteps[done])) if done < self._plan.steps else None
         if caches and expert is not None and saved.steps[-1]["expert"] == expert:
@@ -166,11 +166,11 @@ class Denoiser:
         """Shortly before the switch, have the other expert read while this one still works."""
         coming = {self._plan.expert(float(t)) for t in self._solver.timesteps[k + 1 : k + 1 + _AHEAD]}
         for name in coming - {expert}:
-            if self._networks.read_ahead(name):
+            if self._pool.read_ahead(name):
                 self._run.facts["read_ahead"] = name
 
     def _open(self, k: int, expert: str, threshold: float) -> _Guided:
-        network = self._networks.expert(expert)
+        network = self._pool.expert(expert)
         used = self._texts[:1] if self._plan.guidance(expert) == 1 else self._texts
         contexts = [self._conditioning.context(network, rows) for rows in used]
         caches = [StepCache(threshold, first_step=k + 1) if threshold else None for _ in used]

@@ -20,7 +20,7 @@ from ..errors import UsageError
 from ..inputs.conditioning import condition
 from ..inputs.plan import Plan
 from ..media.srgb import from_linear, to_linear
-from ..runtime.model_pool import Networks, no_numbers
+from ..runtime.model_pool import ModelPool, non_finite
 from ..runtime.run import Run
 from .denoise import Denoiser, SamplingOptions
 
@@ -53,7 +53,7 @@ def refined_plan(plan: Plan, factor: int, strength: float) -> Plan:
 
 
 def refine(
-    frames: np.ndarray, plan: Plan, networks: Networks, texts: list[Tensor], run: Run, strength: float
+    frames: np.ndarray, plan: Plan, pool: ModelPool, texts: list[Tensor], run: Run, strength: float
 ) -> tuple[Tensor, Tensor]:
     """Redraw enlarged frames; latents [z, t, h, w] and sigmas [steps + 1], as the denoise loop gives them.
 
@@ -65,11 +65,11 @@ def refine(
     """
     if frames.shape[:3] != (plan.frames, plan.size[1], plan.size[0]):
         raise ValueError(f"frames are {list(frames.shape)}, the plan says {plan.frames} of {plan.size}")
-    clean = _encode(frames, networks, run)
+    clean = _encode(frames, pool, run)
     inner = Run(lambda event: run.tell(**event), lambda: _asked(run))
-    conditioning = condition(plan, networks, inner)
+    conditioning = condition(plan, pool, inner)
     options = SamplingOptions(start=(clean, strength))
-    latents, sigmas = Denoiser(plan, networks, texts, conditioning, inner, options).sample()
+    latents, sigmas = Denoiser(plan, pool, texts, conditioning, inner, options).sample()
     run.notes.extend(inner.notes)
     run.facts["refine"] = {"strength": strength, "size": list(plan.size), "steps": inner.steps}
     return latents, sigmas
@@ -94,14 +94,14 @@ def _asked(run: Run) -> bool:
     return False
 
 
-def _encode(frames: np.ndarray, networks: Networks, run: Run) -> Tensor:
+def _encode(frames: np.ndarray, pool: ModelPool, run: Run) -> Tensor:
     pixels = torch.from_numpy(frames).permute(3, 0, 1, 2).float() / 127.5 - 1
-    vae = networks.vae()
+    vae = pool.vae()
     with run.watching(vae):
-        latents = vae.encode(pixels[None].to(networks.device))[0]
-    networks.release()
+        latents = vae.encode(pixels[None].to(pool.device))[0]
+    pool.release()
     if not torch.isfinite(latents).all():
-        raise no_numbers("Encoding the enlarged frames", networks.checkpoint.vae)
+        raise non_finite("Encoding the enlarged frames", pool.checkpoint.vae)
     return latents
 
 

@@ -56,7 +56,7 @@ class _Change:
     def _read(self, name: str, device: torch.device) -> Tensor:
         data = self.file.read(name).to(device).float()
         if not torch.isfinite(data).all():
-            raise CheckpointError(f"{self.file.path}: {name} holds values that are no numbers; use another LoRA.")
+            raise CheckpointError(f"{self.file.path}: {name} holds NaN or infinite values; use another LoRA.")
         return data
 
 

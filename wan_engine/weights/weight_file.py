@@ -187,8 +187,8 @@ class WeightFile:
             check_factors(data, scale, name, self.label)
         return multiplied_out(data, scale)
 
-    def first_without_numbers(self) -> str | None:
-        """The first tensor, in published names, with values that are no numbers; reads tensor after tensor."""
+    def first_non_finite(self) -> str | None:
+        """The first tensor, in published names, with NaN or infinite values; reads tensor after tensor."""
         return next((name for name, tensor in self.tensors() if not torch.isfinite(tensor).all()), None)
 
     def _check_dtype(self, name: str, dtype: str) -> None:

@@ -247,8 +247,8 @@ def test_progress_tells_time_left_and_notes():
     hear(event="preview", step=3, path="preview.png")
     assert progress.picture == Path("/job/preview.png") and progress.pictures == 2
     for _ in range(2):
-        hear(event="retry", step=3, message="Step 3 gave values that are no numbers.")
-    assert progress.notes == ["Step 3 gave values that are no numbers."]
+        hear(event="retry", step=3, message="Step 3 gave NaN or infinite values.")
+    assert progress.notes == ["Step 3 gave NaN or infinite values."]
     assert [duration_in_words(s) for s in (2, 41, 70, 3600, 7900)] == [
         "5 s",
         "40 s",

@@ -57,7 +57,7 @@ def test_lamps_that_stand_nowhere(scene):
     read(scene)
 
 
-def test_points_that_are_no_numbers(scene):
+def test_points_that_are_nan(scene):
     add_box(scene)
     lost = add_box(scene, "Broken", (2, 0, 1))
     lost.data.vertices[0].co.x = NAN

@@ -107,7 +107,7 @@ def of_text(path):
         (of_no_frames, "does not fit"),
         (with_one_number, "does not fit"),
         (of_fewer_channels, "does not fit"),
-        (with_nan, "no numbers"),
+        (with_nan, "NaN"),
     ],
 )
 def test_a_damaged_map_is_refused_in_words(damage, words, tmp_path):
@@ -130,7 +130,7 @@ def test_the_shipped_map_reads_what_nano_makes_better_than_one_from_charts(pictu
     pipeline = load(NANO)
     video, latents = made(pipeline, tmp_path, image=picture)
     true = seen_by_latents(video, tuple(latents.shape[2:])).mean((2, 3)).T @ LUMA
-    own, charts = open_checkpoint(NANO).load_light_map(), fit_light_map(pipeline.networks.vae())
+    own, charts = open_checkpoint(NANO).load_light_map(), fit_light_map(pipeline.pool.vae())
     errors = [float((one.rgb(latents).mean((2, 3)).T @ LUMA - true).abs().mean()) for one in (own, charts)]
     assert errors[0] < 0.015 and errors[0] < errors[1], errors
 

@@ -89,13 +89,13 @@ with torch.inference_mode():
 """
 
 
-def test_it_foretells_what_is_measured(checkpoint):
+def test_it_expects_what_is_measured(checkpoint):
     """Each stage alone, at 640x384 and 33 frames: 2,160 tokens."""
     # A peak is what the worst of the runs shows: the reading thread meets the work at other moments each time.
     whole, half, block, picture, decode, tiles = map(max, growth(MEASURED, NANO), growth(MEASURED, NANO))
     expert = plan(checkpoint, offload="expert")
     frames = 33 * 640 * 384 * 6  # finished pixels, which this measurement does not keep
-    foretold = {
+    expected = {
         "float32": (stage(expert, "transformer").total, whole),
         "bfloat16": (stage(plan(checkpoint, offload="expert", dtype="bfloat16"), "transformer").total, half),
         "block": (stage(plan(checkpoint, offload="block"), "transformer").total, block),
@@ -103,9 +103,9 @@ def test_it_foretells_what_is_measured(checkpoint):
         "decoding": (stage(expert, "decoding").total - frames, decode),
         "tiles": (stage(plan(checkpoint, offload="expert", vae_tiles=128), "decoding").total - frames, tiles),
     }
-    ratios = {name: round(told / measured, 2) for name, (told, measured) in foretold.items()}
+    ratios = {name: round(told / measured, 2) for name, (told, measured) in expected.items()}
     assert all(0.6 < ratio < 1.6 for ratio in ratios.values()), ratios
-    assert min(measured for _, measured in foretold.values()) > 10 * 2**20  # large enough to tell
+    assert min(measured for _, measured in expected.values()) > 10 * 2**20  # large enough to tell
 
 
 def test_longer_and_larger_clips_take_more_and_offloading_takes_less(checkpoint):

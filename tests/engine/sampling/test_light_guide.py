@@ -346,7 +346,7 @@ def made(pipeline, folder, **changes):
 
 
 def test_the_map_reads_a_changing_light_where_one_for_still_pictures_errs(pipeline):
-    vae = pipeline.networks.vae()
+    vae = pipeline.pool.vae()
     picture = torch.from_numpy(np.array(Image.open(DATA / "dusk_first.png").convert("RGB"))).permute(2, 0, 1) / 255
     clip = picture[:, None] * torch.linspace(1, 0.4, 17)[None, :, None, None]
     with torch.inference_mode():

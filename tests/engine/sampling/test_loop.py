@@ -17,7 +17,7 @@ from wan_engine.checkpoint.layouts import EXPERT_FOLDERS
 from wan_engine.inputs.conditioning import condition
 from wan_engine.inputs.plan import make_plan
 from wan_engine.request import GenerationRequest
-from wan_engine.runtime.model_pool import LoadOptions, Networks
+from wan_engine.runtime.model_pool import LoadOptions, ModelPool
 from wan_engine.runtime.run import Run
 from wan_engine.sampling.denoise import Denoiser, _Guided
 
@@ -73,16 +73,16 @@ def test_every_step_of_the_original(name, tmp_path, monkeypatch):
         solver=asked["sample_solver"],
         seed=asked["seed"],
     )
-    networks = Networks(open_checkpoint(tmp_path), LoadOptions(torch.float32, "none"), "cpu")
-    vae = networks.vae()
-    plan = make_plan(request, networks.checkpoint, vae.stride, tmp_path)
+    pool = ModelPool(open_checkpoint(tmp_path), LoadOptions(torch.float32, "none"), "cpu")
+    vae = pool.vae()
+    plan = make_plan(request, pool.checkpoint, vae.stride, tmp_path)
     run = Run()
-    conditioning = condition(plan, networks, run)
+    conditioning = condition(plan, pool, run)
     velocities = []
     guided = _Guided.velocity
     monkeypatch.setattr(_Guided, "velocity", lambda *given: velocities.append(guided(*given)) or velocities[-1])
     texts = [case["in.context"], case["in.context_null"]]
-    latents, _ = Denoiser(plan, networks, texts, conditioning, run).sample()
+    latents, _ = Denoiser(plan, pool, texts, conditioning, run).sample()
     golden.assert_close(torch.stack(velocities), case["out.velocity"], 1e-3, 1e-3, "velocity")
     golden.assert_close(latents, conditioning.impose(case["out.latents"][-1], 0.0), 1e-3, 1e-3, "latents")
     assert [int(step["timestep"]) for step in run.steps] == case["out.timesteps"].tolist()

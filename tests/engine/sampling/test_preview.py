@@ -49,7 +49,7 @@ def dusk(tmp_path_factory):
     files = sorted((folder / "frames").iterdir())
     frames = torch.stack([torch.from_numpy(np.array(Image.open(file))) for file in files]) / 255
     latents = load_file(folder / "latents.safetensors")["latents"]
-    return latents, frames, events, previews, fit_light_map(pipeline.networks.vae())
+    return latents, frames, events, previews, fit_light_map(pipeline.pool.vae())
 
 
 def per_latent_frame(values: torch.Tensor) -> torch.Tensor:
@@ -94,7 +94,7 @@ def test_the_strip_is_small_for_any_clip(shape):
 
 @pytest.mark.parametrize("model", ["Wan2.2-T2V-A14B", "Wan2.2-TI2V-5B"])
 def test_both_autoencoders_get_a_map_of_their_own(model):
-    vae = load(golden.path(f"fullstack/{model}/checkpoint")).networks.vae()
+    vae = load(golden.path(f"fullstack/{model}/checkpoint")).pool.vae()
     light_map = fit_light_map(vae)
     assert {one.weight.shape for one in light_map.frames} == {(3, vae.z_dim)}
     rgb = light_map.rgb(torch.randn(vae.z_dim, 2, 3, 4))

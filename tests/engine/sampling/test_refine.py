@@ -79,7 +79,7 @@ def test_refined_frames_are_the_clip_made_larger(nano, request_):
         small = np.stack([np.array(picture) for picture in _between(plan)])
         large = upscale(small, 2)
         bigger = refined_plan(plan, 2, 0.3)
-        latents, sigmas = refine(large, bigger, nano.networks, texts, run, 0.3)
+        latents, sigmas = refine(large, bigger, nano.pool, texts, run, 0.3)
         frames = with_light_of(large, nano._decode(latents, 0, run))
     assert frames.shape == large.shape
     assert {step["expert"] for step in run.facts["refine"]["steps"]} == {"low"}
@@ -105,7 +105,7 @@ def test_refining_stops_when_asked(nano, request_):
     run = Run(should_cancel=lambda: True)
     with torch.inference_mode(), pytest.raises(Cancelled):
         plan = refined_plan(nano._plan(request_, Path()), 2, 0.3)
-        refine(np.zeros((5, plan.size[1], plan.size[0], 3), np.uint8), plan, nano.networks, [], run, 0.3)
+        refine(np.zeros((5, plan.size[1], plan.size[0], 3), np.uint8), plan, nano.pool, [], run, 0.3)
 
 
 def _between(plan):

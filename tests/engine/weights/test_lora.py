@@ -524,7 +524,7 @@ def test_damaged_files_are_told(weights, factors, plain, tmp_path):
     half = {name: tensor for name, tensor in one.items() if "lora_down" not in name}
     assert "not the factors" in refused(weights, half, path)
     numb = {**one, f"diffusion_model.{layer}.lora_up.weight": torch.full((40, RANK), math.nan)}
-    assert "no numbers" in refused(weights, numb, path)
+    assert "NaN" in refused(weights, numb, path)
     assert "no number" in refused(weights, {**one, f"diffusion_model.{layer}.alpha": torch.tensor(math.inf)}, path)
     assert "single number" in refused(weights, {**one, f"diffusion_model.{layer}.alpha": torch.ones(2)}, path)
     twice = {**one, **DIALECTS["kohya"]({layer: factors[layer]})}
