@@ -2,7 +2,8 @@
 """Pictures of a shot that the video model is conditioned on, rendered from the scene without leaving a trace in it."""
 
 from .frames import frame_shape, render_first_last
-from .light_curve import predict_light, render_light
+from .light_curve import predict_light
+from .light_render import render_light
 from .preserve import preserved
 from .stillness import course
 

@@ -68,7 +68,7 @@ def render_frames(
     samples: int,
 ) -> dict[str, Path]:
     """Render `folder`/NAME.png for every name and frame in `frames`, as `render_first_last` does."""
-    camera = _camera(scene, shot)
+    camera = camera_of(scene, shot)
     _check_fluids(scene)
     _check_writable(folder)
     with preserved(scene), bpy.context.temp_override(scene=scene):
@@ -88,7 +88,7 @@ def render_frames(
     return paths
 
 
-def _camera(scene: bpy.types.Scene, shot: Shot) -> bpy.types.Object:
+def camera_of(scene: bpy.types.Scene, shot: Shot) -> bpy.types.Object:
     """The shot's own camera: of several data-blocks that its name and library allow, the one bound to a marker."""
     bound = [marker.camera for marker in scene.timeline_markers]
     candidates = chain(bound, [scene.camera], scene.objects, bpy.data.objects)

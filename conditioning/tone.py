@@ -14,6 +14,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import bpy
+import numpy as np
 
 from .frames import set_png
 from .preserve import preserved
@@ -34,6 +35,12 @@ class Tone:
         place = (stops - _DARKEST) / (_BRIGHTEST - _DARKEST) * (len(self._shown) - 1)
         i = min(int(place), len(self._shown) - 2)
         return self._shown[i] + (self._shown[i + 1] - self._shown[i]) * min(1.0, place - i)
+
+    def of(self, linear: np.ndarray) -> np.ndarray:
+        """The same of many at once."""
+        stops = np.log2(np.maximum(linear, 2**_DARKEST))
+        places = (stops - _DARKEST) / (_BRIGHTEST - _DARKEST) * (len(self._shown) - 1)
+        return np.interp(places, np.arange(len(self._shown)), self._shown)
 
 
 def tone_of(scene: bpy.types.Scene) -> Tone:

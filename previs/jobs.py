@@ -14,7 +14,6 @@ import bpy
 from .. import conditioning, sequencer
 from ..bridge import history
 from ..bridge.jobs import MAX_STEM_BYTES, JobFolder
-from ..conditioning import light_curve
 from ..prompting import prompt_sentences, prompt_text
 from ..scene.brief import Brief, SceneError, Shot
 from ..wan_engine.checkpoint.sizes import squeeze
@@ -163,10 +162,8 @@ def size_of(scene: bpy.types.Scene, settings: Settings, model: Outline, note: No
 def expected_light(scene: bpy.types.Scene, shot: Shot, settings: Settings, frames: Mapping[str, Path]) -> LightCurve:
     """How the shot's light should go. `frames` are the conditioning frames, "first" and "last". Raises SceneError."""
     if settings.expected_light == "render":
-        curve = light_curve.render_light(scene, shot, frames.get("first"), frames.get("last"))
-    else:
-        curve = light_curve.predict_light(scene, shot, frames.get("first"), frames.get("last"))
-    return LightCurve.from_json(curve.to_json())
+        return conditioning.render_light(scene, shot, frames.get("first"), frames.get("last"))
+    return conditioning.predict_light(scene, shot, frames.get("first"), frames.get("last"))
 
 
 def request_of(

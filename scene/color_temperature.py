@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Colour temperature of a light's colour, and back."""
+"""Colour temperature of a light's colour, and back. The engine has the same two functions in `light/color.py`."""
 
 from __future__ import annotations
 
@@ -9,25 +9,34 @@ from functools import cache
 import numpy as np
 
 Rgb = tuple[float, float, float]
+FARTHEST_FROM_LOCUS = 0.05  # in CIE 1960 uv; CIE 15 calls a correlated temperature meaningful up to here
 
 
-def kelvin_of(light: Sequence[float]) -> float | None:
-    """Correlated colour temperature of linear Rec.709 light, by McCamy's cubic (1992), within 1700..20000 K; None for
-    darkness."""
-    r, g, b = light
-    x, y, z = (
-        0.4124 * r + 0.3576 * g + 0.1805 * b,
-        0.2126 * r + 0.7152 * g + 0.0722 * b,
-        0.0193 * r + 0.1192 * g + 0.9505 * b,
-    )
-    total = x + y + z
+def color_temperature_k(rgb: Sequence[float] | np.ndarray) -> float | None:
+    """Correlated colour temperature of a linear Rec. 709 colour: the black body nearest in CIE 1960 (u, v), 1000 to
+    15000 K. None for black and for colours further than 0.05 from the locus, where a temperature means nothing."""
+    nearest = nearest_black_body(rgb)
+    if nearest is None or nearest[1] > FARTHEST_FROM_LOCUS or not 1000.0 < nearest[0] < 15000.0:
+        return None
+    return nearest[0]
+
+
+def nearest_black_body(rgb: Sequence[float] | np.ndarray) -> tuple[float, float] | None:
+    """(kelvin, distance in CIE 1960 uv) of the nearest black body, 1000 to 15000 K; None for black."""
+    r, g, b = (max(0.0, float(c)) for c in rgb)
+    x = 0.4124 * r + 0.3576 * g + 0.1805 * b
+    y = 0.2126 * r + 0.7152 * g + 0.0722 * b
+    z = 0.0193 * r + 0.1192 * g + 0.9505 * b
+    total = x + 15.0 * y + 3.0 * z
     if total <= 1e-9:
         return None
-    n = (x / total - 0.3320) / (0.1858 - y / total)
-    return min(20000.0, max(1700.0, 449 * n**3 + 3525 * n**2 + 6823.3 * n + 5520.33))
+    kelvin, u, v = _planckian_locus()
+    distance = np.hypot(u - 4.0 * x / total, v - 6.0 * y / total)
+    best = int(distance.argmin())
+    return float(kelvin[best]), float(distance[best])
 
 
-def _white(kelvin: float) -> Rgb:
+def rgb_of(kelvin: float) -> Rgb:
     """Linear Rec.709 of a black body, luminance 1, from 1667 to 25000 K: the Planckian locus by the cubic spline of Kim
     et al. (US patent 7024034)."""
     t = min(25000.0, max(1667.0, kelvin))
@@ -57,19 +66,3 @@ def _planckian_locus() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     u = (0.860117757 + 1.54118254e-4 * t + 1.28641212e-7 * t**2) / (1.0 + 8.42420235e-4 * t + 7.08145163e-7 * t**2)
     v = (0.317398726 + 4.22806245e-5 * t + 4.20481691e-8 * t**2) / (1.0 - 2.89741816e-5 * t + 1.61456053e-7 * t**2)
     return t, u, v
-
-
-def color_temperature_k(rgb: Sequence[float] | np.ndarray) -> float | None:
-    """Correlated colour temperature of a linear Rec. 709 colour: the black body nearest in CIE 1960 (u, v), 1000 to
-    15000 K. None for black and for colours further than 0.05 from the locus, where a temperature means nothing."""
-    r, g, b = (max(0.0, float(c)) for c in rgb)
-    x = 0.4124 * r + 0.3576 * g + 0.1805 * b
-    y = 0.2126 * r + 0.7152 * g + 0.0722 * b
-    z = 0.0193 * r + 0.1192 * g + 0.9505 * b
-    total = x + 15.0 * y + 3.0 * z
-    if total <= 1e-9:
-        return None
-    kelvin, u, v = _planckian_locus()
-    distance = np.hypot(u - 4.0 * x / total, v - 6.0 * y / total)
-    best = int(distance.argmin())
-    return float(kelvin[best]) if distance[best] <= 0.05 and 0 < best < len(kelvin) - 1 else None

@@ -59,6 +59,10 @@ class LightCurve:
         curve.validate()
         return curve
 
+    def to_json(self) -> dict[str, Any]:
+        """Plain data: what `from_json` takes."""
+        return {key: _as_lists(value) for key, value in dataclasses.asdict(self).items()}
+
     def validate(self) -> None:
         """Raises UsageError for the first thing that makes no curve."""
         for accepts, wording in (
@@ -100,6 +104,10 @@ def read_light(path: Path) -> LightCurve:
     except (ValueError, RecursionError) as error:
         raise UsageError(f"{path} is no light curve: it does not hold JSON.") from error
     return LightCurve.from_json(data)
+
+
+def _as_lists(value: Any) -> Any:
+    return [_as_lists(item) for item in value] if isinstance(value, tuple) else value
 
 
 def is_number(value: object) -> bool:

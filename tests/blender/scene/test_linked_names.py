@@ -7,7 +7,7 @@ import bpy
 import pytest
 from scene_makers import add_box, add_camera, add_lamp, aim_sun
 from walls import BLUE, GREEN, RED, add_wall, shows
-from wan_previs.conditioning import light_curve, render_first_last
+from wan_previs.conditioning import render_first_last, scene_light
 from wan_previs.scene.brief import Brief
 from wan_previs.scene.reader import read_brief
 
@@ -150,9 +150,9 @@ def test_lamps_of_one_name_are_not_counted_for_each_other(tmp_path):
     assert sun.name == bulb.name
     (shot,) = read_brief(scene)[0].shots
     assert [(light.name, light.type) for light in shot.lights] == [("Lamp", "point")]
-    (glow,) = light_curve._glows(scene, shot, [1])
+    (glow,) = scene_light.glows(scene, shot, [1])
     scene.collection.objects.unlink(sun)
-    assert light_curve._glows(scene, shot, [1]) == [glow]
+    assert scene_light.glows(scene, shot, [1]) == [glow]
 
 
 def test_a_picture_called_as_the_render_result(two_cams, tmp_path):

@@ -9,7 +9,7 @@ import pytest
 from object_kinds import given, nodes_of
 from scene_makers import add_box, add_camera, add_lamp, aim_sun, key
 from wan_previs import compat
-from wan_previs.conditioning import light_curve, render_first_last
+from wan_previs.conditioning import render_first_last, render_light, scene_light
 from wan_previs.conditioning.tone import mean_rgb
 from wan_previs.scene.animation import simulations
 from wan_previs.scene.brief import SceneError
@@ -242,10 +242,10 @@ def test_small_renders_and_lamps_follow_too(scene, tmp_path):
     key(lamp.data, "energy", {1: 3000.0, LAST: 2990.0})
     add_box(scene, "Wall", (0, 4, 5), (6, 0.1, 4))
     (shot,) = read_brief(scene)[0].shots
-    (first, *_, last) = light_curve._glows(scene, shot, [1, 10, LAST])
+    (first, *_, last) = scene_light.glows(scene, shot, [1, 10, LAST])
     scene.frame_set(1)
     assert last.lamps[0] != pytest.approx(first.lamps[0] * 2990 / 3000, rel=0.02)
-    curve = light_curve.render_light(scene, shot, count=2, width=24, samples=4)
+    curve = render_light(scene, shot, count=2, width=24, samples=4)
     play(scene)
     paths = rendered(scene, tmp_path, (24, 14))
     assert curve.luminance[-1] == pytest.approx(mean_rgb(paths["last"])[1], abs=0.05)
