@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What light there is in a scene at a frame of a shot: its sun, its lamps, its world. Linear Rec.709, Blender's units."""
+"""What light there is in a scene at a frame of a shot: its sun, its lamps, its world. Linear Rec.709."""
 
 from __future__ import annotations
 

@@ -6,6 +6,8 @@ Pictures are display-referred (sRGB/Rec.709), float [..., 3] in 0..1 where nothi
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 
 from ..media.srgb import decode
@@ -29,22 +31,29 @@ def color_temperature(picture: np.ndarray) -> float | None:
     """Correlated colour temperature in kelvin of the light in a picture [H, W, 3], None where none can be told.
 
     The light's colour is taken as the 6-norm mean of linear light (shades of grey, Finlayson and Trezzi 2004: between
-    the grey world and the brightest patch), clipped pixels left out; the temperature is McCamy's cubic (1992). None for
-    black frames and for light too far from the Planckian locus to have a temperature.
+    the grey world and the brightest patch), clipped pixels left out. None for black frames and for light too far from
+    the Planckian locus to have a temperature.
     """
     linear = decode(picture.reshape(-1, 3).astype(np.float64))
     kept = linear[picture.reshape(-1, 3).max(1) < _CLIPPED]
     if len(kept) < len(linear) / 10:
         kept = linear
     light = np.mean(kept**6, axis=0) ** (1 / 6)
-    if light.max() < _DARKEST:
+    return None if light.max() < _DARKEST else kelvin_of(light)
+
+
+def kelvin_of(light: np.ndarray) -> float | None:
+    """Correlated colour temperature of linear Rec.709 light [3]: the black body nearest in CIE 1960 (u, v), 1000 to
+    15000 K, None beyond and farther than 0.05 from the locus. The add-on has the same in `scene/color_temperature.py`.
+    """
+    x, y, z = _TO_XYZ @ np.maximum(light, 0)
+    total = x + 15 * y + 3 * z
+    if total <= 1e-9:
         return None
-    x, y = _chromaticity(light)
-    n = (x - 0.3320) / (0.1858 - y)
-    kelvin = 449 * n**3 + 3525 * n**2 + 6823.3 * n + 5520.33
-    if not _WARMEST <= kelvin <= _COOLEST or _locus_distance(x, y, kelvin) > _FARTHEST_FROM_LOCUS:
-        return None
-    return float(kelvin)
+    kelvin, u, v = _planckian_locus()
+    distance = np.hypot(u - 4 * x / total, v - 6 * y / total)
+    best = int(distance.argmin())
+    return float(kelvin[best]) if distance[best] <= _FARTHEST_FROM_LOCUS and 0 < best < len(kelvin) - 1 else None
 
 
 def blackbody_rgb(kelvin: float) -> np.ndarray:
@@ -56,11 +65,6 @@ def blackbody_rgb(kelvin: float) -> np.ndarray:
 def mired(kelvin: float) -> float:
     """A million over kelvin: equal steps look about equally far apart."""
     return 1e6 / kelvin
-
-
-def _chromaticity(linear: np.ndarray) -> tuple[float, float]:
-    xyz = _TO_XYZ @ linear
-    return float(xyz[0] / xyz.sum()), float(xyz[1] / xyz.sum())
 
 
 def _locus(kelvin: float) -> tuple[float, float]:
@@ -79,11 +83,10 @@ def _locus(kelvin: float) -> tuple[float, float]:
     return x, y
 
 
-def _locus_distance(x: float, y: float, kelvin: float) -> float:
-    return float(np.hypot(*(np.subtract(_uv(x, y), _uv(*_locus(kelvin))))))
-
-
-def _uv(x: float, y: float) -> tuple[float, float]:
-    """CIE 1960 uniform chromaticity."""
-    below = -2 * x + 12 * y + 3
-    return 4 * x / below, 6 * y / below
+@cache
+def _planckian_locus() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(kelvin, u, v) of black bodies in CIE 1960, by the rational fit of Krystek (1985)."""
+    t = np.geomspace(1000.0, 15000.0, 2001)
+    u = (0.860117757 + 1.54118254e-4 * t + 1.28641212e-7 * t**2) / (1.0 + 8.42420235e-4 * t + 7.08145163e-7 * t**2)
+    v = (0.317398726 + 4.22806245e-5 * t + 4.20481691e-8 * t**2) / (1.0 - 2.89741816e-5 * t + 1.61456053e-7 * t**2)
+    return t, u, v
