@@ -254,7 +254,7 @@ def write_prompts(stage: Stage, seed: int, out: Path) -> None:
 
 
 def write_light(stage: Stage, seed: int, out: Path) -> None:
-    from wan_previs.conditioning import predict_light
+    from wan_previs.conditioning.light_curve import predict_light
     from wan_previs.scene.reader import read_brief
 
     path, clip = out / "light" / f"{seed:06d}.json", out / "clips" / f"{seed:06d}"

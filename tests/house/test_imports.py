@@ -59,10 +59,7 @@ RULES: dict[str, tuple[set[str], set[str]]] = {
     "scene": ({"scene", "compat"}, BLENDER | {"numpy", "astral"}),
     "scene/brief.py": ({"scene"}, set()),
     "prompting": ({"prompting", "scene.brief"}, set()),
-    "conditioning": (
-        {"conditioning", "scene.brief", "scene.animation.simulations", "scene.color_temperature", "compat"},
-        BLENDER,
-    ),
+    "conditioning": ({"conditioning", "scene", "compat", "wan_engine.light_curve"}, BLENDER | {"numpy"}),
     "sequencer": ({"sequencer", "compat"}, BLENDER | {"numpy"}),
     "bridge": ({"bridge", *REQUEST}, set()),
     "bridge/worker.py": ({"bridge", "wan_engine"}, ENGINE),
