@@ -34,6 +34,7 @@ MOST_MOVES = 3
 WIDE_VIEW = frozenset({"overhead", "aerial"})  # angles that make the picture, whatever the camera does
 NO_SKY = frozenset({"black", "dark gray", "gray"})  # worlds of these colours stand for no sky that could be filmed
 DEFAULT_WORLD = 0.0509  # linear, of each channel: the world of a new scene
+SKY_LIGHT = {"clear": "sunny_lighting", "overcast": "overcast_lighting"}
 SHAPELESS = frozenset({"static", "handheld", "tracking", "dolly_zoom"})  # moves told without an amount
 
 
@@ -50,7 +51,7 @@ def build_prompt(
     surroundings = _surroundings(shot)
     return StructuredPrompt(
         shot=shot.name,
-        terms=_terms(sun, sky, lamps, camera, surroundings),
+        terms=_terms(sun, sky, lamps, camera, surroundings, bool(shot.environment.emitters)),
         user_text=user_text,
         sun=sun,
         sky_light=sky,
@@ -129,6 +130,7 @@ def _terms(
     lamps: tuple[LampLight, ...],
     camera: Camera,
     surroundings: Surroundings,
+    shining: bool,
 ) -> tuple[str, ...]:
     """The five terms that say most, in the order of Wan's own list. The camera's angle gives way to a move."""
     moving = any(move.kind != "static" for move in camera.moves)
@@ -139,7 +141,7 @@ def _terms(
         _color_term(sun, lamps),
         None if moving and camera.angle not in WIDE_VIEW else ANGLE_TERMS.get(camera.angle or ""),
         LENS_TERMS.get(camera.lens or ""),
-        _source_term(sun, lamps, surroundings),
+        _source_term(sun, lamps, surroundings, shining),
         camera.composition,
         _quality_term(sun, surroundings),
     ]
@@ -171,13 +173,17 @@ def _color_term(sun: SunLight | None, lamps: tuple[LampLight, ...]) -> str | Non
     return "warm_colors" if warm else "cool_colors" if cool else None
 
 
-def _source_term(sun: SunLight | None, lamps: tuple[LampLight, ...], surroundings: Surroundings) -> str | None:
+def _source_term(
+    sun: SunLight | None, lamps: tuple[LampLight, ...], surroundings: Surroundings, shining: bool
+) -> str | None:
     night = _time_term(sun, surroundings) == "night_time"
     if not night and sun is not None and any(moment.height != "below" for moment in sun.moments):
-        return {"clear": "sunny_lighting", "overcast": "overcast_lighting"}.get(surroundings.sky or "", "daylight")
+        return SKY_LIGHT.get(surroundings.sky or "", "daylight")
     if lamps:
         return "practical_lighting" if lamps[0].role == "practical" else "artificial_lighting"
-    return None
+    if sun is None and surroundings.setting != "interior" and surroundings.sky in SKY_LIGHT:
+        return SKY_LIGHT[surroundings.sky]
+    return "practical_lighting" if shining else None
 
 
 def _quality_term(sun: SunLight | None, surroundings: Surroundings) -> str | None:

@@ -258,7 +258,7 @@ def _sun_words(facts: ShotFacts, cue: Cue) -> str:
         where = f"the sun stands at {first} degrees"
     else:
         where = f"the sun goes from {first} to {last} degrees"
-    sun = facts.shot.sun
+    sun = facts.suns[0] if facts.suns else None
     words = [word for word in dict.fromkeys((sun.time_of_day.start, sun.time_of_day.end)) if word] if sun else []
     span = TIMES.get(cue.claim)
     fits = span is not None and any(span.low <= elevation <= span.high for elevation in facts.elevations)
@@ -272,7 +272,7 @@ def _light_words(facts: ShotFacts, cue: Cue) -> str:
         return _sky_words(facts, cue)
     if cue.claim not in LIT_FROM:
         return _sun_words(facts, cue)
-    sun = facts.shot.sun
+    sun = facts.suns[0] if facts.suns else None
     sides = [sun.relative_to_camera.start, sun.relative_to_camera.end] if sun else []
     places: list[str] = [side for side in sides if side] or sorted(side for side in facts.sectors if side)
     told = list(dict.fromkeys(source_of(place, facts.steep) for place in places))

@@ -50,6 +50,7 @@ BRIGHTER = 1.5  # ratio of the light on level ground
 WEAK, OUT = 0.25, 0.03  # of a sun's strongest moment
 TELLING = 0.15  # of the strongest sun's light at its best: a sun that never gives as much is not told
 MOST_SUNS = 3
+SAME_PLACE = math.cos(math.radians(30.0))
 
 
 def sun_light(shot: Shot) -> SunLight | None:
@@ -65,13 +66,25 @@ def other_suns(shot: Shot) -> tuple[SunLight, ...]:
 
 
 def suns_of(shot: Shot) -> list[Sun]:
-    """The shot's suns worth telling, `shot.sun` first."""
+    """The shot's suns worth telling, strongest first, but before them those that shine at the start: what fades in is
+    told after what it follows. A sky's sun beside a lamp that stands for it is the same sun."""
     if shot.sun is None or not shot.sun.samples:
         return []
     best = max(_on_the_ground(sample) or 0.0 for sample in shot.sun.samples)
-    others = [sun for sun in shot.suns if sun.samples and sun.samples != shot.sun.samples]
+    others = [
+        sun for sun in shot.suns if sun.samples and sun.samples != shot.sun.samples and _is_another(sun, shot.sun)
+    ]
     told = [sun for sun in others if max(_on_the_ground(sample) or 0.0 for sample in sun.samples) > TELLING * best]
-    return [shot.sun, *told][:MOST_SUNS]
+    return sorted([shot.sun, *told][:MOST_SUNS], key=lambda sun: _strength(sun.samples[0], sun) == "out")
+
+
+def _is_another(sun: Sun, main: Sun) -> bool:
+    """Whether a sun is not just the sky's own picture of the main one: it is a lamp, or stands elsewhere."""
+    if sun.source == main.source or sun.source != "sky_texture":
+        return True
+    ways = [sum(a * b for a, b in zip(x.direction, y.direction, strict=True)) for x, y in zip(
+        (sun.samples[0], sun.samples[-1]), (main.samples[0], main.samples[-1]), strict=True)]  # fmt: skip
+    return min(ways) < SAME_PLACE
 
 
 def _light(sun: Sun, suns: list[Sun], path: CameraPath) -> SunLight:

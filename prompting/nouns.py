@@ -30,7 +30,7 @@ ADJECTIVES: dict[str, str] = {
 _BY_MEASURE = {
     "个": """
         object=物体 thing=物体 box=方块 block=方块 cube=立方体 sphere=球体 ball=球 football=足球 cone=圆锥
-        cylinder=圆柱体 torus=圆环 ring=圆环 disc=圆盘 disk=圆盘 prism=棱柱 capsule=胶囊体 shape=几何体
+        cylinder=圆柱体 bus_stop=公交站 torus=圆环 ring=圆环 disc=圆盘 disk=圆盘 prism=棱柱 capsule=胶囊体 shape=几何体
         crown=树冠 tree_crown=树冠 barrel=木桶 bucket=水桶 basket=篮子 crate=木箱 chest=箱子 case=箱子
         suitcase=行李箱 container=集装箱 shipping_container=集装箱 trash_can=垃圾桶 bin=垃圾桶 dumpster=垃圾箱
         mailbox=邮筒 hydrant=消防栓 fire_hydrant=消防栓 traffic_light=红绿灯 person=人 people=人 man=男人
@@ -53,13 +53,13 @@ _BY_MEASURE = {
         obelisk=方尖碑 tower=塔楼 clock_tower=钟楼 house=房子 hut=小屋 cottage=小屋 cabin=木屋 building=建筑
         skyscraper=摩天大楼 apartment=公寓楼 castle=城堡 palace=宫殿 temple=寺庙 church=教堂 chapel=小教堂
         cathedral=大教堂 mosque=清真寺 kiosk=报亭 shed=棚屋 barn=谷仓 garage=车库 warehouse=仓库 factory=工厂
-        school=学校 hospital=医院 shop=商店 store=商店 station=车站 stadium=体育场 bridge=桥 dam=水坝
+        school=学校 hospital=医院 station=车站 stadium=体育场 bridge=桥 stone_bridge=石桥 dam=水坝
         lighthouse=灯塔 windmill=风车 mill=磨坊 greenhouse=温室 pavilion=亭子 gazebo=凉亭 mountain=山 hill=小山
         volcano=火山 island=岛 cliff=悬崖 well=水井 tomb=坟墓 altar=祭坛 bell=钟 chimney=烟囱
         wind_turbine=风力发电机 water_tower=水塔 ruin=废墟 cloister=回廊 rig=架子 phone_booth=电话亭
-        bus_stop=公交站 bust=半身像 crane=起重机 pier=码头 city=城市 village=村庄 town=小镇
+        bust=半身像 crane=起重机 pier=码头 city=城市 village=村庄 town=小镇
     """,
-    "面": "wall=围墙 flag=旗帜 mirror=镜子 drum=鼓 shield=盾牌 banner=旗子",
+    "面": "wall=墙壁 stone_wall=石墙 flag=旗帜 mirror=镜子 drum=鼓 shield=盾牌 banner=旗子",
     "扇": "door=门 window=窗户 fan=风扇 shutter=百叶窗",
     "段": "stairs=台阶 stair=台阶 staircase=楼梯 steps=台阶",
     "根": """
@@ -75,7 +75,7 @@ _BY_MEASURE = {
     """,
     "块": """
         rock=岩石 stone=石头 boulder=巨石 brick=砖 sign=招牌 board=木板 plank=木板 billboard=广告牌 cloth=布
-        carpet=地毯 rug=地毯 curtain=帘子 screen=屏幕 stone_slab=石板 slab=石板 tile=瓷砖 blackboard=黑板
+        carpet=地毯 rug=地毯 curtain=帘子 screen=屏幕 slab=石板 tile=瓷砖 blackboard=黑板
     """,
     "张": "bench=长椅 table=桌子 desk=书桌 bed=床 sofa=沙发 couch=沙发 poster=海报 paper=纸 picture=画 net=网",
     "把": """
@@ -94,7 +94,8 @@ _BY_MEASURE = {
     """,
     "列": "train=火车 metro=地铁 subway=地铁",
     "艘": """
-        boat=船 ship=轮船 sailboat=帆船 yacht=游艇 submarine=潜水艇 spaceship=飞船 spacecraft=飞船 ferry=渡轮
+        boat=船 fishing_boat=渔船 ship=轮船
+        sailboat=帆船 yacht=游艇 submarine=潜水艇 spaceship=飞船 spacecraft=飞船 ferry=渡轮
     """,
     "架": """
         plane=飞机 airplane=飞机 aircraft=飞机 jet=喷气机 helicopter=直升机 drone=无人机 piano=钢琴
@@ -130,7 +131,7 @@ _BY_MEASURE = {
     "级": "step=台阶",
     "堆": "pile=东西 fire=火 campfire=篝火 hay=干草 rubble=瓦砾",
     "群": "crowd=人 flock=鸟 herd=牲畜",
-    "间": "room=房间 kitchen=厨房 bathroom=浴室 office=办公室",
+    "间": "shop=商店 store=商店 room=房间 kitchen=厨房 bathroom=浴室 office=办公室",
     "层": "roof=屋顶 ceiling=天花板 fog=雾",
     "门": "cannon=大炮",
 }

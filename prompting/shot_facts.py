@@ -34,7 +34,8 @@ class ShotFacts:
         self.path = shot.camera_path
         self.sky, self.weather = shot.environment.sky, shot.environment.weather
         self.kinds = {move.kind for move in self.path.moves}
-        self.samples = shot.sun.samples if shot.sun else ()
+        self.suns = suns_of(shot)
+        self.samples = self.suns[0].samples if self.suns else ()
 
     @cached_property
     def elevations(self) -> list[float]:
@@ -42,40 +43,21 @@ class ShotFacts:
 
     @cached_property
     def rises(self) -> list[float]:
-        """How far the sun rises between the turns of its light, in degrees."""
-        sun = self.shot.sun
-        parts = [stretch.samples for stretch in sun.stretches] if sun is not None else []
-        return [part[-1].elevation_deg - part[0].elevation_deg for part in parts or [self.samples] if part]
+        """How far every sun rises between the turns of its light, in degrees."""
+        parts = [part.samples for sun in self.suns for part in sun.stretches or (sun,)]
+        return [part[-1].elevation_deg - part[0].elevation_deg for part in parts]
 
     @cached_property
     def moments(self) -> list[SunMoment]:
-        """The sun at each sample; between the shot's ends and the turns of its light the words are not known."""
-        sun = self.shot.sun
-        if sun is None or not self.samples:
-            return []
-        start, end = sun.time_of_day.start, sun.time_of_day.end
-        told = {None if w is None else True if w in RISING else False if w in SETTING else None for w in (start, end)}
-        same = told.pop() if len(told) == 1 else None
-        last = len(self.samples) - 1
-        turns_of = {stretch.samples[-1].frame: stretch.time_of_day.end for stretch in sun.stretches}
-        moments = []
-        for index, elevation in enumerate(self.elevations):
-            word = start if index == 0 else end if index == last else turns_of.get(self.samples[index].frame)
-            rising = True if word in RISING else False if word in SETTING else same
-            if rising is None:
-                slope = self.elevations[min(index + 1, last)] - self.elevations[max(index - 1, 0)]
-                rising = slope > 0 if abs(slope) > 0.1 else None
-            moments.append(SunMoment(elevation, word, rising))
-        if last == 0:
-            moments.append(SunMoment(self.elevations[0], end, same))
-        return moments
+        """Every sun at each of its samples."""
+        return [moment for sun in self.suns for moment in _moments(sun)]
 
     @cached_property
     def sectors(self) -> set[str | None]:
         """Where light comes from at some time: the sun while it is up, without one the bright side of the world's
         picture, and every lamp; None for an unknown place."""
         found: set[str | None] = {light.relative_to_camera for light in self.shot.lights}
-        for sun in suns_of(self.shot):
+        for sun in self.suns:
             up = [(e, b) for e, b in bearings(sun, self.path) if e >= -0.5]
             found |= {"top" if e >= 70 else RING[round(b / 45) % 8] for e, b in up}
             parts: list[Sun | SunStretch] = [sun, *sun.stretches]
@@ -104,7 +86,7 @@ class ShotFacts:
     @cached_property
     def colors(self) -> set[str]:
         kelvins = [light.color_temperature_k for light in self.shot.lights]
-        samples = [sample for sun in suns_of(self.shot) for sample in sun.samples]
+        samples = [sample for sun in self.suns for sample in sun.samples]
         kelvins += [sample.color_temperature_k for sample in samples if sample.elevation_deg >= 0]
         found: set[str] = {color for color in map(light_color, kelvins) if color}
         if self.bright is not None and self.bright.color:
@@ -116,3 +98,24 @@ class ShotFacts:
         """Horizontal angles of view in degrees at the samples that have a lens."""
         lenses = [(sample.sensor_mm[0], sample.lens_mm) for sample in self.path.samples if sample.lens_mm]
         return [2 * math.degrees(math.atan(width / (2 * lens))) for width, lens in lenses]
+
+
+def _moments(sun: Sun) -> list[SunMoment]:
+    """The sun at each sample; between the shot's ends and the turns of its light the words are not known."""
+    start, end = sun.time_of_day.start, sun.time_of_day.end
+    told = {None if w is None else True if w in RISING else False if w in SETTING else None for w in (start, end)}
+    same = told.pop() if len(told) == 1 else None
+    elevations = [sample.elevation_deg for sample in sun.samples]
+    last = len(elevations) - 1
+    turns_of = {stretch.samples[-1].frame: stretch.time_of_day.end for stretch in sun.stretches}
+    moments = []
+    for index, elevation in enumerate(elevations):
+        word = start if index == 0 else end if index == last else turns_of.get(sun.samples[index].frame)
+        rising = True if word in RISING else False if word in SETTING else same
+        if rising is None:
+            slope = elevations[min(index + 1, last)] - elevations[max(index - 1, 0)]
+            rising = slope > 0 if abs(slope) > 0.1 else None
+        moments.append(SunMoment(elevation, word, rising))
+    if last == 0:
+        moments.append(SunMoment(elevations[0], end, same))
+    return moments

@@ -58,7 +58,9 @@ def noun(subject: Subject) -> str:
         kept.pop()  # a letter that numbers it
     name = " ".join(_adjectives_first(kept))
     name = NICKNAMES.get(name, ENGLISH.get(name, name)) or "object"
-    return f'object called "{name}"' if is_clause(name) or not _LATIN.fullmatch(name) else name
+    if is_clause(name) or not _LATIN.fullmatch(name):
+        return f'object called "{tidy(subject.name)}"'.replace("_", " ")
+    return name
 
 
 def _adjectives_first(words: list[str]) -> list[str]:

@@ -13,6 +13,8 @@ NUMBERS = ("零", "一", "两", "三", "四", "五")
 COUNTED = {word: index for index, word in enumerate(("zero", "one", "two", "three", "four", "five"))}
 SINGULAR = {several: one for one, several in english.IRREGULAR.items()}
 UNKNOWN = "物体"
+PEOPLE = frozenset("人 男人 女人 孩子 男孩 女孩 行人 角色 士兵 国王 女王 农民 工人".split())  # noqa: SIM905
+OF_PEOPLE = {"old": "年老的", "small": "小", "big": "高大的", "tall": "高个子", "short": "矮个子"}
 _CHINESE = re.compile(r"[\u3400-\u9fff]")
 _LATIN = re.compile(r"[A-Za-z]")
 _STARTS_WITH_NUMBER = re.compile(r"[一两二三四五六七八九十几数多]")
@@ -69,12 +71,17 @@ def _translated(words: list[str]) -> tuple[str, str] | None:
                 if entry is not None:
                     return told + entry[0], entry[1]
             elif part in ADJECTIVES or entry is not None:
-                told += ADJECTIVES.get(part) or (entry or ("", ""))[0]
+                of_people = OF_PEOPLE.get(part) if _is_person(words) else None
+                told += of_people or ADJECTIVES.get(part) or (entry or ("", ""))[0]
                 start = end
                 break
         else:
             return None
     return None
+
+
+def _is_person(words: list[str]) -> bool:
+    return (_noun_entry(words[-1:]) or ("", ""))[0] in PEOPLE
 
 
 def _noun_entry(words: list[str]) -> tuple[str, str] | None:

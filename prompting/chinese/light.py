@@ -15,6 +15,7 @@ from .words import (
     FALL,
     FALL_STEEP,
     FROM,
+    FROM_OF_LAMP,
     FROM_STEEP,
     HEIGHTS,
     LAMPS,
@@ -38,11 +39,18 @@ from .words import (
 def light_sentences(prompt: StructuredPrompt) -> list[Sentence]:
     """All that is told of the light, the suns first."""
     told = [] if prompt.sun is None else _sun(prompt.sun, alone=not prompt.other_suns)
-    told += [Sentence(text, Rank.COURSE) for sun in prompt.other_suns for text in _other_sun(sun)]
+    told += [Sentence(text, Rank.COURSE) for text in dict.fromkeys(map(_other_sun, prompt.other_suns))]
     if prompt.sky_light is not None:
         told.append(Sentence(_sky_light(prompt.sky_light)))
-    told += [Sentence(_lamps(lamp, count), prompt.rank_of(lamp)) for lamp, count in Counter(prompt.lamps).items()]
+    told += [Sentence(_lamps(lamp, count), prompt.rank_of(lamp)) for lamp, count in _alike(prompt.lamps)]
     return told + [Sentence(_glow(glow), Rank.LAMPS) for glow in prompt.glows]
+
+
+def _alike(lamps: tuple[LampLight, ...]) -> list[tuple[LampLight, int]]:
+    """The lamps of which the same is told, counted together."""
+    counts = Counter(_lamps(lamp, 1) for lamp in lamps)
+    first = {_lamps(lamp, 1): lamp for lamp in reversed(lamps)}
+    return [(first[text], count) for text, count in counts.items()]
 
 
 def _sun(sun: SunLight, alone: bool) -> list[Sentence]:
@@ -55,7 +63,7 @@ def _sun(sun: SunLight, alone: bool) -> list[Sentence]:
     told += map(Sentence, changes)
     if still:
         lit = sun.start.height != "below" and sun.start.strength != "out"
-        return told + ([Sentence("阳光没有变化。")] if lit and not changes else [])
+        return told + ([Sentence(f"{'' if alone else '这道'}阳光没有变化。")] if lit and not changes else [])
     if sun.stops and _look(sun.start) == _look(sun.end):
         return [*told, Sentence("最后光线恢复到开始时的样子。")]
     return [*told, Sentence(_moment(sun.end, "最后", alone))]
@@ -78,7 +86,7 @@ def _moment(moment: SunMoment, when: str, alone: bool) -> str:
         side = f"{SIDES[moment.sector]}的" if moment.sector and moment.sector != "top" and not moment.steep else ""
         return f"{when}太阳在{side}地平线以下，没有影子。"
     if moment.strength == "out":
-        return f"{when}没有{'' if alone else '这道'}阳光照进场景。"
+        return f"{when}没有阳光照进场景。" if alone else f"{when}这道阳光已经消失。"
     where = (FROM_STEEP if moment.steep else FROM)[moment.sector] if moment.sector else "照亮场景"
     shadows = f"，{_shadows(moment)}" if moment.shadows else ""
     return f"{when}{_sunlight(moment)}{where}，{HEIGHTS[moment.height]}{shadows}。"
@@ -160,7 +168,7 @@ def _with_shadows(verbs: list[str]) -> str:
     return f"，影子{'并'.join(verbs)}" if verbs else ""
 
 
-def _other_sun(sun: SunLight) -> list[str]:
+def _other_sun(sun: SunLight) -> str:
     """A sun that shares the shot: where its light comes from, and how that changes."""
     start, end = sun.start, sun.end
     seen = end if start.strength == "out" or start.height == "below" else start
@@ -168,13 +176,14 @@ def _other_sun(sun: SunLight) -> list[str]:
     light = f"另一道{_colored(seen.color)}阳光{where}"
     powers = [POWERS[change.power] for change in sun.changes if change.power]
     if start.strength == "out" and end.strength != "out":
-        told = [f"{light}，逐渐亮起。"]
+        told = [light, "逐渐亮起", _shadows(end) if end.shadows else ""]
     elif end.strength == "out" and start.strength != "out":
-        told = [f"{light}，逐渐消失。"]
+        told = [light, "逐渐消失"]
     else:
-        told = [f"{light}{'，' if powers else ''}{'，随后'.join(powers)}。"]
+        told = [light, "，随后".join(powers)]
     ways = ["并".join(_way(change)) for change in sun.changes if _way(change)]
-    return told + ([f"它的光源{'，随后'.join(ways)}。"] if ways else [])
+    told.append(f"光源{'，随后'.join(ways)}" if ways else "")
+    return f"{'，'.join(filter(None, told))}。"
 
 
 def _sky_light(light: SkyLight) -> str:
@@ -190,7 +199,7 @@ def _lamps(lamp: LampLight, count: int) -> str:
     if lamp.role == "practical":
         side = SIDE.get(lamp.sector or "", "") if not lamp.steep else ""
         return f"{side or '场景里'}亮着{name}。"
-    where = f"{(FROM_STEEP if lamp.steep else FROM)[lamp.sector]}，" if lamp.sector else ""
+    where = f"{(FROM_STEEP if lamp.steep else FROM_OF_LAMP)[lamp.sector]}，" if lamp.sector else ""
     return f"{name}{where}{ROLES.get(lamp.role or '', ROLES['key'])}。"
 
 

@@ -24,6 +24,17 @@ FROM = {
     "back_right": "从画面深处右侧照来",
     "top": "从正上方照下",
 }
+FROM_OF_LAMP = {  # a lamp on the camera's side of the subject need not be behind the camera
+    "front": "从正面照来",
+    "front_left": "从左前方照来",
+    "front_right": "从右前方照来",
+    "left": "从左侧照来",
+    "right": "从右侧照来",
+    "back": "从画面深处照来",
+    "back_left": "从画面深处左侧照来",
+    "back_right": "从画面深处右侧照来",
+    "top": "从正上方照下",
+}
 FROM_STEEP = {  # of a camera that looks straight down or up
     "front": "从画面下方照来",
     "front_left": "从画面左下方照来",

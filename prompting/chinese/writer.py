@@ -88,7 +88,8 @@ def _camera(prompt: StructuredPrompt) -> str:
     name, sways = ("手持镜头", "轻微晃动") if handheld else ("镜头", "")
     if camera.in_turn and len(moves) > 1:
         return f"{name}先{'，再'.join(moves)}{'，' if sways else ''}{sways}。"
-    return f"{name}{'，同时'.join(moves)}{'，' if sways and moves else ''}{sways}。"
+    together = "，同时".join([*(["、".join(moves[:-1])] if moves[1:] else []), *moves[-1:]])
+    return f"{name}{together}{'，' if sways and moves else ''}{sways}。"
 
 
 def _surroundings(prompt: StructuredPrompt) -> list[str]:

@@ -47,6 +47,8 @@ _CLAUSE = re.compile(
     r"|\b(?:is|are|was|were|am|has|have|had|said|says|will|would|can|could)\b",
     re.IGNORECASE,
 )
+_QUOTED = re.compile(r'".*"')
+_FOREIGN = re.compile(r"[^\u0000-\u024f\u1e00-\u1eff\u2000-\u206f]")
 _AFTER_HEAD = re.compile(
     r"\s(?:of|with|without|in|on|at|from|for|by|near|under|over|behind|beside|made|called|that|which|who|and"
     r"|holding|wearing|carrying|standing|sitting|walking|riding|leaning|lying|full)\b|,"
@@ -58,12 +60,12 @@ _SILENT_H = re.compile(r"(?:hour|honest|hono[u]?r|heir)", re.IGNORECASE)
 
 def is_clause(words: str) -> bool:
     """Whether words say something of their own ("he said hi there") instead of naming a thing."""
-    return _CLAUSE.search(words) is not None
+    return _CLAUSE.search(_QUOTED.sub("", words)) is not None
 
 
 def with_article(noun: str) -> str:
     """The noun as one thing is told first: "a tree", "an arch", "water", "two men", "his hat"."""
-    if is_plural(noun) or _DETERMINED.match(noun) or _last(noun) in NO_COUNT:
+    if _FOREIGN.match(noun) or is_plural(noun) or _DETERMINED.match(noun) or _last(noun) in NO_COUNT:
         return noun
     return f"{_indefinite(noun)} {noun}"
 

@@ -16,6 +16,7 @@ from .words import (
     FALL,
     FALL_STEEP,
     FROM,
+    FROM_OF_LAMP,
     FROM_STEEP,
     HEIGHTS,
     LAMPS,
@@ -37,16 +38,23 @@ from .words import (
 def light_sentences(prompt: StructuredPrompt) -> list[Sentence]:
     """All that is told of the light, the suns first."""
     told = [] if prompt.sun is None else _sun(prompt.sun, alone=not prompt.other_suns)
-    told += [Sentence(text, Rank.COURSE) for sun in prompt.other_suns for text in _other_sun(sun)]
+    told += [Sentence(text, Rank.COURSE) for text in dict.fromkeys(map(_other_sun, prompt.other_suns))]
     if prompt.sky_light is not None:
         told.append(Sentence(_sky_light(prompt.sky_light)))
-    told += [Sentence(_lamps(lamp, count), prompt.rank_of(lamp)) for lamp, count in Counter(prompt.lamps).items()]
+    told += [Sentence(_lamps(lamp, count), prompt.rank_of(lamp)) for lamp, count in _alike(prompt.lamps)]
     return told + [Sentence(_glow(glow), Rank.LAMPS) for glow in prompt.glows]
 
 
 def source(sector: str, steep: bool = False) -> str:
     """Where light comes from."""
     return (FROM_STEEP if steep else FROM)[sector]
+
+
+def _alike(lamps: tuple[LampLight, ...]) -> list[tuple[LampLight, int]]:
+    """The lamps of which the same is told, counted together."""
+    counts = Counter(_lamps(lamp, 1) for lamp in lamps)
+    first = {_lamps(lamp, 1): lamp for lamp in reversed(lamps)}
+    return [(first[text], count) for text, count in counts.items()]
 
 
 def _sun(sun: SunLight, alone: bool) -> list[Sentence]:
@@ -60,7 +68,9 @@ def _sun(sun: SunLight, alone: bool) -> list[Sentence]:
     told += map(Sentence, changes)
     if still:
         lit = sun.start.height != "below" and sun.start.strength != "out"
-        return told + ([Sentence("The sunlight does not change.")] if lit and not changes else [])
+        return told + (
+            [Sentence(f"{'The' if alone else 'This'} sunlight does not change.")] if lit and not changes else []
+        )
     if sun.stops and _look(sun.start) == _look(sun.end):
         return [*told, Sentence("At the end the light is as it was at first.")]
     said = {sentence.text for sentence in told}
@@ -84,7 +94,8 @@ def _moment(moment: SunMoment, when: str, alone: bool) -> list[str]:
         side = BELOW[moment.sector] if moment.sector and not moment.steep else ""
         return [capital(f"{when}the sun is below the horizon{side}, and it casts no shadows.")]
     if moment.strength == "out":
-        return [capital(f"{when}{'no' if alone else 'none of this'} sunlight falls on the scene.")]
+        gone = "no sunlight falls on the scene" if alone else "this sunlight is gone"
+        return [capital(f"{when}{gone}.")]
     from_where = f" comes from {source(moment.sector, moment.steep)}" if moment.sector else " lights the scene"
     light = capital(f"{when}{_sunlight(moment)}{from_where}, and the sun is {HEIGHTS[moment.height]}.")
     return [light, f"{capital(_shadows(moment))}."] if moment.shadows else [light]
@@ -163,7 +174,7 @@ def _with_shadows(verbs: list[str]) -> str:
     return f", and the shadows {' and '.join(verbs)}" if verbs else ""
 
 
-def _other_sun(sun: SunLight) -> list[str]:
+def _other_sun(sun: SunLight) -> str:
     """A sun that shares the shot: where its light comes from, and how that changes."""
     start, end = sun.start, sun.end
     seen = end if start.strength == "out" or start.height == "below" else start
@@ -171,14 +182,15 @@ def _other_sun(sun: SunLight) -> list[str]:
     light = capital(_sunlight(seen).removeprefix("weak "))
     powers = [change.power for change in sun.changes if change.power]
     if start.strength == "out" and end.strength != "out":
-        told = [f"{light}{from_where} fades in."]
+        told = [f"{light}{from_where} fades in", _shadows(end) if end.shadows else ""]
     elif end.strength == "out" and start.strength != "out":
-        told = [f"{light}{from_where} fades out."]
+        told = [f"{light}{from_where} fades out"]
     else:
-        grows = f", and it grows {' and then '.join(powers)}" if powers else ""
-        told = [f"{light} also comes{from_where or ' from a second sun'}{grows}."]
+        told = [f"{light} also comes{from_where or ' from a second sun'}"]
+        told.append(f"it grows {' and then '.join(powers)}" if powers else "")
     ways = [" and ".join(_way(change)) for change in sun.changes if _way(change)]
-    return told + ([f"Its sun {', then '.join(ways)}."] if ways else [])
+    told.append(f"its sun {', then '.join(ways)}" if ways else "")
+    return f"{', and '.join(filter(None, told))}."
 
 
 def _sky_light(light: SkyLight) -> str:
@@ -196,7 +208,7 @@ def _lamps(lamp: LampLight, count: int) -> str:
     if lamp.role == "practical":
         side = SIDE.get(lamp.sector or "", "") if not lamp.steep else ""
         return f"{lights} {('glows', 'glow')[many]} in the scene{side}."
-    from_where = f" from {source(lamp.sector, lamp.steep)}" if lamp.sector else ""
+    from_where = f" from {(FROM_STEEP if lamp.steep else FROM_OF_LAMP)[lamp.sector]}" if lamp.sector else ""
     return f"{lights} {ROLES.get(lamp.role or '', ROLES['key'])[many]}{from_where}."
 
 

@@ -14,6 +14,17 @@ FROM = {
     "back_right": "the back right, behind the scene",
     "top": "above",
 }
+FROM_OF_LAMP = {  # a lamp on the camera's side of the subject need not be behind the camera
+    "front": "the front",
+    "front_left": "the front left",
+    "front_right": "the front right",
+    "left": "the left side",
+    "right": "the right side",
+    "back": "the back, behind the scene",
+    "back_left": "the back left, behind the scene",
+    "back_right": "the back right, behind the scene",
+    "top": "above",
+}
 FROM_STEEP = {  # of a camera that looks straight down or up
     "front": "the bottom of the picture",
     "front_left": "the bottom left of the picture",

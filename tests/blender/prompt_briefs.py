@@ -139,6 +139,7 @@ def mirrored(shot):
     return replace(
         shot,
         sun=shot.sun and _mirrored_sun(shot.sun),
+        suns=tuple(map(_mirrored_sun, shot.suns)),
         camera_path=replace(path, samples=samples, moves=moves, composition=swap(path.composition)),
         lights=tuple(replace(one, relative_to_camera=swap(one.relative_to_camera)) for one in shot.lights),
         subjects=tuple(_mirrored_subject(subject) for subject in shot.subjects),
@@ -187,11 +188,14 @@ def reversed_in_time(shot):
         )
         for m in path.moves
     )
-    sun = shot.sun
-    if sun is not None:
-        parts = tuple(_reversed_part(part, back) for part in reversed(sun.stretches))
-        sun = replace(_reversed_part(sun, back), stretches=parts)
-    return replace(shot, sun=sun, camera_path=replace(path, samples=back(path.samples), moves=moves))
+    turned = [_reversed_sun(sun, back) for sun in ([shot.sun] if shot.sun else []) + list(shot.suns)]
+    sun, suns_back = (turned[0], tuple(turned[1:])) if turned else (None, ())
+    return replace(shot, sun=sun, suns=suns_back, camera_path=replace(path, samples=back(path.samples), moves=moves))
+
+
+def _reversed_sun(sun, back):
+    parts = tuple(_reversed_part(part, back) for part in reversed(sun.stretches))
+    return replace(_reversed_part(sun, back), stretches=parts)
 
 
 def _reversed_part(sun, back):
@@ -310,9 +314,10 @@ def shots(draw, rich=False):
         1,
         72,
         "Camera",
-        draw(sun if rich else st.none() | sun),
+        first := draw(sun if rich else st.none() | sun),
         path,
         tuple(draw(st.lists(LIGHTS, max_size=3))),
         tuple(draw(st.lists(subjects(), min_size=int(rich), max_size=8))),
         draw(ENVIRONMENTS),
+        suns=(first, draw(suns(path))) if first is not None and draw(st.booleans()) else (),
     )
