@@ -59,7 +59,8 @@ class Found:
 
 @dataclass(frozen=True)
 class Unfinished:
-    """A job that ended before its clip was there and can go on; `step` of `steps` is done, of `frames` frames."""
+    """A job that ended before its clip was there and can go on; `step` of `steps` is done (0 of 0: the engine had not
+    begun), of `frames` frames."""
 
     found: Found
     step: int
@@ -71,7 +72,16 @@ class Unfinished:
         return self.found.job
 
     @property
+    def sampled(self) -> bool:
+        """Whether every step is done, so that the clip has only to be finished."""
+        return 0 < self.steps == self.step
+
+    @property
     def words(self) -> str:
+        if self.sampled:
+            return "Continue: finish the clip"
+        if not self.steps:
+            return "Continue where Blender ended"
         return f"Continue at step {min(self.step + 1, self.steps)} of {self.steps}"
 
 
@@ -119,12 +129,15 @@ def _offer(found: Found) -> tuple[Unfinished | None, bool]:
     """What there is to go on from, and whether the work is done or still being done."""
     job = found.job
     try:
-        if job.read_state().state in ("done", "running"):
+        state = job.read_state()
+        if state.state in ("done", "running"):
             return None, True
         frames = job.read_request().get("clip_frames")
-        steps = [event for event in job.read_events() if event.get("event") == "step"]
+        steps = [event for event in job.read_events() if event.get("event") in ("step", "before")]
     except JobError:
         return None, False
+    if not steps and state.interrupted and state.started is None and isinstance(frames, int):
+        return Unfinished(found, 0, 0, frames), False
     step, count = (steps[-1].get("step"), steps[-1].get("steps")) if steps else (None, None)
     if not (isinstance(step, int) and isinstance(count, int) and isinstance(frames, int) and job.resume.is_file()):
         return None, False

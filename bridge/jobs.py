@@ -213,10 +213,15 @@ class JobFolder:
         self.write_state(JobState("queued", queued=self.read_state().queued))
 
     def mark_running(self) -> None:
-        """State running, by this process, and a fresh events.jsonl. Raises JobError."""
+        """State running, by this process, and a fresh events.jsonl, in which an event `before` tells how far the run
+        before has come whose state is kept. Raises JobError.
+        """
         queued = self.read_state().queued
+        steps = [event for event in self.read_events() if event.get("event") in ("step", "before")]
         with in_words(self.path):
             os.close(open_own(self.events, os.O_TRUNC))
+        if steps and self.resume.is_file():
+            self.append_event({"event": "before", "step": steps[-1].get("step"), "steps": steps[-1].get("steps")})
         self.write_state(JobState("running", queued=queued, started=utc_now(), **in_hand(os.getpid())))
 
     def beat(self) -> None:

@@ -218,7 +218,7 @@ class Generation(Work):
                 "That folder stays as it is."
             )
             return None
-        return ownership.take_up(offer, scene, jobs_root(self.settings), wish)
+        return ownership.take_up(offer, scene, jobs_root(self.settings), wish, self._as_then)
 
     def _draw_overview(self) -> Iterator[bool]:
         """One picture of all takes. That it cannot be drawn costs no take."""

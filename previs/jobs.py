@@ -62,6 +62,7 @@ def prepare(scene: bpy.types.Scene, brief: Brief, shot: Shot, settings: Settings
     """
     check_files(settings)
     wish = wish_of(scene, brief, shot, settings, note)
+    ownership.discard_unrendered(scene, jobs_root(settings))
     job = new_folder(scene, settings, shot.name)
     try:
         ownership.sign(job, scene, wish)
@@ -218,5 +219,6 @@ def doubts_about(scene: bpy.types.Scene, settings: Settings, name: str) -> str:
         return ""
     brief, _warnings = read_shots(scene, [name])
     found = ownership.doubts(offer, wish_of(scene, brief, brief.shot(name), settings))
+    found += ownership.other_heirs(offer)
     copies = "" if offer.found.sure else " It goes on in a copy; that folder stays as it is."
     return f"{offer.job.path.name}: {'; '.join(found)}. Go on as it was asked for then?{copies}" if found else ""

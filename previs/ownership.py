@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -27,10 +28,13 @@ from ..bridge.identity import (
     write_identity,
 )
 from ..bridge.jobs import JobFolder
+from ..bridge.state import JobError
 from ..scene.brief import Brief, Shot
 from ..scene.identity import keep_identifiers, part_copies, scene_identifier, shot_identifiers
 from ..sequencer import Take, next_take
 from ..wan_engine.request import GenerationRequest
+
+FINISHING = frozenset(("repair", "upscale", "upscale_model", "refine", "interpolation_model", "codec"))
 
 
 @dataclass(frozen=True)
@@ -89,8 +93,10 @@ def unfinished(scene: bpy.types.Scene, root: Path) -> dict[str, history.Unfinish
 
 def doubts(offer: history.Unfinished, wish: Wish, as_then: Collection[str] = ()) -> list[str]:
     """What speaks against going on with it, each for a sentence that begins with the job's name; fields of the request
-    in `as_then` may have changed. Raises JobError.
+    in `as_then` may have changed, and how the clip is finished where that alone is to be done. Raises JobError.
     """
+    if offer.sampled:
+        as_then = {*as_then, *FINISHING}
     words = [] if offer.found.sure else [offer.found.owner]
     identity = offer.found.identity
     if identity is not None and is_same(identity, wish.asked):
@@ -101,8 +107,37 @@ def doubts(offer: history.Unfinished, wish: Wish, as_then: Collection[str] = ())
     return words
 
 
-def take_up(offer: history.Unfinished, scene: bpy.types.Scene, root: Path, wish: Wish) -> JobFolder:
-    """The folder in which the work goes on: its own, or a copy where another file may claim that. Raises JobError."""
+def discard_unrendered(scene: bpy.types.Scene, root: Path) -> None:
+    """Move this file's and scene's jobs that Blender left before their frames were rendered into the trash folder:
+    nothing can go on with them.
+    """
+    for found in history.jobs_of(root, history.Asker(open_file(), lambda name: scene_identifier(scene, name))):
+        if found.standing == "own" and not found.job.request.exists():
+            with suppress(JobError):
+                state = found.job.read_state()
+                if state.interrupted and state.started is None:
+                    history.discard(found.job)
+
+
+def other_heirs(offer: history.Unfinished) -> list[str]:
+    """What to ask before going on with the work of a file that is gone, where another one beside may be its copy."""
+    identity, file = offer.found.identity, open_file()
+    if offer.found.standing != "moved" or identity is None or identity.file is None or file is None:
+        return []
+    folders = {file.parent.resolve(), (offer.job.path.parent / identity.file).parent.resolve()}
+    others = sorted(path.name for folder in folders for path in folder.glob("*.blend") if path.name != file.name)
+    if not others:
+        return []
+    told = f"{others[0]} and {len(others) - 1} more" if len(others) > 1 else others[0]
+    return [f"{Path(identity.file).name}, which asked for it, is gone, and {told} may be a copy of it too"]
+
+
+def take_up(
+    offer: history.Unfinished, scene: bpy.types.Scene, root: Path, wish: Wish, as_then: Collection[str] = ()
+) -> JobFolder:
+    """The folder in which the work goes on: its own, or a copy where another file may claim that. A clip that has only
+    to be finished is finished as it is wished now, but for the fields `as_then`. Raises JobError.
+    """
     job, identity = offer.job, offer.found.identity
     if identity is None or not offer.found.sure:
         job = history.copied(job, root, wish.shot.name, next_take(scene, wish.shot.name))
@@ -112,6 +147,10 @@ def take_up(offer: history.Unfinished, scene: bpy.types.Scene, root: Path, wish:
     elif offer.found.standing == "moved":
         keep_identifiers(scene, _file_name())
         write_identity(job, replace(_identity(job, scene, identity.shot, identity.fingerprint), job=identity.job))
+    if offer.sampled:
+        then = GenerationRequest.from_json(job.read_request())
+        now = {name: getattr(wish.request, name) for name in FINISHING.difference(as_then)}
+        job.write_request(replace(then, **now))
     return job
 
 

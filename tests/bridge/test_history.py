@@ -248,3 +248,22 @@ def test_what_is_no_file_is_never_read(project, name, kind):
     offer = found(project)
     assert offer is None or name in ("report.json", "state.json") or not offer.found.sure
     assert history.read_report(job) == {}
+
+
+def test_a_job_that_the_engine_never_began_goes_on_where_its_frames_were_rendered(project):
+    job = make(project, step=0)
+    job.write_state(JobState("failed", interrupted=True))
+    offer = found(project)
+    assert offer.job.path == job.path and (offer.step, offer.steps, offer.sampled) == (0, 0, False)
+    assert offer.words == "Continue where Blender ended"
+    job.request.unlink()
+    assert found(project) is None, "without a request there is nothing to run"
+
+
+def test_a_clip_that_has_only_to_be_finished_is_offered_so_however_often_that_fails(project):
+    job = make(project, step=12)
+    assert found(project).sampled and found(project).words == "Continue: finish the clip"
+    for _ in range(2):
+        job.mark_running()
+        job.mark_ended("failed", "The disk is full.", 5)
+        assert found(project).sampled

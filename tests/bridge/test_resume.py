@@ -10,6 +10,7 @@ import signal
 
 import pytest
 from real_jobs import POSIX, ends, engine_client, make_job, poll_until, stepping
+from wan_previs.bridge import history
 from wan_previs.bridge.jobs import JobFolder
 from wan_previs.wan_engine.request_parts import Lora
 
@@ -80,3 +81,23 @@ def test_other_load_options_load_anew(client, tmp_path):
     client.submit(make_job(tmp_path, 1, loras=(Lora(str(tmp_path / "none.safetensors")),)))
     end = poll_until(client, ends)[-1]
     assert (end.kind, end.exit_status) == ("failed", 4) and "LoRA" in end.text
+
+
+def test_a_clip_that_could_not_be_finished_is_finished_without_another_step(client, tmp_path):
+    whole, broken = (make_job(tmp_path, 3, clip_frames=12, clip_fps=24.0, **KEPT) for _ in range(2))
+    client.submit(whole)
+    assert poll_until(client, ends)[-1].kind == "done"
+    client.submit(broken)
+    poll_until(client, stepping)
+    broken.clip.mkdir()  # which the finish cannot write over
+    for again in (True, False):  # it has to be offered after a second failure too
+        assert poll_until(client, ends)[-1].kind == "failed" and (broken.path / "frames").is_dir()
+        offer = history.unfinished([history.Found(broken, None, "own")], "", "Wide shot")
+        assert offer is not None and offer.sampled and offer.words == "Continue: finish the clip"
+        if again:
+            client.submit(broken)
+    broken.clip.rmdir()
+    client.submit(broken)
+    seen = poll_until(client, ends)
+    assert seen[-1].kind == "done" and not any(map(stepping, seen)) and broken.clip.is_file()
+    assert outcome(broken) == outcome(whole) and not broken.resume.exists()

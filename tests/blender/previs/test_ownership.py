@@ -18,6 +18,7 @@ from wan_previs.bridge.jobs import JobFolder
 from wan_previs.bridge.state import JobState
 from wan_previs.previs import ownership
 from wan_previs.scene.identity import KEY, part_copies, scene_identifier, shot_identifiers
+from wan_previs.wan_engine.request import GenerationRequest
 
 TINY = Path(__file__).resolve().parents[2] / "golden" / "fullstack" / "Wan2.2-T2V-A14B" / "checkpoint"
 SETTINGS = previs.Settings(model=str(TINY), size=(64, 48), steps=40, mode="text")
@@ -183,6 +184,61 @@ def test_renamed_files_and_moved_and_copied_projects_go_on_with_their_own(scene,
     wish = previs.wish_of(scene, brief, brief.shots[0], SETTINGS)
     job = ownership.take_up(offer, scene, previs.jobs_root(SETTINGS), wish)
     assert job.path == offer.job.path and read_identity(job).file == "../renamed.blend"
+
+
+def test_what_a_blender_killed_while_rendering_left_goes_into_the_trash(scene, project):
+    """By the next job of its scene; the frames of one that lives, and of another file, stay."""
+    scene = save(project / "a.blend")
+    code = """
+import os, sys, bpy
+from wan_previs import previs
+bpy.ops.wm.open_mainfile(filepath=sys.argv[1])
+scene = bpy.context.scene
+brief, _ = previs.read_shots(scene)
+bpy.app.handlers.render_init.append(lambda *_: os._exit(9))
+previs.prepare(scene, brief, brief.shots[0], previs.Settings(mode="first"))
+"""
+    ask(scene)
+    save(project / "a.blend")
+    done = subprocess.run([sys.executable, "-c", code, project / "a.blend"], capture_output=True, text=True)
+    assert done.returncode == 9, done.stderr
+    left = JobFolder(project / "previs" / "Wide-take-002")
+    state = left.read_state()
+    assert state.interrupted and "Blender ended" in state.message and not left.request.exists()
+    assert previs.unfinished(scene, SETTINGS) == {}
+    third = ask(scene)
+    assert third.path.name == "Wide-take-003" and not left.path.exists()
+    assert (project / "previs" / "trash" / "Wide-take-002").is_dir()
+    assert (project / "previs" / "Wide-take-001" / "request.json").is_file()
+
+
+def test_of_two_copies_of_a_file_that_is_gone_each_asks_before_it_goes_on(scene, project):
+    scene = save(project / "a.blend")
+    cut_short(scene)
+    save(project / "a.blend")
+    shutil.copy(project / "a.blend", project / "b.blend")
+    (project / "a.blend").rename(project / "c.blend")
+    for mine, other in (("b.blend", "c.blend"), ("c.blend", "b.blend")):
+        question = previs.doubts_about(load(project / mine), SETTINGS, "Wide")
+        assert "a.blend, which asked for it, is gone" in question and f"{other} may be a copy" in question
+    (project / "b.blend").unlink()
+    assert previs.doubts_about(load(project / "c.blend"), SETTINGS, "Wide") == ""
+
+
+def test_a_clip_that_has_only_to_be_finished_is_finished_as_it_is_wished_now(scene, project):
+    scene = save(project / "a.blend")
+    job = cut_short(scene, replace(SETTINGS, codec="prores", seed=5))
+    job.append_event({"event": "step", "step": 40, "steps": 40})
+    now = replace(SETTINGS, codec="h264", seed=5)
+    assert previs.doubts_about(scene, now, "Wide") == "", "how it is finished is no other clip"
+    offer = previs.unfinished(scene, now)["Wide"]
+    brief, _ = previs.read_shots(scene)
+    wish = previs.wish_of(scene, brief, brief.shots[0], now)
+    ownership.take_up(offer, scene, previs.jobs_root(now), wish, as_then=("codec",))
+    assert job.read_request()["codec"] == "prores", "the command line did not name it"
+    ownership.take_up(offer, scene, previs.jobs_root(now), wish)
+    assert GenerationRequest.from_json(job.read_request()).codec == "h264"
+    assert job.read_request()["seed"] == 5
 
 
 def test_what_was_asked_for_otherwise_is_named(scene, project):
