@@ -26,6 +26,11 @@ def fcurves(owner: bpy.types.ID) -> list[Any]:
     return found
 
 
+def path_options() -> set[str]:
+    """Options of a property that stores a path, which may be relative to the .blend; from 4.5 on that is told."""
+    return {"ANIMATABLE"} | ({"PATH_SUPPORTS_BLEND_RELATIVE"} if bpy.app.version >= (4, 5, 0) else set())
+
+
 def stored_properties(owner: bpy.types.ID, name: str) -> dict[str, Any]:
     """What a file stores of a property group that an add-on registered on an ID, also without that add-on. From 5.0 on
     such data lies apart from the custom properties; files from before hold it there."""

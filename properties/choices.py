@@ -10,6 +10,7 @@ import bpy
 from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, StringProperty
 
 from .. import previs
+from ..compat import path_options
 from ..wan_engine.option_kinds import AnyOf, Choice, File, Flag, Number, OneOf, Text, Whole
 from ..wan_engine.options import Option
 
@@ -50,7 +51,8 @@ def property_of(option: Option, update: Callable[..., None] | None = None) -> An
     if isinstance(kind, Flag):
         return BoolProperty(default=option.default, **words)
     if isinstance(kind, File):
-        return StringProperty(subtype="DIR_PATH" if kind.is_folder else "FILE_PATH", **words)
+        subtype = "DIR_PATH" if kind.is_folder else "FILE_PATH"
+        return StringProperty(subtype=subtype, options=path_options(), **words)
     if isinstance(kind, Text):
         return StringProperty(default=option.default or "", **words)
     raise TypeError(f"{option.name} is of a kind that no single property stores.")

@@ -9,6 +9,7 @@ import bpy
 from bpy.props import CollectionProperty, EnumProperty, FloatProperty, IntProperty, StringProperty
 
 from .. import previs
+from ..compat import path_options
 from ..wan_engine.option_kinds import Size
 from .choices import EXPERTS, MODELS, SIZES, property_of, stored
 from .old_files import OldOptions
@@ -74,7 +75,9 @@ class WanPrevisThing(bpy.types.PropertyGroup):
 class WanPrevisLora(bpy.types.PropertyGroup):
     """A LoRA file that changes the model."""
 
-    path: StringProperty(name="LoRA", description="A LoRA file for the model", subtype="FILE_PATH")
+    path: StringProperty(
+        name="LoRA", description="A LoRA file for the model", subtype="FILE_PATH", options=path_options()
+    )
     strength: FloatProperty(
         name="Strength", description="How strongly it counts", default=1.0, soft_min=0.0, soft_max=2
     )
@@ -112,6 +115,7 @@ class WanPrevisScene(Options, OldOptions, bpy.types.PropertyGroup):
         name="Model Folder",
         description="The folder of a Wan 2.2 model as it was published",
         subtype="DIR_PATH",
+        options=path_options(),
         update=_model_changed,
     )
     able: StringProperty(name="The modes that the model can do, best first, with commas; empty: not known")

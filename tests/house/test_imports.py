@@ -52,7 +52,7 @@ RULES: dict[str, tuple[set[str], set[str]]] = {
     "cli.py": (FACES, BLENDER),
     "operators": ({"operators", *FACES}, BLENDER),
     "panels": ({"panels", *FACES}, BLENDER),
-    "properties": ({"previs", "properties", "wan_engine.option_kinds", "wan_engine.options"}, BLENDER),
+    "properties": ({"compat", "previs", "properties", "wan_engine.option_kinds", "wan_engine.options"}, BLENDER),
     "preferences.py": ({"previs"}, BLENDER),
     "previs": ({"previs", *LOWER_ROOMS}, BLENDER),
     "compat.py": (set(), BLENDER),

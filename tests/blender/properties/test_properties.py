@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Blender's properties are the table of options, and files of earlier versions open with their values."""
 
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -90,6 +91,14 @@ def test_what_needs_an_option_that_is_off_is_grey(state):
     state.upscale, state.guide_light = "2", "off"
     assert not switched_off(state, "upscale") and switched_off(state, "guide_light")
     assert all(option.needs in previs.OPTIONS for option in SINGLE if option.needs)
+
+
+def test_paths_may_be_relative_to_the_file(state):
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        state.checkpoint = state.output = state.upscale_model = "//beside"
+        state.loras.add().path = "//style.safetensors"
+    assert not told
 
 
 def test_a_file_of_an_earlier_version_opens_with_its_values():
