@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 import tracemalloc
+import zipfile
 from collections import OrderedDict
 from pathlib import Path
 
@@ -131,6 +132,17 @@ def test_dictionaries_inside_a_dictionary_and_views(tmp_path):
         assert torch.equal(file.read(name), data), name
     assert torch.equal(file.rows("b", torch.tensor([3, 0])), whole.t()[[3, 0]])
     assert torch.equal(file.rows("a", torch.tensor([1])), whole[2:])
+
+
+def test_archives_without_checksums_are_read_as_torch_reads_them(tmp_path):
+    torch.serialization.set_crc32_options(False)
+    try:
+        path = save_pth(tmp_path)
+    finally:
+        torch.serialization.set_crc32_options(True)
+    with zipfile.ZipFile(path) as archive, pytest.raises(zipfile.BadZipFile):
+        archive.read("m/data.pkl")
+    assert all(torch.equal(data, STATE[name]) for name, data in WeightFile.open(path).tensors())
 
 
 @pytest.mark.parametrize("save", [save_one, save_shards, save_pth])
