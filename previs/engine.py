@@ -15,6 +15,7 @@ from ..bridge.client import EngineClient
 from ..bridge.environment import EngineSetup, EnvironmentMissing, find_engine, inspect_engine
 from ..wan_engine.checkpoint.summary import outline
 from ..wan_engine.errors import CheckpointError, WanError
+from .log import log_file
 from .settings import ADDON_DIR, PACKAGE, Settings
 
 
@@ -67,7 +68,9 @@ class Finding:
 
 def check(settings: Settings) -> list[Finding]:
     """What is set up, what is missing, how to mend it."""
-    return [*_check_checkpoint(settings), *_check_engine(settings)]
+    file = log_file()
+    log_line = [Finding(True, f"Log for support: {file}")] if file is not None and file.is_file() else []
+    return [*_check_checkpoint(settings), *_check_engine(settings), *log_line]
 
 
 def _check_checkpoint(settings: Settings) -> Iterator[Finding]:

@@ -24,6 +24,7 @@ from ..wan_engine.request import GenerationRequest
 from . import ownership
 from .engine import close_engine, engine_cache, engine_client, engine_environment
 from .jobs import Resume, check_files, jobs_root, mode_of, new_folder, prepare, size_of, unfinished, wish_of
+from .log import log
 from .progress import SHARES, Progress
 from .settings import ADDON_DIR, OVERVIEW, RAW, Settings
 from .shots import contradictions_of, lengths_of, read_shots
@@ -41,9 +42,10 @@ class Work:
         self.progress = Progress()
         self.errors: list[str] = []
         self.exit_status = 0
-        self._cancelled = False
+        self._cancelled = self._told_end = False
         self._tool: EngineTool | None = None
         self._work = self._run_all()
+        log(f"{type(self).__name__} began: {self._scene_name} of {bpy.data.filepath or 'a file never saved'}")
 
     def _run_all(self) -> Iterator[bool]:
         """Yields False after every piece of work."""
@@ -56,7 +58,13 @@ class Work:
 
     def step(self) -> bool:
         """One piece of work; True when all is over."""
-        return next(self._work, True)
+        over = next(self._work, True)
+        if over and not self._told_end:
+            self._told_end = True
+            for note in self.progress.notes:
+                log(f"note: {note}")
+            log(f"{type(self).__name__} ended ({self.exit_status})")
+        return over
 
     def cancel(self) -> None:
         """Asks for the end; `step` on until it says True."""
@@ -82,6 +90,7 @@ class Work:
 
     def _fail(self, error: Exception) -> None:
         self.errors.append(str(error))
+        log(f"error: {error}")
         self.exit_status = self.exit_status or getattr(error, "exit_status", 5)
 
     def _live_scene(self) -> bpy.types.Scene:
@@ -188,6 +197,7 @@ class Generation(Work):
         if self._cancelled:
             job.mark_ended("cancelled", "Cancelled.", Cancelled.exit_status)
             return
+        log(f"job: {job.path}")
         self._client.submit(job)
         ended: Message | None = None
         while ended is None:
