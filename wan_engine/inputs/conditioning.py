@@ -127,12 +127,10 @@ def _encode_prompts(prompts: Sequence[str], tokenizer: PromptTokenizer, pool: Mo
 def condition(plan: Plan, pool: ModelPool, run: Run) -> Conditioning:
     """The pictures in the form the transformer was trained to read them."""
     inputs = pool.checkpoint.model.inputs[1:]  # behind the noise
-    if inputs:
-        clip = _clip_features(plan, pool, run)
-        return Conditioning(channels=_channels(plan, inputs, pool, run), clip=clip)
-    if plan.first is None:
-        return Conditioning()
-    return Conditioning(held=_encode_frames([plan.first[:, None]], pool, run))
+    clip = _clip_features(plan, pool, run)
+    channels = _channels(plan, inputs, pool, run) if inputs else None
+    held = None if inputs or plan.first is None else _encode_frames([plan.first[:, None]], pool, run)
+    return Conditioning(channels, held, clip)
 
 
 def _channels(plan: Plan, inputs: Sequence[str], pool: ModelPool, run: Run) -> Tensor:

@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 
 from wan_engine.checkpoint.checkpoint import open_checkpoint
 from wan_engine.checkpoint.layouts import EXPERT_FOLDERS
-from wan_engine.inputs.conditioning import condition
+from wan_engine.inputs.conditioning import Conditioning, condition
 from wan_engine.inputs.plan import make_plan
 from wan_engine.request import GenerationRequest
 from wan_engine.runtime.model_pool import LoadOptions, ModelPool
@@ -81,8 +81,13 @@ def test_every_step_of_the_original(name, tmp_path, monkeypatch):
     velocities = []
     guided = _Guided.velocity
     monkeypatch.setattr(_Guided, "velocity", lambda *given: velocities.append(guided(*given)) or velocities[-1])
+    levels = []
+    impose = Conditioning.impose
+    monkeypatch.setattr(Conditioning, "impose", lambda self, x, sigma: levels.append(sigma) or impose(self, x, sigma))
     texts = [case["in.context"], case["in.context_null"]]
-    latents, _ = Denoiser(plan, pool, texts, conditioning, run).sample()
+    latents, sigmas = Denoiser(plan, pool, texts, conditioning, run).sample()
+    # What is given is put back into the noise, into each prediction of the clean latents, and behind each step.
+    assert levels == [float(sigmas[0]), *(level for sigma in sigmas[1:] for level in (0.0, float(sigma)))]
     golden.assert_close(torch.stack(velocities), case["out.velocity"], 1e-3, 1e-3, "velocity")
     golden.assert_close(latents, conditioning.impose(case["out.latents"][-1], 0.0), 1e-3, 1e-3, "latents")
     assert [int(step["timestep"]) for step in run.steps] == case["out.timesteps"].tolist()
