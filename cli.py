@@ -106,7 +106,7 @@ def main(argv: list[str], out: TextIO | None = None) -> int:
 
 
 def _complain(words: str) -> None:
-    print(f"wan_previs: {words}", file=sys.stderr, flush=True)
+    print(f"wan_previs: {previs.plain(words)}", file=sys.stderr, flush=True)
 
 
 def _scene(args: argparse.Namespace) -> bpy.types.Scene:
@@ -152,7 +152,7 @@ def _write(args: argparse.Namespace, text: str) -> None:
     """The command's result, where it was asked for."""
     text += "\n"
     if args.out is None:
-        args.stream.write(text)
+        args.stream.write(previs.plain(text))
     else:
         write_file(args.out, lambda new: new.write_text(text, encoding="utf-8", errors="backslashreplace"))
 
@@ -195,7 +195,7 @@ def _render(args: argparse.Namespace) -> int:
         previs.close_engine()
     status = _save(args.save, generation)
     for clip in generation.clips:
-        print(clip, file=args.stream)
+        print(previs.plain(str(clip)), file=args.stream)
     for note in generation.progress.notes:
         _complain(f"note: {note}")
     for take in generation.made:
@@ -234,7 +234,7 @@ def _dry_run(args: argparse.Namespace, settings: previs.Settings) -> int:
     for shot in brief.shots:
         job = previs.prepare(_scene(args), brief, shot, settings, note=told.setdefault)
         job.release()
-        print(job.path, file=args.stream)
+        print(previs.plain(str(job.path)), file=args.stream)
     for note in told:
         _complain(f"note: {note}")
     return 0
@@ -252,7 +252,7 @@ class _Terminal:
         left = generation.progress.left
         time_left = f", about {duration_in_words(left)} left" if left is not None and sys.stderr.isatty() else ""
         bar = f"[{'#' * done}{'.' * (30 - done)}] {generation.fraction:4.0%}"
-        line = f"{bar}  {name}: {generation.status}{time_left}"
+        line = previs.plain(f"{bar}  {name}: {generation.status}{time_left}")
         if line == self.last:
             return
         self.last = line
@@ -270,7 +270,7 @@ def _check(args: argparse.Namespace) -> int:
     findings = previs.check(_settings(args))
     for finding in findings:
         advice = f": {finding.advice}" if finding.advice else ""
-        print(f"{'ok' if finding.ok else 'NO':3} {finding.what}{advice}", file=args.stream)
+        print(previs.plain(f"{'ok' if finding.ok else 'NO':3} {finding.what}{advice}"), file=args.stream)
     return 0 if all(f.ok for f in findings) else 4
 
 

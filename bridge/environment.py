@@ -21,6 +21,7 @@ VARIABLE = "WAN_PREVIS_ENGINE_PYTHON"
 # The modules that the engine imports.
 REQUIRED = ("torch", "safetensors", "numpy", "einops", "tokenizers", "ftfy", "av", "cv2", "PIL")
 MINIMUM_PYTHON = (3, 11)
+_MOST_SAID = 1 << 20  # bytes of an answer, which takes less than one thousand
 _MEND = "Set up the engine, or choose a Python that has it, in the add-on's preferences."
 _INSPECT = """
 import importlib.metadata, importlib.util, json, sys
@@ -90,29 +91,50 @@ def inspect_engine(python: Path, timeout: float = 30.0) -> dict[str, Any]:
 
     Raises EnvironmentMissing when that Python does not run, or not within `timeout` seconds.
     """
-    environment = process.scrubbed_environment(os.environ)
+    said = _said(python, timeout)
     try:
-        answer = subprocess.run(
-            [str(python), "-c", _INSPECT, *REQUIRED],
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=timeout,
-            creationflags=process.NO_WINDOW,
-        )
-        facts = json.loads(answer.stdout)
-        packages, version = dict(facts["packages"]), str(facts["python"])
-    except subprocess.TimeoutExpired:
-        raise EnvironmentMissing(f"{python} has not answered within {timeout:g} seconds. {_MEND}") from None
-    except OSError as error:
-        raise EnvironmentMissing(f"{python} cannot be started ({error.strerror or error}). {_MEND}") from error
-    except (ValueError, TypeError, KeyError):
-        said = answer.stderr.decode("utf-8", "replace").strip().split("\n")[-1]
-        raise EnvironmentMissing(f"{python} is not a working Python ({said or 'no answer'}). {_MEND}") from None
+        facts = json.loads(said)
+        packages = {name: facts["packages"][name] for name in REQUIRED}
+        version = str(facts["python"])
+        numbers = tuple(int(part) for part in version.split(".")[:2])
+        if not all(installed is None or isinstance(installed, str | bool) for installed in packages.values()):
+            raise ValueError("versions that are none")
+    except (ValueError, TypeError, LookupError, RecursionError):
+        line = said.decode("utf-8", "replace").strip().split("\n")[-1][:200]
+        raise EnvironmentMissing(f"{python} is not a working Python ({line or 'no answer'}). {_MEND}") from None
     missing = [name for name, installed in packages.items() if installed is None]
-    too_old = tuple(int(part) for part in version.split(".")[:2]) < MINIMUM_PYTHON
+    too_old = numbers < MINIMUM_PYTHON
     ok = not missing and not too_old
     return {"python": version, "packages": packages, "missing": missing, "too_old": too_old, "ok": ok}
+
+
+def _said(python: Path, timeout: float) -> bytes:
+    """What that Python answers, on stdout or else on stderr; what it says beyond _MOST_SAID is not read."""
+    environment = process.scrubbed_environment(os.environ)
+    command = [str(python), "-c", _INSPECT, *REQUIRED]
+    try:
+        child = process.spawn(command, Path.cwd(), environment, subprocess.STDOUT)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise EnvironmentMissing(f"{python} cannot be started ({reason}). {_MEND}") from error
+    assert child.stdin is not None and child.stdout is not None
+    child.stdin.close()
+    said, deadline = b"", time.monotonic() + timeout
+    try:
+        while len(said) < _MOST_SAID:
+            ended = child.poll() is not None  # asked for before reading: what it said is all in the pipe then
+            part = process.read_available(child.stdout)
+            said += part
+            if not part and ended:
+                return said
+            if time.monotonic() > deadline:
+                raise EnvironmentMissing(f"{python} has not answered within {timeout:g} seconds. {_MEND}")
+            if not part:
+                time.sleep(0.02)
+        return b"it talks without end"
+    finally:
+        process.kill(child)
+        child.stdout.close()
 
 
 class EngineSetup:

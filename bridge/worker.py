@@ -385,6 +385,11 @@ def trouble_in_words(error: Exception, folder: Path) -> str:
         return disk_trouble(root, folder)
     if isinstance(error, MemoryError) or "not enough memory" in str(error) or "out of memory" in str(error):
         return "The memory is not enough for this. Choose a smaller size, fewer frames, or an offload setting."
+    if isinstance(error, ModuleNotFoundError):
+        return (
+            f"The engine environment of {sys.executable} lacks {error.name}. "
+            "Set it up again in the add-on's preferences."
+        )
     text = str(error).strip().split("\n")[0][:300]
     return f"The engine failed unexpectedly ({type(error).__name__}: {text}). {folder / 'log.txt'} has the details."
 

@@ -14,6 +14,7 @@ from ..wan_engine.errors import Cancelled, UsageError, WanError
 from ..wan_engine.option_arguments import add_options, given_options
 from ..wan_engine.option_kinds import File
 from ..wan_engine.request_parts import Lora
+from ..wan_engine.terminal import plain
 from .engine import check, close_engine, engine_client
 from .generation import Generation, OurError, Repair
 from .jobs import Resume, doubts_about, jobs_root, modes_of, prepare, size_of, unfinished, wish_of
@@ -72,6 +73,7 @@ __all__ = [
     "lost_takes",
     "modes_of",
     "outline",
+    "plain",
     "prepare",
     "prompt_json",
     "prompt_of",

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -124,7 +125,7 @@ class Settings(SharedOptions):
         """The checkpoint folder. Raises CheckpointError where none was chosen."""
         if not self.model:
             raise CheckpointError("No model folder is chosen. Choose one in the settings, or name one with --model.")
-        return NANO if self.model == "nano" else Path(bpy.path.abspath(self.model)).resolve()
+        return NANO if self.model == "nano" else Path(os.path.realpath(bpy.path.abspath(self.model)))
 
 
 OPTIONS = options_of(Settings)

@@ -15,6 +15,7 @@ from .errors import GenerationError, UsageError, WanError
 from .option_arguments import add_options, given_options
 from .options import Option
 from .request import OPTIONS, GenerationRequest
+from .terminal import plain_output
 
 _CANCELLED = 130
 
@@ -26,8 +27,14 @@ class _Parser(argparse.ArgumentParser):
 
 def main(arguments: list[str]) -> int:
     """Run one command; returns the exit status."""
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # a path may hold what no text can
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal may lack letters
+    with plain_output():
+        return _main(arguments)
+
+
+def _main(arguments: list[str]) -> int:
     try:
         options = _parser().parse_args(arguments)
         status = options.run(options)

@@ -74,6 +74,10 @@ def test_a_python_without_torch_is_told():
     assert not facts["ok"] and "torch" in facts["missing"] and facts["python"].startswith("3.")
 
 
+def _answering(facts: str) -> str:
+    return f"#!/bin/sh\necho '{{{facts}}}'\n"
+
+
 @pytest.mark.parametrize(
     ("content", "mode", "words"),
     [
@@ -82,6 +86,17 @@ def test_a_python_without_torch_is_told():
         ("#!/bin/sh\necho broken >&2; exit 3\n", 0o755, "broken"),
         ("#!/bin/sh\necho '[1]'\n", 0o755, "not a working Python"),
         ("#!/bin/sh\nexec sleep 30\n", 0o755, "not answered within"),
+        ("#!/bin/sh\nexec cat /dev/zero\n", 0o755, "without end"),
+        ("#!/bin/sh\nexec yes\n", 0o755, "without end"),
+        ("#!/bin/sh\nexit 0\n", 0o755, "no answer"),
+        ("#!/bin/sh\nexit 3\n", 0o755, "no answer"),
+        ("#!/bin/sh\nprintf '%0100000d' 7\n", 0o755, "not a working Python"),
+        ("#!/bin/sh\nhead -c 200000 /dev/zero | tr '\\0' '['\n", 0o755, "not a working Python"),
+        (_answering('"python": "three"'), 0o755, "not a working Python"),
+        (_answering('"python": null'), 0o755, "not a working Python"),
+        (_answering('"python": "3.11", "packages": []'), 0o755, "not a working Python"),
+        (_answering('"python": "3.11", "packages": {"torch": [1]}'), 0o755, "not a working Python"),
+        (_answering('"python": "3.11", "packages": {"torch": "2"}'), 0o755, "not a working Python"),
     ],
 )
 @pytest.mark.skipif(sys.platform == "win32", reason="shell scripts stand in for broken Pythons")
@@ -202,3 +217,21 @@ def test_setting_up_can_be_cancelled(tmp_path):
     setup.poll()
     setup.cancel()
     assert setup.finished and setup.poll() == []
+
+
+@pytest.mark.parametrize("kind", ["a folder", "a loop of links", "a link to nothing", "text", "a NUL in its name"])
+def test_an_engine_that_is_no_program_is_told_in_words(tmp_path, kind):
+    place = tmp_path / "python"
+    if kind == "a folder":
+        place.mkdir()
+    elif kind == "a loop of links":
+        place.symlink_to(place)
+    elif kind == "a link to nothing":
+        place.symlink_to(tmp_path / "gone")
+    elif kind == "text":
+        place.write_text("not a program")
+        place.chmod(0o755)
+    else:
+        place = tmp_path / "py\0thon"
+    with pytest.raises(EnvironmentMissing, match="cannot be started"):
+        inspect_engine(place)

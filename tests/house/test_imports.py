@@ -27,6 +27,7 @@ ENGINE = {
 ENGINE |= {"filelock", "httpx2", "matplotlib", "onnxruntime", "spandrel"}
 REQUEST = {"wan_engine.request", "wan_engine.options", "wan_engine.errors"}
 TORCH_FREE = {
+    "wan_engine.terminal",
     "wan_engine",
     "wan_engine.caches",
     "wan_engine.errors",
@@ -155,7 +156,7 @@ ENGINE_ORDER = (
     {"request_parts"},
     {"networks"},
     {"media", "light_curve", "expert_names"},
-    {"errors", "caches", "torch_private"},
+    {"errors", "caches", "terminal", "torch_private"},
 )
 
 

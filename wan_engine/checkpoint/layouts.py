@@ -197,7 +197,7 @@ def _snapshot(place: Path) -> Path:
     if not cached and place.name != "snapshots":
         return place
     main = root / "refs" / "main"
-    named = root / "snapshots" / main.read_text(encoding="utf-8").strip() if main.is_file() else None
+    named = root / "snapshots" / main.read_text(encoding="utf-8", errors="replace").strip() if main.is_file() else None
     if named is not None and named.is_dir():
         return named
     snapshots = sorted(path for path in (root / "snapshots").iterdir() if path.is_dir())
@@ -210,7 +210,7 @@ def _called(folder: Path) -> list[str]:
     """What a folder is called: the model that `download` put there, and its name; in the hub's cache, where that is a
     commit, the repository's.
     """
-    folder = folder.resolve()
+    folder = Path(os.path.realpath(folder))  # `resolve` raises in a loop of links
     try:
         told = [str(read_json(folder / RECORD).get("model", ""))]
     except CheckpointError:

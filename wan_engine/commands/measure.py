@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -61,11 +62,11 @@ def run(options: argparse.Namespace) -> int:
 def _check_outputs(options: argparse.Namespace) -> None:
     """What is written must not take the place of what is read. Raises UsageError."""
     given = {"CLIP": options.clip, "--expected": options.expected, "--report": options.report, "--page": options.page}
-    taken: dict[Path, str] = {}
+    taken: dict[str, str] = {}
     for name, path in given.items():
         if path is None:
             continue
-        place = Path(path).resolve()
+        place = os.path.realpath(path)
         if place in taken:
             raise UsageError(f"{name} is the same file as {taken[place]}: {path}. Give it another name.")
         taken[place] = name

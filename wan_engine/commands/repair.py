@@ -7,6 +7,7 @@ clip, "job": the folder for the new one, "repair": some of "deflicker" and "colo
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,7 @@ def repair(task: dict[str, Any]) -> str:
     clip cannot be written.
     """
     source, job = Path(task["source"]), Path(task["job"])
-    if source.resolve() == job.resolve():
+    if os.path.realpath(source) == os.path.realpath(job):
         raise UsageError("The mended clip needs a folder of its own; give another job.")
     repairs = REPAIR.from_json(task["repair"])
     if not REPAIR.accepts(repairs):

@@ -19,7 +19,7 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 from safetensors import SafetensorError
-from safetensors.torch import load_file
+from safetensors.torch import load
 from torch import Tensor
 
 from ..errors import CheckpointError
@@ -122,7 +122,7 @@ def read_light_map(path: Path, z: int) -> LightMap:
     """What `save_light_map` wrote, for an autoencoder of `z` latent channels. Raises CheckpointError for a damaged file
     and for one that belongs to another autoencoder."""
     try:
-        tensors = load_file(path)
+        tensors = load(path.read_bytes())  # the library opens no path that is not UTF-8
     except (OSError, SafetensorError) as error:
         raise CheckpointError(f"{path} cannot be read ({error}); take it from its source again.") from error
     count = len(tensors["bias"]) if "bias" in tensors and tensors["bias"].ndim else 0
