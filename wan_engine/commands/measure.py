@@ -41,7 +41,7 @@ def run(options: argparse.Namespace) -> int:
         print(f"Note: {note}", file=sys.stderr)
     facts = light_facts(footage.frames, float(footage.fps), expected)
     word = Verdict(**facts["verdict"])
-    print(f"{options.clip}: {word}. {word.sentence}", flush=True)
+    print(f"{options.clip}: {word.told}. {word.sentence}", flush=True)
     report = {
         "clip": {"path": options.clip, "frames": len(footage.frames), "fps": str(footage.fps)},
         "light": {

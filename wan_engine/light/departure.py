@@ -59,7 +59,7 @@ def luminance_departure(
 ) -> LuminanceDeparture:
     """Of a clip whose frames have these mean luminances [T], its light this course along the motion (logarithm, [T]).
 
-    A render is met as it stands at the frames it shows. A curve of ratios foretells frames and leaves out what comes
+    A render is met as it stands at the frames it shows. A curve of ratios tells of frames and leaves out what comes
     into view; a course that is followed from frame to frame leaves that out as well, but adds up its errors where much
     changes. So the nearer of the two counts.
     """

@@ -15,13 +15,13 @@ from .jumps import DARK, SMALLEST_JUMP
 # Flicker is seen from about 1 % at its most visible rates (some 10 Hz); the bend of a fast slow change looks like this
 # much of it.
 _FLICKER, _FLICKER_OF_SLOW = 0.008, 0.05
-_FLICKER_OF_QUICK = 0.4  # of a quick change that is foretold: curves are drawn with corners, and met by a frame or so
+_FLICKER_OF_QUICK = 0.4  # of a quick change that is expected: curves are drawn with corners, and met by a frame or so
 _FLICKER_SMOOTHING = 4.0  # frames; what repeats within some 8 frames counts as flicker
 _SWING = 0.03  # of slow light to one side and then to the other: clean clips make one or two of that size
 
 
 @dataclass(frozen=True)
-class Unrest:
+class Flicker:
     """`flicker`: root mean square, relative, of the course of light around its slow part, or, where that is less, of
     its distance from the expected course around its own; `allowed`: what a slow change of this size may look like.
     `slow_change`: how much darker the darkest of the slow part is than its brightest, 0..1. `swings`: how often the
@@ -34,27 +34,27 @@ class Unrest:
     swing: float
 
 
-def unrest_of(
-    relative: np.ndarray, plain: np.ndarray, foretold: np.ndarray | None, cuts: Sequence[int], jumps: bool
-) -> Unrest:
+def flicker_of(
+    relative: np.ndarray, plain: np.ndarray, expected_steps: np.ndarray | None, cuts: Sequence[int], jumps: bool
+) -> Flicker:
     """From the relative changes [T-1] of a clip along the motion, those of its frames' means (`plain`) and those of its
     curve; with `jumps` steps are taken out.
 
-    A quick change that the curve foretells is no flicker, and a slow one that it foretells excuses none; light that
+    A quick change that the curve draws is no flicker, and a slow one that it draws excuses none; light that
     does not follow a curve which swings leaves the curve, but does not pulse. Nor does light whose frames' means keep
     to a curve that knows what crosses the picture.
     """
     own = _read(relative, cuts, jumps)
-    if foretold is None:
+    if expected_steps is None:
         return own
-    beside, told = _read(relative - foretold, cuts, jumps), _read(foretold, cuts, False)
+    beside, told = _read(relative - expected_steps, cuts, jumps), _read(expected_steps, cuts, False)
     allowed = flicker_bound(min(own.slow_change, beside.slow_change)) + _FLICKER_OF_QUICK * told.flicker
-    seen = [beside, _read(plain - foretold, cuts, jumps), *([own] if told.swings else [])]
+    seen = [beside, _read(plain - expected_steps, cuts, jumps), *([own] if told.swings else [])]
     swinging = min(seen, key=lambda reading: reading.swings)
-    return Unrest(min(own.flicker, beside.flicker), allowed, own.slow_change, swinging.swings, swinging.swing)
+    return Flicker(min(own.flicker, beside.flicker), allowed, own.slow_change, swinging.swings, swinging.swing)
 
 
-def foretold_changes(expected: LightCurve, means: np.ndarray, cuts: Sequence[int]) -> np.ndarray:
+def expected_changes(expected: LightCurve, means: np.ndarray, cuts: Sequence[int]) -> np.ndarray:
     """The relative changes [T-1] of light that goes by the curve, at the level of the clip's means [T]; 0 at a cut."""
     curve = expected_luminance(expected, len(means)) * (1.0 if expected.source == "render" else means[0])
     return plain_changes(curve, cuts)
@@ -72,7 +72,7 @@ def flicker_bound(slow_change: float) -> float:
     return _FLICKER + _FLICKER_OF_SLOW * slow_change**2
 
 
-def _read(relative: np.ndarray, cuts: Sequence[int], jumps: bool) -> Unrest:
+def _read(relative: np.ndarray, cuts: Sequence[int], jumps: bool) -> Flicker:
     course = np.concatenate([[0.0], np.cumsum(_without_steps(relative) if jumps else relative)])
     calm = slow_part(course, cuts, _FLICKER_SMOOTHING)
     fast = course - calm
@@ -80,7 +80,7 @@ def _read(relative: np.ndarray, cuts: Sequence[int], jumps: bool) -> Unrest:
         fast = fast[2:-2]  # the regression leans at the ends
     flicker, slow = float(np.sqrt(np.mean(fast**2))), 1 - float(np.exp(-np.ptp(slow_part(course, cuts))))
     swings = _swings(calm)
-    return Unrest(flicker, flicker_bound(slow), slow, len(swings), float(np.mean(swings)) if swings else 0.0)
+    return Flicker(flicker, flicker_bound(slow), slow, len(swings), float(np.mean(swings)) if swings else 0.0)
 
 
 def _without_steps(relative: np.ndarray) -> np.ndarray:

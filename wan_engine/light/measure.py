@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 
 from ..light_curve import LightCurve
 from ..media.frames import as_rgb
@@ -20,7 +21,7 @@ from .color import blackbody_rgb, color_temperature, luminance, mired
 from .curves import expected_luminance, expected_temperature
 from .departure import ColorDeparture, LuminanceDeparture, Pictures, color_departure, luminance_departure
 from .direction import LightDirection, light_direction
-from .flicker import foretold_changes, plain_changes, unrest_of
+from .flicker import expected_changes, flicker_of, plain_changes
 from .jumps import Jump, find_jumps
 from .loss import LightConsistencyLoss
 from .motion import compare_frames, reduced
@@ -43,7 +44,8 @@ class LightMeasures:
     change: motion-compensated change of display luminance against the frame before, per frame (0 at frame 0).
     temperature_k: colour temperature per frame, None where the picture has none; temperature_drift_mired: largest
     motion-compensated departure from frame 0 (and from the expected one), positive = warmer.
-    flicker, flicker_allowed, slow_change, swings, swing: see `light_flicker.Unrest`; flicker_energy: flicker squared.
+    flicker, flicker_allowed, slow_change, swings, swing: see `flicker.Flicker`; steadiness_loss: of
+    `LightConsistencyLoss`, 0 = steady.
     cuts: first frames of another picture. directions: of some frames.
     temperature_course_mired: motion-compensated, from frame 0 on, positive = warmer.
     expected, expected_temperature_k: the scene's curve at each frame in the unit of `luminance` (`expected_source`
@@ -62,7 +64,7 @@ class LightMeasures:
     cuts: tuple[int, ...]
     flicker: float
     flicker_allowed: float
-    flicker_energy: float
+    steadiness_loss: float
     slow_change: float
     swings: int
     swing: float
@@ -97,8 +99,10 @@ def measure(
     relative = relative_changes(changes, cuts, y.mean(1))
     jumps = find_jumps(changes, relative, cuts, expected, count)
     course = np.concatenate([[0.0], np.cumsum(relative)])
-    foretold = None if expected is None else foretold_changes(expected, y.mean(1), cuts)
-    unrest = unrest_of(relative, plain_changes(y.mean(1), cuts), foretold, cuts, any(jump.size for jump in jumps))
+    expected_steps = None if expected is None else expected_changes(expected, y.mean(1), cuts)
+    flicker = flicker_of(
+        relative, plain_changes(y.mean(1), cuts), expected_steps, cuts, any(jump.size for jump in jumps)
+    )
     kelvin = None if expected is None else expected_temperature(expected, count)
     gains = np.concatenate([np.zeros((1, 3)), np.cumsum(frame_gains(changes, cuts), axis=0)])
     warming = (gains[:, 0] - gains[:, 2]) / _log_ratio_per_mired()
@@ -113,12 +117,12 @@ def measure(
         temperature_drift_mired=_temperature_drift(warming, kelvin),
         jumps=tuple(jumps),
         cuts=tuple(cuts),
-        flicker=round(unrest.flicker, 5),
-        flicker_allowed=round(unrest.allowed, 5),
-        flicker_energy=float(f"{unrest.flicker**2:.4g}"),
-        slow_change=round(unrest.slow_change, 4),
-        swings=unrest.swings,
-        swing=round(unrest.swing, 4),
+        flicker=round(flicker.flicker, 5),
+        flicker_allowed=round(flicker.allowed, 5),
+        steadiness_loss=_steadiness_loss(small),
+        slow_change=round(flicker.slow_change, 4),
+        swings=flicker.swings,
+        swing=round(flicker.swing, 4),
         directions=tuple(light_direction(small[k], k) for k in _sampled(count)),
         expected=None if expected is None else _floats(expected_luminance(expected, count)),
         expected_temperature_k=None if kelvin is None else _floats(kelvin, 0),
@@ -128,6 +132,13 @@ def measure(
         color=color_departure(expected, pictures, small.mean((1, 2)), gains),
         temperature_course_mired=_floats(warming, 1),
     )
+
+
+def _steadiness_loss(pictures: np.ndarray) -> float:
+    """How unevenly the light of pictures [T, h, w, 3] in 0..1 changes, by the loss a model is trained with."""
+    video = torch.from_numpy(np.ascontiguousarray(pictures.transpose(0, 3, 1, 2)))[None]
+    with torch.no_grad():
+        return round(float(LightConsistencyLoss()(video)), 6)
 
 
 def _temperature_drift(warming: np.ndarray, expected_kelvin: np.ndarray | None) -> float:

@@ -13,8 +13,9 @@ from .jumps import Jump
 from .measure import LightMeasures
 
 # What may be, by reason and by what it is held against: relative, but `temperature` in mired. A render shows the very
-# picture: clips made of true frames stay within 1 % of their own curve. The scene's facts know nothing of what comes
-# into view, by which true frames depart from them by 7 % in the middle and more in a quarter of all shots.
+# picture: clips made of true frames stay within 1 % of their own curve. The scene's facts know shapes, shadows and
+# plain materials, but not reflections and textures: true frames depart from them by 2 % in the middle, and nine
+# shots of ten by less than 10 %.
 BOUNDS: Mapping[str, Mapping[str, float]] = MappingProxyType(
     {
         "pulses": {"clip": 2},  # swings of slow light to and fro: three are no single bump any more
@@ -24,10 +25,30 @@ BOUNDS: Mapping[str, Mapping[str, float]] = MappingProxyType(
         "temperature": {"render": 50.0, "brief": 50.0, "clip": 50.0},  # about a quarter correction filter
     }
 )
-_TEMPERATURE_OF_CHANGE = 0.25  # of a foretold change of colour: skies and surfaces take part in it by more or less
-_TEMPERATURE_OF_LIGHT = 130.0  # mired for light foretold to change e-fold, with no word of its colour: a sunset's
-_TOLD_BY = {"render": "the render", "brief": "the scene's facts foretell", "pictures": "the scene's picture"}
+_TEMPERATURE_OF_CHANGE = 0.25  # of a expected change of colour: skies and surfaces take part in it by more or less
+_TEMPERATURE_OF_LIGHT = 130.0  # mired for light expected to change e-fold, with no word of its colour: a sunset's
+_TOLD_BY = {"render": "the render", "brief": "the scene's facts expect", "pictures": "the scene's picture"}
 _NEAR_END = 0.1  # share of the clip
+# What a verdict says, by its code; and the code of each reason to drift.
+WORDS: Mapping[str, str] = MappingProxyType(
+    {
+        "holds": "holds",
+        "flickers": "flickers",
+        "pulses": "pulses",
+        "jumps": "jumps",
+        "drifts_in_brightness": "drifts in brightness",
+        "drifts_in_colour": "drifts in colour",
+        "unmeasured": "is unmeasured",
+    }
+)
+_CODES = {
+    "flicker": "flickers",
+    "pulses": "pulses",
+    "curve": "drifts_in_brightness",
+    "slow change": "drifts_in_brightness",
+    "color": "drifts_in_colour",
+    "temperature": "drifts_in_colour",
+}
 
 
 @dataclass(frozen=True)
@@ -49,12 +70,18 @@ class Check:
 @dataclass(frozen=True)
 class Verdict:
     """`word`: "holds", "drifts" or "jumps"; `frame`: the frame of the largest jump, else None; `checks`: all that could
-    make it drift, in the order in which they are told."""
+    make it drift, in the order in which they are told; `code`: why, one of WORDS ("unmeasured": a single frame)."""
 
     word: str
     frame: int | None
     sentence: str
     checks: tuple[Check, ...] = ()
+    code: str = "holds"
+
+    @property
+    def told(self) -> str:
+        """The code in words: "flickers", "jumps at frame 31"."""
+        return WORDS[self.code] if self.frame is None else f"{WORDS[self.code]} at frame {self.frame}"
 
     def __str__(self) -> str:
         return self.word if self.frame is None else f"{self.word} at frame {self.frame}"
@@ -70,12 +97,13 @@ def verdict(measures: LightMeasures) -> Verdict:
     if faults:
         worst = max(faults, key=lambda jump: abs(jump.size))
         sentence = _jump_sentence(worst, len(faults), measures.fps) + _cut_sentence(measures)
-        return Verdict("jumps", worst.frame, sentence, found)
+        return Verdict("jumps", worst.frame, sentence, found, "jumps")
     failed = next((check for check in found if check.fails), None)
     if failed is not None:
-        return Verdict("drifts", None, _drift_sentence(failed, measures) + _cut_sentence(measures), found)
+        sentence = _drift_sentence(failed, measures) + _cut_sentence(measures)
+        return Verdict("drifts", None, sentence, found, _CODES[failed.reason])
     if measures.frames == 1:
-        return Verdict("holds", None, "One frame: there is nothing to change.", found)
+        return Verdict("holds", None, "One frame: there is nothing to change.", found, "unmeasured")
     against = "as the scene predicts" if measures.expected is not None else "steadily"
     return Verdict("holds", None, f"The light holds: it goes {against}." + _cut_sentence(measures), found)
 
@@ -98,14 +126,14 @@ def checks(measures: LightMeasures) -> list[Check]:
 
 
 def temperature_bound(measures: LightMeasures, source: str) -> float:
-    """Mired by which the colour may depart: more where a change of it is foretold, or, by a curve that tells no colour,
+    """Mired by which the colour may depart: more where a change of it is expected, or, by a curve that tells no colour,
     a change of light."""
     bound = BOUNDS["temperature"][source]
     if measures.expected_temperature_k is not None:
         told = [mired(kelvin) for kelvin in measures.expected_temperature_k]
         return bound + _TEMPERATURE_OF_CHANGE * (max(told) - min(told))
-    foretold = [max(light, 1e-3) for light in measures.expected or (1.0,)]
-    return bound + _TEMPERATURE_OF_LIGHT * math.log(max(foretold) / min(foretold))
+    expected = [max(light, 1e-3) for light in measures.expected or (1.0,)]
+    return bound + _TEMPERATURE_OF_LIGHT * math.log(max(expected) / min(expected))
 
 
 def _check(reason: str, against: str, measured: float) -> Check:
@@ -129,8 +157,8 @@ def _drift_sentence(check: Check, measures: LightMeasures) -> str:
         when, off = _when(measures.color.frame, measures), _color_words(measures.color.change)
         return f"The colour leaves the scene's: the clip {when} with {off} than {_TOLD_BY[check.against]}."
     way = "warmer" if measures.temperature_drift_mired > 0 else "cooler"
-    foretold = "" if measures.expected_temperature_k is None else " than the scene foretells"
-    return f"The light gets {way} by {check.measured:.0f} mired{foretold}."
+    than = "" if measures.expected_temperature_k is None else " than the scene expects"
+    return f"The light gets {way} by {check.measured:.0f} mired{than}."
 
 
 def _when(frame: int, measures: LightMeasures) -> str:

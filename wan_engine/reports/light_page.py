@@ -15,6 +15,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from ..light.verdict import WORDS
 from ..light_curve import LightCurve
 from ..media.atomic_write import write_whole
 from ..media.lettering import Letters, letters_for, shortened, wrapped
@@ -88,7 +89,8 @@ def _head(
     letters: Letters,
 ) -> None:
     color = _WORDS.get(verdict["word"], _INK)
-    word = f"The light {verdict['word']}" + (f" at frame {verdict['frame']}" if verdict["frame"] is not None else "")
+    told = WORDS.get(verdict.get("code", ""), verdict["word"])
+    word = f"The light {told}" + (f" at frame {verdict['frame']}" if verdict["frame"] is not None else "")
     figure.patches.append(Rectangle((0, 0.993), 1, 0.007, transform=figure.transFigure, color=color))
     figure.text(0.045, 0.94, word, color=color, fontsize=34, fontweight="bold", va="center")
     sentence = shortened(letters.shown(verdict["sentence"]), 250)
@@ -342,8 +344,10 @@ def _small_print(
         ("slow change", f"{measured['slow_change']:.0%}", before and f"{before['slow_change']:.0%}"),
         ("colour drift", _mired(measured), before and _mired(before)),
         ("off the curve", _curve_error(measured), before and _curve_error(before)),
-        ("light from", _direction(measured), None),
+        ("steadiness loss", f"{measured['steadiness_loss']:.4f}", before and f"{before['steadiness_loss']:.4f}"),
     ]
+    if light_from := _direction(measured):
+        rows.append(("light from", light_from, None))
     for k, (name, value, earlier) in enumerate(rows):
         height = 0.247 - 0.0195 * k
         figure.text(0.7, height, name, color=_FAINT, fontsize=10.5, va="center")
@@ -364,10 +368,11 @@ def _curve_error(measures: Mapping[str, Any]) -> str:
     return "no curve given" if measures["curve_error"] is None else f"{measures['curve_error']:.1%}"
 
 
-def _direction(measures: Mapping[str, Any]) -> str:
+def _direction(measures: Mapping[str, Any]) -> str | None:
+    """Where the light seems to come from; None where the picture does not tell."""
     sure = [d for d in measures["directions"] if d["azimuth_in_picture_deg"] is not None and d["confidence"] >= 0.3]
     if not sure:
-        return "cannot be told"
+        return None
     names = ("above", "above right", "right", "below right", "below", "below left", "left", "above left")
     best = max(sure, key=lambda d: d["confidence"])
     return f"perhaps {names[round(best['azimuth_in_picture_deg'] / 45) % 8]}"  # a hint, however clear the shading
