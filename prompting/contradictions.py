@@ -8,86 +8,34 @@ that the scene leaves open. Near misses (a sun at 12 degrees called sunset) are 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 
 from ..scene.brief import Shot
+from .claims import (
+    CLEAR_RISE,
+    CLOSER,
+    DOLLIES,
+    FARTHER,
+    HIGH_SUN,
+    LENS_TOLERANCE,
+    LIT_FROM,
+    LONG_ENOUGH,
+    LOW_SUN,
+    MOVE_KINDS,
+    NEAR_GROUND,
+    SIZE_SPANS,
+    SIZES,
+    STANDS_FOR,
+    TIMES,
+    WIDE_ENOUGH,
+    TimeSpan,
+)
 from .cues import Cue, find_cues
-from .english.light import source as source_of
-from .english.words import MOVES
-from .shot_facts import RING, ShotFacts, SunMoment
+from .fact_words import FACT_WORDS
+from .shot_facts import ShotFacts, SunMoment
 from .structured import Contradiction
 
 Verdict = bool | None
 """True: so throughout the shot. False: at no moment. None: at times, nearly, or not known."""
-
-
-@dataclass(frozen=True)
-class TimeSpan:
-    """What a word for a time admits: the contract's words, elevations in degrees, and whether the sun rises."""
-
-    words: frozenset[str]
-    low: float
-    high: float
-    rising: bool | None = None
-
-
-def _span(words: str, low: float, high: float, rising: bool | None = None) -> TimeSpan:
-    return TimeSpan(frozenset(words.split()), low, high, rising)
-
-
-TIMES = {
-    "night": _span("night", -90, -1),
-    "dawn": _span("dawn", -14, 8, True),
-    "sunrise": _span("sunrise", -6, 14, True),
-    "morning": _span("morning sunrise", -2, 70, True),
-    "early_morning": _span("dawn sunrise", -6, 35, True),
-    "noon": _span("midday", 50, 90),
-    "afternoon": _span("afternoon", 5, 70, False),
-    "evening": _span("sunset dusk night", -90, 22, False),
-    "sunset": _span("sunset", -6, 14, False),
-    "dusk": _span("dusk", -14, 6, False),
-    "twilight": _span("dusk dawn", -18, 4),
-    "golden_hour": _span("sunrise sunset", -5, 17),
-    "blue_hour": _span("dusk dawn", -12, 3),
-    "day": _span("sunrise morning midday afternoon sunset", -1, 90),
-}
-BACK = frozenset({"back", "back_left", "back_right"})
-LIT_FROM = {
-    "light_back": BACK,
-    "light_front": frozenset({"front", "front_left", "front_right"}),
-    "light_side": frozenset(RING) - {"front", "back"},
-    "light_left": frozenset({"left", "front_left", "back_left"}),
-    "light_right": frozenset({"right", "front_right", "back_right"}),
-}
-HIGH_SUN, LOW_SUN = 40.0, 32.0  # degrees: above one it may be called high, below the other low
-CLEAR_RISE = 1.5  # degrees over the shot
-WIDE_ENOUGH, LONG_ENOUGH = 50.0, 40.0  # degrees of view that may still be called wide, or long
-LENS_TOLERANCE = 0.2  # of a focal length that the user names
-NEAR_GROUND = 0.8  # metres; a level camera down there may be called low
-SIZES = ("extreme_wide", "wide", "medium_wide", "medium", "medium_close_up", "close_up", "extreme_close_up")
-SIZE_SPANS = {
-    "size_extreme_wide": (0, 1),
-    "size_wide": (0, 2),
-    "size_medium_wide": (1, 3),
-    "size_medium": (2, 4),
-    "size_medium_close_up": (3, 5),
-    "size_close_up": (4, 6),
-    "size_extreme_close_up": (5, 6),
-}
-MOVE_KINDS = {
-    "pan": {"pan_left", "pan_right"},
-    "zoom": {"zoom_in", "zoom_out"},
-    "arc": {"arc_left", "arc_right"},
-}
-DOLLIES = {"push_in", "pull_back", "truck_left", "truck_right", "arc_left", "arc_right"}
-STANDS_FOR = {  # a move of the brief that is made of others
-    "tracking": DOLLIES
-    | {"pan_left", "pan_right", "tilt_up", "tilt_down", "pedestal_up", "pedestal_down", "pan", "arc"},
-    "arc_left": {"truck_left", "pan_right", "pan"},
-    "arc_right": {"truck_right", "pan_left", "pan"},
-    "dolly_zoom": {"push_in", "pull_back", "zoom_in", "zoom_out", "zoom"},
-}
-CLOSER, FARTHER = {"push_in", "zoom_in"}, {"pull_back", "zoom_out"}
 
 
 def contradictions(shot: Shot, text: str) -> tuple[Contradiction, ...]:
@@ -98,7 +46,7 @@ def contradictions(shot: Shot, text: str) -> tuple[Contradiction, ...]:
     for cue in find_cues(text):
         verdict = _verdict(facts, cue)
         if verdict is cue.negated and verdict is not None:
-            fact = _FACTS[cue.family](facts, cue)
+            fact = FACT_WORDS[cue.family](facts, cue)
             message = f"'{cue.word}' but {fact} in {_shot_words(shot.name)}"
             found.setdefault((cue.claim, cue.negated), Contradiction(cue.word, fact, message))
     return tuple(found.values())
@@ -245,79 +193,4 @@ def _angle(facts: ShotFacts, cue: Cue) -> Verdict:
 
 _JUDGES: dict[str, Callable[[ShotFacts, Cue], Verdict]] = {
     "time": _time, "light": _light, "sky": _sky, "move": _move, "lens": _lens, "size": _size, "angle": _angle,
-}  # fmt: skip
-
-
-def _sun_words(facts: ShotFacts, cue: Cue) -> str:
-    if not facts.elevations:
-        return "the sky is a night sky"
-    first, last = round(facts.elevations[0]), round(facts.elevations[-1])
-    if first < 0 and last < 0:
-        where = f"the sun stands {-first} degrees below the horizon"
-    elif abs(first - last) <= 1:
-        where = f"the sun stands at {first} degrees"
-    else:
-        where = f"the sun goes from {first} to {last} degrees"
-    sun = facts.suns[0] if facts.suns else None
-    words = [word for word in dict.fromkeys((sun.time_of_day.start, sun.time_of_day.end)) if word] if sun else []
-    span = TIMES.get(cue.claim)
-    fits = span is not None and any(span.low <= elevation <= span.high for elevation in facts.elevations)
-    return f"it is {' to '.join(words)} and {where}" if words and (fits or cue.negated) else where
-
-
-def _light_words(facts: ShotFacts, cue: Cue) -> str:
-    if cue.claim in ("light_warm", "light_cool"):
-        return f"the light is {' and '.join(sorted(facts.colors))}"
-    if cue.claim == "light_hard":
-        return _sky_words(facts, cue)
-    if cue.claim not in LIT_FROM:
-        return _sun_words(facts, cue)
-    sun = facts.suns[0] if facts.suns else None
-    sides = [sun.relative_to_camera.start, sun.relative_to_camera.end] if sun else []
-    places: list[str] = [side for side in sides if side] or sorted(side for side in facts.sectors if side)
-    told = list(dict.fromkeys(source_of(place, facts.steep) for place in places))
-    source = "sunlight" if any(sides) else "brightest light" if facts.bright_sides else "light"
-    return f"the {source} comes from {' and then from '.join(told)}"
-
-
-def _sky_words(facts: ShotFacts, cue: Cue) -> str:
-    if cue.claim in ("indoors", "outdoors"):
-        return f"the scene is an {facts.shot.environment.setting}"
-    if facts.weather and (cue.claim == "fog" or facts.sky is None):
-        return "fog lies over the scene"
-    return f"the sky is {facts.sky}" if facts.sky in ("clear", "overcast") else _sun_words(facts, cue)
-
-
-def _move_words(facts: ShotFacts, cue: Cue) -> str:
-    kinds = dict.fromkeys(move.kind for move in facts.path.moves if move.kind != "static")
-    told = [MOVES[kind].format("") for kind in list(kinds)[:3]] or [MOVES["static"]]
-    return f"the camera {' and '.join(told)}"
-
-
-def _lens_words(facts: ShotFacts, cue: Cue) -> str:
-    lenses = sorted({round(sample.lens_mm) for sample in facts.path.samples if sample.lens_mm})
-    size = f" of {lenses[0]} mm" if len(lenses) == 1 else f" of {lenses[0]} to {lenses[-1]} mm" if lenses else ""
-    name = f"a {facts.path.lens_class} lens" if facts.path.lens_class else "one"
-    return f"the lens is {name}{size}"
-
-
-def _size_words(facts: ShotFacts, cue: Cue) -> str:
-    return f"the frame is {_article((facts.path.shot_size or '').replace('_', ' '))} shot"
-
-
-def _angle_words(facts: ShotFacts, cue: Cue) -> str:
-    own = facts.path.angle or ""
-    return {
-        "eye_level": "the camera looks level", "low": "the camera looks up", "high": "the camera looks down",
-        "overhead": "the camera looks straight down", "aerial": "the camera looks down from high above",
-    }.get(own, f"the camera's angle is {own.replace('_', ' ')}")  # fmt: skip
-
-
-def _article(words: str) -> str:
-    return f"{'an' if words[:1] in 'aeiou' else 'a'} {words}"
-
-
-_FACTS: dict[str, Callable[[ShotFacts, Cue], str]] = {
-    "time": _sun_words, "light": _light_words, "sky": _sky_words, "move": _move_words, "lens": _lens_words,
-    "size": _size_words, "angle": _angle_words,
 }  # fmt: skip
