@@ -21,11 +21,7 @@ from .jobs import JobFolder
 from .messages import Message, end_of, event_of, text_of
 from .state import ENDED, JobError
 
-# A longer pause between two polls is the fault of our own side (or the computer slept), not the worker's.
-MAX_COUNTED_PAUSE = 5.0
 CLOSE_SECONDS = 2.0
-# Processor time in half of the patience below which a silent worker does nothing: its threads that only wait take less.
-LEAST_CPU = 0.02
 POLLS_OF_THE_DEAD = 100  # in which is read what a worker wrote before it ended; no pipe holds more
 
 
@@ -167,7 +163,7 @@ class EngineClient:
 
     def _count_silence(self) -> None:
         now = time.monotonic()
-        self._quiet += min(now - self._polled, MAX_COUNTED_PAUSE)
+        self._quiet += min(now - self._polled, protocol.MAX_COUNTED_PAUSE)
         self._polled = now
         if self._child is not None and self._silent_cpu is None and self._quiet > self._hang_after / 2:
             self._silent_cpu = process.cpu_seconds(self._child.pid)
@@ -177,7 +173,7 @@ class EngineClient:
         for long on a busy computer; then it is given as much time again.
         """
         before, now = self._silent_cpu, process.cpu_seconds(pid)
-        if not self._ready or before is None or now is None or now - before < LEAST_CPU:
+        if not self._ready or before is None or now is None or now - before < protocol.LEAST_CPU:
             return False
         self._quiet, self._silent_cpu = self._hang_after / 2, now
         return True

@@ -15,6 +15,10 @@ from typing import Any
 PROTOCOL = 1
 HEARTBEAT_SECONDS = 0.5
 HANG_SECONDS = 8.0  # without any sign of work, after which a worker counts as hung
+# A longer pause between two polls is the fault of our own side (or the computer slept), not the worker's.
+MAX_COUNTED_PAUSE = 5.0
+# Processor time in half of the patience below which a silent worker does nothing: its threads that only wait take less.
+LEAST_CPU = 0.02
 MAX_LINE_BYTES = 1 << 20
 MAX_GARBAGE_BYTES = 4 << 20  # of what is no message, after which a worker is none of ours
 

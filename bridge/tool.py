@@ -5,12 +5,15 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from pathlib import Path
 from typing import Any
 
-from ..wan_engine.errors import CheckpointError
+from ..wan_engine.errors import CheckpointError, GenerationError
 from . import process
 from .messages import error_for, text_of
+from .protocol import LEAST_CPU, MAX_COUNTED_PAUSE, hung_in_words
+from .pulse import LONG_SECONDS
 
 _KEPT = 1 << 16  # bytes of what a program has printed; its last line counts
 
@@ -19,14 +22,23 @@ class EngineTool:
     """`python -m MODULE` of the engine's environment with `task` as JSON on its stdin.
 
     The last line it prints is its result, or its error when it ends with another status than 0. It ends with this
-    process. Nothing here blocks. `cache` is where its libraries keep what they look up. Raises CheckpointError when it
+    process, and where the system tells, after `hang_after` seconds without a word and without processor time.
+    Nothing here blocks. `cache` is where its libraries keep what they look up. Raises CheckpointError when it
     cannot be started.
     """
 
     def __init__(
-        self, python: Path, addon_dir: Path, module: str, task: dict[str, Any], cache: Path | None = None
+        self,
+        python: Path,
+        addon_dir: Path,
+        module: str,
+        task: dict[str, Any],
+        cache: Path | None = None,
+        hang_after: float = LONG_SECONDS,
     ) -> None:
         self._said = b""
+        self._hang_after = hang_after
+        self._quiet, self._polled, self._cpu = 0.0, time.monotonic(), 0.0
         environment = process.engine_environment(os.environ, addon_dir, cache)
         line = json.dumps(task).encode("ascii")
         try:
@@ -51,11 +63,24 @@ class EngineTool:
             for data in process.read_for(self._child.stdout):
                 self._said = (self._said + data)[-_KEPT:]
         if code is None or data:
+            self._watch(bool(data))
             return False
         process.close_pipes(self._child)
         if code != 0:
             raise error_for(code, text_of(self.words) or f"The engine was {process.exit_in_words(code)}.")
         return True
+
+    def _watch(self, said: bool) -> None:
+        """Raises GenerationError, with the program ended, once it has done nothing for too long."""
+        now = time.monotonic()
+        self._quiet, self._polled = self._quiet + min(now - self._polled, MAX_COUNTED_PAUSE), now
+        if not said and self._quiet <= self._hang_after:
+            return
+        cpu = process.group_cpu_seconds(self._child.pid)
+        if not said and cpu is not None and cpu - self._cpu < LEAST_CPU:
+            self.stop()
+            raise GenerationError(hung_in_words(self._hang_after))
+        self._quiet, self._cpu = 0.0, cpu or 0.0
 
     def stop(self) -> None:
         """End it now."""
