@@ -18,6 +18,7 @@ SECTORS: tuple[Sector, ...] = (
 TOP_ELEVATION = 70.0
 DARK_ELEVATION = -6.0
 STRAIGHT_DOWN = 0.01  # horizontal part of a view direction below which it has no heading of its own
+PAST_DOWN = 0.35  # the same (20 degrees), within which a camera that looks down can be tipped past the vertical
 
 
 def unit(vector: Sequence[float] | np.ndarray) -> np.ndarray:
@@ -56,8 +57,11 @@ def angle_between_deg(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def flat_heading(forward: np.ndarray, up: np.ndarray) -> np.ndarray:
-    """Horizontal unit vector of a view axis, or of the camera's up vector where that is vertical."""
-    axis = forward if math.hypot(forward[0], forward[1]) >= STRAIGHT_DOWN else up
+    """Horizontal unit vector of a view axis, or of the camera's up vector where that is vertical. A camera tipped a
+    little past straight down still has that for the top of its picture, though its view axis points the other way."""
+    flat = math.hypot(forward[0], forward[1])
+    past = forward[2] < 0.0 and flat < PAST_DOWN and up[0] * forward[0] + up[1] * forward[1] < 0.0
+    axis = up if flat < STRAIGHT_DOWN or past else forward
     return unit([axis[0], axis[1], 0.0])
 
 

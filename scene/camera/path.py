@@ -19,6 +19,7 @@ STEEP_ALWAYS = -1.0
 LEAST_VOLUME = 0.03  # that three ways span, below which two of them are taken for one (about 2 degrees)
 STILL_SHARE = 0.02  # of the whole way: less of a rise or of a way ahead is swaying
 WAYS = ("axis", "heading", "right", "level right", "vertical")
+LEVEL = (1, 3, 4)  # of them, those that level travel is made of
 VERTICAL = np.array([0.0, 0.0, 1.0])
 
 
@@ -93,7 +94,7 @@ def _travel(poses: Sequence[Pose]) -> np.ndarray:
     """
     steps = np.diff([pose.position for pose in poses], axis=0)
     ways, channels = _ways(poses)
-    threes = np.array(list(combinations(range(len(WAYS)), 3)))
+    threes = list(combinations(range(len(WAYS)), 3))
     bases = np.swapaxes(ways[:, threes], 2, 3)
     first, second, third = np.moveaxis(ways[:, threes], 2, 0)
     usable = np.abs(np.einsum("nti,nti->nt", first, np.cross(second, third))) > LEAST_VOLUME
@@ -102,8 +103,11 @@ def _travel(poses: Sequence[Pose]) -> np.ndarray:
     parts[~usable] = np.inf  # one three is usable at least: heading, right on the ground and vertical are square
     result = np.empty((len(steps), 4))
     for first, last in _one_way_stretches(steps, ways[:, WAYS.index("heading")]):
+        way = steps[first:last].sum(axis=0)
         shortest = int(np.abs(parts[first:last].sum(axis=0)).sum(axis=1).argmin())
-        named = channels[first:last, threes[shortest]]
+        if abs(way[2]) <= STILL_SHARE * math.hypot(way[0], way[1]):
+            shortest = threes.index(LEVEL)
+        named = channels[first:last, threes[shortest], :]
         result[first:last] = np.einsum("nk,nkc->nc", parts[first:last, shortest], named)
     return result
 

@@ -225,3 +225,19 @@ def test_sun_words(blank_scene):
     sun = sun_of(blank_scene)
     assert (sun.time_of_day.start, sun.time_of_day.end) == ("afternoon", "sunset")
     assert (sun.relative_to_camera.start, sun.relative_to_camera.end) == ("left", "back")
+
+
+@pytest.mark.parametrize("tip", [0.0, 0.4, 3.0, 12.0, -0.4, -3.0, -12.0])
+@pytest.mark.parametrize(
+    ("turn", "side"), [(0, "front"), (90, "left"), (180, "back"), (-90, "right"), (45, "front_left")]
+)
+def test_from_straight_above_the_top_of_the_picture_is_ahead(blank_scene, tip, turn, side):
+    """The sun stands in the south; the camera looks down, a little before or past the vertical, its picture's top
+    `turn` degrees to the left of north."""
+    camera = add_camera(blank_scene, (0, 0, 14))
+    camera.rotation_euler = (math.radians(tip), 0, math.radians(turn))
+    aim_sun(add_lamp(blank_scene), 180, 40)
+    sun = sun_of(blank_scene)
+    assert (sun.relative_to_camera.start, sun.relative_to_camera.end) == (side, side)
+    opposite = {"front": "away", "left": "right", "back": "toward", "right": "left", "front_left": "away_right"}
+    assert sun.shadows.fall.start == opposite[side]
