@@ -34,7 +34,7 @@ _UNSEEN = 0.002  # a gain nearer to none than this changes no byte worth changin
 
 
 def deflicker(frames: np.ndarray, expected: LightCurve | None = None) -> np.ndarray:
-    """The clip with its light's fast unrest taken out and its unmeant jumps undone; the slow course stays.
+    """The clip with its flicker taken out and its unmeant jumps undone; the slow course stays.
 
     The course of exposure along the motion is replaced by its slow part (local quadratic regression); jumps are taken
     out before, except those the scene means, across which nothing is smoothed; quick changes that the scene's curve

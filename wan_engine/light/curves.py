@@ -133,7 +133,7 @@ def _typical(side: np.ndarray) -> np.ndarray:
     return np.take_along_axis(side, np.abs(side).argmin(axis=0)[None], axis=0)[0]
 
 
-def unrest(changes: np.ndarray) -> np.ndarray:
+def flicker_level(changes: np.ndarray) -> np.ndarray:
     """Standard deviation of the changes around their own slow course [...], robust against a few steps.
 
     The largest quarter of the departures is left out; 1.65 makes up for it under a normal distribution.
@@ -151,7 +151,7 @@ def find_steps(changes: np.ndarray, smallest: float) -> list[Step]:
 
     `frame` is the first frame that differs. A step over several frames counts as one.
     """
-    restless = _SIGMAS * float(unrest(changes))
+    restless = _SIGMAS * float(flicker_level(changes))
     found: list[tuple[float, Step]] = []
     for width in _WIDTHS:
         bound = max(smallest, restless * width)  # a wave, too, adds up over several frames

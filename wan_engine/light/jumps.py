@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from ..light_curve import LightCurve
-from .curves import Step, excess, find_steps, meant_changes, unrest
+from .curves import Step, excess, find_steps, meant_changes, flicker_level
 from .motion import Changes
 
 # A whole-frame step of 5 % of display luminance (a sixth of a stop) within a few frames is plainly seen; what the flow
@@ -107,7 +107,7 @@ def events_of_the_whole(relative: np.ndarray, expected: LightCurve | None) -> li
 def _local_steps(cells: np.ndarray) -> list[tuple[Step, tuple[float, float, float, float]]]:
     """Steps of a part of the picture: cells side by side that change together within a frame."""
     beyond = excess(cells, 1)
-    bound = np.maximum(_SMALLEST_LOCAL_JUMP, 5 * unrest(cells)) if len(cells) else 0
+    bound = np.maximum(_SMALLEST_LOCAL_JUMP, 5 * flicker_level(cells)) if len(cells) else 0
     result = []
     for t, frame in enumerate(beyond):
         for sign in (1, -1):

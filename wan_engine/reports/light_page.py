@@ -346,8 +346,6 @@ def _small_print(
         ("off the curve", _curve_error(measured), before and _curve_error(before)),
         ("steadiness loss", f"{measured['steadiness_loss']:.4f}", before and f"{before['steadiness_loss']:.4f}"),
     ]
-    if light_from := _direction(measured):
-        rows.append(("light from", light_from, None))
     for k, (name, value, earlier) in enumerate(rows):
         height = 0.247 - 0.0195 * k
         figure.text(0.7, height, name, color=_FAINT, fontsize=10.5, va="center")
@@ -366,16 +364,6 @@ def _mired(measures: Mapping[str, Any]) -> str:
 
 def _curve_error(measures: Mapping[str, Any]) -> str:
     return "no curve given" if measures["curve_error"] is None else f"{measures['curve_error']:.1%}"
-
-
-def _direction(measures: Mapping[str, Any]) -> str | None:
-    """Where the light seems to come from; None where the picture does not tell."""
-    sure = [d for d in measures["directions"] if d["azimuth_in_picture_deg"] is not None and d["confidence"] >= 0.3]
-    if not sure:
-        return None
-    names = ("above", "above right", "right", "below right", "below", "below left", "left", "above left")
-    best = max(sure, key=lambda d: d["confidence"])
-    return f"perhaps {names[round(best['azimuth_in_picture_deg'] / 45) % 8]}"  # a hint, however clear the shading
 
 
 def _plain(value: object) -> str:
