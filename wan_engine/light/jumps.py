@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from ..light_curve import LightCurve
-from .curves import Step, excess, find_steps, meant_changes, flicker_level
+from .curves import Step, excess, find_steps, flicker_level, meant_changes
 from .motion import Changes
 
 # A whole-frame step of 5 % of display luminance (a sixth of a stop) within a few frames is plainly seen; what the flow
