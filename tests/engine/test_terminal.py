@@ -11,7 +11,7 @@ from pathlib import Path
 
 import golden
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wan_engine.terminal import plain
@@ -26,6 +26,7 @@ def engine(*words: str | bytes | Path, **options):
     return subprocess.run(command, cwd=golden.REPOSITORY, stdin=subprocess.DEVNULL, **options)
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_nothing_that_steers_is_left(text):
     shown = plain(text)
