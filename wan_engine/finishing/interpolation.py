@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
+from ..media.optical_flow import agrees, squared, warp
 from ..media.srgb import from_linear, to_linear
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ class _FramePair:
         ab, ba = (solver.calc(*pair, np.zeros((*a.shape[:2], 2), np.float32)) for pair in (gray, gray[::-1]))
         trust = _agreement(ab, ba), _agreement(ba, ab)
         self._ab, self._ba, self._trust = ab, ba, trust
-        arrived = _warp(self._light[1], ab)
+        arrived = warp(self._light[1], ab)
         self._gain = _light_change(self._light[0], arrived, trust[0])
         unlike = _unlike(self._light[0] * self._gain, arrived)
         everywhere = np.ones_like(trust[0])
@@ -107,18 +108,18 @@ class _FramePair:
         far = -t if from_a else 1 - t  # along the motion, from here to the side whose flow this is
         motion = flow
         for _ in range(_ITERATIONS):
-            motion = _warp(flow, far * motion)
-        missed = _squared(_warp(flow, far * motion) - motion)
-        settled = np.exp(-missed / (0.5 + 0.01 * _squared(motion)))
-        both = _warp(trust, far * motion)
+            motion = warp(flow, far * motion)
+        missed = squared(warp(flow, far * motion) - motion)
+        settled = np.exp(-missed / (0.5 + 0.01 * squared(motion)))
+        both = warp(trust, far * motion)
         weight_a = both * (1 - t) + (1 - both) * np.float32(from_a)
         light = self._blend(t, motion, weight_a[..., None])
         return light, settled * (0.25 + 0.75 * both)
 
     def _blend(self, t: np.float32, motion: np.ndarray, weight_a: np.ndarray) -> np.ndarray:
         """Both frames warped to `t`. Where they do not count as the time says, the light is set right."""
-        light = weight_a * _warp(self._light[0], -t * motion)
-        light += (1 - weight_a) * _warp(self._light[1], (1 - t) * motion)
+        light = weight_a * warp(self._light[0], -t * motion)
+        light += (1 - weight_a) * warp(self._light[1], (1 - t) * motion)
         return light * ((1 - t) + t * self._gain) / (weight_a + (1 - weight_a) * self._gain)
 
 
@@ -149,25 +150,6 @@ def _light_change(a: np.ndarray, b: np.ndarray, trust: np.ndarray) -> np.ndarray
     return cv2.resize(gain, (width, height), interpolation=cv2.INTER_LINEAR)
 
 
-def _warp(image: np.ndarray, motion: np.ndarray) -> np.ndarray:
-    """Sample `image` at each pixel's position moved by `motion`."""
-    rows, columns = np.indices(motion.shape[:2], np.float32)
-    return cv2.remap(
-        image, columns + motion[..., 0], rows + motion[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
-    )
-
-
-def _squared(motion: np.ndarray) -> np.ndarray:
-    """Squared lengths [H, W] of vectors [H, W, 2]."""
-    return motion[..., 0] ** 2 + motion[..., 1] ** 2
-
-
 def _agreement(forward: np.ndarray, backward: np.ndarray) -> np.ndarray:
-    """1 where going there and back ends where it began, 0 where it does not, with a soft edge.
-
-    The bound grows with the length of the motion, as in Sundaram et al. 2010.
-    """
-    back = _warp(backward, forward)
-    error = _squared(forward + back)
-    bound = 0.01 * (_squared(forward) + _squared(back)) + 0.5
-    return cv2.GaussianBlur((error < bound).astype(np.float32), (5, 5), 0)
+    """1 where the two motions agree, 0 where they do not, with a soft edge."""
+    return cv2.GaussianBlur(agrees(forward, backward).astype(np.float32), (5, 5), 0)

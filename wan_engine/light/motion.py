@@ -15,6 +15,7 @@ from itertools import pairwise
 import cv2
 import numpy as np
 
+from ..media.optical_flow import agrees, warp
 from ..media.srgb import decode
 from .color import luminance
 
@@ -77,8 +78,8 @@ def _compare(before: np.ndarray, now: np.ndarray, pattern_before: np.ndarray, pa
     followed, valid = before, np.ones(now.shape[:2], bool)
     if min(now.shape[:2]) >= _SMALLEST_FOR_FLOW:
         back, forth = _flow(pattern_now, pattern_before), _flow(pattern_before, pattern_now)
-        followed, valid = _warp(before, back), _agrees(back, forth)
-        pattern_before = _warp(pattern_before, back)
+        followed, valid = warp(before, back), _followed(back, forth)
+        pattern_before = warp(pattern_before, back)
     y_before, y_now = luminance(followed), luminance(now)
     change = _cell_means(y_now - y_before, valid)
     level = _cell_means((y_now + y_before) / 2, valid)
@@ -106,22 +107,12 @@ def _flow(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return solver.calc(a, b, np.zeros((*a.shape, 2), np.float32))
 
 
-def _warp(image: np.ndarray, flow: np.ndarray) -> np.ndarray:
-    rows, columns = np.indices(flow.shape[:2], np.float32)
-    return cv2.remap(
-        image, columns + flow[..., 0], rows + flow[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
-    )
-
-
-def _agrees(there: np.ndarray, back: np.ndarray) -> np.ndarray:
-    """True where going there and back ends where it began and stays in the picture (Sundaram et al. 2010)."""
+def _followed(there: np.ndarray, back: np.ndarray) -> np.ndarray:
+    """True where the two motions agree and lead to a place in the picture."""
     rows, columns = np.indices(there.shape[:2], np.float32)
     x, y = columns + there[..., 0], rows + there[..., 1]
     inside = (x >= 0) & (y >= 0) & (x <= there.shape[1] - 1) & (y <= there.shape[0] - 1)
-    returned = _warp(back, there)
-    error = ((there + returned) ** 2).sum(-1)
-    bound = 0.01 * ((there**2).sum(-1) + (returned**2).sum(-1)) + 0.5
-    return inside & (error < bound)
+    return inside & agrees(there, back)
 
 
 def _alike(before: np.ndarray, now: np.ndarray) -> float:

@@ -9,7 +9,6 @@ way through the same operations.
 from __future__ import annotations
 
 import re
-import threading
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -19,6 +18,7 @@ from torch import Tensor, nn
 from ..networks.transformer import WanTransformer
 from ..networks.umt5 import Block, RMSNorm, T5Config, T5Encoder
 from ..weights.weight_file import Patch, WeightFile
+from .read_ahead import ReadAhead
 
 
 def stream_blocks(
@@ -52,7 +52,7 @@ class _Slots:
         for name in file.shapes:
             if (found := re.match(r"blocks\.(\d+)\.", name)) is not None:
                 self._names.setdefault(int(found[1]), []).append(name)
-        self._next: _Reading | None = None
+        self._next: ReadAhead[dict[str, Tensor]] | None = None
 
     def load(self, name: str) -> Tensor:
         """One tensor, patched, cast and moved."""
@@ -64,14 +64,13 @@ class _Slots:
     def enter(self, number: int, block: nn.Module, _: object) -> None:
         """Put block `number`'s weights in their places and begin to read those of the next."""
         reading, self._next = self._next, None
-        if reading is None or reading.number != number:
+        if reading is None or reading.name != f"block {number}":
             if reading is not None:
                 reading.wait()  # a pass was broken off: its block is not wanted, and two must not read at once
-            reading = _Reading(number, partial(self._read, number))
+            reading = self._ahead(number)
         block.load_state_dict(reading.result(), assign=True)
         block.requires_grad_(False)
-        following = (number + 1) % len(self._names)
-        self._next = _Reading(following, partial(self._read, following))
+        self._next = self._ahead((number + 1) % len(self._names))
 
     def leave(self, empty: dict[str, nn.Parameter], block: nn.Module, _: object, __: object) -> None:
         """Let go of the block's weights, also when it has failed."""
@@ -79,38 +78,12 @@ class _Slots:
             owner, _, leaf = name.rpartition(".")
             setattr(block.get_submodule(owner), leaf, parameter)
 
+    def _ahead(self, number: int) -> ReadAhead[dict[str, Tensor]]:
+        return ReadAhead(f"block {number}", partial(self._read, number))
+
     def _read(self, number: int) -> dict[str, Tensor]:
         start = len(f"blocks.{number}.")
         return {name[start:]: self.load(name) for name in self._names[number]}
-
-
-class _Reading:
-    """A block being read by a thread that ends when it has read it."""
-
-    def __init__(self, number: int, read: Callable[[], dict[str, Tensor]]) -> None:
-        self.number = number
-        self._read = read
-        self._state: dict[str, Tensor] = {}
-        self._error: BaseException | None = None
-        self._thread = threading.Thread(target=self._work, name=f"read block {number}", daemon=True)
-        self._thread.start()
-
-    def _work(self) -> None:
-        try:
-            self._state = self._read()
-        except BaseException as error:  # told where the block is wanted
-            self._error = error
-
-    def wait(self) -> None:
-        self._thread.join()
-
-    def result(self) -> dict[str, Tensor]:
-        """The block's tensors, once they are there; raises what reading them raised."""
-        self.wait()
-        if self._error is not None:
-            raise self._error
-        state, self._state = self._state, {}
-        return state
 
 
 @torch.no_grad()

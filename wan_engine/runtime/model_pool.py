@@ -8,7 +8,6 @@ both is free.
 from __future__ import annotations
 
 import gc
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -28,6 +27,7 @@ from . import process_group, sharding
 from .block_offload import encode_streamed, stream_blocks
 from .free_memory import give_back
 from .memory_plan import available_memory
+from .read_ahead import ReadAhead
 
 _SPARE = 1.3  # how much more than an expert's weights must be free for it to be read ahead
 
@@ -55,7 +55,7 @@ class ModelPool:
         self.options = options
         self.device = device
         self._expert: tuple[str, WanTransformer] | None = None
-        self._ahead: _Ahead | None = None
+        self._ahead: ReadAhead[WanTransformer] | None = None
         self._text_encoder: T5Encoder | None = None
         self._vae: WanVAE | None = None
 
@@ -89,7 +89,7 @@ class ModelPool:
         needed = self.checkpoint.experts[name].parameters * self.options.dtype.itemsize
         if available_memory("cpu") < needed * _SPARE:
             return False
-        self._ahead = _Ahead(name, lambda: self._read(name, "cpu"))
+        self._ahead = ReadAhead(name, lambda: self._read(name, "cpu"))
         return True
 
     def text_encoder(self) -> T5Encoder:
@@ -155,29 +155,3 @@ def non_finite(what: str, file: WeightFile, dtype: torch.dtype = torch.float32) 
         )
     hint = "less guidance" if dtype == torch.float32 else "--dtype float32 or less guidance"
     return GenerationError(f"{what} gave NaN or infinite values; try {hint}.")
-
-
-class _Ahead:
-    """A network that is being read in a thread of its own; the process does not wait for it to end."""
-
-    def __init__(self, name: str, read: Callable[[], WanTransformer]) -> None:
-        self.name = name
-        self._read = read
-        self._network: WanTransformer | None = None
-        self._error: BaseException | None = None
-        self._thread = threading.Thread(target=self._work, name="read ahead", daemon=True)
-        self._thread.start()
-
-    def _work(self) -> None:
-        try:
-            self._network = self._read()
-        except BaseException as error:  # told where the network is asked for
-            self._error = error
-
-    def result(self) -> WanTransformer:
-        """The network, once it is there; raises what reading it raised."""
-        self._thread.join()
-        if self._error is not None:
-            raise self._error
-        assert self._network is not None
-        return self._network

@@ -91,7 +91,7 @@ def test_only_the_block_at_work_and_the_next_are_read(file):
                 weakref.finalize(tensor.untyped_storage(), lambda: alive.__setitem__(0, alive[0] - 1))
             return tensor
 
-    counted = Counted(file._containers, "transformer")
+    counted = Counted(file.contents, "transformer")
     network = stream_blocks(counted, build, torch.float32, "cpu")
     run(network)
     assert most[0] == 2
