@@ -11,17 +11,19 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any, BinaryIO
 
 from ..wan_engine.errors import CheckpointError
 from . import process
 from .files import is_link, open_own
+from .messages import text_of
 
 VARIABLE = "WAN_PREVIS_ENGINE_PYTHON"
 # The modules that the engine imports.
 REQUIRED = ("torch", "safetensors", "numpy", "einops", "tokenizers", "ftfy", "av", "cv2", "PIL")
 MINIMUM_PYTHON = (3, 11)
 _MOST_SAID = 1 << 20  # bytes of an answer, which takes less than one thousand
+_MOST_LINE = 1 << 16  # bytes of a line that a set-up prints, of which the end is kept
 _MEND = "Set up the engine, or choose a Python that has it, in the add-on's preferences."
 _INSPECT = """
 import importlib.metadata, importlib.util, json, sys
@@ -179,8 +181,8 @@ class EngineSetup:
         if child is None or child.stdout is None:
             return []
         code = child.poll()
-        lines = self._read(child)
-        if code is None or lines:
+        lines, over = self._read(child.stdout)
+        if code is None or not over:
             return lines
         process.close_pipes(child)
         self._child = None
@@ -226,12 +228,16 @@ class EngineSetup:
                 f"Setting up the engine failed: {self._steps[0][0]} cannot be started ({error.strerror or error})."
             ) from error
 
-    def _read(self, child: subprocess.Popen[bytes]) -> list[str]:
-        data = b""
-        while child.stdout is not None and (chunk := process.read_available(child.stdout)):
-            data += chunk
-        *lines, self._partial = (self._partial + data).replace(b"\r", b"\n").split(b"\n")
-        return [text for line in lines if (text := line.decode("utf-8", "replace").strip())]
+    def _read(self, pipe: IO[bytes]) -> tuple[list[str], bool]:
+        """The lines that one look takes from the pipe, and whether nothing stood in it."""
+        lines: list[str] = []
+        found = False
+        for data in process.read_for(pipe):
+            found = found or bool(data)
+            *whole, last = (self._partial + data).replace(b"\r", b"\n").split(b"\n")
+            self._partial = last[-_MOST_LINE:]
+            lines += [text for line in whole if (text := text_of(line.decode("utf-8", "replace")))]
+        return lines, not found
 
 
 def _take(folder: Path) -> BinaryIO:

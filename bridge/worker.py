@@ -13,9 +13,6 @@ nothing else to say, but only while the main thread gets on (see pulse.py).
 from __future__ import annotations
 
 import contextlib
-import faulthandler
-import gc
-import io
 import os
 import platform
 import queue
@@ -24,7 +21,6 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -33,80 +29,15 @@ from wan_engine.errors import Cancelled, CheckpointError, GenerationError, WanEr
 from wan_engine.request import GenerationRequest
 
 from . import protocol
-from .files import DISK_FULL, NOT_ALLOWED, disk_trouble, open_own
+from .channel import Channel
 from .jobs import JobFolder
+from .output import LogInto, guard_output, take_stdout, write_all
 from .pulse import Pulse
 from .state import BEAT_SECONDS, JobError
+from .warm_engine import WarmEngine, import_engine, trouble_in_words
 
 PARENT_GONE = "The program that asked for this clip ended before it was finished. Generate the shot again."
 LATE_STAGES = ("finish", "measure")  # in which files are written
-
-
-class Channel:
-    """Sends messages to the client from its own thread, so that a client that does not read holds up no job.
-
-    `on_beat` is called there all the while; it says whether to send a heartbeat.
-    """
-
-    def __init__(self, descriptor: int, on_beat: Callable[[], bool]) -> None:
-        self._descriptor = descriptor
-        self._on_beat = on_beat
-        self._messages: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._write, name="messages", daemon=True)
-        self._thread.start()
-
-    def send(self, kind: str, **content: Any) -> None:
-        self._messages.put({"type": kind, **content})
-
-    def close(self) -> None:
-        """Wait, not for ever, until everything is written."""
-        self._messages.put(None)
-        self._thread.join(2.0)
-
-    def _write(self) -> None:
-        due = time.monotonic()
-        while True:
-            try:
-                message = self._messages.get(timeout=max(0.0, due - time.monotonic()))
-            except queue.Empty:
-                due = time.monotonic() + protocol.HEARTBEAT_SECONDS
-                if not self._on_beat():
-                    continue
-                message = {"type": "heartbeat"}
-            if message is None:
-                return
-            # Where nobody reads any more, the end of stdin tells what to do about it; there is still to look after.
-            with contextlib.suppress(OSError):
-                _write_all(self._descriptor, protocol.encode(message))
-
-
-class WarmEngine:
-    """The pipeline that was used last, kept for the next job that wants the same one."""
-
-    def __init__(self) -> None:
-        self._key: object = None
-        self._pipeline: Any = None
-
-    def pipeline(self, request: GenerationRequest) -> Any:
-        """The pipeline for a request. Files that changed on disk since count as another checkpoint.
-
-        Raises CheckpointError when the environment or the checkpoint is not fit, UsageError for a bad option.
-        """
-        import_engine()
-        from wan_engine import pipeline
-        from wan_engine.sampling.resume import files_of
-
-        files = [files_of(Path(place)) for place in (request.checkpoint, *(lora.path for lora in request.loras))]
-        key = (request.load_options, files)
-        if self._pipeline is not None and key == self._key:
-            print(f"still loaded: {request.checkpoint}", file=sys.stderr)
-            return self._pipeline
-        self._pipeline = self._key = None
-        gc.collect()  # the old weights have to be gone before the new ones come
-        print(f"loading {request.checkpoint} ({request.dtype}, offload {request.offload})", file=sys.stderr)
-        self._pipeline = pipeline.load(**request.load_options)
-        self._key = key
-        return self._pipeline
 
 
 class Task:
@@ -163,7 +94,7 @@ class Worker:
         self._pulse = Pulse()
         self._inbox: queue.SimpleQueue[Task | None] = queue.SimpleQueue()
         self._serving = False
-        self.channel = Channel(_take_stdout(), self._beat)
+        self.channel = Channel(take_stdout(), self._beat)
 
     def serve(self) -> int:
         """Take commands from stdin until told to quit; returns the exit status."""
@@ -196,7 +127,7 @@ class Worker:
 
     def run(self, task: Task) -> int:
         """Run one job to its end, whatever that is; returns the job's exit status."""
-        with _LogInto(task.job.log, self._console):
+        with LogInto(task.job.log, self._console):
             state, message, status = self._outcome(task)
         self._running = None
         self._pulse.sign(long=True)
@@ -316,82 +247,13 @@ class Worker:
                 task.settle(state, message, exit_status, interrupted=True)
             if not self._serving:
                 with contextlib.suppress(OSError):
-                    _write_all(self._console, f"{message}\n".encode())
+                    write_all(self._console, f"{message}\n".encode())
 
         # In a thread of its own, and bounded: the disk or the console may be the one that does not answer.
         settling = threading.Thread(target=settle, name="settling", daemon=True)
         settling.start()
         settling.join(3.0)
         os._exit(exit_status if tasks else 0)
-
-
-class _Unfailing(io.TextIOWrapper):
-    """A stream of text whose place may be full or gone: what cannot be logged costs no clip."""
-
-    def write(self, text: str) -> int:
-        with contextlib.suppress(OSError):
-            return super().write(text)
-        return len(text)
-
-    def flush(self) -> None:
-        with contextlib.suppress(OSError):
-            super().flush()
-
-
-class _LogInto:
-    """Sends everything printed (and what native code prints) into a job's log for as long as the block runs."""
-
-    def __init__(self, log: Path, console: int) -> None:
-        self._log = log
-        self._console = console
-
-    def __enter__(self) -> None:
-        try:
-            descriptor = open_own(self._log)
-        except OSError as error:
-            print(f"no log for this job: {error}", file=sys.stderr)
-            return
-        _point_output_at(descriptor)
-        os.close(descriptor)
-
-    def __exit__(self, *_: object) -> None:
-        _point_output_at(self._console)
-
-
-def import_engine() -> str:
-    """Import everything a job needs, the slow part of starting; returns torch's version.
-
-    Raises CheckpointError when a package is missing or broken.
-    """
-    try:
-        import torch
-
-        from wan_engine import pipeline  # noqa: F401
-    except (ImportError, OSError) as error:
-        missing = error.name if isinstance(error, ModuleNotFoundError) else None
-        what = f"lacks {missing}" if missing else f"is broken ({error})"
-        raise CheckpointError(
-            f"The engine environment of {sys.executable} {what}. Set it up again in the add-on's preferences."
-        ) from error
-    return str(torch.__version__)
-
-
-def trouble_in_words(error: Exception, folder: Path) -> str:
-    """What to tell the user about an error that the engine did not foresee."""
-    root: BaseException | None = error
-    while root is not None and not isinstance(root, OSError):
-        root = root.__cause__ or root.__context__
-    if isinstance(root, OSError) and root.errno in DISK_FULL + NOT_ALLOWED:
-        return disk_trouble(root, folder)
-    if isinstance(error, MemoryError) or "not enough memory" in str(error) or "out of memory" in str(error):
-        return "The memory is not enough for this. Choose a smaller size, fewer frames, or an offload setting."
-    if isinstance(error, ModuleNotFoundError):
-        return (
-            f"The engine environment of {sys.executable} lacks {error.name}. "
-            "Set it up again in the add-on's preferences."
-        )
-    text = str(error).strip().split("\n")[0][:300]
-    return f"The engine failed unexpectedly ({type(error).__name__}: {text}). {folder / 'log.txt'} has the details."
 
 
 def run_alone(folder: Path, console: int) -> int:
@@ -409,36 +271,13 @@ def run_alone(folder: Path, console: int) -> int:
 
 def main(arguments: list[str]) -> int:
     console = os.dup(2)
-    faulthandler.enable(2)
-    for name, descriptor in (("stdout", 1), ("stderr", 2)):
-        raw = io.FileIO(descriptor, "w", closefd=False)
-        setattr(sys, name, _Unfailing(io.BufferedWriter(raw), errors="backslashreplace", line_buffering=True))
+    guard_output()
     if not arguments:
         return Worker(console).serve()
     if len(arguments) > 1 or not Path(arguments[0]).is_dir():
         print("Give one job folder, or nothing to take commands on standard input.", file=sys.stderr)
         return 2
     return run_alone(Path(arguments[0]).absolute(), console)
-
-
-def _take_stdout() -> int:
-    """Keep stdout for messages alone: whatever else is printed from now on goes where stderr goes."""
-    descriptor = os.dup(1)
-    _point_output_at(2)
-    return descriptor
-
-
-def _point_output_at(descriptor: int) -> None:
-    sys.stdout.flush()
-    sys.stderr.flush()
-    for standard in (1, 2):
-        if descriptor != standard:
-            os.dup2(descriptor, standard)
-
-
-def _write_all(descriptor: int, data: bytes) -> None:
-    while data:
-        data = data[os.write(descriptor, data) :]
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from wan_previs.bridge.environment import (
     inspect_engine,
     venv_python,
 )
+from wan_previs.bridge.messages import MOST_TEXT
 from wan_previs.bridge.process import scrubbed_environment
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -137,6 +138,18 @@ def test_a_failing_step_shows_its_output_and_says_so(tmp_path):
     with pytest.raises(EnvironmentMissing, match="exit status"):
         EngineSetup(Path(sys.executable), tmp_path / "engine", lock, allow_network=True).run(lines.append)
     assert any("no-such-folder-here" in line for line in lines)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a shell script stands in for a Python")
+def test_a_step_that_prints_a_line_without_end_is_heard_in_part(tmp_path):
+    python = tmp_path / "python"
+    python.write_text("#!/bin/sh\nhead -c 8000000 /dev/zero | tr '\\0' x\nprintf 'y\\n\\033[31mno disk\\n'\nexit 3\n")
+    python.chmod(0o755)
+    lines: list[str] = []
+    with pytest.raises(EnvironmentMissing, match="exit status 3"):
+        EngineSetup(python, tmp_path / "engine", a_lock(tmp_path), allow_network=True).run(lines.append)
+    assert max(map(len, lines)) <= MOST_TEXT
+    assert lines[-1] == "[31mno disk"
 
 
 def test_a_folder_that_is_no_environment_is_not_cleared(tmp_path):
