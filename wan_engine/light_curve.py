@@ -97,6 +97,8 @@ def _as_tuples(value: Any) -> Any:
 
 def read_light(path: Path) -> LightCurve:
     """The expected light in a JSON file; raises UsageError that names what is wrong with it."""
+    if path.exists() and not path.is_file():  # a pipe may wait for ever, a device may have no end
+        raise UsageError(f"{path} cannot be read: it is no file.")
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:

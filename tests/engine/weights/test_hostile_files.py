@@ -8,6 +8,7 @@ import struct
 import subprocess
 import sys
 import zipfile
+from pathlib import Path
 
 import golden
 import pytest
@@ -191,6 +192,12 @@ def test_files_that_hold_no_json_object_are_refused_in_words(content, tmp_path):
     (tmp_path / "m.safetensors").write_bytes(safetensors(path.read_bytes(), b""))
     with pytest.raises(CheckpointError):
         read_header(tmp_path / "m.safetensors")
+
+
+def test_expected_light_is_read_from_files_alone(tmp_path):
+    for path in (Path("/dev/null"), tmp_path):
+        with pytest.raises(UsageError, match="it is no file"):
+            read_light(path)
 
 
 def test_broken_archives_are_refused_in_words(tmp_path):
