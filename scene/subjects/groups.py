@@ -103,7 +103,16 @@ def _is_thing(parent: bpy.types.Object) -> bool:
         return bool(len(parent.constraints)) or (
             data is not None and (data.action is not None or len(data.drivers) > 0)
         )
-    return parent.type in GEOMETRY or parent.type == "ARMATURE"
+    return (parent.type in GEOMETRY and not _is_line(parent)) or parent.type == "ARMATURE"
+
+
+def _is_line(item: bpy.types.Object) -> bool:
+    """Whether an object is a curve without thickness: a path that others go along, which no render shows."""
+    curve = item.data
+    if item.type != "CURVE" or len(item.modifiers):
+        return False
+    filled = curve.dimensions == "2D" and any(spline.use_cyclic_u for spline in curve.splines)
+    return not (filled or curve.bevel_depth or curve.extrude or curve.bevel_object)
 
 
 def stated_description(owner: bpy.types.ID) -> str | None:

@@ -25,7 +25,9 @@ GEOMETRY = {"MESH", "CURVE", "SURFACE", "META", "FONT", "CURVES", "POINTCLOUD", 
 OCCLUDING = {"MESH", "CURVE", "SURFACE", "META", "FONT"}
 MOST_INSTANCES = 100000
 MOST_POINTS = 20000
-CLEAR = {"ShaderNodeBsdfGlass", "ShaderNodeBsdfRefraction", "ShaderNodeBsdfTransparent", "ShaderNodeHoldout"}
+UNSEEN = {"ShaderNodeBsdfTransparent", "ShaderNodeHoldout"}
+CLEAR = UNSEEN | {"ShaderNodeBsdfGlass", "ShaderNodeBsdfRefraction"}
+UNSEEN_SHARE = 0.99  # of what a surface shows comes from behind it as it is: nothing of it is seen
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,8 @@ class Occluders:
         self.middles: dict[bpy.types.Object, np.ndarray] = {}
         self.points: dict[bpy.types.Object, np.ndarray] = {}
         self.clear: dict[str, bool] = {}
+        self.unseen: dict[str, bool] = {}
+        self.cycles = scene.render.engine == "CYCLES"
         self.opaque: dict[bpy.types.Object, bool] = {}
         self.invalid: set[str] = set()
 
@@ -60,9 +64,10 @@ class Occluders:
         if self.resting is None:
             self.resting = self._placed(self.still, depsgraph)
         bodies, corners = self._placed(self.restless, depsgraph)
-        for body, box in self._instances(depsgraph):
-            bodies.append(body)
-            corners.append(box)
+        for body, box in list(self._instances(depsgraph)):
+            if body.item is None or self.renders(body.item, body.item.evaluated_get(depsgraph)):
+                bodies.append(body)
+                corners.append(box)
         every = np.array([*self.resting[1], *corners]).reshape(-1, 8, 3)
         return OccluderFrame(self, depsgraph, self.resting[0] + bodies, every * unit, unit)
 
@@ -72,7 +77,7 @@ class Occluders:
         bodies, corners = [], []
         for item in items:
             evaluated = item.evaluated_get(depsgraph)
-            if evaluated.hide_render or not evaluated.visible_camera:
+            if evaluated.hide_render or not evaluated.visible_camera or not self.renders(item, evaluated):
                 continue
             matrix = np.array([row[:] for row in evaluated.matrix_world])
             local = np.array([corner[:] for corner in evaluated.bound_box])
@@ -102,7 +107,7 @@ class Occluders:
             owner, item = instance.parent.original, instance.object
             if owner not in self.allowed or instance.parent.hide_render:
                 continue
-            if item.hide_render and owner.instance_type != "NONE":
+            if not item.visible_camera or (item.hide_render and owner.instance_type != "NONE"):
                 continue
             matrix = np.array([row[:] for row in instance.matrix_world])
             corners = placed(np.array([corner[:] for corner in item.bound_box]), matrix)
@@ -121,6 +126,16 @@ class Occluders:
             self.points[body.item] = points
         return points
 
+    def renders(self, item: bpy.types.Object, evaluated: bpy.types.Object) -> bool:
+        """Whether a render shows anything of an item: it has faces (hair, points and volumes need none), and they are
+        neither all transparent nor there for shadows alone."""
+        if evaluated.is_shadow_catcher and self.cycles:
+            return False
+        if item.type in OCCLUDING and not has_faces(evaluated):
+            return False
+        materials = [slot.material for slot in item.material_slots]
+        return not materials or any(material is None or not self._is_unseen(material) for material in materials)
+
     def hides(self, body: Body) -> bool:
         """Whether a body hides what stands behind it."""
         if body.item is None:
@@ -138,8 +153,13 @@ class Occluders:
 
     def _clear_material(self, material: bpy.types.Material) -> bool:
         if material.name_full not in self.clear:
-            self.clear[material.name_full] = _looks_clear(material)
+            self.clear[material.name_full] = _share_behind(material, CLEAR, "Transmission Weight") >= 0.5
         return self.clear[material.name_full]
+
+    def _is_unseen(self, material: bpy.types.Material) -> bool:
+        if material.name_full not in self.unseen:
+            self.unseen[material.name_full] = _share_behind(material, UNSEEN) > UNSEEN_SHARE
+        return self.unseen[material.name_full]
 
 
 @dataclass
@@ -289,17 +309,18 @@ def placed(points: np.ndarray, matrix: np.ndarray) -> np.ndarray:
     return points @ matrix[:3, :3].T + matrix[:3, 3]
 
 
-def _looks_clear(material: bpy.types.Material) -> bool:
-    """Whether at least half of what a surface shows comes from behind it."""
+def _share_behind(material: bpy.types.Material, kinds: set[str], glass: str | None = None) -> float:
+    """Part (0..1) of what a surface shows that comes from behind it: through shaders of these kinds, through what the
+    alpha of a principled shader leaves free and, where its socket is named, through its glass."""
     tree = compat.material_tree(material)
     output = tree.get_output_node("ALL") if tree is not None else None
     if output is None:
-        return False
+        return 0.0
     shown = 0.0
-    for found in contributions(output.inputs["Surface"], CLEAR | {"ShaderNodeBsdfPrincipled"}, camera_ray=1.0):
+    for found in contributions(output.inputs["Surface"], kinds | {"ShaderNodeBsdfPrincipled"}, camera_ray=1.0):
         share = 1.0
         if found.place.node.bl_idname == "ShaderNodeBsdfPrincipled":
-            glass = scalar(found.place.beside("Transmission Weight"), unknown=0.0)
-            share = max(glass, 1.0 - scalar(found.place.beside("Alpha"), unknown=1.0))
+            free = 1.0 - scalar(found.place.beside("Alpha"), unknown=1.0)
+            share = max(free, scalar(found.place.beside(glass), unknown=0.0)) if glass else free
         shown += share * found.weight
-    return shown >= 0.5
+    return shown

@@ -264,3 +264,70 @@ def test_what_comes_in_between_two_looks_is_found_at_its_first_frame(scene):
     look_at(scene.camera, Vector((0, 0, 1)))
     (subject,) = subjects_of(scene)
     assert subject.screen_box[0] == 0.0 and subject.screen_box[2] < 0.08
+
+
+def path_curve(scene, name="Path"):
+    curve = bpy.data.curves.new(name, "CURVE")
+    curve.dimensions = "3D"
+    spline = curve.splines.new("POLY")
+    spline.points.add(2)
+    for point, place in zip(spline.points, ((-2, -3, 1), (0, -3, 2), (2, -3, 1)), strict=True):
+        point.co = (*place, 1.0)
+    return link(scene, name, curve)
+
+
+def unseen_shader(item, kind):
+    material = paint(item)
+    tree = material.node_tree
+    shader = tree.nodes.new(kind)
+    tree.links.new(shader.outputs[0], tree.nodes["Material Output"].inputs["Surface"])
+
+
+@pytest.mark.parametrize("vertices, edges", [([(-1, -3, 0), (1, -3, 2)], []), ([(-1, -3, 0), (1, -3, 2)], [(0, 1)])])
+def test_a_mesh_without_faces_is_no_subject(scene, vertices, edges):
+    add_box(scene)
+    mesh = bpy.data.meshes.new("Helper")
+    mesh.from_pydata(vertices, edges, [])
+    link(scene, "Helper", mesh)
+    assert nouns_of(scene) == ["crate"]
+
+
+def test_a_curve_is_a_subject_only_with_thickness(scene):
+    add_box(scene)
+    path = path_curve(scene)
+    assert nouns_of(scene) == ["crate"]
+    key(path, "location", {1: (0, 0, 0), 25: (1, 0, 0)})
+    assert nouns_of(scene) == ["crate"]
+    path.data.bevel_depth = 0.2
+    assert sorted(nouns_of(scene)) == ["crate", "path"]
+
+
+def test_a_path_placed_by_an_empty_is_no_subject(scene):
+    add_box(scene)
+    path = path_curve(scene)
+    rails = bpy.data.collections.new("Rails")
+    scene.collection.objects.unlink(path)
+    rails.objects.link(path)
+    placer = link(scene, "Placer")
+    placer.instance_type, placer.instance_collection = "COLLECTION", rails
+    assert nouns_of(scene) == ["crate"]
+
+
+def test_what_goes_along_a_path_is_not_called_by_it(scene):
+    add_box(scene, "Cart").parent = path_curve(scene)
+    assert nouns_of(scene) == ["cart"]
+
+
+@pytest.mark.parametrize("why", ["ShaderNodeBsdfTransparent", "ShaderNodeHoldout", "alpha", "shadow catcher"])
+def test_what_a_render_shows_nothing_of_is_no_subject(scene, why):
+    scene.render.engine = "CYCLES"
+    add_box(scene)
+    pane = wall(scene)
+    assert nouns_of(scene) == ["wall"]
+    if why == "shadow catcher":
+        pane.is_shadow_catcher = True
+    elif why == "alpha":
+        paint(pane, Alpha=0.0)
+    else:
+        unseen_shader(pane, why)
+    assert nouns_of(scene) == ["crate"]
