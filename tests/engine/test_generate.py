@@ -375,7 +375,7 @@ def chosen(spare):
     try:
         pipeline.generate(request, Path(sys.argv[2]), follow, lambda: "load" in stages)
     except Cancelled:
-        return pipeline.networks.options.offload, "".join(notes)
+        return pipeline.pool.options.offload, "".join(notes)
 
 for spare in (None, 76 << 20, None):
     print(*chosen(spare), sep=": ")
@@ -522,7 +522,7 @@ def test_euler_runs(tmp_path):
         (["--preset", "thunder"], 2, "lightning"),
         (["--lora", ":0.5"], 2, "style.safetensors:0.8:high"),
         (["--lora", "a.safetensors:nan"], 2, "strength"),
-        (["--step-cache", "2"], 2, "step_cache"),
+        (["--step-cache", "2"], 2, "--step-cache"),
         (["--vae-tiles", "40"], 2, "multiple of 32"),
         (["--guide", "1,2,3"], 2, "3.5"),
         (["--steps", "0"], 2, "steps"),

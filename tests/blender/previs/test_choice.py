@@ -273,7 +273,7 @@ def test_what_the_pictures_ruled_out_is_no_change_of_the_users(lit, tmp_path):
     chosen = previs.Settings(output=tmp_path)
     _, job, _ = prepared(lit, chosen)
     brief, _ = previs.read_shots(lit)
-    offer = SimpleNamespace(job=job, found=SimpleNamespace(sure=True, identity=read_identity(job)))
+    offer = SimpleNamespace(job=job, sampled=False, found=SimpleNamespace(sure=True, identity=read_identity(job)))
     wish = previs.wish_of(lit, brief, brief.shots[0], chosen)
     assert ownership.doubts(offer, wish) == []
     other = previs.wish_of(lit, brief, brief.shots[0], replace(chosen, mode="first", seed=4))
