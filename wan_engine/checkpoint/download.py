@@ -5,6 +5,10 @@ The first download of a folder settles the commit and writes it into `wan_previs
 ones stay with it. Every file is checked against the hub's checksum. What an interrupted download has of a file stays
 as `NAME.partial` and is gone on with.
 
+Files come by huggingface_hub's `http_get`, not by `hf_hub_download` or `snapshot_download`: those of release 2.4 delete
+what a broken download had, tens of gigabytes at times, compare sizes instead of checksums, and may use Xet transfers,
+which pass by the limits of `hub_limits.py`.
+
 The address of the hub is the variable HF_ENDPOINT's, as everywhere in huggingface_hub; so are its token and its switch
 HF_HUB_OFFLINE.
 """

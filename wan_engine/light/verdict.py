@@ -14,8 +14,8 @@ from .measure import LightMeasures
 
 # What may be, by reason and by what it is held against: relative, but `temperature` in mired. A render shows the very
 # picture: clips made of true frames stay within 1 % of their own curve. The scene's facts know shapes, shadows and
-# plain materials, but not reflections and textures: true frames depart from them by 2 % in the middle, and nine
-# shots of ten by less than 10 %.
+# plain materials, but not reflections and textures: true frames of unseen shots depart from them by less than 10 %
+# in four of five (docs/engine.md).
 BOUNDS: Mapping[str, Mapping[str, float]] = MappingProxyType(
     {
         "pulses": {"clip": 2},  # swings of slow light to and fro: three are no single bump any more
