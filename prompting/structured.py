@@ -7,7 +7,7 @@ of degrees; nouns of subjects and the user's own text are the only free words.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from ..scene.brief import (
@@ -59,6 +59,11 @@ class SunMoment:
     shadows: ShadowFall | None
     strength: Strength | None = None
     steep: bool = False
+
+    @property
+    def look(self) -> SunMoment:
+        """What is seen of it: the light, whatever the time."""
+        return replace(self, time=None)
 
 
 @dataclass(frozen=True)

@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
-from itertools import groupby
+from functools import partial
 
-from ..fit import Rank, Sentence
-from ..structured import Glow, LampLight, LightColor, SkyLight, StructuredPrompt, SunChange, SunLight, SunMoment
+from ..light_story import End, LightWords
+from ..light_story import light_sentences as story
+from ..structured import Glow, LampLight, LightColor, SkyLight, SunChange, SunLight, SunMoment, SunStop
 from .grammar import NUMBERS, noun
 from .words import (
     AMOUNTS,
@@ -36,60 +36,24 @@ from .words import (
 )
 
 
-def light_sentences(prompt: StructuredPrompt) -> list[Sentence]:
-    """All that is told of the light, the suns first."""
-    told = [] if prompt.sun is None else _sun(prompt.sun, alone=not prompt.other_suns)
-    told += [Sentence(text, Rank.COURSE) for text in dict.fromkeys(map(_other_sun, prompt.other_suns))]
-    if prompt.sky_light is not None:
-        told.append(Sentence(_sky_light(prompt.sky_light)))
-    told += [Sentence(_lamps(lamp, count), prompt.rank_of(lamp)) for lamp, count in _alike(prompt.lamps)]
-    return told + [Sentence(_glow(glow), Rank.LAMPS) for glow in prompt.glows]
-
-
-def _alike(lamps: tuple[LampLight, ...]) -> list[tuple[LampLight, int]]:
-    """The lamps of which the same is told, counted together."""
-    counts = Counter(_lamps(lamp, 1) for lamp in lamps)
-    first = {_lamps(lamp, 1): lamp for lamp in reversed(lamps)}
-    return [(first[text], count) for text, count in counts.items()]
-
-
-def _sun(sun: SunLight, alone: bool) -> list[Sentence]:
-    still = not sun.stops and _look(sun.start) == _look(sun.end)
-    told = [Sentence(_times(sun)), Sentence(_moment(sun.start, "" if still else "开始时", alone))]
-    for index, stop in enumerate(sun.stops):
-        told += [Sentence(text, Rank.COURSE) for text in _changes(stop.change, sun.changes[:index])]
-        told.append(Sentence(_stop(sun.moments[index], stop.moment, WHEN[stop.when]), Rank.COURSE))
-    changes = _changes(sun.change, sun.changes[:-1])
-    told += map(Sentence, changes)
-    if still:
-        lit = sun.start.height != "below" and sun.start.strength != "out"
-        return told + ([Sentence(f"{'' if alone else '这道'}阳光没有变化。")] if lit and not changes else [])
-    if sun.stops and _look(sun.start) == _look(sun.end):
-        return [*told, Sentence("最后光线恢复到开始时的样子。")]
-    return [*told, Sentence(_moment(sun.end, "最后", alone))]
-
-
-def _look(moment: SunMoment) -> tuple[object, ...]:
-    return (moment.sector, moment.height, moment.color, moment.shadows, moment.strength, moment.steep)
-
-
-def _times(sun: SunLight) -> str:
-    times = [TIMES[time] for time, _ in groupby(moment.time for moment in sun.moments if moment.time)]
-    if len(times) < 2:
-        return f"时间是{times[0]}。" if times else ""
+def _times(times: Sequence[str]) -> str:
+    times = [TIMES[time] for time in times]
+    if len(times) == 1:
+        return f"时间是{times[0]}。"
     through = f"经过{'和'.join(times[1:-1])}" if times[1:-1] else ""
     return f"时间从{times[0]}{through}到{times[-1]}。"
 
 
-def _moment(moment: SunMoment, when: str, alone: bool) -> str:
+def _moment(moment: SunMoment, end: End, alone: bool) -> list[str]:
+    when = _ENDS[end]
     if moment.height == "below":
         side = f"{SIDES[moment.sector]}的" if moment.sector and moment.sector != "top" and not moment.steep else ""
-        return f"{when}太阳在{side}地平线以下，没有影子。"
+        return [f"{when}太阳在{side}地平线以下，没有影子。"]
     if moment.strength == "out":
-        return f"{when}没有阳光照进场景。" if alone else f"{when}这道阳光已经消失。"
+        return [f"{when}没有阳光照进场景。" if alone else f"{when}这道阳光已经消失。"]
     where = (FROM_STEEP if moment.steep else FROM)[moment.sector] if moment.sector else "照亮场景"
     shadows = f"，{_shadows(moment)}" if moment.shadows else ""
-    return f"{when}{_sunlight(moment)}{where}，{HEIGHTS[moment.height]}{shadows}。"
+    return [f"{when}{_sunlight(moment)}{where}，{HEIGHTS[moment.height]}{shadows}。"]
 
 
 def _sunlight(moment: SunMoment, name: str = "阳光") -> str:
@@ -104,8 +68,9 @@ def _shadows(moment: SunMoment) -> str:
     return SHADOWS[moment.height] + (FALL_STEEP if moment.steep else FALL)[moment.shadows or ""]
 
 
-def _stop(before: SunMoment, here: SunMoment, when: str) -> str:
+def _stop(before: SunMoment, stop: SunStop) -> str:
     """What is new at a moment on the way, in one sentence."""
+    here, when = stop.moment, WHEN[stop.when]
     if here.height == "below":
         return f"{when}太阳在地平线以下，没有影子。"
     if here.strength == "out":
@@ -205,3 +170,20 @@ def _lamps(lamp: LampLight, count: int) -> str:
 
 def _glow(glow: Glow) -> str:
     return f"画面{POSITIONS[glow.position]}的{noun(glow.noun)[0]}发出{_colored(glow.color)}光。"
+
+
+_ENDS: dict[End, str] = {"": "", "first": "开始时", "last": "最后"}
+_WORDS = LightWords(
+    times=_times,
+    moment=_moment,
+    changes=_changes,
+    stop=_stop,
+    unchanging=lambda alone: f"{'' if alone else '这道'}阳光没有变化。",
+    as_at_first="最后光线恢复到开始时的样子。",
+    other_sun=_other_sun,
+    sky_light=_sky_light,
+    lamps=_lamps,
+    glow=_glow,
+)
+light_sentences = partial(story, words=_WORDS)
+"""All that is told of the light of a StructuredPrompt, as sentences."""

@@ -3,12 +3,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
-from itertools import groupby
+from functools import partial
 
-from ..fit import Rank, Sentence
-from ..structured import Glow, LampLight, SkyLight, StructuredPrompt, SunChange, SunLight, SunMoment
+from ..light_story import End, LightWords
+from ..light_story import light_sentences as story
+from ..structured import Glow, LampLight, SkyLight, SunChange, SunLight, SunMoment, SunStop
 from .grammar import NUMBERS, capital, is_plural, with_article
 from .words import (
     AMOUNTS,
@@ -35,61 +35,20 @@ from .words import (
 )
 
 
-def light_sentences(prompt: StructuredPrompt) -> list[Sentence]:
-    """All that is told of the light, the suns first."""
-    told = [] if prompt.sun is None else _sun(prompt.sun, alone=not prompt.other_suns)
-    told += [Sentence(text, Rank.COURSE) for text in dict.fromkeys(map(_other_sun, prompt.other_suns))]
-    if prompt.sky_light is not None:
-        told.append(Sentence(_sky_light(prompt.sky_light)))
-    told += [Sentence(_lamps(lamp, count), prompt.rank_of(lamp)) for lamp, count in _alike(prompt.lamps)]
-    return told + [Sentence(_glow(glow), Rank.LAMPS) for glow in prompt.glows]
-
-
 def source(sector: str, steep: bool = False) -> str:
     """Where light comes from."""
     return (FROM_STEEP if steep else FROM)[sector]
 
 
-def _alike(lamps: tuple[LampLight, ...]) -> list[tuple[LampLight, int]]:
-    """The lamps of which the same is told, counted together."""
-    counts = Counter(_lamps(lamp, 1) for lamp in lamps)
-    first = {_lamps(lamp, 1): lamp for lamp in reversed(lamps)}
-    return [(first[text], count) for text, count in counts.items()]
-
-
-def _sun(sun: SunLight, alone: bool) -> list[Sentence]:
-    still = not sun.stops and _look(sun.start) == _look(sun.end)
-    told = [Sentence(_times(sun))]
-    told += map(Sentence, _moment(sun.start, "" if still else "At first ", alone))
-    for index, stop in enumerate(sun.stops):
-        told += [Sentence(text, Rank.COURSE) for text in _changes(stop.change, sun.changes[:index])]
-        told.append(Sentence(_stop(sun.moments[index], stop.moment, WHEN[stop.when]), Rank.COURSE))
-    changes = _changes(sun.change, sun.changes[:-1])
-    told += map(Sentence, changes)
-    if still:
-        lit = sun.start.height != "below" and sun.start.strength != "out"
-        return told + (
-            [Sentence(f"{'The' if alone else 'This'} sunlight does not change.")] if lit and not changes else []
-        )
-    if sun.stops and _look(sun.start) == _look(sun.end):
-        return [*told, Sentence("At the end the light is as it was at first.")]
-    said = {sentence.text for sentence in told}
-    return told + [Sentence(text) for text in _moment(sun.end, "At the end ", alone) if text not in said]
-
-
-def _look(moment: SunMoment) -> tuple[object, ...]:
-    return (moment.sector, moment.height, moment.color, moment.shadows, moment.strength, moment.steep)
-
-
-def _times(sun: SunLight) -> str:
-    times = [time for time, _ in groupby(moment.time for moment in sun.moments if moment.time)]
-    if len(times) < 2:
-        return f"It is {times[0]}." if times else ""
+def _times(times: Sequence[str]) -> str:
+    if len(times) == 1:
+        return f"It is {times[0]}."
     through = f" through {' and '.join(times[1:-1])}" if times[1:-1] else ""
     return f"The time goes from {times[0]}{through} to {times[-1]}."
 
 
-def _moment(moment: SunMoment, when: str, alone: bool) -> list[str]:
+def _moment(moment: SunMoment, end: End, alone: bool) -> list[str]:
+    when = _ENDS[end]
     if moment.height == "below":
         side = BELOW[moment.sector] if moment.sector and not moment.steep else ""
         return [capital(f"{when}the sun is below the horizon{side}, and it casts no shadows.")]
@@ -110,8 +69,9 @@ def _shadows(moment: SunMoment) -> str:
     return f"{SHADOWS[moment.height]} fall {(FALL_STEEP if moment.steep else FALL)[moment.shadows or '']}"
 
 
-def _stop(before: SunMoment, here: SunMoment, when: str) -> str:
+def _stop(before: SunMoment, stop: SunStop) -> str:
     """What is new at a moment on the way, in one sentence."""
+    here, when = stop.moment, WHEN[stop.when]
     if here.height == "below":
         return f"{when}, the sun is below the horizon, and it casts no shadows."
     if here.strength == "out":
@@ -215,3 +175,20 @@ def _lamps(lamp: LampLight, count: int) -> str:
 def _glow(glow: Glow) -> str:
     color = f" {glow.color}" if glow.color else ""
     return f"The {glow.noun} {'glow' if is_plural(glow.noun) else 'glows'}{color}{POSITIONS[glow.position]}."
+
+
+_ENDS: dict[End, str] = {"": "", "first": "At first ", "last": "At the end "}
+_WORDS = LightWords(
+    times=_times,
+    moment=_moment,
+    changes=_changes,
+    stop=_stop,
+    unchanging=lambda alone: f"{'The' if alone else 'This'} sunlight does not change.",
+    as_at_first="At the end the light is as it was at first.",
+    other_sun=_other_sun,
+    sky_light=_sky_light,
+    lamps=_lamps,
+    glow=_glow,
+)
+light_sentences = partial(story, words=_WORDS)
+"""All that is told of the light of a StructuredPrompt, as sentences."""

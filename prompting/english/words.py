@@ -14,17 +14,8 @@ FROM = {
     "back_right": "the back right, behind the scene",
     "top": "above",
 }
-FROM_OF_LAMP = {  # a lamp on the camera's side of the subject need not be behind the camera
-    "front": "the front",
-    "front_left": "the front left",
-    "front_right": "the front right",
-    "left": "the left side",
-    "right": "the right side",
-    "back": "the back, behind the scene",
-    "back_left": "the back left, behind the scene",
-    "back_right": "the back right, behind the scene",
-    "top": "above",
-}
+# A lamp on the camera's side of the subject need not be behind the camera.
+FROM_OF_LAMP = {sector: words.removesuffix(", behind the camera") for sector, words in FROM.items()}
 FROM_STEEP = {  # of a camera that looks straight down or up
     "front": "the bottom of the picture",
     "front_left": "the bottom left of the picture",
@@ -147,6 +138,7 @@ SIDE = {  # of something in the picture
     "front_right": " on the right",
     "back_right": " on the right",
 }
+AROUND = " around the scene"  # what an arc goes around, told once
 MOVES = {
     "static": "stands still",
     "push_in": "pushes in{}",
@@ -163,8 +155,8 @@ MOVES = {
     "roll_counterclockwise": "rolls{} counterclockwise",
     "zoom_in": "zooms in{}",
     "zoom_out": "zooms out{}",
-    "arc_left": "arcs{} to the left around the scene",
-    "arc_right": "arcs{} to the right around the scene",
+    "arc_left": "arcs{} to the left" + AROUND,
+    "arc_right": "arcs{} to the right" + AROUND,
     "tracking": "follows the moving subject",
     "handheld": "sways",
     "dolly_zoom": "makes a dolly zoom",

@@ -12,7 +12,7 @@ from ..structured import StructuredPrompt, SubjectWords
 from ..vocabulary import TERMS
 from .grammar import NUMBERS, capital, counted, finished, is_clause, is_plural, listed, plural, with_article
 from .light import light_sentences
-from .words import AMOUNTS, ANGLES, DIRECTIONS, MOTIONS, MOVES, POSITIONS, SKIES
+from .words import AMOUNTS, ANGLES, AROUND, DIRECTIONS, MOTIONS, MOVES, POSITIONS, SKIES
 
 
 def write(prompt: StructuredPrompt) -> list[Sentence]:
@@ -88,7 +88,11 @@ def _camera(prompt: StructuredPrompt) -> str:
         return ""
     handheld = any(move.kind == "handheld" for move in camera.moves)
     others = [move for move in camera.moves if move.kind != "handheld"] or list(camera.moves)
-    moves = [MOVES[move.kind].format(AMOUNTS[move.amount]) for move in others]
+    moves: list[str] = []
+    for move in others:
+        told = MOVES[move.kind].format(AMOUNTS[move.amount])
+        known = any(AROUND in earlier for earlier in moves)
+        moves.append(told.removesuffix(AROUND) if known else told)
     name = "the handheld camera" if handheld else "the camera"
     if camera.in_turn and len(moves) > 1:
         return f"First {name} {moves[0]}, then it {', then it '.join(moves[1:])}."

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import get_args
 
 import pytest
-from prompt_briefs import brief_of, camera_sample, make_shot, sun_sample
+from prompt_briefs import brief_of, camera_sample, make_shot, read_sun, sun_sample
 from wan_previs.prompting import build_prompt, light, prompt_json, prompt_sentences, prompt_text, subjects, vocabulary
 from wan_previs.prompting.chinese import words as chinese
 from wan_previs.prompting.chinese.grammar import noun
@@ -340,3 +340,22 @@ def test_sentences_say_what_can_be_left_out():
     ranks = {sentence.text: sentence.rank for sentence in sentences}
     assert ranks["A calm day."] < 0
     assert all(rank == 0 for text, rank in ranks.items() if "sunlight" in text or text.startswith("The scene shows"))
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_a_turn_that_goes_on_over_a_night_is_told_once(language):
+    """The camera pans on while the sun goes down and comes up again."""
+    path = CameraPath((camera_sample(1, 0), camera_sample(72, 30)), (), None, None, None, None)
+    samples = (sun_sample(1, 0, 1), sun_sample(30, -5, -3), sun_sample(72, -10, 2))
+    shot = make_shot(path=path, sun=read_sun(samples, path, source="sun_position"), subjects=())
+    told = [sentence.text for sentence in prompt_sentences(build_prompt(brief_of(shot), shot), language)]
+    turning = [text for text in told if "As the camera turns" in text or "随着镜头转动" in text]
+    assert len(turning) == 1 and len(told) == len(set(told))
+
+
+def test_an_arc_there_and_back_names_once_what_it_goes_around():
+    moves = (Move("arc_right", 1, 36, 40.0, "deg"), Move("arc_left", 37, 72, 40.0, "deg"))
+    path = CameraPath((camera_sample(1, 115), camera_sample(72, 115)), moves, "wide", "eye_level", "medium", "center")
+    shot = make_shot(path=path)
+    text = prompt_text(build_prompt(brief_of(shot), shot))
+    assert re.search(r"First the camera arcs[^.]* around the scene, then it arcs[^.]* to the left\.", text)

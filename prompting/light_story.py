@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""In which order the light of a shot is told, whatever the language."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Literal
+
+from .fit import Rank, Sentence
+from .structured import Glow, LampLight, SkyLight, StructuredPrompt, SunChange, SunLight, SunMoment, SunStop
+
+End = Literal["", "first", "last"]
+"""Which end of a shot a moment is, where its light changes."""
+
+
+@dataclass(frozen=True)
+class LightWords:
+    """How a language tells the light. Each gives a sentence, or several; `alone` is true for the only sun of a shot."""
+
+    times: Callable[[Sequence[str]], str]
+    moment: Callable[[SunMoment, End, bool], list[str]]
+    changes: Callable[[SunChange, Sequence[SunChange]], list[str]]
+    stop: Callable[[SunMoment, SunStop], str]
+    unchanging: Callable[[bool], str]
+    as_at_first: str
+    other_sun: Callable[[SunLight], str]
+    sky_light: Callable[[SkyLight], str]
+    lamps: Callable[[LampLight, int], str]
+    glow: Callable[[Glow], str]
+
+
+def light_sentences(prompt: StructuredPrompt, words: LightWords) -> list[Sentence]:
+    """All that is told of the light, the suns first."""
+    told = [] if prompt.sun is None else _once(_sun(prompt.sun, not prompt.other_suns, words))
+    told += [Sentence(text, Rank.COURSE) for text in dict.fromkeys(map(words.other_sun, prompt.other_suns))]
+    if prompt.sky_light is not None:
+        told.append(Sentence(words.sky_light(prompt.sky_light)))
+    told += [Sentence(words.lamps(lamp, count), prompt.rank_of(lamp)) for lamp, count in _alike(prompt.lamps, words)]
+    return told + [Sentence(words.glow(glow), Rank.LAMPS) for glow in prompt.glows]
+
+
+def _once(told: Sequence[Sentence]) -> list[Sentence]:
+    """What goes on in several stretches, or holds at both ends, is told where it comes first."""
+    first: dict[str, Sentence] = {}
+    for sentence in told:
+        first.setdefault(sentence.text, sentence)
+    return list(first.values())
+
+
+def _alike(lamps: Sequence[LampLight], words: LightWords) -> list[tuple[LampLight, int]]:
+    """The lamps of which the same is told, counted together."""
+    counts = Counter(words.lamps(lamp, 1) for lamp in lamps)
+    first = {words.lamps(lamp, 1): lamp for lamp in reversed(lamps)}
+    return [(first[text], count) for text, count in counts.items()]
+
+
+def _sun(sun: SunLight, alone: bool, words: LightWords) -> list[Sentence]:
+    """The times, the first moment, the way over the stops, and the last moment where it is another."""
+    same = sun.start.look == sun.end.look
+    still = same and not sun.stops
+    times = [time for time, _ in groupby(moment.time for moment in sun.moments if moment.time)]
+    told = [Sentence(words.times(times) if times else "")]
+    told += map(Sentence, words.moment(sun.start, "" if still else "first", alone))
+    for index, stop in enumerate(sun.stops):
+        told += [Sentence(text, Rank.COURSE) for text in words.changes(stop.change, sun.changes[:index])]
+        told.append(Sentence(words.stop(sun.moments[index], stop), Rank.COURSE))
+    changes = words.changes(sun.change, sun.changes[:-1])
+    told += map(Sentence, changes)
+    if still:
+        lit = sun.start.height != "below" and sun.start.strength != "out"
+        return [*told, Sentence(words.unchanging(alone))] if lit and not changes else told
+    if same:
+        return [*told, Sentence(words.as_at_first)]
+    return told + list(map(Sentence, words.moment(sun.end, "last", alone)))
