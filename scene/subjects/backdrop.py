@@ -5,15 +5,12 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..geometry import Pose
 from .names import is_ground_name
-
-if TYPE_CHECKING:
-    from .visible import Seen
+from .seen import Seen
 
 Hit = Callable[["Seen", np.ndarray, np.ndarray], float | None]
 """How far (metres) a thing's own surface lies from a point along a unit vector, None where it is not met."""

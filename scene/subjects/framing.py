@@ -5,15 +5,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..brief import Angle, Composition, Motion, ScreenDirection, ShotSize
 from ..geometry import Pose
-
-if TYPE_CHECKING:
-    from .visible import Seen
+from .seen import Seen
 
 Box = tuple[float, float, float, float]
 

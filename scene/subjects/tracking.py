@@ -16,7 +16,8 @@ from ..geometry import angle_between_deg
 from .framing import motion
 from .groups import Group
 from .occluders import local_points
-from .visible import Scanner, Seen
+from .seen import Seen
+from .visible import Scanner
 
 MOST_SUBJECTS = 8
 MANY = 3  # equal things beyond which they are told as one with a count

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import product
 
 import bpy
@@ -14,6 +14,7 @@ from ..camera.camera import CameraState
 from .backdrop import things_of
 from .groups import Group
 from .occluders import OccluderFrame, Occluders
+from .seen import Seen
 
 LEAST_AREA = 0.0005  # of the picture
 LEAST_SIDE = 0.01  # of its width and height
@@ -27,55 +28,6 @@ INSIDE = (0.06, 0.28, 0.5, 0.72, 0.94)  # across and up the picture, for what is
 COLUMNS, ROWS = 16, 9  # points of the picture at which one looks what it shows
 THIN = 0.12  # of its middle side, below which a thing's shortest makes it a sheet
 FAR = 1e4  # metres within which the middle of the picture is looked for
-
-
-@dataclass(frozen=True)
-class Seen:
-    """A group in the picture. `whole` is its box (x0, y0, x1, y1) as if the picture had no edges, `box`: inside it;
-    `seen`: the part that nothing hides, `blur` its unsharpness in picture widths, `corners` [2, 3] its extent in
-    metres, `depths` how near and far along the view axis, `thin` whether it is a sheet, standing or lying, `parts` the
-    objects that show it, the largest first."""
-
-    group: Group
-    whole: tuple[float, float, float, float]
-    box: tuple[float, float, float, float]
-    distance: float
-    seen: float
-    blur: float
-    corners: np.ndarray
-    depths: tuple[float, float]
-    thin: bool
-    parts: tuple[bpy.types.Object, ...]
-
-    @property
-    def noun(self) -> str:
-        return self.group.noun
-
-    @property
-    def area(self) -> float:
-        return (self.box[2] - self.box[0]) * (self.box[3] - self.box[1])
-
-    @property
-    def centre(self) -> np.ndarray:
-        return self.corners.mean(axis=0)
-
-    @property
-    def extent(self) -> float:
-        """Length of the longest side in metres."""
-        return float((self.corners[1] - self.corners[0]).max())
-
-    @property
-    def flat(self) -> bool:
-        """Whether it lies flat like ground, a road or a sheet."""
-        size = self.corners[1] - self.corners[0]
-        return bool(size[2] < 0.03 * size[:2].max())
-
-    @property
-    def weight(self) -> float:
-        """How much it is the main subject: large, near the middle, sharp, unhidden."""
-        x, y = (self.box[0] + self.box[2]) / 2.0, (self.box[1] + self.box[3]) / 2.0
-        off = min(1.0, float(np.hypot(x - 0.5, y - 0.5)) / 0.6)
-        return self.area * (1.0 - 0.75 * off) * (1.0 if self.blur < 0.02 else 0.1) * (1.0 if self.seen >= 0.5 else 0.1)
 
 
 class Scanner:
