@@ -43,7 +43,7 @@ class Message:
 
 def error_of(message: Message) -> WanError:
     """The error that the end of a job stands for, by its exit status."""
-    return _ERRORS.get(message.exit_status, GenerationError)(message.text)
+    return error_for(message.exit_status, message.text)
 
 
 def error_for(exit_status: int, text: str) -> WanError:

@@ -7,7 +7,7 @@ import contextlib
 import os
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
@@ -89,7 +89,7 @@ def maker_alive(state: JobState) -> bool:
     return state.pid is None or _in_hand(state, process.exists)
 
 
-def _in_hand(state: JobState, alive: Any) -> bool:
+def _in_hand(state: JobState, alive: Callable[[int], bool]) -> bool:
     here = process.identity(os.getpid())
     if state.worker is not None and here is not None and state.pid is not None:
         return not process.same_system(state.worker, here) or process.identity(state.pid) == state.worker

@@ -17,19 +17,10 @@ from ..wan_engine.options import AUTO, SharedOptions, changed, options_of, row
 
 ADDON_DIR = Path(__file__).resolve().parents[1]
 PACKAGE = __package__.rpartition(".")[0]  # what Blender knows the extension by
-
-
 NANO = ADDON_DIR / "checkpoints" / "nano"
-
-
 NANO_DTYPE = "float32"
-
-
 RAW = "raw"  # the folder of a job's frames as the model made them, before any finishing
-
-
 OVERVIEW = "overview.png"
-
 
 MODE = OneOf(
     Choice(
@@ -43,7 +34,7 @@ EXPECTED_LIGHT = OneOf(
     Choice(
         "brief",
         "Scene's Facts",
-        "Sun, lamps and sky tell how the light changes; costs nothing, but knows nothing of what comes into view",
+        "Sun, lamps, sky and a few hundred rays tell how the light changes; mirrors and textures are guessed",
         0,
     ),
     Choice(
@@ -53,7 +44,6 @@ EXPECTED_LIGHT = OneOf(
         1,
     ),
 )
-
 
 Note = Callable[[str], None]  # is told what the user should know and is no error
 

@@ -30,7 +30,8 @@ class Kind:
     """A kind of values. `accepts` checks one, `wording` ends the sentence "... must be".
 
     `parse` reads one word of a command line (ValueError or UsageError for what it is not), `arguments` are what
-    argparse is told besides, `collect` makes the value of what argparse gives, `from_json` of plain data.
+    argparse is told besides, `collect` makes the value of what argparse gives, `from_json` of plain data, whose
+    lists are tuples here.
     """
 
     metavar: ClassVar[str] = ""
@@ -50,7 +51,7 @@ class Kind:
         return given
 
     def from_json(self, data: Any) -> Any:
-        return data
+        return tuple(data) if isinstance(data, list) else data
 
 
 @dataclass(frozen=True)
@@ -193,9 +194,6 @@ class Size(Kind):
             raise ValueError(text)
         return int(width), int(height)
 
-    def from_json(self, data: Any) -> Any:
-        return tuple(data) if isinstance(data, list) else data
-
 
 @dataclass(frozen=True)
 class LowHigh(Kind):
@@ -215,9 +213,6 @@ class LowHigh(Kind):
         if len(values) > 2:
             raise ValueError(text)
         return values[0], values[-1]
-
-    def from_json(self, data: Any) -> Any:
-        return tuple(data) if isinstance(data, list) else data
 
 
 class OneOf(Kind):
@@ -262,9 +257,6 @@ class AnyOf(Kind):
         if given == []:
             return self.names
         return tuple(dict.fromkeys(name for names in given for name in names or ()))
-
-    def from_json(self, data: Any) -> Any:
-        return tuple(data) if isinstance(data, list) else data
 
 
 @dataclass(frozen=True)

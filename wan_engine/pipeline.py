@@ -146,7 +146,7 @@ class Pipeline:
             self._use_offload(process_group.from_first(lambda: self._fitting_offload(request, plans)))
         self._tell_choice(run)
         options = self.pool.options
-        if process_group.active() and process_group.world_size() > 1:
+        if process_group.active():
             if options.offload == "block":
                 run.note("Several processes share the blocks' weights already; --offload block works like expert here.")
             if self.device == "cpu" and process_group.rank() != 0:

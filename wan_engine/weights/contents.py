@@ -13,7 +13,7 @@ from ..errors import CheckpointError
 from .gguf_header import read_gguf_header
 from .pickle_header import read_pickle_header
 from .safetensors_header import Stored, open_weights, read_header, read_json
-from .tensor_names import networks_of, published
+from .tensor_names import Recipe, networks_of, published
 
 TOKENIZER = "spiece_model"  # the tensor in a text encoder that is a sentencepiece model
 # The number formats of weights, the most exact first; what is missing here comes last.
@@ -45,15 +45,24 @@ class Contents:
             found.discard("text")
         return frozenset(found)
 
+    @cached_property
+    def _recipes_of(self) -> dict[str, dict[str, Recipe]]:
+        return {}
+
+    def _recipes(self, part: str) -> dict[str, Recipe]:
+        """How a network's published tensors are made of those in the file; worked out once."""
+        if part not in self._recipes_of:
+            shapes = {name: entry.shape for name, entry in self.stored.items()}
+            self._recipes_of[part] = published(shapes, part)
+        return self._recipes_of[part]
+
     def shapes(self, part: str) -> dict[str, tuple[int, ...]]:
         """Published names and shapes of a network's tensors."""
-        recipes = published({name: entry.shape for name, entry in self.stored.items()}, part)
-        return {name: recipe.shape for name, recipe in recipes.items()}
+        return {name: recipe.shape for name, recipe in self._recipes(part).items()}
 
     def entries(self, part: str) -> dict[str, Stored]:
         """A network's tensors as they are stored, by the names they have in the file."""
-        recipes = published({name: entry.shape for name, entry in self.stored.items()}, part)
-        return {name: self.stored[name] for recipe in recipes.values() for name in recipe.parts}
+        return {name: self.stored[name] for recipe in self._recipes(part).values() for name in recipe.parts}
 
     def latent_channels(self, part: str) -> int | None:
         """The latent channels that a transformer makes or an autoencoder reads, None where the header does not tell."""
@@ -84,10 +93,8 @@ class Contents:
         A table of words is no layer: it stays exact in files of 8 bits.
         """
         counts: dict[str, int] = {}
-        recipes = published({name: entry.shape for name, entry in self.stored.items()}, part)
-        recipes.pop("token_embedding.weight", None)
-        for recipe in recipes.values():
-            for name in recipe.parts:
+        for published_name, recipe in self._recipes(part).items():
+            for name in recipe.parts if published_name != "token_embedding.weight" else ():
                 entry = self.stored[name]
                 counts[entry.dtype] = counts.get(entry.dtype, 0) + math.prod(entry.shape)
         most = max(counts, key=lambda dtype: counts[dtype], default="")
