@@ -7,7 +7,7 @@
 
 `render` leaves OUT/clips/SEED/0001.png ...; `prompts` reads the very same scenes through the extension's own scene
 reader and prompt writer, for each of the four variants (mirrored, reversed), and leaves OUT/prompts/SEED.json; `light`
-leaves the light that the extension foretells for the clips that are there, in OUT/light/SEED.json: one curve for each
+leaves the light that the extension expects of the clips that are there, in OUT/light/SEED.json: one curve for each
 way to start a clip, for the pictures that are rendered tell of the light as well. All skip what is there.
 """
 

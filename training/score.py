@@ -7,7 +7,7 @@ DATA/held_out/clips and /prompts must be there; `training.generator` makes them,
 and the error of the luminance curve: the mean absolute difference, in 0..1, of the frames' mean luminance.
 
 Guided runs are given the true clip's luminance as the curve of a render; where the generator left the curves that the
-scene's brief foretells, they are made with those as well. Every clip has noise of its own: one noise for all leans
+scene's brief predicts, they are made with those as well. Every clip has noise of its own: one noise for all leans
 their light one way.
 """
 
@@ -60,9 +60,9 @@ def curves_of(truth: np.ndarray, brief: Path) -> dict[str, dict[str, LightCurve]
     """What a guided run may be given, by PICTURES and source: the true clip's curve, and the brief's where it is."""
     times = tuple(np.linspace(0, 1, len(truth)).tolist())
     true = LightCurve("render", times, tuple(luminance_curve(truth).tolist()))
-    foretold = json.loads(brief.read_text(encoding="utf-8")) if brief.exists() else {}
+    predicted = json.loads(brief.read_text(encoding="utf-8")) if brief.exists() else {}
     return {
-        mode: {"render": true} | ({"brief": LightCurve.from_json(foretold[mode])} if foretold else {})
+        mode: {"render": true} | ({"brief": LightCurve.from_json(predicted[mode])} if predicted else {})
         for mode in PICTURES
     }
 

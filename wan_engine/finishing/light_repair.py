@@ -12,11 +12,11 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
+from ..light.bounds import flicker_bound
 from ..light.changes import find_cuts, frame_gains, relative_changes
 from ..light.color import blackbody_rgb, luminance
 from ..light.curves import Step, excess, expected_luminance, expected_rgb, expected_temperature, meant_frames, slow_part
 from ..light.departure import chroma
-from ..light.flicker import flicker_bound
 from ..light.jumps import DARK, events_of_the_whole, meant_events
 from ..light.motion import GRID, Changes, compare_frames, compare_two, reduced
 from ..light_curve import LightCurve

@@ -9,12 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..light_curve import LightCurve
+from .bounds import flicker_bound
 from .curves import expected_luminance, find_steps, slow_part
 from .jumps import DARK, SMALLEST_JUMP
 
-# Flicker is seen from about 1 % at its most visible rates (some 10 Hz); the bend of a fast slow change looks like this
-# much of it.
-_FLICKER, _FLICKER_OF_SLOW = 0.008, 0.05
 _FLICKER_OF_QUICK = 0.4  # of a quick change that is expected: curves are drawn with corners, and met by a frame or so
 _FLICKER_SMOOTHING = 4.0  # frames; what repeats within some 8 frames counts as flicker
 _SWING = 0.03  # of slow light to one side and then to the other: clean clips make one or two of that size
@@ -65,11 +63,6 @@ def plain_changes(light: np.ndarray, cuts: Sequence[int]) -> np.ndarray:
     changes = np.diff(light) / np.maximum((light[1:] + light[:-1]) / 2, DARK)
     changes[[cut - 1 for cut in cuts]] = 0
     return changes
-
-
-def flicker_bound(slow_change: float) -> float:
-    """The flicker that a clip may have whose light changes slowly by this much."""
-    return _FLICKER + _FLICKER_OF_SLOW * slow_change**2
 
 
 def _read(relative: np.ndarray, cuts: Sequence[int], jumps: bool) -> Flicker:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One word about a clip's light, what it was told by, and the bounds it was held to."""
+"""One word about a clip's light, what it was told by, and what it was held to (`bounds`)."""
 
 from __future__ import annotations
 
@@ -8,25 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from .bounds import BOUNDS, TEMPERATURE_OF_CHANGE, TEMPERATURE_OF_LIGHT
 from .color import mired
 from .jumps import Jump
 from .measure import LightMeasures
 
-# What may be, by reason and by what it is held against: relative, but `temperature` in mired. A render shows the very
-# picture: clips made of true frames stay within 1 % of their own curve. The scene's facts know shapes, shadows and
-# plain materials, but not reflections and textures: true frames of unseen shots depart from them by less than 10 %
-# in four of five (docs/engine.md).
-BOUNDS: Mapping[str, Mapping[str, float]] = MappingProxyType(
-    {
-        "pulses": {"clip": 2},  # swings of slow light to and fro: three are no single bump any more
-        "curve": {"render": 0.06, "brief": 0.10},
-        "slow change": {"clip": 0.10},  # over the clip, when nothing says that light should change
-        "color": {"render": 0.08, "pictures": 0.08},
-        "temperature": {"render": 50.0, "brief": 50.0, "clip": 50.0},  # about a quarter correction filter
-    }
-)
-_TEMPERATURE_OF_CHANGE = 0.25  # of a expected change of colour: skies and surfaces take part in it by more or less
-_TEMPERATURE_OF_LIGHT = 130.0  # mired for light expected to change e-fold, with no word of its colour: a sunset's
 _TOLD_BY = {"render": "the render", "brief": "the scene's facts expect", "pictures": "the scene's picture"}
 _NEAR_END = 0.1  # share of the clip
 # What a verdict says, by its code; and the code of each reason to drift.
@@ -131,9 +117,9 @@ def temperature_bound(measures: LightMeasures, source: str) -> float:
     bound = BOUNDS["temperature"][source]
     if measures.expected_temperature_k is not None:
         told = [mired(kelvin) for kelvin in measures.expected_temperature_k]
-        return bound + _TEMPERATURE_OF_CHANGE * (max(told) - min(told))
+        return bound + TEMPERATURE_OF_CHANGE * (max(told) - min(told))
     expected = [max(light, 1e-3) for light in measures.expected or (1.0,)]
-    return bound + _TEMPERATURE_OF_LIGHT * math.log(max(expected) / min(expected))
+    return bound + TEMPERATURE_OF_LIGHT * math.log(max(expected) / min(expected))
 
 
 def _check(reason: str, against: str, measured: float) -> Check:

@@ -130,10 +130,10 @@ def _ending_on(wanted: np.ndarray, end: float) -> np.ndarray:
     if wanted[0] < _DARK or end <= 0:
         return wanted
     course = np.log(wanted.clip(_DARK) / wanted[0])
-    foretold, true = float(course[-1]), math.log(max(end, 0.01))
-    telling = abs(foretold) / max(0.02, float(np.abs(course).max()))
-    scale = 1.0 + telling * (min(3.0, max(0.0, true / foretold)) - 1.0) if abs(foretold) > 1e-4 else 1.0
-    rest = (true - scale * foretold) * np.linspace(0, 1, len(wanted))
+    expected_end, true = float(course[-1]), math.log(max(end, 0.01))
+    telling = abs(expected_end) / max(0.02, float(np.abs(course).max()))
+    scale = 1.0 + telling * (min(3.0, max(0.0, true / expected_end)) - 1.0) if abs(expected_end) > 1e-4 else 1.0
+    rest = (true - scale * expected_end) * np.linspace(0, 1, len(wanted))
     return wanted[0] * np.exp(scale * course + rest)
 
 

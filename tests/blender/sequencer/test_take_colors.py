@@ -34,7 +34,7 @@ SETTINGS = {
     "rec.2020": {"display": "Rec.2020", "exposure": -1.0},
     "aces": {"view_transform": "ACES 2.0", "exposure": -1.0},
 }
-# What no curve and no colour space takes back; the bound is what is foretold and told.
+# What no curve and no colour space takes back; the bound is what is expected and told.
 TOLD = {
     "khronos": {"view_transform": "Khronos PBR Neutral", "exposure": -2.0},
     "false color": {"view_transform": "False Color"},

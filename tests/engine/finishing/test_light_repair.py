@@ -76,8 +76,8 @@ class TestDeflicker:
         faulty = clean.astype(float)
         faulty[:, :, :80] *= 1 + wave[:, None, None, None]
         faulty = np.rint(faulty).astype(np.uint8)
-        unrest = [np.diff(clip[:, :40, :50].mean((1, 2, 3)), 2).std() for clip in (faulty, deflicker(faulty))]
-        assert unrest[1] < unrest[0] / 2
+        flicker = [np.diff(clip[:, :40, :50].mean((1, 2, 3)), 2).std() for clip in (faulty, deflicker(faulty))]
+        assert flicker[1] < flicker[0] / 2
 
     def test_a_sunset_stays(self, clean):
         """The meant course is kept within two percent, though flicker lies over it."""
