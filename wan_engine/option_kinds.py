@@ -94,6 +94,28 @@ class File(Kind):
 
 
 @dataclass(frozen=True)
+class Files(Kind):
+    """The names of several files; a command line may give the option several times, or several names after it."""
+
+    metavar: ClassVar[str] = "FILE"
+    arguments: ClassVar[Mapping[str, Any]] = {"nargs": "+", "action": "extend"}
+    what: str = "files"
+
+    def accepts(self, value: Any) -> bool:
+        return isinstance(value, tuple) and all(map(is_path, value))
+
+    @property
+    def wording(self) -> str:
+        return self.what
+
+    def parse(self, text: str) -> str:
+        return text
+
+    def collect(self, given: Any) -> tuple[str, ...]:
+        return tuple(name for name in given if name is not None)
+
+
+@dataclass(frozen=True)
 class Flag(Kind):
     """Yes or no."""
 

@@ -20,6 +20,7 @@ from .option_kinds import (
     Choice,
     Curve,
     File,
+    Files,
     Flag,
     Kind,
     LowHigh,
@@ -125,6 +126,7 @@ SOLVER = OneOf(
     Choice("unipc", "UniPC", "Predicts and corrects: good in few steps", 0),
     Choice("dpm++", "DPM++", "Multistep, of second order", 1),
     Choice("euler", "Euler", "The simplest; distilled models want it", 2),
+    Choice("flow", "Flow", "Euler on a schedule that ends at less noise; the makers of the Fun models use it", 3),
 )
 UPSCALE = OneOf(
     Choice(0, "Off", "As large as the model made it", 0),
@@ -225,6 +227,24 @@ class EngineOptions(SharedOptions):
     negative: str | None = row(Text(), None, "What the clip must not look like; the model's own where left out")
     image: str | None = row(File("a picture file"), None, "The picture that the clip starts with")
     last_image: str | None = row(File("a picture file"), None, "The picture that the clip ends with")
+    control_video: str | None = row(
+        File("a folder of pictures"),
+        None,
+        "The pictures that the clip follows, one for each frame, such as depth or lines",
+    )
+    control_mask: str | None = row(
+        File("a folder of pictures"), None, "Pictures that are white where the clip is made, black where it is kept",
+        needs="control_video",
+    )  # fmt: skip
+    control_scale: float | None = row(Number(0), None, "How strongly the control counts; 1 is as trained", soft=2)
+    reference: tuple[str, ...] = row(
+        Files("picture files"),
+        (),
+        "A picture of what the clip shows; may be given several times where the model allows",
+    )
+    camera: str | None = row(
+        File(), None, "The camera of every frame (.json), for models that follow one", metavar="CAMERA.json"
+    )
     frames: int | None = row(Whole(1), None, "Length of the clip: 4n+1 frames", unit="frames")
     shift: float | None = row(Number(0, open=True), None, "How far the schedule leans to high noise")
     guide: tuple[float, float] | None = row(LowHigh(), None, "Guidance of the low-noise and the high-noise part")

@@ -97,6 +97,8 @@ def test_an_option_is_one_row():
         (("--negative", "none"), {"negative": "none"}),
         (("--lora", "none"), {"loras": ()}),
         (("--lora", "a.safetensors", "--lora", "b:0.5"), {"loras": (Lora("a.safetensors"), Lora("b", 0.5))}),
+        (("--reference", "a.png", "b.png", "--reference", "c.png"), {"reference": ("a.png", "b.png", "c.png")}),
+        (("--control-video", "depth", "--control-scale", "0.5"), {"control_video": "depth", "control_scale": 0.5}),
         (("--no-compile",), {"compile": False}),
         (("--vae-tiles", "256", "--refine", "0"), {"vae_tiles": 256, "refine": 0.0}),
     ],

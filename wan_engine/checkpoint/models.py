@@ -29,6 +29,14 @@ _SIZES_480 = ((832, 480), (480, 832))
 INPUTS: dict[str, int | None] = {"noise": None, "mask": 4, "picture": None}
 # What a clip can be held to, in words.
 MODES = {"first_last": "a first and a last frame", "first": "a first frame", "text": "text alone"}
+# What a request may hold a clip to besides: options, and in words what they give.
+CONTROLS = {
+    "control_video": "a control clip",
+    "control_mask": "a control mask",
+    "control_scale": "a strength of control",
+    "reference": "reference pictures",
+    "camera": "a camera",
+}
 _TASKS = {"first_last": "first and last frame", "first": "first frame", "text": "text"}
 
 
@@ -66,7 +74,8 @@ class Model:
     both are merged into one. What no tensor shows is looked for in the names of files and folders, by the pattern
     `named`.
 
-    `modes` are what a clip can be held to, the best first (keys of MODES). A first picture that is no channel of the
+    `modes` are what a clip can be held to, the best first (keys of MODES), `controls` what else can be given (keys of
+    CONTROLS). A first picture that is no channel of the
     input is held: its latents are put back after every step. `fit` tells how a picture of another shape gets the clip's
     size: `stretch`, or `cover` and crop.
 
@@ -87,6 +96,7 @@ class Model:
     dim: int
     named: str = ""
     modes: tuple[str, ...] = ("first_last", "first")
+    controls: tuple[str, ...] = ()
     fit: str = "stretch"
     shift: float
     small_shift: float | None = None

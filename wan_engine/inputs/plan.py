@@ -12,7 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from ..checkpoint.checkpoint import Checkpoint
-from ..checkpoint.models import Model
+from ..checkpoint.models import CONTROLS, ROWS, Model
 from ..checkpoint.sizes import SAME_AREA, Size, check_size, size_for_cover, size_for_picture
 from ..errors import UsageError
 from ..media.pictures import read_picture
@@ -78,6 +78,7 @@ def make_plan(request: GenerationRequest, checkpoint: Checkpoint, stride: tuple[
     model = checkpoint.model
     frames = _either(request.frames, model.frame_counts[0])
     check_frames(frames)
+    _check_controls(request, model)
     pictures = _pictures(request, checkpoint, stride, folder)
     if pictures.last is not None and frames < 5:
         raise UsageError("A first and a last picture need at least 5 frames; ask for 5 or more.")
@@ -106,6 +107,17 @@ def make_plan(request: GenerationRequest, checkpoint: Checkpoint, stride: tuple[
         prompt_parts=request.prompt_parts,
         warnings=(*_warnings(request, checkpoint, pictures, frames), *pictures.notes),
     )
+
+
+def _check_controls(request: GenerationRequest, model: Model) -> None:
+    """Raise UsageError for a control that the model was not trained with, which it would pass over in silence."""
+    asked = [name for name in CONTROLS if getattr(request, name) not in (None, ())]
+    for name in (name for name in asked if name not in model.controls):
+        able = ", ".join(dict.fromkeys(row.title for row in ROWS if name in row.controls))
+        use = f" or use a model that does ({able})" if able else ""
+        raise UsageError(
+            f"{model.title} takes no {CONTROLS[name].removeprefix('a ')}; leave out --{name.replace('_', '-')}{use}."
+        )
 
 
 def _either(asked, default):

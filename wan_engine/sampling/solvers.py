@@ -22,9 +22,14 @@ def shifted(sigmas: np.ndarray, shift: float) -> np.ndarray:
     return shift * sigmas / (1 + (shift - 1) * sigmas)
 
 
+def unshifted(sigma: float, shift: float) -> float:
+    """The noise level that `shifted` brings to `sigma`."""
+    return sigma / (shift - (shift - 1) * sigma)
+
+
 def schedule(steps: int, shift: float, highest: float, limit: float = 1.0) -> np.ndarray:
     """[steps] sigmas down from `highest`, which is as it is after the shift, or for 1 from `limit` before the shift."""
-    first = limit if highest == 1 else highest / (shift - (shift - 1) * highest)
+    first = limit if highest == 1 else unshifted(highest, shift)
     return shifted(np.linspace(first, 0, steps + 1)[:-1], shift)
 
 
@@ -65,6 +70,15 @@ class Euler(Solver):
 
     def _advance(self, i: int, velocity: Tensor, x: Tensor) -> Tensor:
         return x + (self.sigmas[i + 1] - self.sigmas[i]) * velocity
+
+
+class Flow(Euler):
+    """Euler with the schedule of VideoX-Fun's sampler: the lowest noise level is shifted twice."""
+
+    def __init__(self, steps: int, shift: float, highest: float = 1.0) -> None:
+        last = float(shifted(np.array(1 / TRAIN_TIMESTEPS), shift))
+        first = unshifted(highest, shift)
+        Solver.__init__(self, shifted(np.linspace(first, min(last, first), steps), shift), whole_timesteps=False)
 
 
 class DPMpp2M(Solver):
@@ -164,5 +178,5 @@ class UniPC(Solver):
 
 
 def make_solver(name: str, steps: int, shift: float, highest: float = 1.0) -> Solver:
-    """A fresh solver by its command-line name (unipc, dpm++, euler), from the noise level `highest` down."""
-    return {"unipc": UniPC, "dpm++": DPMpp2M, "euler": Euler}[name](steps, shift, highest)
+    """A fresh solver by its command-line name (unipc, dpm++, euler, flow), from the noise level `highest` down."""
+    return {"unipc": UniPC, "dpm++": DPMpp2M, "euler": Euler, "flow": Flow}[name](steps, shift, highest)

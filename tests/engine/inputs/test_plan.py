@@ -285,3 +285,23 @@ def test_facts_of_the_model_table_match_the_original(tmp_path):
         assert sorted(row.sizes) == sorted(sizes)
         for size, shift in defaults["sample_shift_by_size"].items():
             assert row.shift_for(tuple(map(int, size.split("*")))) == shift
+
+
+@pytest.mark.parametrize(
+    ("given", "flag"),
+    [
+        ({"control_video": "clip"}, "--control-video"),
+        ({"control_video": "clip", "control_mask": "mask"}, "--control-video"),
+        ({"control_scale": 1.0}, "--control-scale"),
+        ({"reference": ("a.png",)}, "--reference"),
+        ({"camera": "camera.json"}, "--camera"),
+    ],
+)
+def test_control_asked_of_a_model_without_it(t2v21, tmp_path, given, flag):
+    with pytest.raises(UsageError, match=f"Wan2.1 T2V-1.3B takes no .*{flag}"):
+        planned(t2v21, tmp_path, **given)
+
+
+def test_a_control_mask_needs_a_control_clip():
+    with pytest.raises(UsageError, match="control_video"):
+        GenerationRequest("folder", "a cube", control_mask="mask").validate()

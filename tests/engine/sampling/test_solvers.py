@@ -24,12 +24,31 @@ def test_original_steps(solver, shift):
         golden.assert_close(torch.stack(states), case[f"{key}.x"], 5e-6, 5e-6, key)
 
 
+@pytest.mark.parametrize(("steps", "shift"), [(4, 5), (8, 5), (50, 5), (10, 3)])
+def test_the_schedule_of_the_fun_models(steps, shift):
+    """The low end is shifted twice, which euler's is not; timesteps are not cut to whole ones."""
+    case, key = golden.tensors("control/sched_flow"), f"n{steps}_s{shift}"
+    run, x, states = make_solver("flow", steps, shift), case[f"in.{key}.x"], []
+    for _ in run.timesteps:
+        x = run.step(case[f"in.{key}.A"] @ x, x)
+        states.append(x)
+    golden.assert_close(run.sigmas, case[f"out.{key}.sigmas"], 1e-6, 1e-5, key)
+    golden.assert_close(run.timesteps, case[f"out.{key}.timesteps"], 1e-3, 1e-5, key)
+    golden.assert_close(torch.stack(states), case[f"out.{key}.xs"], 1e-6, 1e-5, key)
+
+
+@pytest.mark.parametrize("highest", [0.6, 0.05, 0.02])
+def test_flow_from_a_partly_noised_clip_only_goes_down(highest):
+    sigmas = make_solver("flow", 4, 5.0, highest).sigmas
+    assert sigmas[0] == pytest.approx(highest) and sigmas[-1] == 0 and (sigmas.diff() <= 0).all()
+
+
 def test_four_euler_steps_of_the_distilled_models():
     run = make_solver("euler", 4, 5.0)
     torch.testing.assert_close(run.timesteps, torch.tensor([1000, 937.5, 2500 / 3, 625]))
 
 
-@pytest.mark.parametrize("solver", ["unipc", "dpm++", "euler"])
+@pytest.mark.parametrize("solver", ["unipc", "dpm++", "euler", "flow"])
 def test_constant_velocity_is_followed_exactly(solver):
     """Along x = data + sigma * (noise - data) every solver must land on the data."""
     run = make_solver(solver, 7, 5.0)
