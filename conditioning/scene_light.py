@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ from ..scene.animation import frame_sampling, simulations
 from ..scene.brief import Shot, SunSample, find_block
 from ..scene.camera.camera import read_camera
 from ..scene.color_temperature import Rgb, rgb_of
+from ..scene.lighting.light_color import light_rgb
 from ..scene.reader import metres_per_unit
 from .frames import camera_of
 from .light_probe import Probe, View
@@ -114,8 +115,8 @@ def views(scene: bpy.types.Scene, shot: Shot, frames: Sequence[int]) -> list[Vie
 def glows(scene: bpy.types.Scene, shot: Shot, frames: Sequence[int]) -> list[Glow]:
     """Lamps and world at every frame; looked at once when nothing changes or moves any of them."""
     objects = [ob for ob in scene.objects if ob.type == "LIGHT"]
-    found = [(find_block(objects, light.name, light.library), light) for light in shot.lights]
-    lamps = {ob: light.color_temperature_k for ob, light in found if ob is not None}
+    found = (find_block(objects, light.name, light.library) for light in shot.lights)
+    lamps = [ob for ob in found if ob is not None]
     carriers = _carriers(lamps)
     moved = any(ob.rigid_body is not None or len(ob.modifiers) for ob in carriers)
     if not moved and not any(map(_animated, (*carriers, *_owners(scene, lamps)))):
@@ -153,9 +154,8 @@ def _animated(owner: Any) -> bool:
     return data is not None and (data.action is not None or bool(data.drivers) or bool(data.nla_tracks))
 
 
-def _glow(scene: bpy.types.Scene, shot: Shot, lamps: Mapping[bpy.types.Object, float | None]) -> Glow:
-    """The lamps' irradiance where the main subject stands, or ten metres ahead of the camera, and the world's light.
-    `lamps` with their kelvin in the brief."""
+def _glow(scene: bpy.types.Scene, shot: Shot, lamps: Sequence[bpy.types.Object]) -> Glow:
+    """The lamps' irradiance where the main subject stands, or ten metres ahead of the camera, and the world's light."""
     samples = shot.camera_path.samples
     distance = shot.subjects[0].distance_m if shot.subjects else 10.0
     view = _heading(shot, scene.frame_current)
@@ -163,15 +163,13 @@ def _glow(scene: bpy.types.Scene, shot: Shot, lamps: Mapping[bpy.types.Object, f
     place = [e + v * distance for e, v in zip(eye, view, strict=True)]
     scale = metres_per_unit(scene)
     total: Rgb = (0.0, 0.0, 0.0)
-    for ob, kelvin in lamps.items():
+    for ob in lamps:
         if ob.hide_render:
             continue
         away = math.dist([c * scale for c in ob.matrix_world.translation], place)
         # A point light of P watts: P / (4 pi^2) per steradian of Blender's units, over the squared distance.
         reach = 0.5 if ob.data.type == "SUN" else 1 / (4 * math.pi * max(1.0, away**2))
-        power = ob.data.energy * 2 ** getattr(ob.data, "exposure", 0.0) * reach
-        tint = tuple(ob.data.color) if kelvin is None else rgb_of(kelvin)
-        total = _sum(total, _times(power, tint))
+        total = _sum(total, _times(reach, light_rgb(ob.data)))
     return Glow(total, _world(scene, shot))
 
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 from ..scene.brief import Brief, Move, Shot, Vector3
@@ -31,6 +32,7 @@ from .weave import joined, tidy
 MOST_USER_WORDS = 250  # 512 tokens hold about 380 words, and the scene's facts take up to 130
 MOST_TERMS = 5
 MOST_MOVES = 3
+UNDONE = 1 / 3  # of a move: when no more of it is left at the end, it is undone
 WIDE_VIEW = frozenset({"overhead", "aerial"})  # angles that make the picture, whatever the camera does
 NO_SKY = frozenset({"black", "dark gray", "gray"})  # worlds of these colours stand for no sky that could be filmed
 DEFAULT_WORLD = 0.0509  # linear, of each channel: the world of a new scene
@@ -93,24 +95,44 @@ def _says_nothing(color: Vector3) -> bool:
 
 def _camera(shot: Shot, fps: float) -> Camera:
     path = shot.camera_path
-    moves = [move for move in path.moves if move.kind != "static"][:MOST_MOVES]
-    ordered = sorted(moves, key=lambda move: move.frame_start)
-    # A few frames of overlap from easing do not make moves simultaneous.
-    in_turn = len(moves) > 1 and all(
-        later.frame_start >= earlier.frame_end - fps / 4 for earlier, later in pairwise(ordered)
-    )
-    told = ordered if in_turn else _one_per_axis(moves) or [move for move in path.moves if move.kind == "static"][:1]
+    moves = [move for move in path.moves if move.kind != "static"]
+    undone = set[Move]()
+    if len(moves) > MOST_MOVES or not _in_turn(moves, fps):
+        moves, undone = _one_per_axis(moves)
+    moves = sorted(moves[:MOST_MOVES], key=undone.__contains__)
+    in_turn = len(moves) > 1 and _in_turn(moves, fps)
+    told = sorted(moves, key=_begin) if in_turn else moves or path.moves[:1]
     reach = shot.subjects[0].distance_m if shot.subjects else None
-    words = tuple(CameraMove(move.kind, _move_amount(move, reach)) for move in told)
+    words = tuple(CameraMove(move.kind, _move_amount(move, reach), move in undone) for move in told)
     return Camera(words, in_turn, path.shot_size, path.angle, path.lens_class, path.composition)
 
 
-def _one_per_axis(moves: list[Move]) -> list[Move]:
-    """The strongest move of each kind: told in one breath, two opposite ones would contradict each other."""
-    strongest: dict[str, Move] = {}
+def _begin(move: Move) -> int:
+    return move.frame_start
+
+
+def _in_turn(moves: list[Move], fps: float) -> bool:
+    """Whether moves follow one another; a few frames of overlap from easing do not make them one."""
+    pairs = pairwise(sorted(moves, key=_begin))
+    return all(later.frame_start >= earlier.frame_end - fps / 4 for earlier, later in pairs)
+
+
+def _one_per_axis(moves: list[Move]) -> tuple[list[Move], set[Move]]:
+    """One move for each axis, strongest first, and those of them that are undone: told in one breath, two opposite ones
+    would contradict each other."""
+    axes: dict[str, list[Move]] = {}
     for move in moves:
-        strongest.setdefault("push" if move.kind == "pull_back" else move.kind.split("_")[0], move)
-    return list(strongest.values())
+        axes.setdefault("push" if move.kind == "pull_back" else move.kind.split("_")[0], []).append(move)
+    told, undone = [], set()
+    for parts in axes.values():
+        net = sum((part.amount or 0.0) * (1 if part.kind == parts[0].kind else -1) for part in parts)
+        if len({part.kind for part in parts}) == 1 or net > UNDONE * (parts[0].amount or 0.0):
+            told.append(parts[0])
+            continue
+        first, last = min(parts, key=_begin), max(part.frame_end for part in parts)
+        told.append(replace(first, amount=parts[0].amount, frame_end=last))
+        undone.add(told[-1])
+    return told, undone
 
 
 def _move_amount(move: Move, reach: float | None) -> Amount | None:
@@ -190,4 +212,4 @@ def _quality_term(sun: SunLight | None, surroundings: Surroundings) -> str | Non
     if surroundings.sky == "overcast" or surroundings.weather == "fog":
         return "soft_lighting"
     night = _time_term(sun, surroundings) == "night_time"
-    return "hard_lighting" if not night and sun is not None and sun.start.shadows else None
+    return "hard_lighting" if not night and sun is not None and sun.start.shines else None

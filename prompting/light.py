@@ -27,7 +27,7 @@ from .structured import (
     TurnCause,
     When,
 )
-from .view import is_steep, turned
+from .view import is_steep, sees_ground, turned
 
 TURN_OF_SHADOWS: dict[str, Turn] = {
     "left": "left",
@@ -51,6 +51,8 @@ WEAK, OUT = 0.25, 0.03  # of a sun's strongest moment
 TELLING = 0.15  # of the strongest sun's light at its best: a sun that never gives as much is not told
 MOST_SUNS = 3
 SAME_PLACE = math.cos(math.radians(30.0))
+SAME_WAY = math.cos(math.radians(3.0))
+SAME_RATIO = 1.15  # of strengths, and of kelvins, that are told as the same
 
 
 def sun_light(shot: Shot) -> SunLight | None:
@@ -96,8 +98,21 @@ def _light(sun: Sun, suns: list[Sun], path: CameraPath) -> SunLight:
         for stretch, (before, after) in zip(stretches, pairwise([start, *ends]), strict=True)
     ]
     whens = [_when(stretch.samples[-1].frame, sun) for stretch in stretches]
+    whens = [when if when not in whens[:i] else "later" for i, when in enumerate(whens)]
     stops = tuple(map(SunStop, changes[:-1], ends[:-1], whens[:-1]))
-    return SunLight(start, ends[-1], changes[-1], stops)
+    first, last = sun.samples[0], sun.samples[-1]
+    steady = all(_same(first, sample) for sample in sun.samples)
+    power: dict[Brightness | None, Power] = {"brighter": "stronger", "dimmer": "weaker"}
+    net = power.get(_brightness(first.strength, last.strength))
+    return SunLight(start, ends[-1], changes[-1], stops, steady, _same(first, last), net)
+
+
+def _same(one: SunSample, other: SunSample) -> bool:
+    """Whether the sunlight of two moments is the same to the eye: its side, its strength and its colour."""
+    if sum(a * b for a, b in zip(one.direction, other.direction, strict=True)) < SAME_WAY:
+        return False
+    pairs = ((one.strength, other.strength), (one.color_temperature_k, other.color_temperature_k))
+    return all(a == b or (a and b and max(a, b) <= SAME_RATIO * min(a, b)) for a, b in pairs)
 
 
 def _when(frame: int, sun: Sun) -> When:
@@ -117,7 +132,7 @@ def _moment(sun: Sun, stretch: Sun | SunStretch, index: int, path: CameraPath) -
         sector=cast(Sector | None, getattr(stretch.relative_to_camera, end)),
         height=height,
         color=light_color(sample.color_temperature_k),
-        shadows=None if strength == "out" else fall,
+        shadows=fall if strength != "out" and sees_ground(path, sample.frame) else None,
         strength=strength,
         steep=is_steep(path, sample.frame),
     )
@@ -172,8 +187,9 @@ def _turning(
 
 def _shadow_length(stretch: Sun | SunStretch, start: SunMoment, end: SunMoment) -> LengthChange | None:
     if (start.height == "below") != (end.height == "below"):
-        return "appear" if start.height == "below" else "fade"
-    if stretch.shadows is None or stretch.shadows.change is None or "out" in (start.strength, end.strength):
+        risen = end if start.height == "below" else start
+        return None if risen.shadows is None else "appear" if risen is end else "fade"
+    if stretch.shadows is None or start.shadows is None or end.shadows is None:
         return None
     return stretch.shadows.change
 

@@ -10,7 +10,18 @@ from itertools import groupby
 from typing import Literal
 
 from .fit import Rank, Sentence
-from .structured import Glow, LampLight, SkyLight, StructuredPrompt, SunChange, SunLight, SunMoment, SunStop
+from .structured import (
+    Glow,
+    LampLight,
+    Power,
+    SkyLight,
+    StructuredPrompt,
+    SunChange,
+    SunLight,
+    SunMoment,
+    SunStop,
+    Turn,
+)
 
 End = Literal["", "first", "last"]
 """Which end of a shot a moment is, where its light changes."""
@@ -26,6 +37,7 @@ class LightWords:
     stop: Callable[[SunMoment, SunStop], str]
     unchanging: Callable[[bool], str]
     as_at_first: str
+    net: Callable[[Power], str]
     other_sun: Callable[[SunLight], str]
     sky_light: Callable[[SkyLight], str]
     lamps: Callable[[LampLight, int], str]
@@ -34,7 +46,7 @@ class LightWords:
 
 def light_sentences(prompt: StructuredPrompt, words: LightWords) -> list[Sentence]:
     """All that is told of the light, the suns first."""
-    told = [] if prompt.sun is None else _once(_sun(prompt.sun, not prompt.other_suns, words))
+    told = [] if prompt.sun is None else _sun(prompt.sun, not prompt.other_suns, words)
     told += [Sentence(text, Rank.COURSE) for text in dict.fromkeys(map(words.other_sun, prompt.other_suns))]
     if prompt.sky_light is not None:
         told.append(Sentence(words.sky_light(prompt.sky_light)))
@@ -42,12 +54,17 @@ def light_sentences(prompt: StructuredPrompt, words: LightWords) -> list[Sentenc
     return told + [Sentence(words.glow(glow), Rank.LAMPS) for glow in prompt.glows]
 
 
-def _once(told: Sequence[Sentence]) -> list[Sentence]:
-    """What goes on in several stretches, or holds at both ends, is told where it comes first."""
-    first: dict[str, Sentence] = {}
-    for sentence in told:
-        first.setdefault(sentence.text, sentence)
-    return list(first.values())
+def without_repeats(told: Sequence[Sequence[str]], again: Callable[[str], str]) -> list[str]:
+    """The last of some changes' sentences: what goes on as in the one before is not told, what was told earlier comes
+    `again`."""
+    before = told[-2] if len(told) > 1 else ()
+    known = {text for texts in told[:-1] for text in texts}
+    return [again(text) if text in known else text for text in told[-1] if text not in before]
+
+
+def own_turn(change: SunChange) -> Turn | None:
+    """Where the sun itself wanders, whatever the camera does."""
+    return None if change.turn_cause == "camera" else change.turn
 
 
 def _alike(lamps: Sequence[LampLight], words: LightWords) -> list[tuple[LampLight, int]]:
@@ -70,8 +87,9 @@ def _sun(sun: SunLight, alone: bool, words: LightWords) -> list[Sentence]:
     changes = words.changes(sun.change, sun.changes[:-1])
     told += map(Sentence, changes)
     if still:
-        lit = sun.start.height != "below" and sun.start.strength != "out"
-        return [*told, Sentence(words.unchanging(alone))] if lit and not changes else told
-    if same:
+        return [*told, Sentence(words.unchanging(alone))] if sun.steady and sun.start.shines and not changes else told
+    if same and sun.returns:
         return [*told, Sentence(words.as_at_first)]
-    return told + list(map(Sentence, words.moment(sun.end, "last", alone)))
+    last = [text for text in words.moment(sun.end, "last", alone) if text not in {one.text for one in told}]
+    net = [words.net(sun.net)] if sun.net and sun.stops and sun.start.shines and sun.end.shines else []
+    return told + list(map(Sentence, last + net))

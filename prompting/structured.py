@@ -40,7 +40,8 @@ LengthChange = Literal["shorten", "lengthen", "appear", "fade"]
 Brightness = Literal["brighter", "dimmer"]
 Strength = Literal["weak", "out"]
 Power = Literal["stronger", "weaker"]
-When = Literal["early", "halfway", "late"]
+When = Literal["early", "halfway", "late", "later"]
+"""In which third of the shot; `later` is in the same as the moment before."""
 TurnCause = Literal["sun", "camera"]
 Amount = Literal["slightly", "clearly", "far"]
 Position = Literal["left", "middle", "right", "both_sides"]
@@ -48,7 +49,8 @@ Position = Literal["left", "middle", "right", "both_sides"]
 
 @dataclass(frozen=True)
 class SunMoment:
-    """The sunlight at a moment. `shadows` is where they fall, None where the sun casts none (below the horizon);
+    """The sunlight at a moment. `shadows` is where they fall, None where the sun casts none (below the horizon) or the
+    camera looks over all ground;
     `strength` compares with the sun's own strongest moment; `steep` is true for a camera that looks down or up so
     steeply that front and back are the bottom and the top of its picture."""
 
@@ -59,6 +61,10 @@ class SunMoment:
     shadows: ShadowFall | None
     strength: Strength | None = None
     steep: bool = False
+
+    @property
+    def shines(self) -> bool:
+        return self.height != "below" and self.strength != "out"
 
     @property
     def look(self) -> SunMoment:
@@ -95,12 +101,17 @@ class SunStop:
 
 @dataclass(frozen=True)
 class SunLight:
-    """The sunlight from the shot's first frame over its stops to its last; `change` leads to the end."""
+    """The sunlight from the shot's first frame over its stops to its last; `change` leads to the end. `steady`: it is
+    the same all the while, `returns`: at the end it is as at the start; both are of the light, not of its words. `net`:
+    what its strength is at the end against the start."""
 
     start: SunMoment
     end: SunMoment
     change: SunChange
     stops: tuple[SunStop, ...] = ()
+    steady: bool = False
+    returns: bool = False
+    net: Power | None = None
 
     @property
     def moments(self) -> tuple[SunMoment, ...]:
@@ -143,10 +154,11 @@ class Glow:
 
 @dataclass(frozen=True)
 class CameraMove:
-    """One camera move; `amount` is None where size means nothing."""
+    """One camera move; `amount` is None where size means nothing. `back`: it is undone within the shot."""
 
     kind: MoveKind
     amount: Amount | None
+    back: bool = False
 
 
 @dataclass(frozen=True)

@@ -75,12 +75,24 @@ def sees_sky(path: CameraPath) -> bool:
     return not path.samples or any(_highest(sample) > ABOVE_HORIZON for sample in path.samples)
 
 
+def sees_ground(path: CameraPath, frame: int) -> bool:
+    """Whether what lies below the horizon is in the picture at a sampled frame, or at the last sample before it; true
+    where no sample tells."""
+    before = [sample for sample in path.samples if sample.frame <= frame] or list(path.samples[:1])
+    return not before or min(_corners(before[-1])) < -ABOVE_HORIZON
+
+
 def _highest(sample: CameraSample) -> float:
-    """Sine of the elevation of the picture's highest corner; of the view itself for a camera without a lens, which
-    looks at everything from the same side."""
+    """Sine of the elevation of the picture's highest corner."""
+    return max(_corners(sample))
+
+
+def _corners(sample: CameraSample) -> list[float]:
+    """Sines of the elevations of the picture's corners; of the view itself, and a little to both sides of it, for a
+    camera without a lens, which looks at everything from the same side."""
     m = sample.matrix_world
     if not sample.lens_mm:
-        return -m[10] + 2 * ABOVE_HORIZON
+        return [-m[10] + 2 * ABOVE_HORIZON, -m[10] - 2 * ABOVE_HORIZON]
     largest = max(sample.sensor_mm)
     found = []
     for side in (-0.5, 0.5):
@@ -89,4 +101,4 @@ def _highest(sample: CameraSample) -> float:
             y = rise * sample.sensor_mm[1] + sample.shift[1] * largest
             length = math.sqrt(x * x + y * y + sample.lens_mm**2)
             found.append((x * m[8] + y * m[9] - sample.lens_mm * m[10]) / length)
-    return max(found)
+    return found

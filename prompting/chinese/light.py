@@ -6,10 +6,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
-from ..light_story import End, LightWords
+from ..light_story import End, LightWords, own_turn, without_repeats
 from ..light_story import light_sentences as story
-from ..structured import Glow, LampLight, LightColor, SkyLight, SunChange, SunLight, SunMoment, SunStop
-from .grammar import NUMBERS, noun
+from ..structured import Amount, Glow, LampLight, LightColor, SkyLight, SunChange, SunLight, SunMoment, SunStop
+from .grammar import NUMBERS, listed, noun
 from .words import (
     AMOUNTS,
     FALL,
@@ -40,7 +40,7 @@ def _times(times: Sequence[str]) -> str:
     times = [TIMES[time] for time in times]
     if len(times) == 1:
         return f"时间是{times[0]}。"
-    through = f"经过{'和'.join(times[1:-1])}" if times[1:-1] else ""
+    through = f"经过{listed(times[1:-1])}" if times[1:-1] else ""
     return f"时间从{times[0]}{through}到{times[-1]}。"
 
 
@@ -57,7 +57,8 @@ def _moment(moment: SunMoment, end: End, alone: bool) -> list[str]:
 
 
 def _sunlight(moment: SunMoment, name: str = "阳光") -> str:
-    return f"{'微弱的' if moment.strength == 'weak' else ''}{_colored(moment.color)}{name}"
+    color = _colored(moment.color)
+    return f"微弱的{color.removesuffix('的')}{name}" if moment.strength == "weak" else f"{color}{name}"
 
 
 def _colored(color: LightColor | None) -> str:
@@ -89,7 +90,8 @@ def _stop(before: SunMoment, stop: SunStop) -> str:
 
 def _changes(change: SunChange, before: Sequence[SunChange]) -> list[str]:
     """The change as sentences of its own, 随后 before the first where others came before."""
-    told = _change(change)
+    course = [*before, change]
+    told = without_repeats([_change(one, course[:i]) for i, one in enumerate(course)], lambda text: f"再一次，{text}")
     if change.power:
         told.append(f"阳光{_again(change.power, [other.power for other in before])}{POWERS[change.power]}。")
     if change.brightness:
@@ -105,12 +107,13 @@ def _again(word: str, before: Sequence[str | None]) -> str:
     return "再次" if word in before else ""
 
 
-def _change(change: SunChange) -> list[str]:
+def _change(change: SunChange, before: Sequence[SunChange]) -> list[str]:
     lengths = [LENGTHS[change.shadow_length]] if change.shadow_length else []
     slides = [(SLIDE_STEEP if change.steep else SLIDE)[change.shadow_slide]] if change.shadow_slide else []
     by_camera = change.turn is not None and change.turn_cause == "camera"
     shadows = lengths if by_camera else lengths + slides
-    told = [f"太阳{'并'.join(_way(change))}{_with_shadows(shadows)}。"] if _way(change) else []
+    way = _way(change, before)
+    told = [f"太阳{'并'.join(way)}{_with_shadows(shadows)}。"] if way else []
     if not told and lengths:
         told.append(f"影子{'并'.join(lengths)}。")
     if by_camera:
@@ -119,14 +122,22 @@ def _change(change: SunChange) -> list[str]:
     return told
 
 
-def _way(change: SunChange) -> list[str]:
-    """What the sun itself does."""
+def _way(change: SunChange, before: Sequence[SunChange] = ()) -> list[str]:
+    """What the sun itself does: 继续 where it goes on so, 再次 where it did so before."""
     way = []
     if change.height:
-        way.append(f"{AMOUNTS[change.height_amount]}{'升高' if change.height == 'rises' else '下沉'}")
+        far = _far(change.height, change.height_amount, [other.height for other in before])
+        way.append(far + ("升高" if change.height == "rises" else "下沉"))
     if change.turn and change.turn_cause != "camera":
-        way.append(AMOUNTS[change.turn_amount] + (TURN_STEEP if change.steep else TURN)[change.turn])
+        far = _far(change.turn, change.turn_amount, [own_turn(other) for other in before])
+        way.append(far + (TURN_STEEP if change.steep else TURN)[change.turn])
     return way
+
+
+def _far(word: str, amount: Amount | None, before: Sequence[str | None]) -> str:
+    if before and before[-1] == word:
+        return "继续"
+    return ("再次" if word in before else "") + AMOUNTS[amount]
 
 
 def _with_shadows(verbs: list[str]) -> str:
@@ -146,7 +157,8 @@ def _other_sun(sun: SunLight) -> str:
         told = [light, "逐渐消失"]
     else:
         told = [light, "，随后".join(powers)]
-    ways = ["并".join(_way(change)) for change in sun.changes if _way(change)]
+    told_ways = (_way(change, sun.changes[:index]) for index, change in enumerate(sun.changes))
+    ways = ["并".join(way) for way in told_ways if way]
     told.append(f"光源{'，随后'.join(ways)}" if ways else "")
     return f"{'，'.join(filter(None, told))}。"
 
@@ -180,6 +192,7 @@ _WORDS = LightWords(
     stop=_stop,
     unchanging=lambda alone: f"{'' if alone else '这道'}阳光没有变化。",
     as_at_first="最后光线恢复到开始时的样子。",
+    net=lambda power: f"阳光比开始时{'强' if power == 'stronger' else '弱'}。",
     other_sun=_other_sun,
     sky_light=_sky_light,
     lamps=_lamps,

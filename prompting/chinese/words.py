@@ -119,7 +119,7 @@ SLIDE = {
     "counterclockwise": "逆时针转动",
 }
 SLIDE_STEEP = {**SLIDE, "back": "向画面上方滑动", "front": "向画面下方滑动"}
-WHEN = {"early": "不久之后", "halfway": "中途", "late": "临近结尾时"}
+WHEN = {"early": "不久之后", "halfway": "中途", "late": "临近结尾时", "later": "稍后"}
 POWERS = {"stronger": "逐渐增强", "weaker": "逐渐减弱"}
 MOTIONS = {"moving": "移动", "turning": "在转动", "deforming": "在变形"}
 LIGHT_COLORS = {"orange": "橙色", "golden": "金色", "white": "白色", "bluish": "淡蓝色"}

@@ -84,7 +84,7 @@ def _camera(prompt: StructuredPrompt) -> str:
         return "固定镜头。"
     handheld = any(move.kind == "handheld" for move in camera.moves)
     others = [move for move in camera.moves if move.kind != "handheld"]
-    moves = [MOVES[move.kind].format(AMOUNTS[move.amount]) for move in others]
+    moves = [MOVES[move.kind].format(AMOUNTS[move.amount]) + ("再复原" if move.back else "") for move in others]
     name, sways = ("手持镜头", "轻微晃动") if handheld else ("镜头", "")
     if camera.in_turn and len(moves) > 1:
         return f"{name}先{'，再'.join(moves)}{'，' if sways else ''}{sways}。"

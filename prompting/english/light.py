@@ -6,10 +6,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
-from ..light_story import End, LightWords
+from ..light_story import End, LightWords, own_turn, without_repeats
 from ..light_story import light_sentences as story
-from ..structured import Glow, LampLight, SkyLight, SunChange, SunLight, SunMoment, SunStop
-from .grammar import NUMBERS, capital, is_plural, with_article
+from ..structured import Amount, Glow, LampLight, SkyLight, SunChange, SunLight, SunMoment, SunStop
+from .grammar import NUMBERS, capital, is_plural, listed, with_article
 from .words import (
     AMOUNTS,
     BELOW,
@@ -43,7 +43,7 @@ def source(sector: str, steep: bool = False) -> str:
 def _times(times: Sequence[str]) -> str:
     if len(times) == 1:
         return f"It is {times[0]}."
-    through = f" through {' and '.join(times[1:-1])}" if times[1:-1] else ""
+    through = f" through {listed(list(times[1:-1]))}" if times[1:-1] else ""
     return f"The time goes from {times[0]}{through} to {times[-1]}."
 
 
@@ -90,7 +90,10 @@ def _stop(before: SunMoment, stop: SunStop) -> str:
 
 def _changes(change: SunChange, before: Sequence[SunChange]) -> list[str]:
     """The change as sentences of its own, "then" before the first where others came before."""
-    told = _change(change)
+    course = [*before, change]
+    told = without_repeats(
+        [_change(one, course[:i]) for i, one in enumerate(course)], lambda text: f"{text.removesuffix('.')} again."
+    )
     if change.power:
         told.append(f"The sunlight grows {_compared(change.power, [other.power for other in before])}.")
     if change.brightness:
@@ -107,12 +110,13 @@ def _compared(word: str, before: Sequence[str | None]) -> str:
     return f"{word} again" if word in before else word
 
 
-def _change(change: SunChange) -> list[str]:
+def _change(change: SunChange, before: Sequence[SunChange]) -> list[str]:
     lengths = [LENGTHS[change.shadow_length]] if change.shadow_length else []
     slides = [(SLIDE_STEEP if change.steep else SLIDE)[change.shadow_slide]] if change.shadow_slide else []
     by_camera = change.turn is not None and change.turn_cause == "camera"
     shadows = lengths if by_camera else lengths + slides
-    told = [f"The sun {' and '.join(_way(change))}{_with_shadows(shadows)}."] if _way(change) else []
+    way = _way(change, before)
+    told = [f"The sun {' and '.join(way)}{_with_shadows(shadows)}."] if way else []
     if not told and lengths:
         told.append(f"The shadows {' and '.join(lengths)}.")
     if by_camera:
@@ -121,13 +125,23 @@ def _change(change: SunChange) -> list[str]:
     return told
 
 
-def _way(change: SunChange) -> list[str]:
-    """What the sun itself does."""
-    way = [f"{change.height}{AMOUNTS[change.height_amount]}"] if change.height else []
+def _way(change: SunChange, before: Sequence[SunChange] = ()) -> list[str]:
+    """What the sun itself does: further where it goes on so, again where it did so before."""
+    way = []
+    if change.height:
+        far, again = _far(change.height, change.height_amount, [other.height for other in before])
+        way.append(f"{change.height}{far}{again}")
     if change.turn and change.turn_cause != "camera":
         turn = (SUN_TURN_STEEP if change.steep else SUN_TURN)[change.turn]
-        way.append(turn.format(AMOUNTS[change.turn_amount]))
+        far, again = _far(change.turn, change.turn_amount, [own_turn(other) for other in before])
+        way.append(f"{turn.format(far)}{again}")
     return way
+
+
+def _far(word: str, amount: Amount | None, before: Sequence[str | None]) -> tuple[str, str]:
+    if before and before[-1] == word:
+        return " further", ""
+    return AMOUNTS[amount], " again" if word in before else ""
 
 
 def _with_shadows(verbs: list[str]) -> str:
@@ -148,7 +162,8 @@ def _other_sun(sun: SunLight) -> str:
     else:
         told = [f"{light} also comes{from_where or ' from a second sun'}"]
         told.append(f"it grows {' and then '.join(powers)}" if powers else "")
-    ways = [" and ".join(_way(change)) for change in sun.changes if _way(change)]
+    told_ways = (_way(change, sun.changes[:index]) for index, change in enumerate(sun.changes))
+    ways = [" and ".join(way) for way in told_ways if way]
     told.append(f"its sun {', then '.join(ways)}" if ways else "")
     return f"{', and '.join(filter(None, told))}."
 
@@ -185,6 +200,7 @@ _WORDS = LightWords(
     stop=_stop,
     unchanging=lambda alone: f"{'The' if alone else 'This'} sunlight does not change.",
     as_at_first="At the end the light is as it was at first.",
+    net=lambda power: f"The sunlight is {power} than at first.",
     other_sun=_other_sun,
     sky_light=_sky_light,
     lamps=_lamps,

@@ -123,6 +123,7 @@ WHEN = {
     "early": "Early in the shot",
     "halfway": "Halfway through the shot",
     "late": "Late in the shot",
+    "later": "A little later",
 }
 LAMPS = {"lamp": "lamp", "spotlight": "spotlight", "panel": "light panel", "beam": "light beam"}
 ROLES = {  # what one light does, and several
@@ -160,6 +161,16 @@ MOVES = {
     "tracking": "follows the moving subject",
     "handheld": "sways",
     "dolly_zoom": "makes a dolly zoom",
+}
+BACK = {  # how a move that is undone goes on
+    "push_in": " and out again",
+    "pull_back": " and in again",
+    "pedestal_up": " and sinks again",
+    "pedestal_down": " and rises again",
+    "tilt_up": " and down again",
+    "tilt_down": " and up again",
+    "zoom_in": " and out again",
+    "zoom_out": " and in again",
 }
 DIRECTIONS = {
     "left": " to the left",

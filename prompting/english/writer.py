@@ -12,7 +12,7 @@ from ..structured import StructuredPrompt, SubjectWords
 from ..vocabulary import TERMS
 from .grammar import NUMBERS, capital, counted, finished, is_clause, is_plural, listed, plural, with_article
 from .light import light_sentences
-from .words import AMOUNTS, ANGLES, AROUND, DIRECTIONS, MOTIONS, MOVES, POSITIONS, SKIES
+from .words import AMOUNTS, ANGLES, AROUND, BACK, DIRECTIONS, MOTIONS, MOVES, POSITIONS, SKIES
 
 
 def write(prompt: StructuredPrompt) -> list[Sentence]:
@@ -92,7 +92,9 @@ def _camera(prompt: StructuredPrompt) -> str:
     for move in others:
         told = MOVES[move.kind].format(AMOUNTS[move.amount])
         known = any(AROUND in earlier for earlier in moves)
-        moves.append(told.removesuffix(AROUND) if known else told)
+        moves.append(
+            (told.removesuffix(AROUND) if known else told) + (BACK.get(move.kind, " and back") if move.back else "")
+        )
     name = "the handheld camera" if handheld else "the camera"
     if camera.in_turn and len(moves) > 1:
         return f"First {name} {moves[0]}, then it {', then it '.join(moves[1:])}."

@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+import math
+
 import bpy
 import numpy as np
 
 from ... import compat
-from ..color_temperature import color_temperature_k
+from ..color_temperature import Rgb, color_temperature_k, rgb_of
 from ..nodes import Place, color, contributions, resolve, scalar
 
 EMISSION = {"ShaderNodeEmission"}
@@ -27,9 +29,9 @@ def light_color(light: bpy.types.Light) -> tuple[np.ndarray, float | None]:
     emissions = _emissions(light)
     if emissions:
         node_tint, node_kelvin = _mixed(emissions)
-        if stated is None and node_kelvin is not None and _neutral(tint):
+        neutral, tint = _neutral(tint), tint * node_tint
+        if stated is None and node_kelvin is not None and neutral:
             return tint, node_kelvin
-        tint = tint * node_tint
     if stated is None:
         return tint, color_temperature_k(tint)
     kelvin, stated_tint = stated
@@ -45,6 +47,27 @@ def node_strength(light: bpy.types.Light) -> float:
     """By how much a light's own nodes multiply its energy: 1 without nodes, 0 where they let no light out."""
     emissions = _emissions(light)
     return 1.0 if emissions is None else sum(strength for strength, _, _ in emissions)
+
+
+def light_strength(light: bpy.types.Light) -> float:
+    """What a light sends out, whatever its colour: its energy (W; W/m2 of a Sun light) with its exposure and its nodes'
+    strength; 0 where that is no number."""
+    strength = light.energy * 2.0 ** compat.light_exposure(light) * node_strength(light)
+    return float(strength) if math.isfinite(strength) else 0.0
+
+
+def light_power(light: bpy.types.Light) -> float:
+    """By what lights compare: `light_strength` times the luminance of the colour."""
+    return light_strength(light) * luminance(light_color(light)[0])
+
+
+def light_rgb(light: bpy.types.Light) -> Rgb:
+    """A light's power in linear Rec. 709, of the luminance `light_power`."""
+    tint, kelvin = light_color(light)
+    hue = np.maximum(tint, 0.0) if kelvin is None else np.array(rgb_of(kelvin))
+    bright = luminance(hue)
+    r, g, b = hue * (light_power(light) / bright if bright > 0.0 else 0.0)
+    return float(r), float(g), float(b)
 
 
 Emission = tuple[float, np.ndarray, float | None]  # strength, linear colour, kelvin

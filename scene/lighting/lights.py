@@ -10,12 +10,11 @@ from dataclasses import dataclass
 import bpy
 import numpy as np
 
-from ... import compat
 from ..brief import Light, LightRole, Sector, library_name
 from ..camera.camera import CameraState
 from ..geometry import elevation_deg, sector, unit
 from ..visibility import Lamp
-from .light_color import light_color, luminance, node_strength
+from .light_color import light_color, light_power
 from .linking import receives
 
 BEHIND: tuple[Sector, ...] = ("back", "back_left", "back_right")
@@ -24,7 +23,7 @@ BEHIND: tuple[Sector, ...] = ("back", "back_left", "back_right")
 @dataclass(frozen=True)
 class LampFacts:
     """A light at the first frame where it shines: place in metres, unit `axis` from what it lights back to it. `power`
-    is its energy with exposure, its nodes' strength and the luminance of its colour, `cone` the cosine of half a spot's
+    is `light_power`'s, `cone` the cosine of half a spot's
     angle."""
 
     key: str
@@ -39,24 +38,23 @@ class LampFacts:
 
 
 def lamp_facts(lamp: Lamp, unit_scale: float) -> LampFacts | None:
-    """None for a light that is off, does not render or stands nowhere."""
+    """None for a light that is off or black, takes light away, does not render or stands nowhere."""
     matrix = np.array(lamp.matrix, dtype=float)
     length = float(np.linalg.norm(matrix[:3, 2]))
-    energy, share = float(lamp.light.energy), node_strength(lamp.light)
-    if not lamp.renders or energy * share == 0.0 or not math.isfinite(energy * share):
-        return None
     if not np.isfinite(matrix).all() or length < 1e-12:
         return None
-    tint, kelvin = light_color(lamp.light)
+    power = light_power(lamp.light) if lamp.renders else 0.0
+    if power <= 0.0:
+        return None
     return LampFacts(
         key=lamp.key,
         owner=lamp.owner,
         kind=lamp.light.type.lower(),
-        energy=energy,
-        color_temperature_k=kelvin,
+        energy=float(lamp.light.energy),
+        color_temperature_k=light_color(lamp.light)[1],
         position=matrix[:3, 3] * unit_scale,
         axis=matrix[:3, 2] / length,
-        power=energy * share * 2.0 ** compat.light_exposure(lamp.light) * luminance(tint),
+        power=power,
         cone=math.cos(lamp.light.spot_size / 2.0) if lamp.light.type == "SPOT" else -1.0,
     )
 

@@ -12,7 +12,6 @@ from itertools import pairwise
 import bpy
 import numpy as np
 
-from ... import compat
 from ..animation.frame_sampling import thin
 from ..brief import StartEnd, Sun, SunSample, SunSource, SunStretch
 from ..geometry import (
@@ -27,7 +26,7 @@ from ..geometry import (
 )
 from ..visibility import Lamp
 from .course import turning_points
-from .light_color import light_color, luminance, node_strength
+from .light_color import light_color, light_strength, luminance
 from .shadows import cast_shadows
 from .sky import sky_sun_of
 from .sun_position import read_almanac
@@ -57,10 +56,7 @@ def lamp_sun(lamp: Lamp) -> SunState | None:
     if not math.isfinite(length) or length < 1e-12:
         return None
     color, kelvin = light_color(lamp.light)
-    strength = 0.0
-    if lamp.renders:
-        strength = lamp.light.energy * 2.0 ** compat.light_exposure(lamp.light) * node_strength(lamp.light)
-    strength = strength if math.isfinite(strength) else 0.0
+    strength = light_strength(lamp.light) if lamp.renders else 0.0
     clock = lamp.almanac.clock
     return SunState(
         source="sun_position" if clock is not None and clock.lamp == lamp.owner else "sun_light",

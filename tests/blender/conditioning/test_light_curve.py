@@ -217,6 +217,33 @@ def test_a_lamp_that_something_carries_is_followed(blank_scene, carry):
     assert near.lamps[0] > 5 * far.lamps[0] > 0
 
 
+def dimmed_by_nodes(data):
+    emission = next(node for node in use_nodes(data).nodes if node.bl_idname == "ShaderNodeEmission")
+    emission.inputs["Strength"].default_value = 0.1
+
+
+def dimmed_by_color(data):
+    data.color = (0.1, 0.1, 0.1)
+
+
+def dimmed_by_node_color(data):
+    emission = next(node for node in use_nodes(data).nodes if node.bl_idname == "ShaderNodeEmission")
+    emission.inputs["Color"].default_value = (0.1, 0.1, 0.1, 1.0)
+
+
+@pytest.mark.parametrize("dim", [dimmed_by_nodes, dimmed_by_color, dimmed_by_node_color])
+def test_a_lamps_light_is_its_energy_with_nodes_and_colour(blank_scene, dim):
+    """As for the brief, which tells a lamp by the same power."""
+    scene = blank_scene
+    add_camera(scene)
+    lamp = add_lamp(scene, "POINT", "Bulb", 1000.0)
+    (shot,) = read_brief(scene)[0].shots
+    (full,) = scene_light.glows(scene, shot, [1])
+    dim(lamp.data)
+    (dimmed,) = scene_light.glows(scene, shot, [1])
+    assert dimmed.lamps == pytest.approx([0.1 * part for part in full.lamps], rel=1e-3) and full.lamps[0] > 0
+
+
 @pytest.mark.parametrize("transform", ["Standard", "AgX", "Filmic"])
 def test_the_tone_curve_is_the_scenes_own(blank_scene, transform, tmp_path):
     blank_scene.view_settings.view_transform = transform

@@ -162,7 +162,7 @@ def test_opposite_moves_are_not_told_in_one_breath():
         Move("pull_back", 1, 72, 4.0, "m"),
     )
     path = CameraPath((camera_sample(1, 0), camera_sample(72, 0)), moves)
-    assert "The camera rolls far clockwise and pulls back." in prompt_text(prompt_of(make_shot(path=path)))
+    assert "The camera pulls back and rolls far clockwise and back." in prompt_text(prompt_of(make_shot(path=path)))
 
 
 def test_a_rising_sun_brightens_the_ground_though_its_lamp_grows_weaker():

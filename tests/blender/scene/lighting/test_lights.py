@@ -164,3 +164,26 @@ def test_lights_stand_by_what_reaches_the_subject(blank_scene, kept):
             point_at(lamp, (0, 0, 1))
     lights = read_brief(blank_scene)[0].shots[0].lights
     assert [light.name for light in lights] == sorted(kept, key=lambda name: -LAMPS[name][3])
+
+
+def black(data):
+    data.color = (0.0, 0.0, 0.0)
+
+
+def black_in_nodes(data):
+    emission = next(node for node in use_nodes(data).nodes if node.bl_idname == "ShaderNodeEmission")
+    emission.inputs["Color"].default_value = (0.0, 0.0, 0.0, 1.0)
+
+
+def below_nothing(data):
+    data.energy = -500.0
+
+
+@pytest.mark.parametrize("kind", ["POINT", "SPOT", "AREA", "SUN"])
+@pytest.mark.parametrize("spoil", [black, black_in_nodes, below_nothing])
+def test_what_sends_out_no_light_is_no_light(blank_scene, kind, spoil):
+    add_camera(blank_scene)
+    add_box(blank_scene)
+    spoil(add_lamp(blank_scene, kind, "Dark", 500.0, (2, -2, 3)).data)
+    (shot,) = read_brief(blank_scene)[0].shots
+    assert shot.lights == () and shot.suns == ()
