@@ -68,6 +68,10 @@ def parser() -> argparse.ArgumentParser:
         help="go on with a shot's last job where it was interrupted, as it was asked for then; anew where the scene or "
         "an option named here is otherwise now, or another file may claim the job",
     )  # fmt: skip
+    render.add_argument(
+        "--sure", action="store_true",
+        help="with --resume: go on as it was asked for then, also where another file may claim it or the shot changed",
+    )  # fmt: skip
     return top
 
 
@@ -182,12 +186,15 @@ def _settings(args: argparse.Namespace) -> previs.Settings:
 
 
 def _render(args: argparse.Namespace) -> int:
+    if args.sure and not args.resume:
+        raise previs.UsageError("--sure goes with --resume: it goes on with interrupted work. Add --resume.")
     settings = _settings(args)
     if args.save is not None:
         check_blend_place(args.save)
     if args.dry_run:
         return _dry_run(args, settings)
-    generation = previs.Generation(_scene(args), settings, args.shot, args.resume, as_then=_as_then(args))
+    resume: previs.Resume = "surely" if args.sure else args.resume
+    generation = previs.Generation(_scene(args), settings, args.shot, resume, as_then=_as_then(args))
     _warn(generation.warnings)
     try:
         generation.run(_Terminal().show)

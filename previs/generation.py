@@ -18,7 +18,7 @@ from ..bridge.state import JobError
 from ..bridge.tool import EngineTool
 from ..scene.brief import SceneError, Shot
 from ..wan_engine.checkpoint.summary import outline
-from ..wan_engine.errors import Cancelled, CheckpointError, WanError
+from ..wan_engine.errors import Cancelled, CheckpointError, UsageError, WanError
 from ..wan_engine.options import REPAIR
 from ..wan_engine.request import GenerationRequest
 from . import ownership
@@ -120,7 +120,8 @@ class Generation(Work):
     Raises SceneError or CheckpointError when made, before anything is done, if it cannot be started. A shot that
     fails does not stop the others; a missing engine or checkpoint does. `exit_status` is that of the first failure.
     With `resume` a shot whose last job was cut short goes on in its folder instead of being made anew, unless another
-    file may claim it or it was asked for otherwise; then it goes on only "surely". Fields of the request
+    file may claim it or it was asked for otherwise; then it goes on only "surely". Where copies of a file that is gone
+    may both claim it, nothing is made of it unless "surely". Fields of the request
     in `as_then` need not be as they were. A generation of several takes ends with `overview`, one picture of them all.
     """
 
@@ -228,6 +229,11 @@ class Generation(Work):
                 "That folder stays as it is."
             )
             return None
+        if self._resume != "surely" and (heirs := ownership.other_heirs(offer)):
+            raise UsageError(
+                f"{shot.name} could go on in {offer.job.path.name}, but {'; '.join(heirs)}. Add --sure (in scripts "
+                "sure=True) to go on with it in this file; without --resume it is made anew."
+            )
         return ownership.take_up(offer, scene, jobs_root(self.settings), wish, self._as_then)
 
     def _draw_overview(self) -> Iterator[bool]:

@@ -12,7 +12,7 @@ import bpy
 import pytest
 import wan_previs
 from scene_makers import add_box, add_camera
-from wan_previs import previs, sequencer
+from wan_previs import cli, previs, sequencer
 from wan_previs.bridge.identity import read_identity
 from wan_previs.bridge.jobs import JobFolder
 from wan_previs.bridge.state import JobState
@@ -223,6 +223,27 @@ def test_of_two_copies_of_a_file_that_is_gone_each_asks_before_it_goes_on(scene,
         assert "a.blend, which asked for it, is gone" in question and f"{other} may be a copy" in question
     (project / "b.blend").unlink()
     assert previs.doubts_about(load(project / "c.blend"), SETTINGS, "Wide") == ""
+
+
+@pytest.mark.engine
+def test_headless_work_of_a_copied_file_that_is_gone_goes_on_only_when_the_user_is_sure(scene, project, capsys):
+    scene = save(project / "a.blend")
+    job = cut_short(scene)
+    save(project / "a.blend")
+    shutil.copy(project / "a.blend", project / "b.blend")
+    (project / "a.blend").rename(project / "c.blend")
+    before = {path: path.read_bytes() for path in job.path.rglob("*") if path.is_file()}
+    scene = load(project / "b.blend")
+    generation = previs.Generation(scene, SETTINGS, resume=True)
+    generation.run()
+    (told,) = generation.errors
+    assert generation.exit_status == 2 and "c.blend may be a copy" in told and "--sure" in told
+    assert before == {path: path.read_bytes() for path in (project / "previs").rglob("*") if path.is_file()}
+    brief, _ = previs.read_shots(scene)
+    sure = previs.Generation(scene, SETTINGS, resume="surely")
+    assert sure._taken_up(scene, brief.shots[0]).path == job.path
+    assert cli.main(["render", "--sure"]) == 2
+    assert "--sure goes with --resume" in capsys.readouterr().err
 
 
 def test_a_clip_that_has_only_to_be_finished_is_finished_as_it_is_wished_now(scene, project):
