@@ -245,6 +245,25 @@ class EngineOptions(SharedOptions):
     camera: str | None = row(
         File(), None, "The camera of every frame (.json), for models that follow one", metavar="CAMERA.json"
     )
+    motion_video: str | None = row(
+        File("a folder of pictures"),
+        None,
+        "The pictures of a rough animation whose motion the clip follows (Time-to-Move)",
+    )
+    motion_mask: str | None = row(
+        File("a folder of pictures"),
+        None,
+        "Pictures that are white where the clip follows the motion",
+        needs="motion_video",
+    )
+    motion_start: int | None = row(
+        Whole(-1), None, "The step to begin with: the later, the closer all of the clip; -1 begins with noise",
+        needs="motion_video", metavar="STEP",
+    )  # fmt: skip
+    motion_end: int | None = row(
+        Whole(), None, "The step up to which the mask's part is held: the later, the closer",
+        needs="motion_video", metavar="STEP",
+    )  # fmt: skip
     frames: int | None = row(Whole(1), None, "Length of the clip: 4n+1 frames", unit="frames")
     shift: float | None = row(Number(0, open=True), None, "How far the schedule leans to high noise")
     guide: tuple[float, float] | None = row(LowHigh(), None, "Guidance of the low-noise and the high-noise part")

@@ -124,6 +124,10 @@ class GenerationRequest(EngineOptions):
             raise UsageError("A last picture needs a first picture too; give image.")
         if self.control_mask is not None and self.control_video is None:
             raise UsageError("A control mask needs a control clip too; give control_video.")
+        if (self.motion_video is None) != (self.motion_mask is None):
+            raise UsageError("A motion clip and its mask belong together; give motion_video and motion_mask.")
+        if self.motion_video is None and (self.motion_start, self.motion_end) != (None, None):
+            raise UsageError("motion_start and motion_end are for a motion clip; give motion_video and motion_mask.")
         if self.exact_size and self.size is None:
             raise UsageError("An exact size needs a size; give size, or leave out exact_size.")
         if (self.clip_frames is None) != (self.clip_fps is None):

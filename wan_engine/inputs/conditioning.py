@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -13,7 +13,8 @@ from torch import Tensor
 from ..networks.transformer import Context, WanTransformer
 from ..runtime.model_pool import ModelPool, non_finite
 from ..runtime.run import Run
-from .plan import Plan
+from .motion import Motion
+from .plan import Plan, noise
 from .prompt_cache import PromptCache, prompt_key
 from .prompt_tokens import PromptTokenizer, fitted
 
@@ -27,12 +28,26 @@ class Conditioning:
 
     `channels` [1, 4 + z, t, h, w] (mask and condition) is stacked under the noisy latents. `held` [z, 1, h, w] is the
     first latent frame that is put back after every step while its tokens are told timestep 0. `clip` [1, n, c] are
-    image features for the cross attention. All None: text alone.
+    image features for the cross attention. `motion` is the animation that the clip follows. All None: text alone.
     """
 
     channels: Tensor | None = None
     held: Tensor | None = None
     clip: Tensor | None = None
+    motion: Motion | None = None
+
+    def scheduled(self, sigmas: Tensor) -> Conditioning:
+        """The same for a sampling along `sigmas` [steps + 1]."""
+        return self if self.motion is None else replace(self, motion=self.motion.scheduled(sigmas))
+
+    @property
+    def first_step(self) -> int:
+        """The step to begin with."""
+        return 0 if self.motion is None else self.motion.first_step
+
+    def beginning(self, pure: Tensor, sigma: float) -> Tensor:
+        """Latents [z, t, h, w] to begin with, at noise level `sigma`, for this `pure` noise."""
+        return self.impose(pure if self.motion is None else self.motion.beginning(pure), sigma)
 
     def model_input(self, x: Tensor) -> Tensor:
         """[z, t, h, w] to the transformer's [1, in_dim, t, h, w]."""
@@ -46,6 +61,7 @@ class Conditioning:
 
     def impose(self, x: Tensor, sigma: float) -> Tensor:
         """Latents [z, t, h, w] at noise level `sigma` with what is given put back into its place."""
+        x = x if self.motion is None else self.motion.impose(x, sigma)
         return x if self.held is None else torch.cat([self.held, x[:, 1:]], 1)
 
     def timestep(self, t: Tensor, x: Tensor) -> Tensor:
@@ -130,7 +146,18 @@ def condition(plan: Plan, pool: ModelPool, run: Run) -> Conditioning:
     clip = _clip_features(plan, pool, run)
     channels = _channels(plan, inputs, pool, run) if inputs else None
     held = None if inputs or plan.first is None else _encode_frames([plan.first[:, None]], pool, run)
-    return Conditioning(channels, held, clip)
+    return Conditioning(channels, held, clip, _motion(plan, pool, run))
+
+
+def _motion(plan: Plan, pool: ModelPool, run: Run) -> Motion | None:
+    """The animation as latents under noise of its own: the second draw of the clip's seed."""
+    if plan.motion is None:
+        return None
+    given = plan.motion
+    latents = _encode_frames(given.pixels(plan.size, plan.frames), pool, run)
+    mask = given.mask_of(plan.size, plan.latent_shape)
+    fixed = noise(plan.seed, plan.latent_shape, 1)
+    return Motion(latents, fixed.to(pool.device), mask.to(pool.device), given.start, given.end)
 
 
 def _channels(plan: Plan, inputs: Sequence[str], pool: ModelPool, run: Run) -> Tensor:

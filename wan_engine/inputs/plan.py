@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from ..media.pictures import read_picture
 from ..request import GenerationRequest, check_frames
 from ..request_parts import PromptPart
 from . import images
+from .motion import MotionClip, read_motion
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,7 @@ class Plan:
 
     `first` and `last` are the pictures, [3, H, W] in -1..1 at that size, ready for the autoencoder. `clip_pictures`
     are those that the CLIP encoder looks at, [3, H, W] in -1..1 at sizes of their own, () where the model has none.
+    `motion` is the animation that the clip follows.
     """
 
     prompt: str
@@ -46,6 +49,7 @@ class Plan:
     warnings: tuple[str, ...]
     clip_pictures: tuple[Tensor, ...] = ()
     prompt_parts: tuple[PromptPart, ...] = ()
+    motion: MotionClip | None = None
 
     def expert(self, timestep: float) -> str:
         """high from the boundary up, low below it, dense when there is but one."""
@@ -83,6 +87,8 @@ def make_plan(request: GenerationRequest, checkpoint: Checkpoint, stride: tuple[
     if pictures.last is not None and frames < 5:
         raise UsageError("A first and a last picture need at least 5 frames; ask for 5 or more.")
     two_experts = len(checkpoint.experts) == 2
+    steps = _either(request.steps, model.steps)
+    motion, motion_notes = read_motion(request, folder, pictures.size, frames, steps)
     return Plan(
         prompt=request.prompt,
         negative=_either(request.negative, model.negative),
@@ -95,7 +101,7 @@ def make_plan(request: GenerationRequest, checkpoint: Checkpoint, stride: tuple[
             pictures.size[0] // stride[2],
         ),
         fps=_either(request.fps, model.fps),
-        steps=_either(request.steps, model.steps),
+        steps=steps,
         shift=_either(request.shift, model.shift_for(pictures.area)),
         guide=_either(request.guide, model.guide),
         boundary=_either(request.boundary, model.boundary) if two_experts else None,
@@ -105,7 +111,8 @@ def make_plan(request: GenerationRequest, checkpoint: Checkpoint, stride: tuple[
         last=pictures.last,
         clip_pictures=pictures.clip,
         prompt_parts=request.prompt_parts,
-        warnings=(*_warnings(request, checkpoint, pictures, frames), *pictures.notes),
+        motion=motion,
+        warnings=(*_warnings(request, checkpoint, pictures, frames), *pictures.notes, *motion_notes),
     )
 
 
@@ -136,6 +143,11 @@ def _pictures(
     if request.image is None:
         if "text" not in model.modes:
             raise UsageError(f"{model.title} starts from a picture; give one with --image.")
+        if request.motion_video is not None:
+            raise UsageError(
+                "A clip that follows a motion clip starts from its first picture; give that with --image, to a model "
+                "that takes one."
+            )
         check_size(asked, multiple)
         return _Pictures(asked, asked)
     if request.exact_size:
@@ -271,6 +283,10 @@ def _sides(size: Size) -> str:
     return f"{size[0]}x{size[1]}"
 
 
-def noise(seed: int, shape: tuple[int, ...]) -> Tensor:
-    """Standard normal float32 from a CPU generator: one seed is one clip on every machine."""
-    return torch.randn(shape, generator=torch.Generator("cpu").manual_seed(seed), dtype=torch.float32)
+def noise(seed: int, shape: tuple[int, ...], before: int = 0) -> Tensor:
+    """Standard normal float32 from a CPU generator: one seed is one clip on every machine. `before` counts the draws of
+    that shape that go before this one.
+    """
+    generator = torch.Generator("cpu").manual_seed(seed)
+    draws = (torch.randn(shape, generator=generator, dtype=torch.float32) for _ in range(before + 1))
+    return deque(draws, 1).pop()

@@ -63,12 +63,13 @@ class Denoiser:
         self._plan = plan
         self._pool = pool
         self._texts = texts
-        self._conditioning = conditioning
         self._run = run
         self._options = options
         self._threshold = options.step_cache
         highest = 1.0 if options.start is None else options.start[1]
         self._solver: Solver = make_solver(plan.solver, plan.steps, plan.shift, highest)
+        self._conditioning = conditioning.scheduled(self._solver.sigmas)
+        self._first = self._conditioning.first_step
         self._guided: _Guided | None = None
 
     def sample(self) -> tuple[Tensor, Tensor]:
@@ -79,7 +80,7 @@ class Denoiser:
         plan, conditioning, run, solver = self._plan, self._conditioning, self._run, self._solver
         light = self._options.light
         x = self._begin()
-        for k in range(len(run.steps), plan.steps):
+        for k in range(self._first + len(run.steps), plan.steps):
             run.check_cancel()
             began = time.perf_counter()
             t, sigma = solver.timesteps[k], solver.sigmas[k]
@@ -108,12 +109,13 @@ class Denoiser:
         if words:
             self._run.note(words)
         if saved is None:
-            return self._conditioning.impose(self._noisy(), float(self._solver.sigmas[0]))
+            self._solver.restore(self._first, {})
+            return self._conditioning.beginning(self._noisy(), float(self._solver.sigmas[self._first]))
         self._run.resumed(saved.steps)
         if saved.cached is not None:
             self._run.facts["step_cache"] = saved.cached
         self._restore_caches(saved)
-        self._solver.restore(len(saved.steps), saved.solver)
+        self._solver.restore(self._first + len(saved.steps), saved.solver)
         return saved.latents
 
     def _noisy(self) -> Tensor:
@@ -155,7 +157,7 @@ class Denoiser:
         caches = [StepCache(self._threshold) for _ in saved.caches]
         for cache, state in zip(caches, saved.caches, strict=True):
             cache.restore(state, self._pool.device)
-        done = len(saved.steps)
+        done = self._first + len(saved.steps)
         expert = self._plan.expert(float(self._solver.timesteps[done])) if done < self._plan.steps else None
         if caches and expert is not None and saved.steps[-1]["expert"] == expert:
             self._guided = replace(self._open(done, expert, self._threshold), caches=caches)

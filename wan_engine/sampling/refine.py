@@ -49,6 +49,7 @@ def refined_plan(plan: Plan, factor: int, strength: float) -> Plan:
         steps=max(2, round(plan.steps * strength)),
         first=_enlarged(plan.first, factor),
         last=_enlarged(plan.last, factor),
+        motion=None,  # it binds at higher noise levels only
     )
 
 

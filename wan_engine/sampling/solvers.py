@@ -132,7 +132,8 @@ class UniPC(Solver):
         self._order = self._order_of(done - 1)
 
     def _order_of(self, i: int) -> int:
-        return min(2, i + 1, len(self.timesteps) - i)
+        """Of the step at i: as high as there are predictions, and the schedule leaves steps."""
+        return min(2, len(self._data), len(self.timesteps) - i)
 
     def _advance(self, i: int, velocity: Tensor, x: Tensor) -> Tensor:
         data = x - self.sigmas[i] * velocity

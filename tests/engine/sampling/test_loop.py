@@ -36,7 +36,7 @@ TEXT_ENCODER = "fullstack/Wan2.2-T2V-A14B/checkpoint/models_t5_umt5-xxl-enc-bf16
 
 def write_checkpoint(folder: Path, facts: dict) -> None:
     """The loop's weights as a folder in the published layout; its text encoder is never asked."""
-    weights = golden.tensors(Path(facts["weights_file"]).stem)
+    weights = golden.tensors(facts["weights_file"].removesuffix(".safetensors"))
     roots = {"high": folder / EXPERT_FOLDERS["high"], "low": folder / EXPERT_FOLDERS["low"], "model": folder}
     for name, root in roots.items():
         state = {key.removeprefix(f"{name}."): data for key, data in weights.items() if key.startswith(f"{name}.")}

@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Time-to-Move: a clip follows the motion of a rough animation inside a mask (arXiv 2511.08633).
+
+Sampling begins with the whole animation, noised to the level of one step: outside the mask that is all that binds the
+clip. Inside it the animation is put back after each step, at the noise level reached, until a later step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..checkpoint.sizes import Size
+from ..errors import UsageError
+from ..media.sequences import Sequence, read_sequence
+from ..request import GenerationRequest
+
+# Noise levels at which the method's authors begin and end by default: steps 3 and 6 of 50 at shift 3.
+_BEGIN, _END = 0.9791667, 0.9565217
+
+
+@dataclass(frozen=True)
+class MotionClip:
+    """What was given: animation and mask (white where the clip follows), and the steps at which the whole animation and
+    the masked part let go. A negative `start` begins with pure noise; None stands for the authors' noise level.
+    """
+
+    video: Sequence
+    mask: Sequence
+    start: int | None
+    end: int | None
+
+    def pixels(self, size: Size, frames: int) -> Iterator[Tensor]:
+        """The animation frame by frame, [3, 1, H, W] in -1..1 at `size`, stretched as the original does it."""
+        for number in range(frames):
+            frame = torch.from_numpy(self.video[number].copy()).permute(2, 0, 1).float().div(127.5).sub(1)
+            if self.video.size != size:
+                frame = F.interpolate(frame[None], size[::-1], mode="bicubic", align_corners=True)[0]
+            yield frame[:, None]
+
+    def mask_of(self, size: Size, latent_shape: tuple[int, int, int, int]) -> Tensor:
+        """[1, t, h, w], 1 where the clip follows: of the frames of a latent the first, of its pixels the top left."""
+        _, count, rows, columns = latent_shape
+        cells = []
+        for number in (0, *range(1, 4 * (count - 1), 4)):
+            frame = torch.from_numpy(self.mask[number].copy()).permute(2, 0, 1).amax(0).float()
+            full = F.interpolate(frame[None, None], size[::-1], mode="nearest")[0, 0]
+            cells.append(full[:: size[1] // rows, :: size[0] // columns] > 127.5)
+        return torch.stack(cells)[None].float()
+
+
+@dataclass(frozen=True)
+class Motion:
+    """What enters the sampling: the animation's `latents` and its fixed `noise` [z, t, h, w], `mask` [1, t, h, w].
+
+    On a schedule `first_step` is where sampling begins. At noise levels below `begin` (which it begins at) down to
+    `until` the animation is put back.
+    """
+
+    latents: Tensor
+    noise: Tensor
+    mask: Tensor
+    start: int | None
+    end: int | None
+    first_step: int = 0
+    begin: float = 1.0
+    until: float = 0.0
+
+    def scheduled(self, sigmas: Tensor) -> Motion:
+        """On the schedule `sigmas` [steps + 1]; steps that were left open are those nearest in noise level."""
+
+        def nearest(sigma: float) -> int:
+            return int((sigmas[:-1] - sigma).abs().argmin())
+
+        start = min(nearest(_BEGIN), _or(self.end, len(sigmas))) if self.start is None else self.start
+        end = max(nearest(_END), start, 0) if self.end is None else self.end
+        first = max(start, 0)
+        return replace(
+            self, start=start, end=end, first_step=first, begin=float(sigmas[first]), until=float(sigmas[end])
+        )
+
+    def noised(self, sigma: float) -> Tensor:
+        return (1 - sigma) * self.latents + sigma * self.noise
+
+    def beginning(self, pure: Tensor) -> Tensor:
+        """The latents to begin with: the whole animation under noise, or `pure` noise with a negative start."""
+        assert self.start is not None
+        return pure if self.start < 0 else self.noised(self.begin)
+
+    def impose(self, x: Tensor, sigma: float) -> Tensor:
+        """Latents at noise level `sigma` with the animation in the mask's place, while it binds."""
+        if not self.until <= sigma < self.begin:
+            return x
+        return x * (1 - self.mask) + self.mask * self.noised(sigma)
+
+
+def _or(value: int | None, default: int) -> int:
+    return default if value is None else value
+
+
+def read_motion(
+    request: GenerationRequest, folder: Path, size: Size, frames: int, steps: int
+) -> tuple[MotionClip | None, list[str]]:
+    """The animation that a request names, None without one, and what to tell of it. Raises UsageError for one that
+    cannot be read or is too short or too long, and for steps that the sampling does not have.
+    """
+    if request.motion_video is None or request.motion_mask is None:
+        return None, []
+    start, end = request.motion_start, request.motion_end
+    if not _or(start, 0) <= _or(end, steps - 1) < steps or _or(start, 0) >= steps:
+        raise UsageError(
+            f"The motion's steps must be motion_start <= motion_end < {steps}, the number of steps; give smaller ones."
+        )
+    notes: list[str] = []
+    video, mask = (read_sequence(folder / name, notes) for name in (request.motion_video, request.motion_mask))
+    if not frames <= len(video) < frames + 4:
+        raise UsageError(
+            f"{request.motion_video} holds {len(video)} pictures, but the clip has {frames} frames; give as many "
+            "pictures as frames, or ask for another number with --frames."
+        )
+    if len(mask) < frames:
+        raise UsageError(
+            f"{request.motion_mask} holds {len(mask)} pictures, but the clip has {frames} frames; give one for each."
+        )
+    for words, given in (("motion clip", video), ("motion mask", mask)):
+        if given.size != size:
+            notes.append(
+                f"The {words} of {given.size[0]}x{given.size[1]} is stretched to the clip's {size[0]}x{size[1]}."
+            )
+        if len(given) > frames:
+            notes.append(f"The {words} has {len(given)} frames; the first {frames} are used.")
+    return MotionClip(video, mask, start, end), notes
