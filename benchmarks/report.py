@@ -12,6 +12,8 @@ from pathlib import Path
 import diffusers
 import torch
 import transformers
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 
 from .cached import STEPS, CachedRow
 from .measure import Row, Share
@@ -88,17 +90,13 @@ class _Bars:
 
 def plot(rows: Sequence[Row], path: Path) -> None:
     """Two rows of bars, time and memory as ratios to the other side, which is the line at 1."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
     labels = [f"{row.title} {_SHORT[row.dtype]}" for row in rows]
     columns = (
         _Bars("time, ratio to theirs", [row.seconds[0] / row.seconds[1] for row in rows]),
         _Bars("peak memory, ratio to theirs", [row.bytes[0] / row.bytes[1] for row in rows]),
     )
-    figure, axes = pyplot.subplots(1, 2, figsize=(12, 0.4 * len(rows) + 1.2), sharey=True)
+    figure = Figure(figsize=(12, 0.4 * len(rows) + 1.2), dpi=110, layout="tight")
+    axes = figure.subplots(1, 2, sharey=True)
     for axis, bars in zip(axes, columns, strict=True):
         values = [0 if math.isnan(ratio) else ratio for ratio in bars.ratios]
         drawn = axis.barh(labels, values, color="#3a7ca5")
@@ -108,5 +106,4 @@ def plot(rows: Sequence[Row], path: Path) -> None:
         axis.set_title(bars.title, fontsize=10)
         axis.tick_params(labelsize=8)
     axes[0].invert_yaxis()
-    figure.tight_layout()
-    figure.savefig(path, dpi=110)
+    FigureCanvasAgg(figure).print_png(str(path))

@@ -13,13 +13,16 @@ import sys
 from pathlib import Path
 
 import av
-from PIL import Image, ImageDraw
+import numpy as np
+from matplotlib.axes import Axes
+from PIL import Image
 
-from wan_engine.media.lettering import write_text
+from wan_engine.media.lettering import plotting
 from wan_engine.media.pictures import read_picture
+from wan_engine.media.pixel_page import PixelPage
 
 MARGIN, GAP, TEXT, SMALL, DIAL = 24, 8, 22, 18, 84
-PAPER, INK, SOFT, SUN = (24, 25, 28), (236, 236, 232), (150, 152, 158), (255, 190, 90)
+PAPER, INK, SOFT, SUN = "#18191c", "#ececec", "#96989e", "#ffbe5a"
 
 
 def clip_frames(path: str, indices: list[int]) -> list[Image.Image]:
@@ -32,48 +35,53 @@ def clip_frames(path: str, indices: list[int]) -> list[Image.Image]:
     return [found[i] for i in indices]
 
 
-def draw_sun(draw: ImageDraw.ImageDraw, x: int, y: int, sun: dict | None) -> None:
+def draw_dial(axes: Axes, sun: dict | None) -> None:
     """A dial seen from above, north up: the sun stands nearer the middle the higher it is."""
-    r = DIAL // 2 - 6
-    cx, cy = x + r + 6, y + DIAL // 2
-    draw.ellipse((cx - r, cy - r, cx + r, cy + r), outline=SOFT)
-    draw.line((cx, cy - r, cx, cy - r + 6), fill=SOFT, width=2)
+    axes.set_xlim(-1.17, 1.17)
+    axes.set_ylim(-1.17, 1.17)
+    around = np.linspace(0, 2 * math.pi, 181)
+    axes.plot(np.cos(around), np.sin(around), color=SOFT, linewidth=1)
+    axes.plot([0, 0], [1, 0.83], color=SOFT, linewidth=2)
     if sun is None:
-        write_text(draw, (cx + r + 14, cy - TEXT // 2), "no sun", 4 * DIAL, SOFT, SMALL)
         return
-    a, reach = math.radians(sun["azimuth"]), r * (1 - max(0.0, sun["elevation"]) / 90)
-    sx, sy = cx + reach * math.sin(a), cy - reach * math.cos(a)
-    color = SUN if sun["elevation"] >= 0 else SOFT
-    draw.line((sx, sy, cx, cy), fill=color, width=2)
-    draw.ellipse((sx - 6, sy - 6, sx + 6, sy + 6), fill=color)
-    write_text(draw, (cx + r + 14, cy - TEXT - 2), f"elevation {sun['elevation']:.0f}\u00b0", 4 * DIAL, INK, SMALL)
-    write_text(draw, (cx + r + 14, cy + 4), f"azimuth {sun['azimuth']:.0f}\u00b0", 4 * DIAL, INK, SMALL)
+    azimuth, reach = math.radians(sun["azimuth"]), 1 - max(0.0, sun["elevation"]) / 90
+    x, y, color = reach * math.sin(azimuth), reach * math.cos(azimuth), SUN if sun["elevation"] >= 0 else SOFT
+    axes.plot([x, 0], [y, 0], color=color, linewidth=2)
+    axes.plot([x], [y], "o", color=color, markersize=12, markeredgewidth=0, clip_on=False)
 
 
 def main() -> None:
     spec = json.load(sys.stdin)
     columns = spec["columns"]
-    pictures = [read_picture(Path(c["picture"])) for c in columns]
+    pictures = [read_picture(Path(c["picture"])).convert("RGB") for c in columns]
     w, h = pictures[0].size
     generated = [
         f.resize((w, h), Image.Resampling.LANCZOS) for f in clip_frames(spec["clip"], [c["index"] for c in columns])
     ]
     width = 2 * MARGIN + len(columns) * (w + GAP) - GAP
     top = MARGIN + 3 * TEXT
-    height = top + 2 * (h + GAP + TEXT) + DIAL + MARGIN
-    sheet = Image.new("RGB", (width, height), PAPER)
-    draw = ImageDraw.Draw(sheet)
-    write_text(draw, (MARGIN, MARGIN - 4), spec["title"], width - 2 * MARGIN, INK, TEXT + 4)
-    for i, column in enumerate(columns):
-        x = MARGIN + i * (w + GAP)
-        label = f"frame {column['frame']}" + ("  Blender" if i == 0 else "")
-        write_text(draw, (x, top - TEXT), label, w, SOFT, SMALL)
-        sheet.paste(pictures[i], (x, top))
-        if i == 0:
-            write_text(draw, (x, top + h + GAP - 4), "Wan Previs", w, SOFT, SMALL)
-        sheet.paste(generated[i], (x, top + h + GAP + TEXT - 4))
-        draw_sun(draw, x, top + 2 * (h + GAP) + TEXT, column["sun"])
-    sheet.save(spec["out"])
+    under = top + 2 * (h + GAP) + TEXT
+    with plotting([spec["title"]]) as letters:
+        page = PixelPage(width, under + GAP + DIAL + MARGIN, PAPER, letters)
+        page.write(MARGIN, MARGIN - 4, spec["title"], width - 2 * MARGIN, INK, TEXT + 4)
+        for i, column in enumerate(columns):
+            x = MARGIN + i * (w + GAP)
+            page.write(x, top - TEXT, f"frame {column['frame']}" + ("  Blender" if i == 0 else ""), w, SOFT, SMALL)
+            page.place(x, top, np.asarray(pictures[i]))
+            if i == 0:
+                page.write(x, top + h + GAP - 4, "Wan Previs", w, SOFT, SMALL)
+            page.place(x, top + h + GAP + TEXT - 4, np.asarray(generated[i]))
+            draw_dial(page.panel(x, under, DIAL, DIAL), column["sun"])
+            for line, words in enumerate(sun_words(column["sun"])):
+                page.write(x + DIAL + GAP, under + DIAL // 2 - TEXT + line * (TEXT + 2), words, w - DIAL, INK, SMALL)
+        Image.fromarray(page.pixels()).save(spec["out"])
+
+
+def sun_words(sun: dict | None) -> list[str]:
+    """What is written beside the dial, line by line."""
+    if sun is None:
+        return ["no sun"]
+    return [f"elevation {sun['elevation']:.0f}\u00b0", f"azimuth {sun['azimuth']:.0f}\u00b0"]
 
 
 if __name__ == "__main__":

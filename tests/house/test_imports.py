@@ -140,6 +140,20 @@ def test_a_file_imports_only_what_its_room_may(relative):
             assert top in outside, f"{relative} may not import {name}"
 
 
+@pytest.mark.parametrize("path", [*(ROOT / "wan_engine").rglob("*.py"), *(ROOT / "tools").rglob("*.py"),
+                                  *(ROOT / "benchmarks").rglob("*.py")], ids=lambda path: path.name)  # fmt: skip
+def test_what_is_drawn_is_drawn_by_matplotlib_without_its_global_state(path):
+    drawing = {"matplotlib.pyplot", "pylab", "PIL.ImageDraw", "PIL.ImageFont"}
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names = {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names = {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+        else:
+            names = set()
+        assert not names & drawing
+
+
 # The engine's rooms from top to bottom: a room imports from those below it only.
 ENGINE_ORDER = (
     {"__main__"},

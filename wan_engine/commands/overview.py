@@ -15,21 +15,25 @@ from typing import Any
 
 import av
 import numpy as np
-from PIL import Image, ImageDraw
+from matplotlib.axes import Axes
+from PIL import Image
 
 from ..errors import UsageError
 from ..media.atomic_write import write_whole
-from ..media.lettering import write_text
+from ..media.lettering import Letters, plotting
 from ..media.pictures import read_picture
+from ..media.pixel_page import PixelPage
 from .task_io import answer
 
 FRAME = 300  # pixels, the width of a frame
 CURVE = 320
 MARGIN, GAP, TEXT = 24, 10, 18
-PAPER, PANEL, INK, SOFT = (24, 25, 28), (36, 37, 41), (236, 236, 232), (150, 152, 158)
-EXPECTED, MEASURED, ALLOWED = (120, 170, 230), (255, 190, 90), (48, 58, 74)
-COLORS = {"holds": (120, 200, 120), "drifts": (255, 190, 90), "jumps": (235, 105, 90)}
+PAPER, PANEL, INK, SOFT = "#18191c", "#242529", "#ececec", "#96989e"
+EXPECTED, MEASURED, ALLOWED = "#78aae6", "#ffbe5a", "#303a4a"
+HOLDS, FAILS, JUMPS = "#78c878", "#ffbe5a", "#eb695a"
 _SHOWN = 3
+_LEFT = MARGIN + _SHOWN * (FRAME + GAP)  # of the curves
+_WIDTH = _LEFT + CURVE + MARGIN
 _PICTURES = (".png", ".exr")
 
 
@@ -38,50 +42,51 @@ def draw_sheet(task: dict[str, Any]) -> Path:
     says so. Raises GenerationError when the sheet cannot be written.
     """
     rows = [(shot, *_frames(Path(shot["clip"]))) for shot in task["shots"]]
-    heights = [max((frame.height for frame in frames), default=FRAME // 2) for _, frames, _ in rows]
-    width = 2 * MARGIN + _SHOWN * (FRAME + GAP) + CURVE
-    height = 2 * MARGIN + 2 * TEXT + sum(tall + 2 * TEXT + GAP for tall in heights)
-    sheet = Image.new("RGB", (width, height), PAPER)
-    draw = ImageDraw.Draw(sheet)
-    write_text(draw, (MARGIN, MARGIN - 6), task["title"], width - 3 * MARGIN - CURVE, INK, TEXT + 6)
-    _draw_legend(draw, width - MARGIN - CURVE, MARGIN)
-    y = MARGIN + 2 * TEXT
-    for (shot, frames, trouble), tall in zip(rows, heights, strict=True):
-        _draw_row(sheet, draw, y, shot, frames, trouble, tall)
-        y += tall + 2 * TEXT + GAP
+    texts = [word for shot, _, trouble in rows for word in (shot["name"], shot.get("verdict"), trouble)]
+    with plotting([task["title"], *texts]) as letters:
+        head = _head(task["title"], letters)
+        parts = [head, *(_row(shot, frames, trouble, letters) for shot, frames, trouble in rows)]
+    sheet = Image.fromarray(np.concatenate(parts))
     out = Path(task["out"])
     write_whole(out, lambda partial: sheet.save(partial, format="PNG"))
     return out
 
 
-def _draw_row(
-    sheet: Image.Image,
-    draw: ImageDraw.ImageDraw,
-    y: int,
-    shot: dict,
-    frames: list[Image.Image],
-    trouble: str,
-    tall: int,
-) -> None:
-    verdict = str(shot.get("verdict") or "").split()
-    shown = _SHOWN * (FRAME + GAP) - GAP
-    write_text(draw, (MARGIN, y), shot["name"], shown, INK, TEXT)
+def _head(title: str, letters: Letters) -> np.ndarray:
+    page = PixelPage(_WIDTH, MARGIN + 2 * TEXT, PAPER, letters)
+    page.write(MARGIN, MARGIN - 6, title, _LEFT - 2 * MARGIN, INK, TEXT + 6)
+    page.write(_LEFT, MARGIN, "light of the scene", 150, EXPECTED, TEXT - 3)
+    page.write(_LEFT + 150, MARGIN, "light of the clip", CURVE - 150, MEASURED, TEXT - 3)
+    return page.pixels()
+
+
+def _row(shot: dict, frames: list[np.ndarray], trouble: str, letters: Letters) -> np.ndarray:
+    """A shot's strip of the sheet, uint8 [H, W, 3]: each a figure of its own, so that any number of shots fits."""
+    tall = max((len(frame) for frame in frames), default=FRAME // 2)
+    top = TEXT + 8
+    page = PixelPage(_WIDTH, top + tall + TEXT, PAPER, letters)
+    shown = _LEFT - GAP - MARGIN
+    page.write(MARGIN, 0, shot["name"], shown, INK, TEXT)
+    verdict = str(shot.get("verdict") or "")
     if verdict:
-        place, why = (MARGIN + shown + GAP, y), _reason(shot) if verdict == ["drifts"] else ""
-        write_text(draw, place, f"The light {' '.join(verdict)}{why}", CURVE, COLORS.get(verdict[0], INK), TEXT)
-    top = y + TEXT + 8
+        page.write(_LEFT, 0, f"The light {verdict}", CURVE, _color(verdict), TEXT)
     for k, frame in enumerate(frames):
-        sheet.paste(frame, (MARGIN + k * (FRAME + GAP), top))
+        page.place(MARGIN + k * (FRAME + GAP), top, frame)
     if trouble:
-        write_text(draw, (MARGIN, top), trouble, shown, SOFT, TEXT - 3)
-    left = MARGIN + _SHOWN * (FRAME + GAP)
-    _draw_curve(draw, (left, top, left + CURVE, top + tall), shot.get("light") or {})
+        page.write(MARGIN, top, trouble, shown, SOFT, TEXT - 3)
+    if not _draw_curve(page.panel(_LEFT, top, CURVE, tall, PANEL), shot.get("light") or {}):
+        page.write(_LEFT + GAP, top + GAP, "not measured", CURVE, SOFT, TEXT - 3)
+    return page.pixels()
 
 
-def _draw_curve(draw: ImageDraw.ImageDraw, box: tuple[int, int, int, int], light: dict) -> None:
+def _color(verdict: str) -> str:
+    word = verdict.split()[0]
+    return {"holds": HOLDS, "jumps": JUMPS, "is": INK}.get(word, FAILS)
+
+
+def _draw_curve(axes: Axes, light: dict) -> bool:
     """The light's course over the clip against the expected one, as the verdict held them, from 0 up; jumps as upright
-    lines."""
-    draw.rectangle(box, fill=PANEL)
+    lines. False, and nothing drawn, where nothing was measured."""
     measured = light.get("measured") or {}
     expected, departure = _numbers(measured.get("expected")), measured.get("departure") or {}
     told = light.get("expected")
@@ -89,28 +94,26 @@ def _draw_curve(draw: ImageDraw.ImageDraw, box: tuple[int, int, int, int], light
     frames = (measured.get("luminance") or {}).get("mean") if absolute else measured.get("light")
     course = _numbers(departure.get("held") or frames)
     if not course:
-        write_text(draw, (box[0] + GAP, box[1] + GAP), "not measured", CURVE, SOFT, TEXT - 3)
-        return
-    highest = 1.15 * max([*course, *expected, 1e-6])
+        return False
+    axes.set_xlim(-GAP / (CURVE - 2 * GAP), 1 + GAP / (CURVE - 2 * GAP))
+    axes.set_ylim(0, 1.2 * max([*course, *expected, 1e-6]))
     bound = next((check["bound"] for check in _checks(light) if check["reason"] == "curve"), 0.0)
     reach = [bound * level for level in _numbers(departure.get("level"))]
-    band = [[v + sign * r for v, r in zip(expected, reach, strict=False)] for sign in (1, -1)]
-    outline = [*_points(box, band[0], highest), *reversed(_points(box, band[1], highest))]
-    if len(outline) > 2:
-        draw.polygon(outline, fill=ALLOWED)
+    allowed = [(value - much, value + much) for value, much in zip(expected, reach, strict=False)]
+    if allowed:
+        axes.fill_between(_across(len(allowed)), *zip(*allowed, strict=True), color=ALLOWED, linewidth=0)
     for jump in measured.get("jumps") or []:
-        x = _across(box, int(jump["frame"]), len(course))
-        draw.line((x, box[1], x, box[3]), fill=SOFT if jump.get("meant") else COLORS["jumps"], width=2)
+        color = SOFT if jump.get("meant") else JUMPS
+        axes.axvline(int(jump["frame"]) / max(1, len(course) - 1), color=color, linewidth=2)
     for values, color in ((expected, EXPECTED), (course, MEASURED)):
-        points = _points(box, values, highest)
-        if len(points) > 1:
-            draw.line(points, fill=color, width=3, joint="curve")
+        marker = "o" if len(values) == 1 else None
+        axes.plot(_across(len(values)), values, color=color, linewidth=3, marker=marker, solid_joinstyle="round")
+    return True
 
 
-def _points(box: tuple[int, int, int, int], values: list[float], highest: float) -> list[tuple[float, float]]:
-    """Where these values lie in the box, 0 at the bottom."""
-    tall = box[3] - box[1] - 2 * GAP
-    return [(_across(box, k, len(values)), box[3] - GAP - tall * value / highest) for k, value in enumerate(values)]
+def _across(count: int) -> np.ndarray:
+    """Where so many values lie between the panel's sides, 0 to 1."""
+    return np.arange(count) / max(1, count - 1)
 
 
 def _checks(light: dict) -> list[dict]:
@@ -119,29 +122,14 @@ def _checks(light: dict) -> list[dict]:
     return list(verdict.get("checks") or []) if isinstance(verdict, dict) else []
 
 
-def _reason(shot: dict) -> str:
-    """What makes the light drift, which need not be seen in its curve."""
-    failed = [check["reason"] for check in _checks(shot.get("light") or {}) if check["measured"] > check["bound"]]
-    return f": {failed[0]}" if failed else ""
-
-
-def _draw_legend(draw: ImageDraw.ImageDraw, x: int, y: int) -> None:
-    write_text(draw, (x, y), "light of the scene", 150, EXPECTED, TEXT - 3)
-    write_text(draw, (x + 150, y), "light of the clip", CURVE - 150, MEASURED, TEXT - 3)
-
-
-def _across(box: tuple[int, int, int, int], k: int, count: int) -> float:
-    return box[0] + GAP + (box[2] - box[0] - 2 * GAP) * k / max(1, count - 1)
-
-
 def _numbers(values: object) -> list[float]:
     """The finite numbers of a list; none of anything else."""
     finite = (v for v in values if isinstance(v, int | float) and isfinite(v)) if isinstance(values, list) else ()
     return [float(v) for v in finite]
 
 
-def _frames(clip: Path) -> tuple[list[Image.Image], str]:
-    """First, middle and last frame in the sheet's size, or none and why."""
+def _frames(clip: Path) -> tuple[list[np.ndarray], str]:
+    """First, middle and last frame in the sheet's size, uint8 [H, W, 3], or none and why."""
     try:
         files = sorted(path for path in clip.iterdir() if path.suffix in _PICTURES) if clip.is_dir() else []
         pictures = [read_picture(files[k]) for k in _chosen(len(files))] if files else _of_movie(clip)
@@ -161,8 +149,9 @@ def _of_movie(clip: Path) -> list[Image.Image]:
     return [found[k] for k in wanted]
 
 
-def _fitted(picture: Image.Image) -> Image.Image:
-    return picture.resize((FRAME, max(1, round(FRAME * picture.height / picture.width))), Image.Resampling.LANCZOS)
+def _fitted(picture: Image.Image) -> np.ndarray:
+    size = (FRAME, max(1, round(FRAME * picture.height / picture.width)))
+    return np.asarray(picture.convert("RGB").resize(size, Image.Resampling.LANCZOS))
 
 
 def _chosen(count: int) -> list[int]:

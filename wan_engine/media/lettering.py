@@ -1,24 +1,26 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Words of any origin made fit to be drawn: one line, no character that draws nothing, and fonts that have the rest."""
+"""Words of any origin made fit to be drawn by matplotlib: one line, no character that draws nothing, and fonts that
+have the rest."""
 
 from __future__ import annotations
 
 import textwrap
 import unicodedata
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from itertools import accumulate
 from pathlib import Path
-from typing import Any
 
-from PIL import ImageDraw, ImageFont
+from matplotlib import get_data_path, style
+from matplotlib.font_manager import FontProperties, findSystemFonts, fontManager
+from matplotlib.ft2font import FT2Font
 
 _JOINERS = "\u200c\u200d"  # invisible, but they shape Arabic, Indic scripts and emoji
 _UNDRAWN = ("Cc", "Cf", "Cs", "Co")  # controls, formats such as reversed direction, halves of pairs, private use
 _MARKS = ("Mn", "Me", "Cf")  # without a font they are left out: the letters they belong to can be read
-_LONGEST = 1000  # letters; more fit into no picture of ours
 _FILLER = "\ue000"  # private use, so in no drawable text
 
 
@@ -48,8 +50,7 @@ def _is_wide(character: str) -> bool:
 
 @dataclass(frozen=True)
 class Letters:
-    """What some texts are drawn with: font files, best first (none: each library's own), and characters that are in
-    none of them."""
+    """What some texts are drawn with: font files, best first, and characters that are in none of them."""
 
     paths: tuple[Path, ...]
     missing: frozenset[str]
@@ -60,8 +61,6 @@ class Letters:
 
     def families(self) -> list[str]:
         """The fonts' names for matplotlib, which looks for each character in one after the other."""
-        from matplotlib.font_manager import FontProperties, fontManager
-
         known = {Path(entry.fname) for entry in fontManager.ttflist}
         for path in self.paths:
             if path not in known:
@@ -69,13 +68,21 @@ class Letters:
         return [FontProperties(fname=path).get_name() for path in self.paths]
 
 
+@contextmanager
+def plotting(texts: Iterable[object]) -> Iterator[Letters]:
+    """What is drawn in the block is drawn by matplotlib's own defaults, not by the user's, with fonts that have these
+    texts; words are never formulas, whatever signs they hold.
+    """
+    letters = letters_for(texts)
+    with style.context(["default", {"text.parse_math": False, "font.family": letters.families()}]):
+        yield letters
+
+
 def letters_for(texts: Iterable[object]) -> Letters:
     """The fonts at hand that have what these texts need; DejaVu Sans, which comes with matplotlib, is the first."""
-    wanted = {c for text in texts for c in drawable(text) if not c.isspace()}
-    plain = _default_font()
-    if plain is None:
-        return Letters((), frozenset(c for c in wanted if not c.isascii()))
-    chosen, missing = [plain], wanted - _characters(plain)
+    plain = Path(get_data_path(), "fonts", "ttf", "DejaVuSans.ttf")
+    chosen = [plain]
+    missing = {c for text in texts for c in drawable(text) if not c.isspace()} - _characters(plain)
     for path in _installed_fonts() if missing else ():
         found = missing & _characters(path)
         if found:
@@ -86,45 +93,13 @@ def letters_for(texts: Iterable[object]) -> Letters:
     return Letters(tuple(chosen), frozenset(missing))
 
 
-def write_text(
-    draw: ImageDraw.ImageDraw, place: tuple[float, float], text: object, width: int, color: tuple, size: int
-) -> None:
-    """Write one line into a picture, in the one font that has most of it, cut off at `width` pixels."""
-    letters = letters_for([text])
-    wanted = set(drawable(text))
-    path = max(letters.paths, key=lambda path: len(wanted & _characters(path)), default=None)
-    if path is None:
-        font: Any = ImageFont.load_default(size)
-    else:
-        font = ImageFont.truetype(str(path), size)
-        letters = Letters((path,), frozenset(c for c in wanted - _characters(path) if not c.isspace()))
-    shown = letters.shown(text)[:_LONGEST]
-    short = shown
-    while short and font.getlength(short) > width:
-        short = short[:-1]
-    draw.text(place, short if short == shown else short[:-1] + "…", fill=color, font=font)
-
-
 def _stand_in(character: str) -> str:
     return "" if unicodedata.category(character) in _MARKS else "?"
 
 
 @cache
-def _default_font() -> Path | None:
-    """None where matplotlib cannot be used."""
-    try:
-        from matplotlib import get_data_path
-    except Exception:  # a broken installation can fail with anything
-        return None
-    path = Path(get_data_path(), "fonts", "ttf", "DejaVuSans.ttf")
-    return path if _characters(path) else None
-
-
-@cache
 def _installed_fonts() -> tuple[Path, ...]:
     """Fonts of the system; those that are made for many scripts come first."""
-    from matplotlib.font_manager import findSystemFonts
-
     paths = sorted(Path(path) for path in findSystemFonts())
     return tuple(sorted(paths, key=lambda path: (not _is_broad(path), "regular" not in path.name.lower())))
 
@@ -136,8 +111,6 @@ def _is_broad(path: Path) -> bool:
 @cache
 def _characters(path: Path) -> frozenset[str]:
     """The characters that a font has as outlines; none of a file that is no such font."""
-    from matplotlib.ft2font import FT2Font
-
     try:
         font = FT2Font(str(path))
         return frozenset(map(chr, font.get_charmap())) if font.scalable else frozenset()

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib import style
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -18,7 +17,7 @@ from matplotlib.patches import Rectangle
 from ..light.verdict import WORDS
 from ..light_curve import LightCurve
 from ..media.atomic_write import write_whole
-from ..media.lettering import Letters, letters_for, shortened, wrapped
+from ..media.lettering import Letters, plotting, shortened, wrapped
 
 _WIDTH, _HEIGHT, _DPI = 16.0, 11.0, 100
 _GROUND, _PANEL, _INK, _FAINT, _LINE = "#15171c", "#1c1f26", "#e9e7e1", "#8d929c", "#2e323b"
@@ -47,11 +46,8 @@ def write_page(
     Raises GenerationError in words when the page cannot be written; nothing else is touched.
     """
     words = (_clip_name(report), _prompt(report), report["light"]["verdict"], *(report.get(n) for n in _SETTINGS))
-    letters = letters_for(words)
-    # Words are never formulas, whatever signs they hold, and nobody's own matplotlib settings change the page.
-    settings = {"text.parse_math": False, "font.family": letters.families()}
     buffer = io.BytesIO()
-    with style.context(["default", settings]):
+    with plotting(words) as letters:
         figure = _drawn(report, frames, expected, sun, letters)
         FigureCanvasAgg(figure)
         figure.savefig(buffer, format="png", facecolor=_GROUND)
