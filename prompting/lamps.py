@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
-from ..scene.brief import Shot
-from .structured import Height, LampKind, LampLight, LightColor, SkyLight
+from ..scene.brief import LightChange, Shot
+from .structured import Height, LampChange, LampKind, LampLight, LightColor, SkyLight, When
 from .view import is_steep
 
 HEIGHTS: tuple[tuple[float, Height], ...] = (
@@ -27,10 +27,29 @@ def lamp_lights(shot: Shot, most: int = 2) -> tuple[LampLight, ...]:
     steep = is_steep(shot.camera_path, shot.frame_start)
     return tuple(
         LampLight(
-            kinds[light.type], light.role, light_color(light.color_temperature_k), light.relative_to_camera, steep
+            kinds[light.type],
+            light.role,
+            light_color(light.color_temperature_k),
+            light.relative_to_camera,
+            steep,
+            tuple(LampChange(change.kind, _when(change, shot)) for change in light.changes),
+            light.moves_to,
         )
         for light in lights[:most]
     )
+
+
+def _when(change: LightChange, shot: Shot) -> When | None:
+    """The third of the shot in which something changes; None for what goes on over more of it."""
+    length = max(shot.frame_end - shot.frame_start, 1)
+    if change.kind == "flickers" or change.frame_end - change.frame_start > length / 3:
+        return None
+    return when_word(((change.frame_start + change.frame_end) / 2 - shot.frame_start) / length)
+
+
+def when_word(part: float) -> When:
+    """The word for a part (0..1) of the shot."""
+    return "early" if part < 0.35 else "late" if part > 0.65 else "halfway"
 
 
 def sky_light(shot: Shot) -> SkyLight | None:

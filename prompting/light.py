@@ -11,7 +11,7 @@ from itertools import pairwise
 from typing import cast
 
 from ..scene.brief import CameraPath, Sector, Shot, Sun, SunSample, SunStretch, TimeOfDay
-from .lamps import height_word, light_color
+from .lamps import height_word, light_color, when_word
 from .structured import (
     Amount,
     Brightness,
@@ -117,8 +117,7 @@ def _same(one: SunSample, other: SunSample) -> bool:
 
 def _when(frame: int, sun: Sun) -> When:
     first, last = sun.samples[0].frame, sun.samples[-1].frame
-    part = (frame - first) / max(last - first, 1)
-    return "early" if part < 0.35 else "late" if part > 0.65 else "halfway"
+    return when_word((frame - first) / max(last - first, 1))
 
 
 def _moment(sun: Sun, stretch: Sun | SunStretch, index: int, path: CameraPath) -> SunMoment:

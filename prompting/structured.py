@@ -14,6 +14,7 @@ from ..scene.brief import (
     Angle,
     Composition,
     LensClass,
+    LightChangeKind,
     LightRole,
     MotionKind,
     MoveKind,
@@ -123,14 +124,24 @@ class SunLight:
 
 
 @dataclass(frozen=True)
+class LampChange:
+    """What a lamp does, and when, where that is a moment of the shot."""
+
+    kind: LightChangeKind
+    when: When | None
+
+
+@dataclass(frozen=True)
 class LampLight:
-    """One of the strongest other lights; `steep` as in `SunMoment`."""
+    """One of the strongest other lights; `steep` as in `SunMoment`, `moves_to` where it goes."""
 
     kind: LampKind
     role: LightRole | None
     color: LightColor | None
     sector: Sector | None
     steep: bool = False
+    changes: tuple[LampChange, ...] = ()
+    moves_to: Sector | None = None
 
 
 @dataclass(frozen=True)

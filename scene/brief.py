@@ -42,6 +42,7 @@ ShotSize = Literal[
 Angle = Literal["eye_level", "low", "high", "overhead", "aerial", "dutch", "over_the_shoulder"]
 LensClass = Literal["fisheye", "wide", "medium", "long"]
 Composition = Literal["center", "balanced", "left_heavy", "right_heavy", "symmetrical"]
+LightChangeKind = Literal["comes_on", "fades_in", "goes_out", "fades_out", "brightens", "dims", "flickers"]
 LightRole = Literal["key", "fill", "rim", "practical", "background"]
 MotionKind = Literal["static", "moving", "turning", "deforming"]
 ScreenDirection = Literal["left", "right", "up", "down", "toward", "away"]
@@ -168,10 +169,22 @@ class CameraPath:
 
 
 @dataclass(frozen=True)
+class LightChange:
+    """What a light does over a part of the shot, by half as much again and more. `comes_on` and `goes_out` are sudden,
+    within a quarter of a second; `flickers` stands for many."""
+
+    kind: LightChangeKind
+    frame_start: int
+    frame_end: int
+
+
+@dataclass(frozen=True)
 class Light:
     """A light other than the sun; `type` is Blender's type in lower case, `energy` Blender's number (W, or W/m2),
     `elevation_deg` how high it stands seen from what it lights (-90 straight below it), `library` the name of the
-    library that its object is linked from ("" for the file's own, None where a brief does not say)."""
+    library that its object is linked from ("" for the file's own, None where a brief does not say). `changes`: how its
+    power goes over the shot, in order; empty for a steady light. `moves_to`: where a light that moves stands at its
+    last frame."""
 
     name: str
     type: str
@@ -181,6 +194,8 @@ class Light:
     relative_to_camera: Sector | None = None
     elevation_deg: float | None = None
     library: str | None = None
+    changes: tuple[LightChange, ...] = ()
+    moves_to: Sector | None = None
 
 
 @dataclass(frozen=True)

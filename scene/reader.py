@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 import bpy
+import numpy as np
 
 from .. import compat
 from .animation import frame_sampling, simulations
@@ -15,7 +16,7 @@ from .brief import Brief, CameraPath, Shot, library_name, unknown_shot
 from .camera.camera import CameraState, camera_error, read_camera
 from .camera.moves import classify
 from .camera.path import take_apart
-from .lighting.lights import LampFacts, describe_lights, lamp_facts
+from .lighting.lights import LampFacts, LampTrack, describe_lights, lamp_facts
 from .lighting.linking import is_linked, lit_share
 from .lighting.sun import SunState, SunTrack, build_sun, lamp_sun, mean_power, sky_sun, sun_error, suns_that_light
 from .lighting.sun_position import BLOCK, read_almanac
@@ -26,11 +27,13 @@ from .subjects.occluders import Occluders
 from .subjects.tracking import SubjectTracker
 from .subjects.visible import Scanner
 from .surroundings.environment import read_environment
-from .tracks import PlainCamera, PlainSuns
+from .tracks import PlainCamera, PlainLights, light_curves
 from .visibility import Lamp, has_instanced_lights, lamps, rendered_objects
 
 Evaluate = Callable[[int], bpy.types.Depsgraph]
 MOST_LIGHT_FRAMES = 6
+LAMP_FRAMES = 13  # at which lamps are looked up that need the scene evaluated
+MOST_LAMP_FRAMES = 200  # at which curves say what a lamp does
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,7 @@ class ShotReader:
     facts: dict[int, FrameFacts] = field(default_factory=dict)
     lights: dict[str, LampFacts] = field(default_factory=dict)
     lamps: dict[str, Lamp] = field(default_factory=dict)
+    courses: dict[str, dict[int, LampFacts | None]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.tracker = SubjectTracker(self.reading.scanner, self.reading.at, self.camera)
@@ -110,6 +114,9 @@ class ShotReader:
                 self.tracker.target(start),
                 self.tracker.opening[0].parts if self.tracker.opening else (),
                 powers.get(lighting[0], 0.0) if lighting else 0.0,
+                self.lamp_tracks(),
+                lambda frame: frames[min(frames, key=lambda other: abs(other - frame))].camera.pose,
+                reading.fps,
             ),
             subjects=self.tracker.subjects(reading.fps),
             environment=read_environment(reading.scene, reading.layer, depsgraph, start, sun, reading.unit),
@@ -142,7 +149,32 @@ class ShotReader:
         """Some frames at which lights are keyed: one that is switched on within the shot is seen there."""
         keyed = frame_sampling.plan([owner for item in self.reading.lights for owner in (item, item.data)]).keyed
         inside = sorted(frame for frame in keyed if first <= frame <= last)
-        return inside[:: max(1, len(inside) // MOST_LIGHT_FRAMES)]
+        restless = any(self.is_restless(item) for item in self.reading.lights)
+        between = np.linspace(first, last, LAMP_FRAMES).round().astype(int).tolist() if restless else []
+        return [*inside[:: max(1, len(inside) // MOST_LIGHT_FRAMES)], *between]
+
+    def is_restless(self, light: bpy.types.Object) -> bool:
+        """Whether a lamp (a sun has a track of its own) may change by more than curves."""
+        if light.data.type == "SUN" or light_curves(light, self.reading.scene) is not None:
+            return False
+        how = frame_sampling.plan([light, light.data])
+        return how.every or bool(how.keyed)
+
+    def lamp_tracks(self) -> dict[str, LampTrack]:
+        """The lamps that may change, by their keys: at the evaluated frames, or where their curves say it at all."""
+        first, last, scene = self.cut.frame_start, self.cut.frame_end, self.reading.scene
+        every = np.unique(
+            np.linspace(first, last, min(last - first + 1, MOST_LAMP_FRAMES)).round().astype(int)
+        ).tolist()
+        tracks: dict[str, LampTrack] = {}
+        for key, known in self.courses.items():
+            lamp = self.lamps[key]
+            plain = PlainLights.of([lamp], scene) if lamp.key == lamp.owner.name_full else None
+            if plain is None or not frames_are_plain(scene):
+                tracks[key] = sorted(known.items())
+            elif not plain.still:
+                tracks[key] = [(f, lamp_facts(one, self.reading.unit)) for f in every for one in plain.at(f)]
+        return {key: track for key, track in tracks.items() if any(facts is not None for _, facts in track)}
 
     def plain_track(self, looked: list[int]) -> Callable[[int], FrameFacts] | None:
         """The same facts from curves alone; None where the scene must be evaluated, and where the two disagree."""
@@ -150,7 +182,7 @@ class ShotReader:
         if self.instanced or not frames_are_plain(scene) or not never_moves([self.reading.world]):
             return None
         camera = PlainCamera.of(self.cut.camera)
-        suns = PlainSuns.of([lamp for lamp in self.lamps.values() if lamp.light.type == "SUN"], scene)
+        suns = PlainLights.of([lamp for lamp in self.lamps.values() if lamp.light.type == "SUN"], scene)
         if camera is None or suns is None:
             return None
         sky = {key: state for key, state in self.facts[looked[0]].suns.items() if key == ""}
@@ -167,16 +199,19 @@ class ShotReader:
     def evaluate(self, frame: int) -> FrameFacts:
         if frame not in self.facts:
             depsgraph = self.reading.at(frame)
-            self.facts[frame] = FrameFacts(self.camera(depsgraph), self.suns(depsgraph))
+            self.facts[frame] = FrameFacts(self.camera(depsgraph), self.suns(depsgraph, frame))
         return self.facts[frame]
 
-    def suns(self, depsgraph: bpy.types.Depsgraph) -> dict[str, SunState]:
-        """Every sun at the evaluated frame; keeps the other lights that shine for later."""
+    def suns(self, depsgraph: bpy.types.Depsgraph, frame: int) -> dict[str, SunState]:
+        """Every sun at the evaluated frame; keeps the other lights for later."""
         reading, found = self.reading, {}
         for lamp in lamps(reading.objects, depsgraph, self.instanced):
-            if lamp.key not in self.lights and (facts := lamp_facts(lamp, reading.unit)) is not None:
-                self.lights[lamp.key] = facts
+            facts = lamp_facts(lamp, reading.unit)
+            if facts is not None:
+                self.lights.setdefault(lamp.key, facts)
             if lamp.light.type != "SUN":
+                self.courses.setdefault(lamp.key, {})[frame] = facts
+                self.lamps[lamp.key] = lamp
                 continue
             state = lamp_sun(lamp)
             if state is None:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -65,35 +65,51 @@ class PlainCamera:
 
 
 @dataclass(frozen=True)
-class PlainSuns:
-    """Sun lights that curves move; `lamps` as found at one frame, each with its object and its data's curves."""
+class PlainLights:
+    """Lights that curves move; `lamps` as found at one frame, each with its object and its data's curves."""
 
     lamps: tuple[tuple[Lamp, PlainObject, Curves], ...]
 
     @classmethod
-    def of(cls, lamps: Sequence[Lamp], scene: bpy.types.Scene) -> PlainSuns | None:
-        """None when a sun needs the scene to be evaluated, or the scene itself (its clock) is animated."""
+    def of(cls, lamps: Sequence[Lamp], scene: bpy.types.Scene) -> PlainLights | None:
+        """None when a light needs the scene to be evaluated, or the scene itself (its clock) is animated."""
         if plain_curves(scene) != {}:
             return None
         found = []
         for lamp in lamps:
-            data = lamp.owner.data
-            plain, curves = PlainObject.of(lamp.owner), plain_curves(data)
-            if plain is None or curves is None or any(path not in KEYED_LIGHT for path, _ in curves):
+            curves = light_curves(lamp.owner, scene)
+            if curves is None:
                 return None
-            if not never_moves([data.node_tree]):
-                return None
-            if not lights_surfaces(lamp.owner, scene) or ("visible_diffuse", 0) in plain.curves:
-                return None
-            found.append((lamp, plain, curves))
+            found.append((lamp, *curves))
         return cls(tuple(found))
 
-    def states(self, frame: int) -> dict[str, SunState]:
-        found = {}
+    @property
+    def still(self) -> bool:
+        """Whether no curve changes anything of them."""
+        return all(
+            plain.still and not curves and ("hide_render", 0) not in plain.curves for _, plain, curves in self.lamps
+        )
+
+    def at(self, frame: int) -> Iterator[Lamp]:
+        """The lights as they are at a frame."""
         for lamp, plain, curves in self.lamps:
             light: Any = Values(lamp.owner.data, curves, frame)
             renders = not plain.values(frame).hide_render
-            state = lamp_sun(replace(lamp, light=light, matrix=plain.matrix(frame), renders=renders))
-            if state is not None:
-                found[lamp.key] = state
-        return found
+            yield replace(lamp, light=light, matrix=plain.matrix(frame), renders=renders)
+
+    def states(self, frame: int) -> dict[str, SunState]:
+        """The lights as suns."""
+        found = ((lamp.key, lamp_sun(lamp)) for lamp in self.at(frame))
+        return {key: state for key, state in found if state is not None}
+
+
+def light_curves(light: bpy.types.Object, scene: bpy.types.Scene) -> tuple[PlainObject, Curves] | None:
+    """What moves a light and what changes its data; None where more than curves does."""
+    plain, curves = PlainObject.of(light), plain_curves(light.data)
+    if plain is None or curves is None or any(path not in KEYED_LIGHT for path, _ in curves):
+        return None
+    if not never_moves([light.data.node_tree]) or plain_curves(scene) != {}:
+        return None
+    if not lights_surfaces(light, scene) or ("visible_diffuse", 0) in plain.curves:
+        return None
+    return plain, curves

@@ -18,6 +18,7 @@ from .words import (
     FROM_OF_LAMP,
     FROM_STEEP,
     HEIGHTS,
+    LAMP_CHANGES,
     LAMPS,
     LENGTHS,
     LIGHT_COLORS,
@@ -27,6 +28,8 @@ from .words import (
     SHADOWS,
     SIDE,
     SIDES,
+    SIDES_OF_LAMP,
+    SIDES_STEEP,
     SLIDE,
     SLIDE_STEEP,
     TIMES,
@@ -173,11 +176,17 @@ def _lamps(lamp: LampLight, count: int) -> str:
     """What one lamp does, or several that do the same."""
     kind, measure = LAMPS[lamp.kind]
     name = f"{NUMBERS[count]}{measure}{_colored(lamp.color)}{kind}"
+    does = [(WHEN[change.when] if change.when else "") + LAMP_CHANGES[change.kind] for change in lamp.changes]
+    first = does.pop(0) if lamp.changes and lamp.changes[0].kind in ("comes_on", "fades_in") else ""
     if lamp.role == "practical":
-        side = SIDE.get(lamp.sector or "", "") if not lamp.steep else ""
-        return f"{side or '场景里'}亮着{name}。"
-    where = f"{(FROM_STEEP if lamp.steep else FROM_OF_LAMP)[lamp.sector]}，" if lamp.sector else ""
-    return f"{name}{where}{ROLES.get(lamp.role or '', ROLES['key'])}。"
+        side = (SIDE.get(lamp.sector or "", "") if not lamp.steep else "") or "场景里"
+        told = f"{side}有{name}{first}" if first else f"{side}亮着{name}"
+    else:
+        where = f"{(FROM_STEEP if lamp.steep else FROM_OF_LAMP)[lamp.sector]}，" if lamp.sector else ""
+        told = f"{name}{first}{'，' if first else ''}{where}{ROLES.get(lamp.role or '', ROLES['key'])}"
+        if lamp.moves_to:
+            does.append(f"移到{(SIDES_STEEP if lamp.steep else SIDES_OF_LAMP)[lamp.moves_to]}")
+    return f"{told}{'，' if does else ''}{'，随后'.join(does)}。"
 
 
 def _glow(glow: Glow) -> str:

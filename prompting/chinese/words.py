@@ -65,6 +65,10 @@ SIDES = {
     "back_right": "画面深处右侧",
     "top": "上方",
 }
+SIDES_OF_LAMP = {**SIDES, "front": "正面", "front_left": "左前方", "front_right": "右前方"}
+SIDES_STEEP = {
+    sector: words.removeprefix("从").removesuffix("照来").removesuffix("照下") for sector, words in FROM_STEEP.items()
+}
 HEIGHTS = {
     "very_low": "太阳贴近地平线",
     "low": "太阳很低",
@@ -125,6 +129,15 @@ MOTIONS = {"moving": "移动", "turning": "在转动", "deforming": "在变形"}
 LIGHT_COLORS = {"orange": "橙色", "golden": "金色", "white": "白色", "bluish": "淡蓝色"}
 LENGTHS = {"shorten": "变短", "lengthen": "变长", "appear": "出现并变短", "fade": "变长并消失"}
 LAMPS = {"lamp": ("灯", "盏"), "spotlight": ("聚光灯", "盏"), "panel": ("面光灯", "盏"), "beam": ("平行光", "束")}
+LAMP_CHANGES = {
+    "comes_on": "亮起",
+    "fades_in": "渐渐亮起",
+    "goes_out": "熄灭",
+    "fades_out": "渐渐熄灭",
+    "brightens": "灯光变亮",
+    "dims": "灯光变暗",
+    "flickers": "灯光闪烁不定",
+}
 ROLES = {"key": "照亮场景", "fill": "照亮阴影", "rim": "勾出明亮的轮廓"}
 MOVES = {
     "static": "固定不动",

@@ -8,7 +8,7 @@ from functools import partial
 
 from ..light_story import End, LightWords, own_turn, without_repeats
 from ..light_story import light_sentences as story
-from ..structured import Amount, Glow, LampLight, SkyLight, SunChange, SunLight, SunMoment, SunStop
+from ..structured import Amount, Glow, LampChange, LampLight, SkyLight, SunChange, SunLight, SunMoment, SunStop
 from .grammar import NUMBERS, capital, is_plural, listed, with_article
 from .words import (
     AMOUNTS,
@@ -19,6 +19,7 @@ from .words import (
     FROM_OF_LAMP,
     FROM_STEEP,
     HEIGHTS,
+    LAMP_CHANGES,
     LAMPS,
     LENGTHS,
     POSITIONS,
@@ -180,11 +181,24 @@ def _lamps(lamp: LampLight, count: int) -> str:
     name = f"{color}{LAMPS[lamp.kind]}"
     many = int(count > 1)
     lights = capital(f"{NUMBERS[count]} {name}s" if many else with_article(name))
+    does = [_lamp_change(change, many) for change in lamp.changes]
+    if lamp.changes and lamp.changes[0].kind in ("comes_on", "fades_in"):
+        lights = f"{lights} {does.pop(0)} and"
+    sides = FROM_STEEP if lamp.steep else FROM_OF_LAMP
     if lamp.role == "practical":
         side = SIDE.get(lamp.sector or "", "") if not lamp.steep else ""
-        return f"{lights} {('glows', 'glow')[many]} in the scene{side}."
-    from_where = f" from {(FROM_STEEP if lamp.steep else FROM_OF_LAMP)[lamp.sector]}" if lamp.sector else ""
-    return f"{lights} {ROLES.get(lamp.role or '', ROLES['key'])[many]}{from_where}."
+        told = f"{lights} {('glows', 'glow')[many]} in the scene{side}"
+    else:
+        from_where = f" from {sides[lamp.sector]}" if lamp.sector else ""
+        told = f"{lights} {ROLES.get(lamp.role or '', ROLES['key'])[many]}{from_where}"
+        if lamp.moves_to:
+            does.append(f"{('moves', 'move')[many]} {'to ' if lamp.moves_to != 'top' else ''}{sides[lamp.moves_to]}")
+    return f"{told}, and {('it', 'they')[many]} {', then '.join(does)}." if does else f"{told}."
+
+
+def _lamp_change(change: LampChange, many: int) -> str:
+    when = f" {WHEN[change.when][0].lower()}{WHEN[change.when][1:]}" if change.when else ""
+    return f"{LAMP_CHANGES[change.kind][many]}{when}"
 
 
 def _glow(glow: Glow) -> str:

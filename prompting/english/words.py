@@ -131,6 +131,15 @@ ROLES = {  # what one light does, and several
     "fill": ("brightens the shadows", "brighten the shadows"),
     "rim": ("draws bright edges", "draw bright edges"),
 }
+LAMP_CHANGES = {  # what one light does over time, and several
+    "comes_on": ("comes on", "come on"),
+    "fades_in": ("fades in", "fade in"),
+    "goes_out": ("goes out", "go out"),
+    "fades_out": ("fades out", "fade out"),
+    "brightens": ("grows brighter", "grow brighter"),
+    "dims": ("grows dimmer", "grow dimmer"),
+    "flickers": ("flickers", "flicker"),
+}
 SIDE = {  # of something in the picture
     "left": " on the left",
     "front_left": " on the left",

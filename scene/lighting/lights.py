@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import bpy
@@ -12,11 +12,13 @@ import numpy as np
 
 from ..brief import Light, LightRole, Sector, library_name
 from ..camera.camera import CameraState
-from ..geometry import elevation_deg, sector, unit
+from ..geometry import Pose, angle_between_deg, elevation_deg, sector, unit
 from ..visibility import Lamp
+from .lamp_course import changes
 from .light_color import light_color, light_power
 from .linking import receives
 
+LEAST_WAY = 15.0  # degrees, seen from what it lights, that a lamp goes
 BEHIND: tuple[Sector, ...] = ("back", "back_left", "back_right")
 
 
@@ -35,6 +37,9 @@ class LampFacts:
     axis: np.ndarray
     power: float
     cone: float = -1.0
+
+
+LampTrack = list[tuple[int, LampFacts | None]]  # a lamp at some frames, in order; None where it does not shine
 
 
 def lamp_facts(lamp: Lamp, unit_scale: float) -> LampFacts | None:
@@ -65,14 +70,17 @@ def describe_lights(
     target: np.ndarray,
     subject: Sequence[bpy.types.Object],
     sun_power: float,
+    tracks: Mapping[str, LampTrack],
+    pose_at: Callable[[int], Pose],
+    fps: float,
 ) -> tuple[Light, ...]:
-    """The lights with their roles, strongest on the target first. `target`: what they light, a point in metres;
-    `subject`: the objects it belongs to, as far as there are any; `sun_power`: W/m2 of the sun, 0 without a Sun
-    light."""
+    """The lights with their roles, those first that are strongest on the target over the shot. `target`: what they
+    light, a point in metres; `subject`: the objects it belongs to, as far as there are any; `sun_power`: W/m2 of the
+    sun, 0 without a Sun light; `tracks` of lamps by their keys, `pose_at` the camera's at a frame."""
 
     def reaching(lamp: LampFacts) -> float:
         lit = not subject or any(receives(lamp.owner, part) for part in subject)
-        return _irradiance(lamp, target) if lit else 0.0
+        return _irradiance(lamp, target) * _mean_share(lamp, tracks.get(lamp.key, [])) if lit else 0.0
 
     ranked = sorted(lamps, key=lambda lamp: (-reaching(lamp), lamp.key))
     depth = float((target - camera.pose.position) @ camera.pose.forward)
@@ -86,8 +94,40 @@ def describe_lights(
         role = "key" if strongest else _role(lamp, side, camera, depth)
         kelvin = lamp.color_temperature_k
         library = library_name(lamp.owner)
-        lights.append(Light(lamp.owner.name, lamp.kind, role, kelvin, lamp.energy, side, height, library))
+        track = tracks.get(lamp.key, [])
+        course = changes([frame for frame, _ in track], _powers(track), fps) if track else ()
+        moved = _moves_to(track, target, pose_at)
+        lights.append(
+            Light(lamp.owner.name, lamp.kind, role, kelvin, lamp.energy, side, height, library, course, moved)
+        )
     return tuple(lights)
+
+
+def _powers(track: LampTrack) -> list[float]:
+    return [0.0 if facts is None else facts.power for _, facts in track]
+
+
+def _mean_share(lamp: LampFacts, track: LampTrack) -> float:
+    """A lamp's mean power over the shot as a share of its power at the first frame where it shines."""
+    if len(track) < 2:
+        return 1.0
+    frames = [frame for frame, _ in track]
+    every = np.arange(frames[0], frames[-1] + 1)
+    return float(np.interp(every, frames, _powers(track)).mean()) / lamp.power
+
+
+def _moves_to(track: LampTrack, target: np.ndarray, pose_at: Callable[[int], Pose]) -> Sector | None:
+    """The side where a lamp ends that goes around the target by itself, None for one that stays."""
+    shining = [(frame, facts.position - target) for frame, facts in track if facts is not None]
+    if len(shining) < 2 or any(float(np.linalg.norm(away)) < 1e-6 for _, away in shining):
+        return None
+    (start, before), (end, after) = shining[0], shining[-1]
+    if angle_between_deg(unit(before), unit(after)) < LEAST_WAY:
+        return None
+    first, last = (
+        sector(unit(way), pose_at(frame), below_horizon=True) for frame, way in ((start, before), (end, after))
+    )
+    return last if last != first else None
 
 
 def _irradiance(lamp: LampFacts, target: np.ndarray) -> float:
