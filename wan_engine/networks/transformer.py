@@ -9,7 +9,8 @@ thousand tokens at a time.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from .attention import Attend, choose
+from .camera_adapter import CameraAdapter
 from .cpu_kernels import float_linear, linear
 from .token_spans import Span, added, modulated, token_spans
 
@@ -33,7 +35,7 @@ SPAN_BYTES = {"cpu": 2**26, "cuda": 2**29}
 @dataclass(frozen=True)
 class TransformerConfig:
     """Dimensions; `clip_dim` is the width of CLIP image features (2.1 image models), `flf` tells first+last frame of
-    those.
+    those. `reference` is the latent channels of a reference picture, `camera` the pixels per latent of its rays.
     """
 
     dim: int
@@ -49,6 +51,8 @@ class TransformerConfig:
     eps: float = 1e-6
     clip_dim: int | None = None
     flf: bool = False
+    reference: int | None = None
+    camera: int | None = None
 
     @classmethod
     def from_state(cls, shapes: Mapping[str, Sequence[int]], config: Mapping[str, Any]) -> TransformerConfig:
@@ -68,6 +72,7 @@ class TransformerConfig:
         if "num_heads" not in config:
             raise ValueError("config.json lacks 'num_heads', which no tensor tells")
         heads = int(config["num_heads"])
+        camera = shapes.get("control_adapter.conv.weight")
         if heads < 1 or dim % heads or (dim // heads) % 2:
             raise ValueError(f"config.json: num_heads {heads} does not divide the width {dim} into even heads")
         return cls(
@@ -84,15 +89,28 @@ class TransformerConfig:
             eps=float(config.get("eps", 1e-6)),
             clip_dim=shapes["img_emb.proj.1.weight"][1] if "img_emb.proj.1.weight" in shapes else None,
             flf="img_emb.emb_pos" in shapes,
+            reference=shapes["ref_conv.weight"][1] if "ref_conv.weight" in shapes else None,
+            camera=None if camera is None else CameraAdapter.factor_of(camera[1]),
         )
 
 
 KeysValues = list[tuple[Tensor, Tensor]]
 
 
+@dataclass(frozen=True)
+class Control:
+    """What the clip's tokens are given beside the prompt, the same under every prompt and at every step: tokens of a
+    reference picture [B,h*w,dim], which go before them as a frame of their own, and the camera [B,tokens,dim], which is
+    added to them.
+    """
+
+    reference: Tensor | None = None
+    camera: Tensor | None = None
+
+
 @dataclass
 class Context:
-    """What the cross attention reads: embedded text [B,text_len,dim], image tokens [B,n,dim] or None.
+    """What the network reads besides: embedded text [B,text_len,dim], image tokens [B,n,dim] or None, and control.
 
     Without gradients each block's keys and values are computed once and kept: they do not depend on the step.
     """
@@ -100,6 +118,7 @@ class Context:
     text: Tensor
     image: Tensor | None
     blocks: int
+    control: Control = Control()
     known: dict[nn.Module, KeysValues] = field(default_factory=dict)
     memory: Tensor | None = None
 
@@ -337,8 +356,20 @@ class WanTransformer(nn.Module):
         self.head = Head(config)
         if config.clip_dim is not None:
             self.img_emb = ImageEmbedding(config)
+        if config.reference is not None:
+            self.ref_conv = nn.Conv2d(config.reference, config.dim, config.patch_size[1:], config.patch_size[1:])
+        if config.camera is not None:
+            self.control_adapter = CameraAdapter(config.dim, config.camera)
 
-    def embed_text(self, states: Sequence[Tensor], clip: Tensor | None = None) -> Context:
+    def embed_control(self, reference: Tensor | None = None, rays: Iterable[Tensor] | None = None) -> Control:
+        """Latents [B,z,h,w] of a reference picture and the rays [B,24,H,W] of every latent frame -> Control."""
+        tokens = None if reference is None else self.ref_conv(reference.to(self.dtype)).flatten(2).transpose(1, 2)
+        if rays is None:
+            return Control(tokens)
+        frames = [self.control_adapter(frame.to(self.dtype)).flatten(2).transpose(1, 2) for frame in rays]
+        return Control(tokens, torch.cat(frames, dim=1))
+
+    def embed_text(self, states: Sequence[Tensor], clip: Tensor | None = None, control: Control = Control()) -> Context:
         """Text states, one [L,text_dim] per item with L <= text_len, and CLIP features [B,n,clip_dim] -> Context.
 
         States are zero-padded to text_len before the embedding, and the padding is attended, as in the original.
@@ -348,7 +379,7 @@ class WanTransformer(nn.Module):
         padded = torch.stack([F.pad(s, (0, 0, 0, length - s.shape[0])) for s in states])
         image = None if clip is None else self.img_emb(clip.to(dtype))
         text = linear(self.text_embedding[0], padded.to(dtype), gelu=True)
-        return Context(linear(self.text_embedding[2], text), image, len(self.blocks))
+        return Context(linear(self.text_embedding[2], text), image, len(self.blocks), control)
 
     def embed_time(self, t: Tensor) -> tuple[Tensor, Tensor]:
         """Timesteps [U] -> features [U,dim] and block modulation [U,6,dim], float32.
@@ -373,8 +404,9 @@ class WanTransformer(nn.Module):
         grid = tuple(patches.shape[2:])
         x = rearrange(patches, "b c t h w -> b (t h w) c").float().contiguous()
         different, index = _different(t)
+        x, index, tall = _controlled(x, index, grid, context.control)
         e, time = self.embed_time(different)
-        rotary = rotary_table(self.config.dim // self.config.num_heads, grid).to(x.device)
+        rotary = rotary_table(self.config.dim // self.config.num_heads, tall).to(x.device)
         if self.sequence is not None:
             if index.shape[1] > 1:
                 index = self.sequence.split(index, 1)
@@ -388,6 +420,7 @@ class WanTransformer(nn.Module):
         x = self.head(x, e, spans)
         if self.sequence is not None:
             x = self.sequence.join(x, 1)
+        x = x[:, x.shape[1] - math.prod(grid) :]
         p, q, r = self.config.patch_size
         return rearrange(
             x, "b (t h w) (p q r c) -> b c (t p) (h q) (w r)", t=grid[0], h=grid[1], w=grid[2], p=p, q=q, r=r
@@ -401,6 +434,22 @@ class WanTransformer(nn.Module):
     def dtype(self) -> torch.dtype:
         """The dtype that the blocks compute in."""
         return self.patch_embedding.weight.dtype
+
+
+def _controlled(
+    x: Tensor, index: Tensor, grid: tuple[int, ...], control: Control
+) -> tuple[Tensor, Tensor, tuple[int, int, int]]:
+    """Tokens [B,L,dim], which timestep each has, and their grid (t, h, w), with the control's tokens before them; with
+    a timestep per token these have that of the last.
+    """
+    frames, rows, columns = grid
+    if control.camera is not None:
+        x = x + control.camera
+    if control.reference is None:
+        return x, index, (frames, rows, columns)
+    if index.shape[1] > 1:
+        index = torch.cat([index[:, -1:].expand(-1, rows * columns), index], dim=1)
+    return torch.cat([control.reference.to(x.dtype), x], dim=1), index, (frames + 1, rows, columns)
 
 
 def _different(t: Tensor) -> tuple[Tensor, Tensor]:
