@@ -24,6 +24,7 @@ from .attention import Attend, choose
 from .camera_adapter import CameraAdapter
 from .cpu_kernels import float_linear, linear
 from .token_spans import Span, added, modulated, token_spans
+from .vace_layers import VACE_PATCH, vace_layers
 
 if TYPE_CHECKING:
     from .token_parallel import TokenParallel
@@ -36,6 +37,7 @@ SPAN_BYTES = {"cpu": 2**26, "cuda": 2**29}
 class TransformerConfig:
     """Dimensions; `clip_dim` is the width of CLIP image features (2.1 image models), `flf` tells first+last frame of
     those. `reference` is the latent channels of a reference picture, `camera` the pixels per latent of its rays.
+    `vace_layers` are the blocks that a VACE branch gives hints to, `vace_dim` the channels that it reads.
     """
 
     dim: int
@@ -53,6 +55,8 @@ class TransformerConfig:
     flf: bool = False
     reference: int | None = None
     camera: int | None = None
+    vace_layers: tuple[int, ...] = ()
+    vace_dim: int = 0
 
     @classmethod
     def from_state(cls, shapes: Mapping[str, Sequence[int]], config: Mapping[str, Any]) -> TransformerConfig:
@@ -75,11 +79,12 @@ class TransformerConfig:
         camera = shapes.get("control_adapter.conv.weight")
         if heads < 1 or dim % heads or (dim // heads) % 2:
             raise ValueError(f"config.json: num_heads {heads} does not divide the width {dim} into even heads")
+        layers = 1 + max(int(k.split(".")[1]) for k in shapes if k.startswith("blocks."))
         return cls(
             dim=dim,
             ffn_dim=ffn_dim,
             num_heads=heads,
-            num_layers=1 + max(int(k.split(".")[1]) for k in shapes if k.startswith("blocks.")),
+            num_layers=layers,
             in_dim=in_dim,
             out_dim=out // (patch[0] * patch[1] * patch[2]),
             text_dim=text_dim,
@@ -91,6 +96,8 @@ class TransformerConfig:
             flf="img_emb.emb_pos" in shapes,
             reference=shapes["ref_conv.weight"][1] if "ref_conv.weight" in shapes else None,
             camera=None if camera is None else CameraAdapter.factor_of(camera[1]),
+            vace_layers=vace_layers(shapes, layers, config.get("vace_layers")),
+            vace_dim=shapes[VACE_PATCH][1] if VACE_PATCH in shapes else 0,
         )
 
 
@@ -101,11 +108,13 @@ KeysValues = list[tuple[Tensor, Tensor]]
 class Control:
     """What the clip's tokens are given beside the prompt, the same under every prompt and at every step: tokens of a
     reference picture [B,h*w,dim], which go before them as a frame of their own, and the camera [B,tokens,dim], which is
-    added to them.
+    added to them. A VACE branch starts from `vace` [B,tokens,dim]; its hints count `scale` times.
     """
 
     reference: Tensor | None = None
     camera: Tensor | None = None
+    vace: Tensor | None = None
+    scale: float = 1.0
 
 
 @dataclass
@@ -304,6 +313,26 @@ class Block(nn.Module):
         return self.ffn[0].weight.dtype
 
 
+class VaceBlock(Block):
+    """A block of the VACE branch: it runs beside the main ones and hints at what they are to make."""
+
+    def __init__(self, config: TransformerConfig, *, first: bool) -> None:
+        super().__init__(config)
+        if first:
+            self.before_proj = nn.Linear(config.dim, config.dim)
+        self.first = first
+        self.after_proj = nn.Linear(config.dim, config.dim)
+
+    def forward(self, c: Tensor, shared: Pass, x: Tensor) -> tuple[Tensor, Tensor]:  # type: ignore[override]
+        """The branch's tokens [B,L,dim] float32 through the block, and the hint in the dtype of the weights. The first
+        block adds them to the main tokens x, through which no block has gone yet.
+        """
+        if self.first:
+            c = linear(self.before_proj, c.to(self.dtype)) + x
+        c = super().forward(c, shared)
+        return c, linear(self.after_proj, c.to(self.dtype))
+
+
 class Head(nn.Module):
     def __init__(self, config: TransformerConfig) -> None:
         super().__init__()
@@ -360,14 +389,42 @@ class WanTransformer(nn.Module):
             self.ref_conv = nn.Conv2d(config.reference, config.dim, config.patch_size[1:], config.patch_size[1:])
         if config.camera is not None:
             self.control_adapter = CameraAdapter(config.dim, config.camera)
+        if config.vace_layers:
+            self.vace_patch_embedding = nn.Conv3d(config.vace_dim, config.dim, config.patch_size, config.patch_size)
+            self.vace_blocks = nn.ModuleList(VaceBlock(config, first=layer == 0) for layer in config.vace_layers)
 
-    def embed_control(self, reference: Tensor | None = None, rays: Iterable[Tensor] | None = None) -> Control:
-        """Latents [B,z,h,w] of a reference picture and the rays [B,24,H,W] of every latent frame -> Control."""
-        tokens = None if reference is None else self.ref_conv(reference.to(self.dtype)).flatten(2).transpose(1, 2)
-        if rays is None:
-            return Control(tokens)
-        frames = [self.control_adapter(frame.to(self.dtype)).flatten(2).transpose(1, 2) for frame in rays]
-        return Control(tokens, torch.cat(frames, dim=1))
+    @property
+    def in_order(self) -> Mapping[str, Block]:
+        """All blocks by the prefix of their tensors' names, in the order in which a pass runs them."""
+        found: dict[str, Block] = {}
+        for number, block in enumerate(self.blocks):
+            if number in self.config.vace_layers:
+                hint = self.config.vace_layers.index(number)
+                found[f"vace_blocks.{hint}"] = self.vace_blocks[hint]
+            found[f"blocks.{number}"] = block
+        return found
+
+    def embed_control(
+        self,
+        reference: Tensor | None = None,
+        rays: Iterable[Tensor] | None = None,
+        vace: Tensor | None = None,
+        scale: float = 1.0,
+    ) -> Control:
+        """Latents [B,z,h,w] of a reference picture, the rays [B,24,H,W] of every latent frame, and what a VACE branch
+        reads [B,96,t,h,w] with the weight of its hints -> Control.
+        """
+
+        def tokens(features: Tensor) -> Tensor:
+            return features.flatten(2).transpose(1, 2)
+
+        dtype = self.dtype
+        return Control(
+            None if reference is None else tokens(self.ref_conv(reference.to(dtype))),
+            None if rays is None else torch.cat([tokens(self.control_adapter(frame.to(dtype))) for frame in rays], 1),
+            None if vace is None else tokens(self.vace_patch_embedding(vace.to(dtype))),
+            scale,
+        )
 
     def embed_text(self, states: Sequence[Tensor], clip: Tensor | None = None, control: Control = Control()) -> Context:
         """Text states, one [L,text_dim] per item with L <= text_len, and CLIP features [B,n,clip_dim] -> Context.
@@ -379,7 +436,7 @@ class WanTransformer(nn.Module):
         padded = torch.stack([F.pad(s, (0, 0, 0, length - s.shape[0])) for s in states])
         image = None if clip is None else self.img_emb(clip.to(dtype))
         text = linear(self.text_embedding[0], padded.to(dtype), gelu=True)
-        return Context(linear(self.text_embedding[2], text), image, len(self.blocks), control)
+        return Context(linear(self.text_embedding[2], text), image, len(self.in_order), control)
 
     def embed_time(self, t: Tensor) -> tuple[Tensor, Tensor]:
         """Timesteps [U] -> features [U,dim] and block modulation [U,6,dim], float32.
@@ -413,10 +470,7 @@ class WanTransformer(nn.Module):
             x, rotary = self.sequence.split(x, 1), self.sequence.split(rotary, 0)
         spans = token_spans(index, x.shape[1], self._longest_span(x))
         shared = Pass(time, spans, context, rotary, attend, self.sequence)
-        for number, block in enumerate(self.blocks):
-            if on_block is not None:
-                on_block(number)
-            x = block(x, shared)
+        x = self._through_blocks(x, shared, on_block or (lambda number: None))
         x = self.head(x, e, spans)
         if self.sequence is not None:
             x = self.sequence.join(x, 1)
@@ -425,6 +479,22 @@ class WanTransformer(nn.Module):
         return rearrange(
             x, "b (t h w) (p q r c) -> b c (t p) (h q) (w r)", t=grid[0], h=grid[1], w=grid[2], p=p, q=q, r=r
         )
+
+    def _through_blocks(self, x: Tensor, shared: Pass, on_block: Callable[[int], None]) -> Tensor:
+        """Tokens through all blocks; a hint of the VACE branch is made just before the block that it is for."""
+        control, layers = shared.context.control, self.config.vace_layers
+        c = control.vace
+        if c is not None and self.sequence is not None:
+            c = self.sequence.split(c, 1)
+        for number, block in enumerate(self.blocks):
+            on_block(number)
+            hint = None
+            if c is not None and number in layers:
+                c, hint = self.vace_blocks[layers.index(number)](c, shared, x)
+            x = block(x, shared)
+            if hint is not None:
+                x = x + hint * control.scale if torch.is_grad_enabled() else x.add_(hint, alpha=control.scale)
+        return x
 
     def _longest_span(self, x: Tensor) -> int:
         per_token = x.shape[0] * self.config.ffn_dim * self.dtype.itemsize

@@ -34,24 +34,38 @@ def stream_blocks(
     network; what goes wrong in reading a block is raised where the block would run.
     """
     network = file.outline(build)
-    slots = _Slots(file, dtype, device, patch)
-    outside = [name for name in file.shapes if not name.startswith("blocks.")]
-    network.load_state_dict({name: slots.load(name) for name in outside}, strict=False, assign=True)
-    for number, block in enumerate(network.blocks):
+    slots = _Slots(file, list(network.in_order), dtype, device, patch)
+    network.load_state_dict({name: slots.load(name) for name in slots.outside}, strict=False, assign=True)
+    for number, block in enumerate(network.in_order.values()):
         block.register_forward_pre_hook(partial(slots.enter, number))
         block.register_forward_hook(partial(slots.leave, dict(block.named_parameters())), always_call=True)
     return network.eval().requires_grad_(False)
 
 
 class _Slots:
-    """Reads blocks: the one that is wanted now, and the one after it in a thread."""
+    """Reads blocks: the one that is wanted now, and the one after it in a thread.
 
-    def __init__(self, file: WeightFile, dtype: torch.dtype, device: str | torch.device, patch: Patch | None) -> None:
+    `prefixes` are those of the blocks' tensors, in the order in which blocks run; tensors of none are `outside`.
+    """
+
+    def __init__(
+        self,
+        file: WeightFile,
+        prefixes: Sequence[str],
+        dtype: torch.dtype,
+        device: str | torch.device,
+        patch: Patch | None,
+    ) -> None:
         self._file, self._dtype, self._device, self._patch = file, dtype, device, patch
-        self._names: dict[int, list[str]] = {}
+        inside: dict[str, dict[str, str]] = {prefix: {} for prefix in prefixes}
+        self.outside: list[str] = []
         for name in file.shapes:
-            if (found := re.match(r"blocks\.(\d+)\.", name)) is not None:
-                self._names.setdefault(int(found[1]), []).append(name)
+            found = re.match(r"((?:vace_)?blocks\.\d+)\.", name)
+            if found is not None and found[1] in inside:
+                inside[found[1]][name] = name[found.end() :]
+            else:
+                self.outside.append(name)
+        self._names = list(inside.values())
         self._next: ReadAhead[dict[str, Tensor]] | None = None
 
     def load(self, name: str) -> Tensor:
@@ -62,7 +76,7 @@ class _Slots:
         return tensor.to(device=self._device, dtype=self._dtype)
 
     def enter(self, number: int, block: nn.Module, _: object) -> None:
-        """Put block `number`'s weights in their places and begin to read those of the next."""
+        """Put the weights of the block that runs as `number` in their places and begin to read those of the next."""
         reading, self._next = self._next, None
         if reading is None or reading.name != f"block {number}":
             if reading is not None:
@@ -82,8 +96,7 @@ class _Slots:
         return ReadAhead(f"block {number}", partial(self._read, number))
 
     def _read(self, number: int) -> dict[str, Tensor]:
-        start = len(f"blocks.{number}.")
-        return {name[start:]: self.load(name) for name in self._names[number]}
+        return {own: self.load(name) for name, own in self._names[number].items()}
 
 
 @torch.no_grad()

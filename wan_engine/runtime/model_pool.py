@@ -139,7 +139,9 @@ class ModelPool:
     def _ready(self, network: WanTransformer) -> WanTransformer:
         network.attention = self.options.attention
         if self.options.compile:
-            for block in network.blocks:  # not block.compile(): hooks on the block stay outside of what is compiled
+            for (
+                block
+            ) in network.in_order.values():  # not block.compile(): hooks on the block stay outside of what is compiled
                 block.forward = torch.compile(block.forward)  # type: ignore[method-assign]
         return network
 

@@ -26,8 +26,10 @@ def parallelise(network: WanTransformer) -> WanTransformer:
     used apart from `forward`. Works on filled networks and, as `load_parallel` does, on empty ones.
     """
     mesh = process_mesh()
-    own = {weight for name, weight in network.named_parameters() if not name.startswith("blocks.")}
-    for block in network.blocks:
+    blocks = network.in_order.values()
+    inside = {weight for block in blocks for weight in block.parameters()}
+    own = {weight for weight in network.parameters() if weight not in inside}
+    for block in blocks:
         fully_shard(block, mesh=mesh)
     fully_shard(network, mesh=mesh, ignored_params=own)
     network.sequence = TokenParallel()

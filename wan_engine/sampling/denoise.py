@@ -237,9 +237,9 @@ def _safer(network: WanTransformer) -> Iterator[None]:
         if dtype != torch.float32 and not process_group.active():
             stack.callback(network.to, dtype)
             for name, module in network.named_children():
-                if name != "blocks":
+                if name not in ("blocks", "vace_blocks"):
                     module.float()
-            for block in network.blocks:
+            for block in network.in_order.values():
                 stack.callback(block.register_forward_pre_hook(_widen).remove)
                 stack.callback(block.register_forward_hook(partial(_narrow, dtype), prepend=True).remove)
         yield
