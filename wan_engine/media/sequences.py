@@ -32,7 +32,7 @@ class Sequence:
 
     def __getitem__(self, number: int) -> np.ndarray:
         """uint8 [H, W, 3]."""
-        return np.asarray(read_picture(self.files[number]))
+        return np.array(read_picture(self.files[number]))
 
     def __iter__(self) -> Iterator[np.ndarray]:
         return (self[number] for number in range(len(self)))

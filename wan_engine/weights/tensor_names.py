@@ -102,7 +102,7 @@ def _video_shape(name: str, shape: Shape) -> Shape:
     """The shape with the axes of length one that GGUF files drop."""
     if name.rpartition(".")[2] in ("modulation", "emb_pos") and len(shape) == 2:
         return (1, *shape)
-    if name == "patch_embedding.weight" and len(shape) == 4:
+    if name in ("patch_embedding.weight", "vace_patch_embedding.weight") and len(shape) == 4:
         return (*shape[:2], 1, *shape[2:])
     return shape
 
@@ -149,12 +149,14 @@ transformer_from_diffusers = _by_rules(
     (r"^condition_embedder\.image_embedder\.pos_embed$", "img_emb.emb_pos"),
     (r"^proj_out\.", "head.head."),
     (r"^scale_shift_table$", "head.modulation"),
-    (r"^(blocks\.\d+)\.scale_shift_table$", r"\1.modulation"),
-    (r"^(blocks\.\d+)\.norm2\.", r"\1.norm3."),
-    (r"^(blocks\.\d+)\.ffn\.net\.0\.proj\.", r"\1.ffn.0."),
-    (r"^(blocks\.\d+)\.ffn\.net\.2\.", r"\1.ffn.2."),
-    (r"^(blocks\.\d+)\.attn1\.", r"\1.self_attn."),
-    (r"^(blocks\.\d+)\.attn2\.", r"\1.cross_attn."),
+    (r"^((?:vace_)?blocks\.\d+)\.scale_shift_table$", r"\1.modulation"),
+    (r"^((?:vace_)?blocks\.\d+)\.norm2\.", r"\1.norm3."),
+    (r"^((?:vace_)?blocks\.\d+)\.ffn\.net\.0\.proj\.", r"\1.ffn.0."),
+    (r"^((?:vace_)?blocks\.\d+)\.ffn\.net\.2\.", r"\1.ffn.2."),
+    (r"^((?:vace_)?blocks\.\d+)\.attn1\.", r"\1.self_attn."),
+    (r"^((?:vace_)?blocks\.\d+)\.attn2\.", r"\1.cross_attn."),
+    (r"^(vace_blocks\.\d+)\.proj_in\.", r"\1.before_proj."),
+    (r"^(vace_blocks\.\d+)\.proj_out\.", r"\1.after_proj."),
     (r"_attn\.to_([qkv])\.", r"_attn.\1."),
     (r"_attn\.to_out\.0\.", "_attn.o."),
     (r"_attn\.add_([kv])_proj\.", r"_attn.\1_img."),

@@ -50,6 +50,8 @@ FULL_SIZE = {
     "wan21_t2v_14B": transformer(5120, 13824, 40, 40, (16, 16)),
     "wan21_i2v_14B": transformer(5120, 13824, 40, 40, (36, 16), clip_dim=1280),
     "wan21_flf2v_14B": transformer(5120, 13824, 40, 40, (36, 16), clip_dim=1280, flf=True),
+    "wan21_vace_1.3B": transformer(1536, 8960, 12, 30, (16, 16), vace_layers=tuple(range(0, 30, 2)), vace_dim=96),
+    "wan21_vace_14B": transformer(5120, 13824, 40, 40, (16, 16), vace_layers=tuple(range(0, 40, 5)), vace_dim=96),
     "official_umt5_xxl_encoder": T5Config(256384, 4096, 4096, 10240, 64, 24, 32),
 }
 
@@ -115,20 +117,30 @@ def test_every_line_of_the_name_tables(part, source, mapping, prefix):
     assert digest({name: recipe.shape for name, recipe in recipes.items()}) == DIGESTS[official]
 
 
-def test_name_rules_of_the_2_1_picture_models():
-    path = MANIFESTS / "mapping_rules21_transformer.json"
+@pytest.mark.parametrize(
+    ("rules", "source"),
+    [
+        ("mapping_rules21_transformer", "wan21_flf2v_14B"),
+        ("mapping_rules_vace_transformer", "wan21_vace_1.3B"),
+        ("mapping_rules_vace_transformer", "wan21_vace_14B"),
+    ],
+)
+def test_name_rules_of_models_with_modules(rules, source):
+    path = MANIFESTS / f"{rules}.json"
     if not path.exists():
         pytest.skip("the manifests are not beside the checkout")
-    rules = json.loads(path.read_text(encoding="utf-8"))
-    keys = manifest("wan21_flf2v_14B")
-    theirs = {rules[_with_i(name)].replace("{i}", name.split(".")[1]): shape for name, shape in keys.items()}
+    told = json.loads(path.read_text(encoding="utf-8"))
+    keys = manifest(source)
+    theirs = {told[_with_i(name)].replace("{i}", name.split(".")[1]): shape for name, shape in keys.items()}
     assert len(theirs) == len(keys)
     assert {name: recipe.shape for name, recipe in published(theirs, "transformer").items()} == keys
+    if "vace" in source:
+        assert theirs == manifest(source.replace("wan21", "diffusers"))
 
 
 def _with_i(name):
     parts = name.split(".")
-    return ".".join([parts[0], "{i}", *parts[2:]]) if parts[0] == "blocks" else name
+    return ".".join([parts[0], "{i}", *parts[2:]]) if parts[0] in ("blocks", "vace_blocks") else name
 
 
 @pytest.mark.parametrize("name", ["official_t2v_A14B", "wan21_clip", "official_vae22", "official_umt5_xxl_encoder"])

@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a VACE branch reads: a clip split by a mask into what is kept and what is made anew, and reference pictures.
+
+After `wan/vace.py` and `wan/utils/vace_processor.py` of the original Wan 2.1, and VideoX-Fun's pipeline where its
+models do otherwise.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import torch
+import torch.nn.functional as F
+from einops import rearrange
+from PIL import Image
+from torch import Tensor
+
+from ..checkpoint.sizes import Size
+from ..errors import UsageError
+from ..media.sequences import Sequence
+from .images import as_tensor
+
+CELL = 8  # pixels along a latent: the mask of each has a channel of its own
+_GRID = 16  # pixels along a token
+_TRAINED_FRAMES = 21  # latent frames that a clip of the asked area may have
+_HALF = 127.5
+_WHITE = 255
+
+Encode = Callable[[Iterable[Tensor]], Tensor]
+
+
+@dataclass(frozen=True)
+class VaceClip:
+    """What was given for a clip of `size`: the pictures `numbers` of `video` and of `mask`, either None where it was
+    not. `stretched` tells that pictures are brought to the size as VideoX-Fun does it, and masks cut to black and
+    white.
+    """
+
+    size: Size
+    numbers: tuple[int, ...]
+    video: Sequence | None = None
+    mask: Sequence | None = None
+    stretched: bool = False
+
+    def pixels(self, number: int) -> Tensor:
+        """[3, H, W] in -1..1; mid grey without a clip."""
+        if self.video is None:
+            return torch.zeros(3, self.size[1], self.size[0])
+        return self._fitted(self.video[number]).float().div(_HALF).sub(1)
+
+    def softness(self, number: int) -> Tensor:
+        """The mask [1, H, W] in 0..1, 1 where the clip is made anew; 1 everywhere without one."""
+        if self.video is None or self.mask is None:
+            return torch.ones(1, self.size[1], self.size[0])
+        width, height = self.video.size
+        levels = (
+            self._fitted(self.mask[number][:height, :width])[:1].float().div(_HALF).sub(1).add(1).div(2).clamp(0, 1)
+        )
+        return (levels >= 0.5).float() if self.stretched else levels
+
+    def half(self, *, made: bool) -> Iterator[Tensor]:
+        """Frame by frame, [3, 1, H, W], what is to be `made` anew or what is kept, the rest mid grey."""
+        for number in self.numbers:
+            hole = (self.softness(number) > 0.5).float()
+            yield (self.pixels(number) * (hole if made else 1 - hole))[:, None]
+
+    def mask_channels(self) -> Tensor:
+        """[64, t, h, w]: the mask's value at each of the 8x8 pixels of a latent, row by row; in time the frame nearest
+        to the middle of what a latent frame stands for, which is never the first or the last of a clip.
+        """
+        count = len(self.numbers)
+        places = torch.arange(count, dtype=torch.float32)[None, None]
+        nearest = F.interpolate(places, size=(count + 3) // 4, mode="nearest-exact")[0, 0].int().tolist()
+        frames = [self.softness(self.numbers[place])[0] for place in nearest]
+        return rearrange(torch.stack(frames), "t (h p) (w q) -> (p q) t h w", p=CELL, q=CELL)
+
+    def _fitted(self, picture: np.ndarray) -> Tensor:
+        """uint8 [H, W, 3] to uint8 [3, H, W] at the clip's size."""
+        width, height = self.size
+        if self.stretched and picture.shape[:2] != (height, width):
+            picture = cv2.resize(picture, self.size, interpolation=cv2.INTER_LINEAR)
+        pixels = torch.from_numpy(np.ascontiguousarray(picture)).permute(2, 0, 1)
+        return pixels if pixels.shape[1:] == (height, width) else _covered(pixels, self.size)
+
+
+def _covered(pixels: Tensor, size: Size) -> Tensor:
+    """uint8 [3, H, W] scaled to cover `size`, in 8 bits with antialiasing, the middle cut out."""
+    width, height = size
+    rows, columns = pixels.shape[1:]
+    scale = max(width / columns, height / rows)
+    sides = round(scale * rows), round(scale * columns)
+    scaled = F.interpolate(pixels[None], size=sides, mode="bicubic", antialias=True)[0]
+    top, left = (sides[0] - height) // 2, (sides[1] - width) // 2
+    return scaled[:, top : top + height, left : left + width]
+
+
+def on_white(picture: Image.Image, size: Size, *, stretched: bool = False) -> Tensor:
+    """A reference picture [3, H, W] in -1..1, as large as `size` lets it be, in the middle of white. `stretched` scales
+    it as VideoX-Fun does: Pillow's bicubic on 8 bits.
+    """
+    width, height = size
+    scale = min(height / picture.height, width / picture.width)
+    columns, rows = max(1, int(picture.width * scale)), max(1, int(picture.height * scale))
+    if picture.size == size:
+        return as_tensor(picture)
+    if stretched:
+        scaled = as_tensor(picture.resize((columns, rows), Image.Resampling.BICUBIC))
+    else:
+        scaled = F.interpolate(as_tensor(picture)[None], size=(rows, columns), mode="bilinear", align_corners=False)[0]
+    canvas = torch.ones(3, height, width)
+    top, left = (height - rows) // 2, (width - columns) // 2
+    canvas[:, top : top + rows, left : left + columns] = scaled
+    return canvas
+
+
+def vace_context(clip: VaceClip, references: Iterable[Tensor], encode: Encode) -> Tensor:
+    """[96, n + t, h, w]: 16 channels of what is kept, 16 of what is made anew, 64 of mask; the n references
+    ([3, H, W] in -1..1), each a frame of its own that is kept, in front.
+
+    `encode` turns frames [3, 1, H, W] into normalised latents [16, t, h, w].
+    """
+    kept = [encode([reference[:, None]]) for reference in references]
+    front = [torch.cat([frame, torch.zeros(16 + CELL**2, *frame.shape[1:]).to(frame)]) for frame in kept]
+    halves = [encode(clip.half(made=made)) for made in (False, True)]
+    return torch.cat([*front, torch.cat([*halves, clip.mask_channels().to(halves[0])])], 1)
+
+
+def size_and_frames(source: Size, count: int, area: int, tokens: int | None = None) -> tuple[Size, tuple[int, ...]]:
+    """Size of the clip that is made of a control clip of `count` pictures of the size `source`, and which of them it
+    has, evenly spread: as many pixels as in `area`, never more than the source has, and no more frames than `tokens`
+    allow, by default the trained 21 latent frames at that area.
+
+    Raises UsageError where nothing is left.
+    """
+    width, height = source
+    tokens = int(_TRAINED_FRAMES * area / _GRID**2) if tokens is None else tokens
+    cells = min(tokens, area / _GRID**2, (height // _GRID) * (width // _GRID))
+    if cells < 1 or count < 1:
+        raise UsageError(
+            f"A control clip of {width}x{height} at an area of {area} pixels leaves less than {_GRID}x{_GRID}; give a "
+            "larger clip or --size."
+        )
+    latents = min((count - 1) // 4 + 1, int(tokens / cells))
+    cells = min(cells, tokens // latents)
+    rows = max(1, round(math.sqrt(cells * height / width)))
+    columns = int(cells / rows)
+    if columns < 1:
+        raise UsageError(f"A control clip of {width}x{height} is too elongated; give one nearer to a square.")
+    return (columns * _GRID, rows * _GRID), spread(count, 4 * latents - 3)
+
+
+def spread(count: int, wanted: int) -> tuple[int, ...]:
+    """`wanted` of `count` frames, from the first to the last, at even times; at a border of two the earlier."""
+    times = np.linspace(0, count - 0.5, wanted)
+    return tuple(max(0, math.ceil(time) - 1) for time in times.tolist())
