@@ -24,7 +24,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -38,13 +37,13 @@ from huggingface_hub.errors import (
     RepositoryNotFoundError,
     RevisionNotFoundError,
 )
-from huggingface_hub.file_download import http_get
 from huggingface_hub.hf_api import RepoFile
-from huggingface_hub.utils import build_hf_headers
+from huggingface_hub.utils import build_hf_headers, filter_repo_objects
 
 from ..errors import CheckpointError, GenerationError, UsageError
 from ..weights.safetensors_header import parsed
 from .hub_limits import Limits, patient_but_not_for_ever
+from .hub_private import http_get
 from .layouts import RECORD
 from .models import ROWS, Model
 
@@ -54,7 +53,6 @@ OnProgress = Callable[[dict], None]
 _BETWEEN_EVENTS = 0.2  # seconds
 _MOST_FILES = 10_000  # of a repository; the published ones have less than a hundred
 _COMMIT = re.compile("[0-9a-f]{40}")
-_BLOCK = 1 << 22  # bytes read at once for a checksum
 _TEXT = ("models_t5_umt5-xxl-enc-bf16.pth", "google/umt5-xxl/tokenizer.json")
 _DENSE = ("config.json", "diffusion_pytorch_model*.safetensors", "diffusion_pytorch_model.safetensors.index.json")
 _EXPERTS = tuple(f"{expert}_noise_model/{name}" for expert in ("high", "low") for name in _DENSE)
@@ -102,11 +100,9 @@ class _File:
         """Whether the file at `path` has this content; reads all of it."""
         if path.stat().st_size != self.size:
             return False
-        digest = hashlib.sha256() if len(self.digest) == 64 else hashlib.sha1(b"blob %d\0" % self.size)
+        begun = hashlib.sha256() if len(self.digest) == 64 else hashlib.sha1(b"blob %d\0" % self.size)
         with path.open("rb") as file:
-            while block := file.read(_BLOCK):
-                digest.update(block)
-        return digest.hexdigest() == self.digest
+            return hashlib.file_digest(file, lambda: begun).hexdigest() == self.digest
 
 
 @dataclass
@@ -286,7 +282,8 @@ class _Download:
         with self._words(f"the list of {repo}'s files"), self._limits.listing():
             commit, wanted = self._listed(repo)
         for pattern in self._source.files:
-            if not pattern.endswith(".index.json") and not any(fnmatchcase(file.name, pattern) for file in wanted):
+            found = filter_repo_objects((file.name for file in wanted), allow_patterns=pattern)
+            if not pattern.endswith(".index.json") and next(found, None) is None:
                 raise CheckpointError(f"{repo} at {commit[:12]} has no file {pattern}; it is not laid out as expected.")
         record = _Record(self._folder / RECORD, self._model, repo, commit)
         record.files = {file.name: {"size": file.size, "digest": file.digest} for file in wanted}
@@ -303,17 +300,17 @@ class _Download:
             tree = list(islice(api.list_repo_tree(repo, recursive=True, revision=commit), _MOST_FILES + 1))
             if len(tree) > _MOST_FILES:
                 raise ValueError(f"{repo} has more than {_MOST_FILES} files")
-            return commit, [_File.of(e) for e in tree if isinstance(e, RepoFile) and self._needs(e.path)]
+            files = [entry for entry in tree if isinstance(entry, RepoFile)]
+            for entry in files:
+                _check_name(entry.path, repo)
+            needed = filter_repo_objects(files, allow_patterns=[*self._source.files], key=lambda entry: entry.path)
+            return commit, [_File.of(entry) for entry in needed]
         except (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError) as error:
             reason = " ".join(str(error).split())[:120] or type(error).__name__
             raise CheckpointError(
                 f"What answers at {self._endpoint} is no hub ({reason}). Look at proxies and mirrors on the way, and "
                 "at HF_ENDPOINT."
             ) from error
-
-    def _needs(self, name: str) -> bool:
-        _check_name(name, self._source.repo)
-        return any(fnmatchcase(name, pattern) for pattern in self._source.files)
 
     def _partial(self, file: _File) -> Path:
         return self._folder / f"{file.name}.partial"

@@ -12,9 +12,9 @@ from contextlib import contextmanager
 
 import httpx2
 from huggingface_hub import close_session, set_client_factory
-from huggingface_hub.utils._http import default_client_factory
 
 from ..errors import GenerationError
+from .hub_private import default_client_factory
 
 ANSWER_SECONDS = 20.0  # between two signs of life of a connection
 LIST_SECONDS = 120.0  # for the list of a repository's files, all its pages and attempts

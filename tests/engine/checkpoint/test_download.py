@@ -47,6 +47,7 @@ class Hub:
         self.lfs = {*large, "assets/unneeded.safetensors"}
         self.files = {name: rng.randbytes(SIZE) for name in self.lfs} | {name: rng.randbytes(900) for name in small}
         self.requests: list[tuple[str, str | None]] = []
+        self.tokens: list[str | None] = []
         self.cut: dict[str, int] = {}
         self.cuts = 1
         self.spoilt: Counter[str] = Counter()
@@ -82,6 +83,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         hub, path = self.hub, self.path.split("?")[0]
         hub.requests.append((path, self.headers.get("Range")))
+        hub.tokens.append(self.headers.get("Authorization"))
         for word, wrong in hub.wrong.items():
             if word in path:
                 return wrong(self)
@@ -123,20 +125,29 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
 
+@contextlib.contextmanager
+def serving(hub: Hub) -> Iterator[str]:
+    """A server that answers as this hub; yields its address."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"hub": hub}))
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        hub.stopped.set()
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
 @pytest.fixture
 def hub(monkeypatch) -> Iterator[Hub]:
     made = Hub()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"hub": made}))
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{server.server_port}")
-    monkeypatch.setattr(download.constants, "DOWNLOAD_CHUNK_SIZE", 1000)  # of 10 MB, which are lost on a break
-    monkeypatch.setattr("time.sleep", lambda seconds: None)  # huggingface_hub waits between attempts
-    yield made
-    made.stopped.set()
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with serving(made) as address:
+        monkeypatch.setenv("HF_ENDPOINT", address)
+        monkeypatch.setattr(download.constants, "DOWNLOAD_CHUNK_SIZE", 1000)  # of 10 MB, which are lost on a break
+        monkeypatch.setattr("time.sleep", lambda seconds: None)  # huggingface_hub waits between attempts
+        yield made
 
 
 def whole(folder: Path, hub: Hub) -> bool:
@@ -169,6 +180,25 @@ def test_a_second_time_nothing_is_asked(hub, tmp_path):
     fetch(MODEL, tmp_path, events.append)
     assert hub.requests == []
     assert [(event["done"], event["total"]) for event in events] == [(4 * SIZE + 2700, 4 * SIZE + 2700)]
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_a_token_goes_to_the_hub_alone(host, hub, tmp_path, monkeypatch):
+    """Large files lie with other hosts, to which the hub sends on: those are told no token, nor are others that a
+    hub's list is said to lie with."""
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    other = Hub()
+    with serving(other) as address:
+        elsewhere = address.replace("127.0.0.1", host)
+
+        def send_on(handler: _Handler) -> None:
+            handler._answer(302, b"", {"Location": elsewhere + handler.path})
+
+        hub.wrong = {"/resolve/": send_on, "/tree/": send_on}
+        fetch(MODEL, tmp_path)
+    assert whole(tmp_path, other)
+    assert set(hub.tokens) == {"Bearer hf_secret"} and len(other.tokens) == 8
+    assert set(other.tokens) == {None}
 
 
 @pytest.mark.parametrize("name", [SHARD, SMALL])
