@@ -45,7 +45,7 @@ When = Literal["early", "halfway", "late", "later"]
 """In which third of the shot; `later` is in the same as the moment before."""
 TurnCause = Literal["sun", "camera"]
 Amount = Literal["slightly", "clearly", "far"]
-Position = Literal["left", "middle", "right", "both_sides"]
+Position = Literal["left", "middle", "right", "both_sides", "across"]
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from .weave import tidy
 MOST = 6
 SLOW, FAST = 0.7, 3.0  # metres per second
 SIDE = 1 / 6  # of the frame's width off the middle: the frame in thirds
+SPREAD = 0.5  # of the frame's width: many things that take more of it have no side
 NOISE = frozenset({"geo", "mesh", "obj", "sm", "lod", "proxy", "grp", "ob", "l", "r"})
 NICKNAMES = {"suzanne": "monkey"}  # Blender's test model
 _LATIN = re.compile(r"[\u0000-\u024f\u1e00-\u1eff\u2019]*")
@@ -102,6 +103,9 @@ def _words(name: str, members: list[Subject]) -> SubjectWords:
 
 
 def _third(subject: Subject) -> Position:
+    """The third of the picture in which a thing stands, or that many stand all over it."""
+    if subject.count > 1 and subject.screen_box[2] - subject.screen_box[0] > SPREAD:
+        return "across"
     offset = round((subject.screen_box[0] + subject.screen_box[2]) / 2 - 0.5, 6)
     return "left" if offset < -SIDE else "right" if offset > SIDE else "middle"
 

@@ -172,7 +172,7 @@ DIRECTIONS = {
     None: "",
 }
 SPEEDS = {"slowly": "慢慢", "fast": "快速", None: ""}
-POSITIONS = {"left": "左边", "middle": "中间", "right": "右边", "both_sides": "两边", None: "里"}
+POSITIONS = {"left": "左边", "middle": "中间", "right": "右边", "both_sides": "两边", "across": "各处", None: "里"}
 SKIES = {"clear": "天空晴朗", "overcast": "天空布满云层", "night": "夜空漆黑"}
 ANGLES = {"eye_level": "平视", "low": "低角度", "high": "高角度", "over_the_shoulder": "过肩"}
 LENSES = {"fisheye": "鱼眼镜头", "wide": "广角镜头", "medium": "标准镜头", "long": "长焦镜头"}

@@ -195,6 +195,7 @@ POSITIONS = {
     "middle": " in the middle",
     "right": " on the right",
     "both_sides": " on both sides",
+    "across": " across the picture",
     None: "",
 }
 SKIES = {"clear": "The sky is clear{}.", "overcast": "Clouds cover the sky.", "night": "The night sky is dark."}

@@ -10,20 +10,24 @@ from functools import cached_property
 import bpy
 
 from .names import best_name, clean_name, color_word, is_ground_name
-from .occluders import GEOMETRY
+from .occluders import GEOMETRY, scatters
 
 
 @dataclass(frozen=True)
 class Group:
     """Objects that make one thing: `head` gives the noun unless a `collection` does, `members` are those with a shape
-    (or which instance a collection)."""
+    (or which instance a collection). `role`: what sets it apart from the group of its head, of a thing that another
+    scatters (its only member), or of a part that is looked at by itself."""
 
     head: bpy.types.Object
     members: tuple[bpy.types.Object, ...]
     collection: bpy.types.Collection | None = None
+    role: str = ""
 
     @cached_property
     def key(self) -> str:
+        if self.role:
+            return f"{self.role} {self.head.name_full}"
         return f"collection {self.collection.name_full}" if self.collection is not None else self.head.name_full
 
     @cached_property
@@ -39,7 +43,8 @@ class Group:
             yield self.head.instance_collection.name
         if self.head.type == "MESH":
             yield self.head.data.name
-        yield from (member.name for member in self.members)
+        if not self.role:
+            yield from (member.name for member in self.members)
 
     @cached_property
     def description(self) -> str | None:
@@ -47,13 +52,14 @@ class Group:
         stated = next(filter(None, map(stated_description, self._owners())), None)
         if stated is not None:
             return stated
-        words = {word for member in self.members for word in _material_words(member)}
+        shown = (self.head,) if self.role else self.members
+        words = {word for member in shown for word in _material_words(member)}
         word = words.pop() if len(words) == 1 else None
         return f"{word} {self.noun}" if word else None
 
     def _owners(self) -> Iterator[bpy.types.ID]:
         yield from (item for item in (self.collection, self.head, self.head.instance_collection) if item is not None)
-        yield from self.members
+        yield from () if self.role else self.members
 
 
 def groups_of(scene: bpy.types.Scene, objects: Iterable[bpy.types.Object]) -> list[Group]:
@@ -68,7 +74,7 @@ def groups_of(scene: bpy.types.Scene, objects: Iterable[bpy.types.Object]) -> li
     members: dict[bpy.types.ID, list[bpy.types.Object]] = {}
     for item in objects:
         if (item.type in GEOMETRY and not item.is_holdout) or _instances_collection(item):
-            members.setdefault(described.get(item) or _head(item), []).append(item)
+            members.setdefault(described.get(item) or head_of(item), []).append(item)
     return [
         Group(head, tuple(parts)) if isinstance(head, bpy.types.Object) else Group(parts[0], tuple(parts), head)
         for head, parts in members.items()
@@ -79,13 +85,14 @@ def _instances_collection(item: bpy.types.Object) -> bool:
     return item.type == "EMPTY" and item.instance_type == "COLLECTION" and item.instance_collection is not None
 
 
-def _head(item: bpy.types.Object) -> bpy.types.Object:
-    """The topmost parent that is a thing itself. Ground and still empties gather what does not belong together."""
+def head_of(item: bpy.types.Object) -> bpy.types.Object:
+    """The topmost parent that is a thing itself. Ground and still empties gather what does not belong together, and
+    what scatters things is none of them."""
     head, seen = _bearer(item), set()
     while head not in seen:
         seen.add(head)
         parent = head.parent
-        if parent is None or not _is_thing(parent) or is_ground_name(clean_name(parent.name)):
+        if parent is None or scatters(parent) or not _is_thing(parent) or is_ground_name(clean_name(parent.name)):
             break
         head = _bearer(parent)
     return head

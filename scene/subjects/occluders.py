@@ -8,7 +8,7 @@ and only the rest are asked (their search trees are Blender's and stay with the 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -27,17 +27,25 @@ MOST_INSTANCES = 100000
 MOST_POINTS = 20000
 UNSEEN = {"ShaderNodeBsdfTransparent", "ShaderNodeHoldout"}
 CLEAR = UNSEEN | {"ShaderNodeBsdfGlass", "ShaderNodeBsdfRefraction"}
+UNUSED = 2**31 - 1
 UNSEEN_SHARE = 0.99  # of what a surface shows comes from behind it as it is: nothing of it is seen
 
 
 @dataclass(frozen=True)
 class Body:
     """An object with a shape at a frame; `owner` is the object that it belongs to (for an instance: the one that places
-    it). `item` is None for an instance whose shape no object has (geometry nodes made it)."""
+    it). `item` is None for an instance whose shape no object has (geometry nodes made it). `place`: which of the places
+    (points, faces, particles) over which its owner scatters things, None for whatever is not scattered."""
 
     item: bpy.types.Object | None
     matrix: np.ndarray
     owner: bpy.types.Object
+    place: int | None = None
+
+    @property
+    def thing(self) -> bpy.types.Object:
+        """The object that is seen."""
+        return self.owner if self.place is None or self.item is None else self.item
 
 
 class Occluders:
@@ -79,6 +87,8 @@ class Occluders:
             evaluated = item.evaluated_get(depsgraph)
             if evaluated.hide_render or not evaluated.visible_camera or not self.renders(item, evaluated):
                 continue
+            if not shown_itself(item):
+                continue
             matrix = np.array([row[:] for row in evaluated.matrix_world])
             local = np.array([corner[:] for corner in evaluated.bound_box])
             box = placed(local, matrix)
@@ -112,7 +122,11 @@ class Occluders:
             matrix = np.array([row[:] for row in instance.matrix_world])
             corners = placed(np.array([corner[:] for corner in item.bound_box]), matrix)
             if np.isfinite(corners).all():
-                yield Body(item.original if item.original != owner else None, matrix, owner), corners
+                if item.original == owner:
+                    yield Body(None, matrix, owner), corners
+                else:
+                    place = None if owner.instance_type == "COLLECTION" else _outermost(instance.persistent_id)
+                    yield Body(item.original, matrix, owner, place), corners
 
     def world_points(self, body: Body, corners: np.ndarray, depsgraph: bpy.types.Depsgraph, unit: float) -> np.ndarray:
         """Points [N, 3] of a body in metres; those of its box where it has no others."""
@@ -186,11 +200,11 @@ class OccluderFrame:
         return np.concatenate(parts) if parts else np.empty((0, 3))
 
     def owners(self, indices: list[int]) -> tuple[bpy.types.Object, ...]:
-        """The objects that some bodies belong to, the largest (by the diagonal of its box) first."""
+        """The objects that some bodies show, the largest (by the diagonal of its box) first."""
         low: dict[bpy.types.Object, np.ndarray] = {}
         high: dict[bpy.types.Object, np.ndarray] = {}
         for index in indices:
-            owner = self.bodies[index].owner
+            owner = self.bodies[index].thing
             low[owner] = np.minimum(low.get(owner, np.inf), self.low[index])
             high[owner] = np.maximum(high.get(owner, -np.inf), self.high[index])
         return tuple(sorted(low, key=lambda item: (-math.hypot(*(high[item] - low[item])), item.name_full)))
@@ -268,6 +282,25 @@ def _segments_meet(origins: np.ndarray, ways: np.ndarray, low: np.ndarray, high:
     enter = np.minimum(one, two).max(axis=2)
     leave = np.maximum(one, two).min(axis=2)
     return (enter <= leave) & (leave >= 0.0) & (enter <= 1.0)
+
+
+def scatters(item: bpy.types.Object) -> bool:
+    """Whether an object puts its children on its vertices or faces."""
+    return item.instance_type in {"VERTS", "FACES"}
+
+
+def shown_itself(item: bpy.types.Object) -> bool:
+    """Whether a render shows an object where it stands: not what another scatters, and what scatters only if it says
+    so."""
+    if item.parent is not None and scatters(item.parent):
+        return False
+    return item.show_instancer_for_render or not (scatters(item) or len(item.particle_systems))
+
+
+def _outermost(identity: Sequence[int]) -> int:
+    """The number of an instance in what places it, of an identity that goes outward and is filled up with the largest
+    number."""
+    return [part for part in identity if part != UNUSED][-1]
 
 
 def _is_still(item: bpy.types.Object) -> bool:

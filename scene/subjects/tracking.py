@@ -101,7 +101,7 @@ class SubjectTracker:
         beside = np.array([subject.thing.box for subject in alike if subject.frame == lead.frame])
         box = (*beside[:, :2].min(axis=0).tolist(), *beside[:, 2:].max(axis=0).tolist())
         largest = sorted(alike, key=lambda subject: (-subject.thing.extent, subject is not lead))
-        parts = tuple(part for subject in largest for part in subject.thing.parts)
+        parts = tuple(dict.fromkeys(part for subject in largest for part in subject.thing.parts))
         thing = replace(lead.thing, box=box, parts=parts)
         return replace(
             lead, thing=thing, count=max(count, len(beside)), weight=max(subject.weight for subject in alike)

@@ -12,7 +12,8 @@ import numpy as np
 
 from ..camera.camera import CameraState
 from .backdrop import things_of
-from .groups import Group
+from .groups import Group, head_of
+from .names import DEFAULT, is_ground_name
 from .occluders import OccluderFrame, Occluders
 from .seen import Seen
 
@@ -26,6 +27,10 @@ MOST_BODIES = 200  # in a group, beyond which their boxes stand for them
 PROBE_POINTS = 24
 INSIDE = (0.06, 0.28, 0.5, 0.72, 0.94)  # across and up the picture, for what is larger than it
 COLUMNS, ROWS = 16, 9  # points of the picture at which one looks what it shows
+CLOSE = 2.1  # picture heights: nearer things are looked at part by part
+LEAST_PART = 0.04  # of the picture
+MOST_PARTS = 2
+MOST_SCATTERED = 400  # of one thing: more are told as one
 THIN = 0.12  # of its middle side, below which a thing's shortest makes it a sheet
 FAR = 1e4  # metres within which the middle of the picture is looked for
 
@@ -37,6 +42,7 @@ class Scanner:
         self.occluders, self.groups, self.unit = occluders, groups, unit
         self.owner = {member: index for index, group in enumerate(groups) for member in group.members}
         self.number = {group.key: index for index, group in enumerate(groups)}
+        self.heads: dict[bpy.types.Object, bpy.types.Object] = {}
 
     def look(self, depsgraph: bpy.types.Depsgraph, camera: CameraState) -> list[Seen]:
         """Everything in the picture that is no ground or backdrop, the main subject first, then by size."""
@@ -46,7 +52,20 @@ class Scanner:
         probed = [replace(item, seen=view.unhidden(item, points)) for item, points in largest]
         found = [item for item in probed if item.seen >= LEAST_UNHIDDEN]
         things = things_of(found, camera.pose, view.own_distance)
-        return sorted(things, key=lambda item: (-item.weight, item.group.key))
+        things.sort(key=lambda item: (-item.weight, item.group.key))
+        return things + [part for item in things if item.whole[3] - item.whole[1] > CLOSE for part in view.parts(item)]
+
+    def own_index(self, group: Group) -> int:
+        """The number of a group that is met only now."""
+        if group.key not in self.number:
+            self.number[group.key] = len(self.groups)
+            self.groups.append(group)
+        return self.number[group.key]
+
+    def head(self, item: bpy.types.Object) -> bpy.types.Object:
+        if item not in self.heads:
+            self.heads[item] = head_of(item)
+        return self.heads[item]
 
     def find(self, group: Group, depsgraph: bpy.types.Depsgraph, camera: CameraState) -> Seen | None:
         """One group as it is seen, None when it is not."""
@@ -85,10 +104,40 @@ class View:
         self.boxes = np.concatenate([low, high], axis=1)
         self.shown = (self.depths[:, 1] > self.near) & (low < 1.0).all(axis=1) & (high > 0.0).all(axis=1)
         self.bodies: dict[int, list[int]] = {}
+        scattered = Counter((body.owner, body.item) for body in frame.bodies if body.place is not None)
         for index, body in enumerate(frame.bodies):
             group = scanner.owner.get(body.owner)
+            if body.place is not None and body.item is not None:
+                alone = scattered[body.owner, body.item] <= MOST_SCATTERED
+                role = f"{body.owner.name_full}/{body.place if alone else ''}"
+                group = scanner.own_index(Group(scanner.head(body.item), (body.owner,), role=role))
             if group is not None:
                 self.bodies.setdefault(group, []).append(index)
+
+    def parts(self, item: Seen) -> list[Seen]:
+        """Parts of a thing seen close (the eye of a head) that have names of their own and fill some of the picture."""
+        group, found = item.group, []
+        for member in group.members if not group.role else ():
+            part = Group(member, (member,), role="part")
+            if member == group.head or part.noun in (*DEFAULT, group.noun) or is_ground_name(part.noun):
+                continue
+            own = [i for i in self.bodies[self.scanner.number[group.key]] if self.frame.bodies[i].owner == member]
+            index = self.scanner.own_index(part)
+            self.bodies[index] = own
+            measured = self.measure(index)
+            if measured is not None and self._stands_out(measured[0]):
+                found.append(replace(measured[0], seen=1.0))
+        return sorted(found, key=lambda part: (-part.area, part.group.key))[:MOST_PARTS]
+
+    def _stands_out(self, part: Seen) -> bool:
+        """Whether a part is large, mostly inside the picture, and what one sees there."""
+        x0, y0, x1, y1 = part.whole
+        if part.area < max(LEAST_PART, 0.5 * (x1 - x0) * (y1 - y0)):
+            return False
+        x0, y0, x1, y1 = part.box
+        rays = [self.camera.ray(x0 + x * (x1 - x0), y0 + y * (y1 - y0)) for x, y in product(INSIDE, INSIDE)]
+        met = (self.frame.first_hit(origin, way, FAR) for origin, way in rays)
+        return sum(hit is not None and hit[1] == part.group.head for hit in met) > 0.3 * len(rays)
 
     def largest(self, most: int) -> list[int]:
         """Groups that may be in the picture, largest first."""

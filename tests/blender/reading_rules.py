@@ -6,7 +6,7 @@ import re
 SMALL = r"(?:to|from|of|in|on|at|by|with|for|around|toward|behind|the|a|an|and|is|it|then)"
 SINGULAR_VERBS = "moves|turns|changes|glows|lights|brightens|draws"
 NUMBERS = r"(?:two|three|four|five|several)"
-END = "(?=[,.]| and | on | in | move)"
+END = "(?=[,.]| and | on | in | across | move)"
 MEASURES = "个座面扇段根棵丛朵片块张把盏辆列艘架枚只头匹条道顶台本瓶支幅件级堆群间层门束位"
 NO_S = "move|turn|change|people|men|women|children|tori|feet|geese|mice|sheep|fish|deer|cacti|leaves|of the"
 
@@ -29,7 +29,7 @@ def english_faults(text):
         "an for a": r"\b[Aa]n (?=[^aeiou\W])(?!hour|heir|honest|hono|[A-Z]|led|suv)",
         "article before several": rf"\b[Aa]n? (?:{NUMBERS}|people|stairs|windows|trees|men)\b",
         "one thing does as several": rf"\bThe (?:\w+ )?(?!gas|lens|bus|glass|canvas)\w+[^s\Wu]s (?:{SINGULAR_VERBS})\b",
-        "several without a plural": rf"\b{NUMBERS} (?:(?!and\b|on\b|in\b)[a-z]+ )*?(?!{NO_S})[a-z]*[^s\W]{END}",
+        "several without a plural": rf"\b{NUMBERS} (?:(?!(?:and|on|in|across)\b)[a-z]+ )*?(?!{NO_S})[a-z]*[^s\W]{END}",
         "space": r"  | [.,]",
         "stop": r"\.\.|,\.|,,",
         "verb after and": r"and is handheld",

@@ -118,14 +118,14 @@ def test_collection_instance_is_one_thing(scene):
     assert nouns_of(scene) == ["wall"]
 
 
-def test_instances_by_vertices_are_one_thing(scene):
+def test_instances_by_vertices_are_told_by_what_they_are(scene):
     mesh = bpy.data.meshes.new("Spots")
     mesh.from_pydata([(x, 0, 0) for x in (-2, -1, 0, 1, 2)], [], [])
     spots = link(scene, "Fence", mesh, (0, 0, 1))
     add_box(scene, "Picket", (0, 0, 0), (0.2, 0.2, 1.5)).parent = spots
     spots.instance_type = "VERTS"
     (subject,) = subjects_of(scene)
-    assert subject.noun == "fence" and subject.screen_box[2] - subject.screen_box[0] > 0.5
+    assert (subject.noun, subject.count) == ("picket", 5) and subject.screen_box[2] - subject.screen_box[0] > 0.5
 
 
 def test_a_described_collection_is_one_thing(scene):

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Things that stand for others: parts of what is seen close, and what an object scatters over itself."""
+
+import bpy
+import pytest
+from scene_makers import add_box, add_camera, link, look_at
+from wan_previs.prompting import build_prompt, prompt_text
+from wan_previs.scene.reader import read_brief
+
+PLACES = [(x, y) for x in (-6, -3, 0, 3, 6) for y in (-2, 2)]
+
+
+def read(scene):
+    brief, _ = read_brief(scene)
+    return brief.shots[0], prompt_text(build_prompt(brief, brief.shots[0]))
+
+
+def part_of(scene, whole, name, at, size):
+    item = add_box(scene, name, at, size)
+    if whole is not None:
+        item.parent = whole
+        item.matrix_parent_inverse.identity()
+        item.location = [a - b for a, b in zip(at, whole.location, strict=True)]
+    return item
+
+
+@pytest.mark.parametrize(
+    ("whole", "part"),
+    [
+        (("Head", (0, 0, 1.6), (0.2, 0.2, 0.3)), ("Eye.L", (0, -0.1, 1.63), (0.05, 0.02, 0.03))),
+        (("Car", (0, 0, 0.7), (4.5, 1.8, 1.4)), ("Wheel.001", (0, -0.9, 0.4), (0.6, 0.2, 0.6))),
+    ],
+)
+def test_a_close_up_tells_the_part_it_looks_at(blank_scene, whole, part):
+    scene = blank_scene
+    name, at, size = whole
+    parent = add_box(scene, name, at, size)
+    part_of(scene, parent, *part)
+    camera = add_camera(scene, (part[1][0], part[1][1] - 2.5 * part[2][0], part[1][2]))
+    camera.data.clip_start = 0.001
+    camera.data.lens = 50
+    shot, told = read(scene)
+    assert [subject.name for subject in shot.subjects] == [name, part[0]]
+    assert f"a {name.lower()} and a" in told and shot.camera_path.shot_size not in ("wide", "medium_wide")
+    camera.location.y -= 30 * size[0]
+    shot, _ = read(scene)
+    assert [subject.name for subject in shot.subjects] == [name]
+
+
+def test_a_part_that_the_whole_hides_is_not_told(blank_scene):
+    head = add_box(blank_scene, "Head", (0, 0, 1.6), (0.2, 0.2, 0.3))
+    part_of(blank_scene, head, "Brain", (0, 0, 1.62), (0.1, 0.1, 0.1))
+    add_camera(blank_scene, (0, -0.35, 1.6)).data.clip_start = 0.001
+    shot, _ = read(blank_scene)
+    assert [subject.name for subject in shot.subjects] == ["Head"]
+
+
+def on_faces(scene, tree):
+    mesh = bpy.data.meshes.new("Emitter")
+    corners = [(x + i, y + j, 0) for x, y in PLACES for i, j in ((-0.5, -0.5), (0.5, -0.5), (0.5, 0.5), (-0.5, 0.5))]
+    mesh.from_pydata(corners, [], [tuple(range(4 * n, 4 * n + 4)) for n in range(len(PLACES))])
+    scatterer(scene, mesh, tree, "FACES")
+
+
+def on_vertices(scene, tree):
+    mesh = bpy.data.meshes.new("Emitter")
+    mesh.from_pydata([(x, y, 0) for x, y in PLACES], [], [])
+    scatterer(scene, mesh, tree, "VERTS")
+
+
+def scatterer(scene, mesh, tree, kind):
+    item = link(scene, "Emitter", mesh)
+    tree.parent, tree.location = item, (0, 0, 1)
+    item.instance_type, item.show_instancer_for_render = kind, False
+
+
+def by_geometry_nodes(scene, tree):
+    mesh = bpy.data.meshes.new("Ground")
+    mesh.from_pydata([(x, y, 0) for x, y in PLACES], [], [(0, 1, 3, 2)])
+    tree.location = (0, 0, 500)
+    group = bpy.data.node_groups.new("Scatter", "GeometryNodeTree")
+    for way in ("INPUT", "OUTPUT"):
+        group.interface.new_socket("Geometry", in_out=way, socket_type="NodeSocketGeometry")
+    new, join = group.nodes.new, group.links.new
+    start, end, info = new("NodeGroupInput"), new("NodeGroupOutput"), new("GeometryNodeObjectInfo")
+    points, place = new("GeometryNodeMeshToPoints"), new("GeometryNodeInstanceOnPoints")
+    info.inputs["Object"].default_value, info.inputs["As Instance"].default_value = tree, True
+    join(start.outputs[0], points.inputs[0]), join(points.outputs[0], place.inputs["Points"])
+    join(info.outputs["Geometry"], place.inputs["Instance"]), join(place.outputs[0], end.inputs[0])
+    link(scene, "Ground", mesh).modifiers.new("Scatter", "NODES").node_group = group
+
+
+@pytest.mark.parametrize("scatter", [on_faces, on_vertices, by_geometry_nodes])
+def test_what_is_scattered_is_told_by_its_own_name(blank_scene, scatter):
+    scene = blank_scene
+    tree = add_box(scene, "Pine Tree", (0, 0, 1), (0.6, 0.6, 2))
+    scatter(scene, tree)
+    scene.camera = add_camera(scene, (0, -20, 3))
+    look_at(scene.camera, (0, 0, 1))
+    shot, told = read(scene)
+    (subject,) = shot.subjects
+    assert (subject.name, subject.noun, subject.count) == ("Pine Tree", "pine tree", len(PLACES))
+    assert subject.members is None and shot.camera_path.shot_size == "wide"
+    assert "The scene shows several pine trees across the picture." in told
