@@ -40,9 +40,10 @@ def predict_light(
     scene as it was. Raises SceneError when the shot's camera is missing."""
     frames = evaluated_frames(shot)
     looks = spread(len(frames), LOOKS)
-    seen = dict(zip(looks, views(scene, shot, [frames[i] for i in looks]), strict=True))
+    glow = glows(scene, shot, frames)
+    seen = views(scene, shot, [frames[i] for i in looks], [glow[i] for i in looks])
     means = [None if path is None else float(LUMA @ mean_rgb(path)) for path in (first, last)]
-    return curve_from_light(shot, frames, glows(scene, shot, frames), seen, tone_of(scene), *means)
+    return curve_from_light(shot, frames, glow, dict(zip(looks, seen, strict=True)), tone_of(scene), *means)
 
 
 def curve_from_light(
@@ -122,7 +123,10 @@ def irradiance(view: View, light: FrameLight) -> np.ndarray:
     them, and, once, by what they throw on each other."""
     upward = (1 + view.normals[:, 2:]) / 2
     around = math.pi * np.array(light.glow.world) + upward * light.sky
-    result = np.array(light.glow.lamps) + view.open[:, None] * around
+    result = view.open[:, None] * around
+    for lamp in light.glow.lamps:
+        reached = view.reached.get(lamp.name, 1.0 - view.sky)
+        result = result + reached[:, None] * lamp.irradiance(view.places, view.normals)
     if light.toward is not None:
         facing = np.maximum(0.0, view.normals @ light.toward) * view.lit
         result = result + facing[:, None] * light.sun

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,7 @@ from ..scene.camera.camera import CameraState
 from ..scene.lighting.light_color import luminance
 from ..scene.nodes import color, contributions
 from ..scene.surroundings.materials import MaterialLook, material_look
+from .lamps import LampLight
 
 GRID = 16, 9  # rays across and down
 AROUND = 3  # rays from each surface that look for the sky
@@ -30,7 +32,8 @@ _COLORED = {"ShaderNodeBsdfPrincipled": "Base Color", "ShaderNodeBsdfDiffuse": "
 class View:
     """What N rays through the picture meet, evenly over it. `sky` [N]: nothing at all; of surfaces, toward the camera,
     `normals` [N, 3], `albedo` [N] (luminance), `glow` [N] (radiance of their own), `lit` [N] 0 or 1: nothing stands
-    between them and the sun, `open` [N]: the share of the sky above them, by the cosine, that is free."""
+    between them and the sun, `open` [N]: the share of the sky above them, by the cosine, that is free. `places` [N, 3]
+    in metres; `reached` [N] 0 or 1, by a lamp's name: nothing stands between them and it."""
 
     sky: np.ndarray
     normals: np.ndarray
@@ -38,6 +41,8 @@ class View:
     glow: np.ndarray
     lit: np.ndarray
     open: np.ndarray
+    places: np.ndarray
+    reached: Mapping[str, np.ndarray]
 
 
 class Probe:
@@ -49,12 +54,19 @@ class Probe:
         rng = np.random.default_rng(0)  # the same for every frame, or the shadows would flicker
         self.jitter = rng.random((GRID[0] * GRID[1], AROUND, 2))
 
-    def look(self, depsgraph: bpy.types.Depsgraph, camera: CameraState, sun: np.ndarray | None) -> View:
+    def look(
+        self,
+        depsgraph: bpy.types.Depsgraph,
+        camera: CameraState,
+        sun: np.ndarray | None,
+        lamps: Sequence[LampLight] = (),
+    ) -> View:
         """The view through the camera; `sun` is the unit vector toward the sun, None without one."""
         rays = _rays(camera)
         count = len(rays)
         sky, normals = np.ones(count, bool), np.tile((0.0, 0.0, 1.0), (count, 1))
         albedo, glow, lit, free = np.full(count, ALBEDO), np.zeros(count), np.zeros(count), np.ones(count)
+        places = np.zeros((count, 3))
         for i, (start, way) in enumerate(rays):
             found = self._hit(depsgraph, start, way)
             if found is None:
@@ -62,11 +74,29 @@ class Probe:
             place, normal, albedo[i], glow[i] = found
             sky[i], normals[i] = False, normal
             place = place + _OFF * max(1.0, float(np.linalg.norm(place - start)) / 10) * normal
+            places[i] = place
             if sun is not None and float(normal @ sun) > 0:
                 lit[i] = self._hit(depsgraph, place, sun) is None
             ways = _around(normal, self.jitter[i])
             free[i] = sum(self._hit(depsgraph, place, way) is None for way in ways) / AROUND
-        return View(sky, normals, albedo, glow, lit, free)
+        reached = {lamp.name: self._reached(depsgraph, lamp, places, normals, ~sky) for lamp in lamps}
+        return View(sky, normals, albedo, glow, lit, free, places, reached)
+
+    def _reached(
+        self,
+        depsgraph: bpy.types.Depsgraph,
+        lamp: LampLight,
+        places: np.ndarray,
+        normals: np.ndarray,
+        surfaces: np.ndarray,
+    ) -> np.ndarray:
+        """[N] 1 for surfaces that face a lamp with nothing between, else 0."""
+        ways, distance = lamp.ways(places)
+        result = np.zeros(len(places))
+        for i in np.flatnonzero(surfaces & ((ways * normals).sum(1) > 0)):
+            found = self._hit(depsgraph, places[i], ways[i])
+            result[i] = found is None or float(np.linalg.norm(found[0] - places[i])) > distance[i] - _OFF
+        return result
 
     def _hit(
         self, depsgraph: bpy.types.Depsgraph, start: np.ndarray, way: np.ndarray

@@ -17,9 +17,9 @@ from ..scene.animation import frame_sampling, simulations
 from ..scene.brief import Shot, SunSample, find_block
 from ..scene.camera.camera import read_camera
 from ..scene.color_temperature import Rgb, rgb_of
-from ..scene.lighting.light_color import light_rgb
 from ..scene.reader import metres_per_unit
 from .frames import camera_of
+from .lamps import LampLight, read_lamp
 from .light_probe import Probe, View
 from .preserve import preserved
 
@@ -31,16 +31,16 @@ HIDDEN_WORLD = (0.5, 0.5, 0.5)  # radiance of a world whose textures nobody has 
 
 @dataclass(frozen=True)
 class Glow:
-    """Light at one frame that is not the brief's sun: irradiance of lamps and radiance of the world, linear RGB."""
+    """Light at one frame that is not the brief's sun: lamps, and radiance of the world, linear RGB."""
 
-    lamps: Rgb = (0.0, 0.0, 0.0)
+    lamps: tuple[LampLight, ...] = ()
     world: Rgb = (0.0, 0.0, 0.0)
 
 
 @dataclass(frozen=True)
 class FrameLight:
     """All light at one frame, linear RGB: irradiance by the `sun` of what faces it, `toward` which a unit vector goes
-    (None without a sun), by the `sky` of a sun of what lies level, and by lamps, and radiance of the world."""
+    (None without a sun), by the `sky` of a sun of what lies level; lamps and world."""
 
     toward: np.ndarray | None
     sun: np.ndarray
@@ -100,15 +100,15 @@ def sun_at(samples: Sequence[SunSample], frame: int) -> SunSample:
     )  # fmt: skip
 
 
-def views(scene: bpy.types.Scene, shot: Shot, frames: Sequence[int]) -> list[View]:
-    """What the shot's camera sees at each of these frames. Leaves the scene as it was."""
+def views(scene: bpy.types.Scene, shot: Shot, frames: Sequence[int], glows: Sequence[Glow]) -> list[View]:
+    """What the shot's camera sees at each of these frames, by the light there. Leaves the scene as it was."""
     camera, unit = camera_of(scene, shot), metres_per_unit(scene)
     probe, found = Probe(scene, unit), []
     with preserved(scene), frame_sampling.frames_of(scene) as at, simulations.played(scene, frames[-1]):
-        for frame in frames:
+        for frame, glow in zip(frames, glows, strict=True):
             depsgraph = at(frame)
             toward = None if shot.sun is None else np.array(sun_at(shot.sun.samples, frame).direction)
-            found.append(probe.look(depsgraph, read_camera(camera, depsgraph, unit), toward))
+            found.append(probe.look(depsgraph, read_camera(camera, depsgraph, unit), toward, glow.lamps))
     return found
 
 
@@ -155,22 +155,10 @@ def _animated(owner: Any) -> bool:
 
 
 def _glow(scene: bpy.types.Scene, shot: Shot, lamps: Sequence[bpy.types.Object]) -> Glow:
-    """The lamps' irradiance where the main subject stands, or ten metres ahead of the camera, and the world's light."""
-    samples = shot.camera_path.samples
-    distance = shot.subjects[0].distance_m if shot.subjects else 10.0
-    view = _heading(shot, scene.frame_current)
-    eye = [samples[0].matrix_world[i] for i in (3, 7, 11)] if samples else [0.0, 0.0, 0.0]
-    place = [e + v * distance for e, v in zip(eye, view, strict=True)]
-    scale = metres_per_unit(scene)
-    total: Rgb = (0.0, 0.0, 0.0)
-    for ob in lamps:
-        if ob.hide_render:
-            continue
-        away = math.dist([c * scale for c in ob.matrix_world.translation], place)
-        # A point light of P watts: P / (4 pi^2) per steradian of Blender's units, over the squared distance.
-        reach = 0.5 if ob.data.type == "SUN" else 1 / (4 * math.pi * max(1.0, away**2))
-        total = _sum(total, _times(reach, light_rgb(ob.data)))
-    return Glow(total, _world(scene, shot))
+    """The lamps that shine at this frame and the world's light."""
+    unit = metres_per_unit(scene)
+    shining = (read_lamp(ob, unit) for ob in lamps)
+    return Glow(tuple(lamp for lamp in shining if lamp is not None), _world(scene, shot))
 
 
 def _world(scene: bpy.types.Scene, shot: Shot) -> Rgb:
@@ -183,21 +171,3 @@ def _world(scene: bpy.types.Scene, shot: Shot) -> Rgb:
     if scene.world is None or (shot.sun is not None and shot.sun.source == "sky_texture"):
         return 0.0, 0.0, 0.0
     return shot.environment.world_color or HIDDEN_WORLD
-
-
-def _heading(shot: Shot, frame: int) -> Rgb:
-    """The camera's unit view axis in world space, of the sample at or before the frame."""
-    samples = shot.camera_path.samples
-    if not samples:
-        return (0.0, 1.0, 0.0)
-    m = samples[max(0, bisect_right([sample.frame for sample in samples], frame) - 1)].matrix_world
-    length = math.hypot(m[2], m[6], m[10]) or 1.0
-    return -m[2] / length, -m[6] / length, -m[10] / length
-
-
-def _sum(a: Rgb, b: Rgb) -> Rgb:
-    return a[0] + b[0], a[1] + b[1], a[2] + b[2]
-
-
-def _times(factor: float, a: Rgb) -> Rgb:
-    return factor * a[0], factor * a[1], factor * a[2]

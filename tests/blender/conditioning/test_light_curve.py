@@ -15,6 +15,7 @@ from scene_makers import add_box, add_camera, add_lamp, aim_sun, key, link, use_
 from wan_previs import compat
 from wan_previs.conditioning import light_curve, scene_light
 from wan_previs.conditioning.frames import render_frames
+from wan_previs.conditioning.lamps import LampLight
 from wan_previs.conditioning.light_curve import curve_from_light, predict_light
 from wan_previs.conditioning.light_probe import View
 from wan_previs.conditioning.light_render import render_light
@@ -37,7 +38,7 @@ def plain_view(lit=2 / 3):
     normals = np.tile(((0.0, 0.0, 1.0), (0.0, -1.0, 0.0)), (15, 1))
     shaded = np.arange(30) % 6 >= 6 * lit
     nothing = np.zeros(30)
-    return View(nothing > 0, normals, 0.3 * 2.0**stops, nothing, 1.0 - shaded, np.full(30, 0.8))
+    return View(nothing > 0, normals, 0.3 * 2.0**stops, nothing, 1.0 - shaded, np.full(30, 0.8), np.zeros((30, 3)), {})
 
 
 def sample(frame, elevation, strength=4.0, kelvin=None):
@@ -78,8 +79,9 @@ def test_the_examples_light_is_expected(name, tmp_path):
     assert (scene.frame_current, scene.render.resolution_x, scene.render.engine, len(bpy.data.images)) == before
     frames = light_curve.evaluated_frames(shot)
     looks = light_curve.spread(len(frames), light_curve.LOOKS)
-    seen = dict(zip(looks, scene_light.views(scene, shot, [frames[i] for i in looks]), strict=True))
     glows = scene_light.glows(scene, shot, frames)
+    views = scene_light.views(scene, shot, [frames[i] for i in looks], [glows[i] for i in looks])
+    seen = dict(zip(looks, views, strict=True))
     bare = predict_light(scene, shot)
     both = curve_from_light(shot, frames, glows, seen, tone_of(scene), truth.luminance[0], truth.luminance[-1])
     assert error(bare, truth) < 0.02 and error(both, truth) < 0.01
@@ -157,7 +159,8 @@ def test_colour_temperature_follows_the_sun():
 
 
 def test_a_lamp_that_blinks_is_a_jump_and_a_sunset_is_none():
-    lit = replace(DIM, lamps=(6.0, 6.0, 5.0))
+    lamp = LampLight("Lamp", "SUN", (0.0, 0.0, 0.0), (0.0, -(0.5**0.5), 0.5**0.5), (8.5, 8.5, 7.0))
+    lit = replace(DIM, lamps=(lamp,))
     blink = curve_of(shot_with(), [lit if 10 <= i <= 14 else DIM for i in range(25)])
     assert blink.jumps == (10 / 24, 15 / 24)
     at = dict(zip(blink.times, blink.luminance, strict=True))
@@ -176,7 +179,7 @@ def test_darkness_is_a_curve_too():
 
 def test_a_keyed_lamp_and_world_are_looked_at_and_left_alone(blank_scene):
     lamp = bpy.data.lights.new("Lamp", "POINT")
-    blank_scene.collection.objects.link(bpy.data.objects.new("Lamp", lamp))
+    link(blank_scene, "Lamp", lamp, (0, -4, 2))
     add_camera(blank_scene)
     add_box(blank_scene)
     for frame, energy in ((1, 0.0), (12, 0.0), (13, 4000.0)):
@@ -213,8 +216,8 @@ def test_a_lamp_that_something_carries_is_followed(blank_scene, carry):
     key(carrier, "location", {1: (0, -8, 1), 20: (0, 30, 1)})
     carry(add_lamp(scene, "POINT", "Bulb", 1000.0), carrier)
     (shot,) = read_brief(scene)[0].shots
-    near, far = scene_light.glows(scene, shot, [1, 20])
-    assert near.lamps[0] > 5 * far.lamps[0] > 0
+    (near,), (far,) = (glow.lamps for glow in scene_light.glows(scene, shot, [1, 20]))
+    assert near.place == pytest.approx((0, -8, 1), abs=0.1) and far.place == pytest.approx((0, 30, 1), abs=0.1)
 
 
 def dimmed_by_nodes(data):
@@ -241,7 +244,39 @@ def test_a_lamps_light_is_its_energy_with_nodes_and_colour(blank_scene, dim):
     (full,) = scene_light.glows(scene, shot, [1])
     dim(lamp.data)
     (dimmed,) = scene_light.glows(scene, shot, [1])
-    assert dimmed.lamps == pytest.approx([0.1 * part for part in full.lamps], rel=1e-3) and full.lamps[0] > 0
+    (before,), (after,) = full.lamps, dimmed.lamps
+    assert after.power == pytest.approx([0.1 * part for part in before.power], rel=1e-3) and before.power[0] > 0
+
+
+def room_with_a_lamp(scene, kind, energy):
+    """A lamp that wanders before a wall, beside a pillar."""
+    add_camera(scene, (0, -6, 1.5))
+    add_box(scene, "Wall", (0, 2, 1.5), (12, 0.1, 6))
+    add_box(scene, "Floor", (0, -2, -0.05), (12, 12, 0.1))
+    add_box(scene, "Pillar", (2.2, -0.5, 1), (0.4, 0.4, 2))
+    lamp = add_lamp(scene, kind, "Lamp", energy)
+    lamp.rotation_euler = (math.radians(90), 0, 0)
+    return lamp
+
+
+@pytest.mark.parametrize(
+    ("kind", "energy", "course"),
+    [
+        ("POINT", 60.0, {1: (-3.5, -1, 1.5), 13: (0, 0.5, 1.5), 25: (4, -4, 1.5)}),
+        ("SPOT", 600.0, {1: (-2.5, -3, 1.5), 13: (0, -3, 1.5), 25: (3, -3, 1.5)}),
+        ("AREA", 60.0, {1: (0, -5, 1.5), 13: (0, 0, 1.5), 25: (0, 0.6, 1.5)}),
+    ],
+)
+def test_a_lamp_that_wanders_over_the_picture_is_followed(blank_scene, kind, energy, course):
+    scene = blank_scene
+    scene.frame_end, scene.cycles.seed = 25, 1
+    scene.render.resolution_x, scene.render.resolution_y = 160, 90
+    key(room_with_a_lamp(scene, kind, energy), "location", course)
+    (shot,) = read_brief(scene)[0].shots
+    truth, told = render_light(scene, shot, count=5, width=64, samples=16), predict_light(scene, shot)
+    rendered = np.array(truth.luminance) / truth.luminance[0]
+    expected = np.interp(truth.times, told.times, told.luminance)
+    assert np.ptp(rendered) > 0.25 and np.abs(expected / rendered - 1).max() < 0.1
 
 
 @pytest.mark.parametrize("transform", ["Standard", "AgX", "Filmic"])
