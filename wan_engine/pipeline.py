@@ -171,7 +171,7 @@ class Pipeline:
             dtype=str(self.pool.options.dtype).removeprefix("torch."),
             offload=offload,
             guided=any(guide != 1 for guide in plan.guide),
-            pictures=plan.first is not None,
+            pictures=plan.encodes,
             vae_tiles=request.vae_tiles,
             device=self.device,
             processes=processes,

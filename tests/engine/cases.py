@@ -9,6 +9,7 @@ from pathlib import Path
 import av
 import golden
 import numpy as np
+import torch
 from PIL import Image
 from safetensors.torch import load_file
 
@@ -16,7 +17,7 @@ from wan_engine.cli import main
 from wan_engine.request import OPTIONS, GenerationRequest
 
 # What a request may hold beside what every clip has, by the names of their options.
-GIVEN = ("motion_video", "motion_mask", "motion_start", "motion_end")
+GIVEN = ("control_video", "reference", "camera", "motion_video", "motion_mask", "motion_start", "motion_end")
 
 
 class Case:
@@ -58,8 +59,13 @@ class Case:
             guide=(self.guide[0], self.guide[-1]),
             solver=self.asked["solver"],
             seed=self.asked["seed"],
-            **{name: OPTIONS[name].kind.parse(value) for name, value in self.given.items()},
+            **{name: self._parsed(name, value) for name, value in self.given.items()},
         )
+
+    @staticmethod
+    def _parsed(name: str, value: str) -> object:
+        kind = OPTIONS[name].kind
+        return kind.collect([kind.parse(value)]) if kind.arguments else kind.parse(value)
 
     def command(self, out: Path) -> list[str]:
         words = ["generate", "--checkpoint", str(self.checkpoint), "--prompt", self.asked["prompt"]]
@@ -88,7 +94,10 @@ def assert_command_line_makes(case: Case, tmp_path: Path, capsys) -> None:
     facts = case.asked["expected"]
     assert report["size"] == [facts["width"], facts["height"]]
     run = facts.get("steps_run", case.asked["sampling_steps"])
-    assert [int(step["timestep"]) for step in report["steps"]] == case.want["timesteps"].tolist()[-run:]
+    timesteps = torch.tensor([step["timestep"] for step in report["steps"]])
+    if not case.want["timesteps"].is_floating_point():
+        timesteps = timesteps.to(case.want["timesteps"].dtype)
+    torch.testing.assert_close(timesteps, case.want["timesteps"][-run:], atol=1e-3, rtol=0)
     experts = facts.get("experts_per_step", ["dense"] * case.asked["sampling_steps"])
     assert [step["expert"] for step in report["steps"]] == experts
     assert report["negative"] == case.asked["negative_prompt"]

@@ -97,13 +97,19 @@ class Layout:
             dim=patch[0],
             experts=len(self.experts),
             modules=models.modules_of(shapes),
-            names=self.names,
+            names=f"{self.names} {self._maker}",
         )
+
+    @property
+    def _maker(self) -> str:
+        """What config.json tells of who made it: its keys for control are VideoX-Fun's alone."""
+        settings = [read_json(path) for path in self.settings.values() if path is not None]
+        return "VideoX-Fun" if any("in_dim_control_adapter" in known for known in settings) else ""
 
     def _foreign(self, told: str) -> CheckpointError:
         return CheckpointError(
-            f"{self.folder}: a transformer {told} is no Wan model for text or pictures; control models are not "
-            "supported, nor those that follow sound or poses. Use a text- or image-to-video model."
+            f"{self.folder}: a transformer {told} is no Wan model that is known here; those that follow sound or poses "
+            "are not supported. If it should be one, download it again; else use another model."
         )
 
     @cached_property

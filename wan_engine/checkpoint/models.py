@@ -26,7 +26,7 @@ _SIZES_720_480 = ((1280, 720), (720, 1280), (832, 480), (480, 832))
 _SIZES_480 = ((832, 480), (480, 832))
 
 # What may be stacked along the transformer's input channels: as wide as the latents, or (a number) of its own width.
-INPUTS: dict[str, int | None] = {"noise": None, "mask": 4, "picture": None}
+INPUTS: dict[str, int | None] = {"noise": None, "mask": 4, "picture": None, "start": None, "control": None}
 # What a clip can be held to, in words.
 MODES = {"first_last": "a first and a last frame", "first": "a first frame", "text": "text alone"}
 # What a request may hold a clip to besides: options, and in words what they give.
@@ -44,17 +44,20 @@ _TASKS = {"first_last": "first and last frame", "first": "first frame", "text": 
 class Module:
     """Tensors that some transformers have beside those of the text models. `shown_by` is the published name of one that
     the module always has, `tensors` a pattern for the names of all. `context` is how many tokens the module adds to the
-    prompt's for the cross attention to read.
+    prompt's for the cross attention to read, `frames` how many latent frames' tokens to the clip's.
     """
 
     shown_by: str
     tensors: str
     context: int = 0
+    frames: int = 0
 
 
 MODULES: dict[str, Module] = {
     "clip": Module("img_emb.proj.1.weight", r"img_emb\.proj\.|blocks\.\d+\.cross_attn\.\w+_img\.", context=257),
     "clip_of_two": Module("img_emb.emb_pos", r"img_emb\.emb_pos$", context=257),  # of the last picture, too
+    "reference": Module("ref_conv.weight", r"ref_conv\.(?:weight|bias)$", frames=1),
+    "camera": Module("control_adapter.conv.weight", r"control_adapter\."),
 }
 # The tensors of every transformer.
 _COMMON = (
@@ -75,9 +78,10 @@ class Model:
     `named`.
 
     `modes` are what a clip can be held to, the best first (keys of MODES), `controls` what else can be given (keys of
-    CONTROLS). A first picture that is no channel of the
-    input is held: its latents are put back after every step. `fit` tells how a picture of another shape gets the clip's
-    size: `stretch`, or `cover` and crop.
+    CONTROLS). A first picture that is `held` has its latents put back after every step, and their tokens are told
+    timestep 0. `fit` tells how size and picture come together: the clip's shape is the picture's, which is then
+    `stretch`ed a little or made to `cover` the clip and cropped; or the clip has the size that was asked for and
+    pictures are `resize`d to it, whatever their shape.
 
     Defaults of sampling: `guide` is (low-noise, high-noise); `boundary` a share of the 1000 training timesteps;
     `small_shift` takes the place of `shift` at 832x480 and below. `frame_counts` and `sizes`, (width, height), list
@@ -98,6 +102,7 @@ class Model:
     modes: tuple[str, ...] = ("first_last", "first")
     controls: tuple[str, ...] = ()
     fit: str = "stretch"
+    held: bool = False
     shift: float
     small_shift: float | None = None
     steps: int
@@ -174,6 +179,7 @@ TI2V_5B = Model(
     dim=3072,
     modes=("first", "text"),
     fit="cover",
+    held=True,
     shift=5.0,
     steps=50,
     guide=(5.0, 5.0),
@@ -235,8 +241,138 @@ FLF2V_14B_V21 = Model(
     guide=(5.0, 5.0),
     negative="镜头切换，镜头晃动，" + _NEGATIVE,
 )
+# The Fun models of VideoX-Fun: control by a clip or a camera, or pictures alone, whose tensors may be those of I2V.
+_FUN_NAMED = r"fun.*inp|videox-fun"
+FUN_A14B_INP = Model(
+    title="Wan2.2 Fun-A14B-InP",
+    name="Wan2.2-Fun-A14B-InP",
+    repo="alibaba-pai/Wan2.2-Fun-A14B-InP",
+    inputs=("noise", "mask", "picture"),
+    experts=2,
+    merged=True,
+    dim=5120,
+    named=_FUN_NAMED,
+    modes=("first_last", "first", "text"),
+    fit="resize",
+    shift=5.0,
+    steps=50,
+    guide=(6.0, 6.0),
+    boundary=0.9,
+    sizes=_SIZES_480,
+    solver="flow",
+)
+FUN_A14B_CONTROL = replace(
+    FUN_A14B_INP,
+    title="Wan2.2 Fun-A14B-Control",
+    name="Wan2.2-Fun-A14B-Control",
+    repo="alibaba-pai/Wan2.2-Fun-A14B-Control",
+    inputs=("noise", "control", "mask", "picture"),
+    modules=frozenset({"reference"}),
+    named="",
+    controls=("control_video", "reference"),
+    sizes=((480, 832), (832, 480)),
+)
+FUN_A14B_CAMERA = replace(
+    FUN_A14B_INP,
+    title="Wan2.2 Fun-A14B-Control-Camera",
+    name="Wan2.2-Fun-A14B-Control-Camera",
+    repo="alibaba-pai/Wan2.2-Fun-A14B-Control-Camera",
+    modules=frozenset({"camera"}),
+    named="",
+    controls=("camera",),
+)
+FUN_5B_INP = replace(
+    FUN_A14B_INP,
+    title="Wan2.2 Fun-5B-InP",
+    name="Wan2.2-Fun-5B-InP",
+    repo="alibaba-pai/Wan2.2-Fun-5B-InP",
+    latent_channels=48,
+    experts=1,
+    merged=False,
+    dim=3072,
+    named="",
+    held=True,
+    boundary=None,
+    frame_counts=(121,),
+    fps=24.0,
+    sizes=((1280, 704), (704, 1280)),
+)
+FUN_5B_CONTROL = replace(
+    FUN_5B_INP,
+    title="Wan2.2 Fun-5B-Control",
+    name="Wan2.2-Fun-5B-Control",
+    repo="alibaba-pai/Wan2.2-Fun-5B-Control",
+    inputs=FUN_A14B_CONTROL.inputs,
+    modules=FUN_A14B_CONTROL.modules,
+    controls=FUN_A14B_CONTROL.controls,
+    steps=40,
+    sizes=((704, 1280), (1280, 704)),
+)
+FUN_5B_CAMERA = replace(
+    FUN_5B_INP,
+    title="Wan2.2 Fun-5B-Control-Camera",
+    name="Wan2.2-Fun-5B-Control-Camera",
+    repo="alibaba-pai/Wan2.2-Fun-5B-Control-Camera",
+    modules=FUN_A14B_CAMERA.modules,
+    controls=FUN_A14B_CAMERA.controls,
+    frame_counts=(81,),
+)
+FUN_14B_INP_V21 = replace(
+    FUN_A14B_INP,
+    title="Wan2.1 Fun-V1.1-14B-InP",
+    name="Wan2.1-Fun-V1.1-14B-InP",
+    repo="alibaba-pai/Wan2.1-Fun-V1.1-14B-InP",
+    modules=frozenset({"clip"}),
+    experts=1,
+    merged=False,
+    boundary=None,
+)
+FUN_14B_CONTROL_V21 = replace(
+    FUN_14B_INP_V21,
+    title="Wan2.1 Fun-V1.1-14B-Control",
+    name="Wan2.1-Fun-V1.1-14B-Control",
+    repo="alibaba-pai/Wan2.1-Fun-V1.1-14B-Control",
+    inputs=("noise", "control", "start"),
+    modules=frozenset({"clip", "reference"}),
+    named="",
+    modes=("first", "text"),
+    controls=FUN_A14B_CONTROL.controls,
+    frame_counts=(49,),
+    sizes=FUN_A14B_CONTROL.sizes,
+)
+FUN_14B_CONTROL_V10 = replace(
+    FUN_14B_CONTROL_V21,
+    title="Wan2.1 Fun-14B-Control",
+    name="Wan2.1-Fun-14B-Control",
+    repo="alibaba-pai/Wan2.1-Fun-14B-Control",
+    modules=frozenset({"clip"}),
+)
+FUN_14B_CAMERA_V21 = replace(
+    FUN_14B_CONTROL_V21,
+    title="Wan2.1 Fun-V1.1-14B-Control-Camera",
+    name="Wan2.1-Fun-V1.1-14B-Control-Camera",
+    repo="alibaba-pai/Wan2.1-Fun-V1.1-14B-Control-Camera",
+    inputs=("noise", "start"),
+    modules=frozenset({"clip", "camera"}),
+    controls=("camera", "reference"),
+    frame_counts=(81,),
+    sizes=_SIZES_480,
+)
+
+
+def _of_1_3b(row: Model) -> Model:
+    """The small one of two 2.1 models that are alike in all but their width."""
+    names = {key: getattr(row, key).replace("14B", "1.3B") for key in ("title", "name", "repo")}
+    return replace(row, dim=1536, **names)
+
+
+FUN_V21 = (FUN_14B_INP_V21, FUN_14B_CONTROL_V21, FUN_14B_CONTROL_V10, FUN_14B_CAMERA_V21)
 # Two experts over the 2.2 autoencoder are nobody else's; `wan_previs.json` beside them states their defaults.
 NANO = replace(I2V_A14B, title="Wan Previs nano", name="", repo="", latent_channels=48, merged=False, dim=256)
+NANO_CONTROL, NANO_CAMERA = (
+    replace(NANO, inputs=row.inputs, modules=row.modules, controls=row.controls, modes=row.modes, fit=row.fit)
+    for row in (FUN_5B_CONTROL, FUN_5B_CAMERA)
+)
 
 ROWS = (
     T2V_A14B,
@@ -247,7 +383,17 @@ ROWS = (
     I2V_14B_V21,
     I2V_14B_480P_V21,
     FLF2V_14B_V21,
+    FUN_A14B_INP,
+    FUN_A14B_CONTROL,
+    FUN_A14B_CAMERA,
+    FUN_5B_INP,
+    FUN_5B_CONTROL,
+    FUN_5B_CAMERA,
+    *FUN_V21,
+    *map(_of_1_3b, FUN_V21),
     NANO,
+    NANO_CONTROL,
+    NANO_CAMERA,
 )
 
 
@@ -326,6 +472,8 @@ def overridden(model: Model, extra: Mapping[str, Any], folder: Path) -> Model:
         if "area" in extra:
             width, height = extra["area"]
             changes["area"] = (int(width), int(height))
+        if "per_token_times" in extra:
+            changes["held"] = bool(extra["per_token_times"])
         if "text_to_video" in extra:
             pictures = tuple(mode for mode in model.modes if mode != "text")
             changes["modes"] = (*pictures, "text") if extra["text_to_video"] else pictures

@@ -10,9 +10,12 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from ..checkpoint.models import MODULES
+from ..checkpoint.sizes import Size
 from ..networks.transformer import Context, WanTransformer
 from ..runtime.model_pool import ModelPool, non_finite
 from ..runtime.run import Run
+from .camera_rays import CameraPath
 from .motion import Motion
 from .plan import Plan, noise
 from .prompt_cache import PromptCache, prompt_key
@@ -26,14 +29,20 @@ class Conditioning:
     """How what is given enters the denoise loop, which asks nothing else about it: as input channels, as context, as
     timesteps, or by putting it back after every step.
 
-    `channels` [1, 4 + z, t, h, w] (mask and condition) is stacked under the noisy latents. `held` [z, 1, h, w] is the
-    first latent frame that is put back after every step while its tokens are told timestep 0. `clip` [1, n, c] are
-    image features for the cross attention. `motion` is the animation that the clip follows. All None: text alone.
+    `channels` [1, c, t, h, w] (what the model's row states) is stacked under the noisy latents. `held` [z, 1, h, w] is
+    the first latent frame that is put back after every step while its tokens are told timestep 0. `clip` [1, n, c] are
+    image features for the cross attention. `motion` is the animation that the clip follows. `reference` [1, z, h, w]
+    are latents whose tokens go before the clip's; `camera` is followed for `frames` of `size` (width, height). All
+    None: text alone.
     """
 
     channels: Tensor | None = None
     held: Tensor | None = None
     clip: Tensor | None = None
+    reference: Tensor | None = None
+    camera: CameraPath | None = None
+    frames: int = 1
+    size: Size = (1, 1)
     motion: Motion | None = None
 
     def scheduled(self, sigmas: Tensor) -> Conditioning:
@@ -53,11 +62,15 @@ class Conditioning:
         """[z, t, h, w] to the transformer's [1, in_dim, t, h, w]."""
         return x[None] if self.channels is None else torch.cat([x[None], self.channels], 1)
 
-    def context(self, network: WanTransformer, text: Tensor) -> Context:
-        """All that `network` reads beside latents and timesteps, under the prompt's rows [L, text_dim]; the same at
-        every step, so it is made once per expert and prompt.
+    def contexts(self, network: WanTransformer, texts: Sequence[Tensor]) -> list[Context]:
+        """All that `network` reads beside latents and timesteps, under each prompt's rows [L, text_dim]; the same at
+        every step, so it is made once per expert and prompt, and what does not depend on the prompt once per expert.
         """
-        return network.embed_text([text], self.clip)
+        rays = None
+        if self.camera is not None:
+            rays = (frame[None].to(texts[0].device) for frame in self.camera.packed(self.frames, self.size))
+        control = network.embed_control(self.reference, rays)
+        return [network.embed_text([rows], self.clip, control) for rows in texts]
 
     def impose(self, x: Tensor, sigma: float) -> Tensor:
         """Latents [z, t, h, w] at noise level `sigma` with what is given put back into its place."""
@@ -142,11 +155,13 @@ def _encode_prompts(prompts: Sequence[str], tokenizer: PromptTokenizer, pool: Mo
 
 def condition(plan: Plan, pool: ModelPool, run: Run) -> Conditioning:
     """The pictures in the form the transformer was trained to read them."""
-    inputs = pool.checkpoint.model.inputs[1:]  # behind the noise
+    model = pool.checkpoint.model
+    inputs = model.inputs[1:]  # behind the noise
     clip = _clip_features(plan, pool, run)
     channels = _channels(plan, inputs, pool, run) if inputs else None
-    held = None if inputs or plan.first is None else _encode_frames([plan.first[:, None]], pool, run)
-    return Conditioning(channels, held, clip, _motion(plan, pool, run))
+    held = _encode_frames([plan.first[:, None]], pool, run) if model.held and plan.first is not None else None
+    reference = _reference(plan, pool, run) if "reference" in model.modules else None
+    return Conditioning(channels, held, clip, reference, plan.camera, plan.frames, plan.size, _motion(plan, pool, run))
 
 
 def _motion(plan: Plan, pool: ModelPool, run: Run) -> Motion | None:
@@ -162,7 +177,7 @@ def _motion(plan: Plan, pool: ModelPool, run: Run) -> Motion | None:
 
 def _channels(plan: Plan, inputs: Sequence[str], pool: ModelPool, run: Run) -> Tensor:
     """[1, c, t, h, w]: what the transformer reads behind the noise, in the order of its model's `inputs`."""
-    make = {"mask": _mask, "picture": _picture}
+    make = {"mask": _mask, "picture": _picture, "start": _start, "control": _control}
     return torch.cat([make[name](plan, pool, run) for name in inputs])[None]
 
 
@@ -185,6 +200,30 @@ def _picture(plan: Plan, pool: ModelPool, run: Run) -> Tensor:
     if plan.first is None:
         return torch.zeros(plan.latent_shape, device=pool.device)
     return _encode_frames(_between(plan), pool, run)
+
+
+def _start(plan: Plan, pool: ModelPool, run: Run) -> Tensor:
+    """[z, t, h, w]: the first picture as latents, zeros behind it and for text alone."""
+    latents = torch.zeros(plan.latent_shape, device=pool.device)
+    if plan.first is not None:
+        latents[:, :1] = _encode_frames([plan.first[:, None]], pool, run)
+    return latents
+
+
+def _control(plan: Plan, pool: ModelPool, run: Run) -> Tensor:
+    """[z, t, h, w]: the control clip as latents; zeros without one, as in training."""
+    if plan.control is None:
+        return torch.zeros(plan.latent_shape, device=pool.device)
+    return _encode_frames(plan.control.pixels(plan.size), pool, run)
+
+
+def _reference(plan: Plan, pool: ModelPool, run: Run) -> Tensor:
+    """[1, z, h, w]: the reference picture as latents; zeros without one, for the model was trained to read its tokens
+    always."""
+    z, _, h, w = plan.latent_shape
+    if not plan.references:
+        return torch.zeros(1, z, h, w, device=pool.device)
+    return _encode_frames([plan.references[0][:, None]], pool, run)[None, :, 0]
 
 
 def _between(plan: Plan) -> Iterator[Tensor]:
@@ -211,7 +250,11 @@ def _encode_frames(frames: Iterable[Tensor], pool: ModelPool, run: Run) -> Tenso
 
 
 def _clip_features(plan: Plan, pool: ModelPool, run: Run) -> Tensor | None:
-    """[1, n, c]: the features of the first picture, and those of the last one behind them where the model has both."""
+    """[1, n, c]: the features of the first picture, and those of the last one behind them where the model has both;
+    zeros where the model looks at pictures and has none."""
+    checkpoint = pool.checkpoint
+    if not plan.clip_pictures and checkpoint.model.clip_pictures:
+        return torch.zeros(1, MODULES["clip"].context, checkpoint.config.clip_dim or 0, device=pool.device)
     if not plan.clip_pictures:
         return None
     clip = pool.clip()

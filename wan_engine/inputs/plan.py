@@ -20,6 +20,8 @@ from ..media.pictures import read_picture
 from ..request import GenerationRequest, check_frames
 from ..request_parts import PromptPart
 from . import images
+from .camera_rays import CameraPath, read_camera
+from .control_video import ControlClip, read_control
 from .motion import MotionClip, read_motion
 
 
@@ -29,7 +31,8 @@ class Plan:
 
     `first` and `last` are the pictures, [3, H, W] in -1..1 at that size, ready for the autoencoder. `clip_pictures`
     are those that the CLIP encoder looks at, [3, H, W] in -1..1 at sizes of their own, () where the model has none.
-    `motion` is the animation that the clip follows.
+    `references` are pictures of what the clip shows, [3, H, W] in -1..1 at its size. `control` is the clip, `camera`
+    the camera and `motion` the animation that it follows.
     """
 
     prompt: str
@@ -49,7 +52,15 @@ class Plan:
     warnings: tuple[str, ...]
     clip_pictures: tuple[Tensor, ...] = ()
     prompt_parts: tuple[PromptPart, ...] = ()
+    references: tuple[Tensor, ...] = ()
+    control: ControlClip | None = None
+    camera: CameraPath | None = None
     motion: MotionClip | None = None
+
+    @property
+    def encodes(self) -> bool:
+        """Whether anything that is given goes through the autoencoder."""
+        return self.first is not None or bool(self.references) or self.control is not None
 
     def expert(self, timestep: float) -> str:
         """high from the boundary up, low below it, dense when there is but one."""
@@ -71,6 +82,7 @@ class _Pictures:
     last: Tensor | None = None
     clip: tuple[Tensor, ...] = ()
     notes: tuple[str, ...] = ()
+    references: tuple[Tensor, ...] = ()
 
 
 def make_plan(request: GenerationRequest, checkpoint: Checkpoint, stride: tuple[int, int, int], folder: Path) -> Plan:
@@ -86,6 +98,7 @@ def make_plan(request: GenerationRequest, checkpoint: Checkpoint, stride: tuple[
     pictures = _pictures(request, checkpoint, stride, folder)
     if pictures.last is not None and frames < 5:
         raise UsageError("A first and a last picture need at least 5 frames; ask for 5 or more.")
+    control, camera, told = _controls(request, folder, pictures.size, frames)
     two_experts = len(checkpoint.experts) == 2
     steps = _either(request.steps, model.steps)
     motion, motion_notes = read_motion(request, folder, pictures.size, frames, steps)
@@ -111,8 +124,11 @@ def make_plan(request: GenerationRequest, checkpoint: Checkpoint, stride: tuple[
         last=pictures.last,
         clip_pictures=pictures.clip,
         prompt_parts=request.prompt_parts,
+        references=pictures.references,
+        control=control,
+        camera=camera,
         motion=motion,
-        warnings=(*_warnings(request, checkpoint, pictures, frames), *pictures.notes, *motion_notes),
+        warnings=(*_warnings(request, checkpoint, pictures, frames), *pictures.notes, *told, *motion_notes),
     )
 
 
@@ -125,6 +141,25 @@ def _check_controls(request: GenerationRequest, model: Model) -> None:
         raise UsageError(
             f"{model.title} takes no {CONTROLS[name].removeprefix('a ')}; leave out --{name.replace('_', '-')}{use}."
         )
+
+
+def _controls(
+    request: GenerationRequest, folder: Path, size: Size, frames: int
+) -> tuple[ControlClip | None, CameraPath | None, list[str]]:
+    """The clip and the camera that are to be followed, read and looked at, and what to tell of them."""
+    control, camera, notes = None, None, list[str]()
+    if request.control_video is not None:
+        control, notes = read_control(folder / request.control_video, size, frames)
+    if request.camera is not None:
+        camera = read_camera(folder / request.camera)
+        if len(camera) < frames:
+            raise UsageError(
+                f"{request.camera} holds {len(camera)} frames of the camera, but the clip has {frames}; write one for "
+                "each, or ask for fewer with --frames."
+            )
+        if len(camera) > frames:
+            notes.append(f"The camera has {len(camera)} frames; the first {frames} are used.")
+    return control, camera, notes
 
 
 def _either(asked, default):
@@ -140,14 +175,16 @@ def _pictures(
     asked = request.size or model.sizes[0]
     if model.modes == ("first_last",) and (request.image is None or request.last_image is None):
         raise UsageError(f"{model.title} goes from one picture to another; give --image and --last-image.")
+    if request.image is None and request.motion_video is not None:
+        raise UsageError(
+            "A clip that follows a motion clip starts from its first picture; give that with --image, to a model that "
+            "takes one."
+        )
+    if model.fit == "resize":
+        return _resized(request, model, asked, multiple, folder)
     if request.image is None:
         if "text" not in model.modes:
             raise UsageError(f"{model.title} starts from a picture; give one with --image.")
-        if request.motion_video is not None:
-            raise UsageError(
-                "A clip that follows a motion clip starts from its first picture; give that with --image, to a model "
-                "that takes one."
-            )
         check_size(asked, multiple)
         return _Pictures(asked, asked)
     if request.exact_size:
@@ -184,6 +221,38 @@ def _pictures(
         None if last is None else images.stretched(last, size),
         tuple(picture for picture in looked_at if picture is not None),
         (*read_notes, *notes),
+    )
+
+
+def _resized(request: GenerationRequest, model: Model, size: Size, multiple: int, folder: Path) -> _Pictures:
+    """Pictures of a model that makes exactly the size that is asked for."""
+    check_size(size, multiple)
+    if len(request.reference) > 1:
+        raise UsageError(f"{model.title} takes one reference picture; give --reference once.")
+    if request.image is not None:
+        _check_pictures_are_possible(request, model)
+    notes: list[str] = []
+
+    def read(name: str | None) -> Image.Image | None:
+        return None if name is None else read_picture(folder / name, notes)
+
+    image, last = read(request.image), read(request.last_image)
+    reference = read(next(iter(request.reference), None))
+    given = [picture for picture in (image, last, reference) if picture is not None]
+    for picture in given:
+        notes += _stretch_notes(picture.size, size)
+    first = None if image is None else images.resized(image, size)
+    # Where only the start is a channel, CLIP looks at the reference first, at its own size.
+    seen = reference or image
+    looked_at = first if "start" not in model.inputs else None if seen is None else images.as_tensor(seen)
+    return _Pictures(
+        size,
+        size,
+        first,
+        None if last is None else images.resized(last, size),
+        (looked_at,) if model.clip_pictures and looked_at is not None else (),
+        tuple(notes),
+        () if reference is None else (images.resized(reference, size),),
     )
 
 

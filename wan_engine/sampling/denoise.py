@@ -174,7 +174,7 @@ class Denoiser:
     def _open(self, k: int, expert: str, threshold: float) -> _Guided:
         network = self._pool.expert(expert)
         used = self._texts[:1] if self._plan.guidance(expert) == 1 else self._texts
-        contexts = [self._conditioning.context(network, rows) for rows in used]
+        contexts = self._conditioning.contexts(network, used)
         caches = [StepCache(threshold, first_step=k + 1) if threshold else None for _ in used]
         return _Guided(expert, network, self._plan.guidance(expert), contexts, caches, self._run)
 

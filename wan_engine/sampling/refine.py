@@ -49,6 +49,7 @@ def refined_plan(plan: Plan, factor: int, strength: float) -> Plan:
         steps=max(2, round(plan.steps * strength)),
         first=_enlarged(plan.first, factor),
         last=_enlarged(plan.last, factor),
+        references=tuple(larger for picture in plan.references if (larger := _enlarged(picture, factor)) is not None),
         motion=None,  # it binds at higher noise levels only
     )
 

@@ -41,6 +41,16 @@ def evidence(shapes, experts=1, names=""):
         ("wan21_i2v_14B", 1, "wan2.1_i2v_480p_14B_fp16", models.I2V_14B_480P_V21),
         ("wan21_i2v_14B", 1, "Wan2.1-I2V-14B-480P", models.I2V_14B_480P_V21),
         ("wan21_flf2v_14B", 1, "480p", models.FLF2V_14B_V21),
+        ("fun22_control_A14B", 2, "", models.FUN_A14B_CONTROL),
+        ("fun22_camera_A14B", 2, "", models.FUN_A14B_CAMERA),
+        ("official_i2v_A14B", 2, "Wan2.2-Fun-A14B-InP", models.FUN_A14B_INP),
+        ("official_i2v_A14B", 2, "wan2.2_fun_inpaint_high_noise_14B_fp8_scaled", models.FUN_A14B_INP),
+        ("fun22_control_5B", 1, "", models.FUN_5B_CONTROL),
+        ("fun22_camera_5B", 1, "", models.FUN_5B_CAMERA),
+        ("fun22_inp_5B", 1, "", models.FUN_5B_INP),
+        ("fun21_control_14B", 1, "", models.FUN_14B_CONTROL_V21),
+        ("fun21_camera_14B", 1, "", models.FUN_14B_CAMERA_V21),
+        ("fun21_inp_14B", 1, "Wan2.1-Fun-V1.1-14B-InP", models.FUN_14B_INP_V21),
     ],
 )
 def test_published_tensors_are_told(manifest, experts, names, row):
@@ -49,17 +59,39 @@ def test_published_tensors_are_told(manifest, experts, names, row):
     assert identify(evidence(shapes, experts, names)) is row
 
 
-@pytest.mark.parametrize("manifest", ["fun22_control_A14B", "fun22_camera_A14B", "fun21_control_14B", "wan21_vace_14B"])
+@pytest.mark.parametrize(
+    ("manifest", "names", "title"),
+    [
+        ("fun21_control_1.3B", "", "Wan2.1 Fun-V1.1-1.3B-Control"),
+        ("fun21_camera_1.3B", "", "Wan2.1 Fun-V1.1-1.3B-Control-Camera"),
+        ("fun21_inp_1.3B", "wan2.1_fun_inp_1.3B_bf16", "Wan2.1 Fun-V1.1-1.3B-InP"),
+    ],
+)
+def test_small_fun_models_are_told_by_their_width(manifest, names, title):
+    shapes = published(manifest)
+    assert unknown_tensor(shapes) is None
+    row = identify(evidence(shapes, 1, names))
+    assert row is not None and (row.title, row.dim) == (title, 1536)
+
+
+def test_the_first_fun_control_models_have_no_reference():
+    for size, title in (("1.3B", "Wan2.1 Fun-1.3B-Control"), ("14B", "Wan2.1 Fun-14B-Control")):
+        shapes = {name: shape for name, shape in published(f"fun21_control_{size}").items() if "ref_conv" not in name}
+        row = identify(evidence(shapes))
+        assert row is not None and row.title == title
+
+
+@pytest.mark.parametrize("manifest", ["wan21_vace_14B"])
 def test_models_with_other_inputs_are_not_taken_for_one_of_these(manifest):
     """They have modules or channels that no row has; run as another model they would make something else."""
     shapes = published(manifest)
     assert unknown_tensor(shapes) is not None or identify(evidence(shapes)) is None
 
 
-def test_a_dense_picture_model_over_the_wide_autoencoder_is_none_of_these():
-    """It would hold its first frame and tell it a time of its own, which nano, of two experts, does not."""
-    assert identify(Evidence(100, 48, 3072, 2, frozenset())) is models.NANO
-    assert identify(Evidence(100, 48, 3072, 1, frozenset())) is None
+def test_a_dense_picture_model_over_the_wide_autoencoder_is_not_nano():
+    """It holds its first frame and tells it a time of its own, which nano, of two experts, does not."""
+    assert identify(Evidence(100, 48, 3072, 2, frozenset())) is models.NANO and not models.NANO.held
+    assert identify(Evidence(100, 48, 3072, 1, frozenset())) is models.FUN_5B_INP and models.FUN_5B_INP.held
 
 
 @pytest.mark.parametrize(("dim", "row"), [(48, "1.3B"), (1536, "1.3B"), (4096, "1.3B"), (5120, "14B"), (6144, "14B")])

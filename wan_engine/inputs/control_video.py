@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The clip that a control model follows, such as depth or lines, one picture for each frame."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import torch
+from torch import Tensor
+
+from ..checkpoint.sizes import Size
+from ..errors import UsageError
+from ..media.sequences import Sequence, read_sequence
+
+
+@dataclass(frozen=True)
+class ControlClip:
+    """The pictures, and how many frames of the clip they are for."""
+
+    video: Sequence
+    frames: int
+
+    def pixels(self, size: Size) -> Iterator[Tensor]:
+        """Frame by frame, [3, 1, H, W] in -1..1, stretched to `size` (width, height) as VideoX-Fun does it: bilinear on
+        8 bits, without antialiasing. Memory does not grow with the clip.
+        """
+        for number in range(self.frames):
+            frame = self.video[number]
+            if self.video.size != size:
+                frame = cv2.resize(frame, size, interpolation=cv2.INTER_LINEAR)
+            yield torch.from_numpy(frame.copy()).permute(2, 0, 1)[:, None].float().div(255).mul(2).sub(1)
+
+
+def read_control(folder: Path, size: Size, frames: int) -> tuple[ControlClip, list[str]]:
+    """The control clip for a clip of `size` and `frames`, and what to tell of it; every picture is looked at once.
+    Raises UsageError for a folder that cannot be read and for one with too few pictures.
+    """
+    notes: list[str] = []
+    video = read_sequence(folder, notes)
+    if len(video) < frames:
+        below = (len(video) - 1) // 4 * 4 + 1
+        raise UsageError(
+            f"{folder} holds {len(video)} pictures, but the clip has {frames} frames and each needs one; give more "
+            f"pictures, or ask for {below} frames with --frames."
+        )
+    if video.size != size:
+        notes.append(
+            f"The control clip of {video.size[0]}x{video.size[1]} is stretched to the clip's {size[0]}x{size[1]}."
+        )
+    if len(video) > frames:
+        notes.append(f"The control clip has {len(video)} frames; the first {frames} are used.")
+    return ControlClip(video, frames), notes
