@@ -74,7 +74,7 @@ def _tokenizer(path: Path, header: Contents | None) -> Tokenizer:
 
 def _opened(path: Path, header: Contents | None) -> Tokenizer:
     if path.suffix == ".json":
-        return Tokenizer.from_file(str(path))
+        return Tokenizer.from_buffer(path.read_bytes())  # the library opens no path that is not UTF-8
     if path.suffix == ".model":
         return unigram(parse(path.read_bytes()))
     header = header or read_contents(path)  # also before the library reads a GGUF file, for it goes by its counts

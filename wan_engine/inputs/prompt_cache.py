@@ -12,11 +12,10 @@ from pathlib import Path
 
 import safetensors.torch
 import torch
-from safetensors import safe_open
 from torch import Tensor
 
 from ..checkpoint.checkpoint import Checkpoint
-from ..media.atomic_write import BROKEN, digest
+from ..media.atomic_write import BROKEN, digest, read_stored
 
 LIMIT = 256 * 2**20  # bytes that a folder may hold; a prompt of 512 tokens in 4096 channels takes 8 MiB
 _ABANDONED = 3600.0  # seconds
@@ -64,9 +63,9 @@ class PromptCache:
         if not path.is_file():
             return None
         try:
-            with safe_open(path, framework="pt") as file:
-                rows = file.get_tensor("rows")
-                whole = (file.metadata() or {}).get("digest") == digest({"key": key}, {"rows": rows})
+            facts, tensors = read_stored(path)
+            rows = tensors["rows"]
+            whole = facts.get("digest") == digest({"key": key}, {"rows": rows})
         except BROKEN:
             whole = False
         if not whole or rows.dim() != 2 or rows.dtype != torch.float32 or not torch.isfinite(rows).all():

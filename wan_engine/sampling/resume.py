@@ -17,12 +17,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor
 
 from ..inputs.plan import Plan
-from ..media.atomic_write import BROKEN, digest, write_whole
+from ..media.atomic_write import BROKEN, digest, read_stored, write_whole
 from ..request_parts import Lora
 
 SCHEMA = "wan_previs.resume/5"
@@ -61,9 +60,7 @@ class ResumeFile:
         if self._path is None or not self._path.is_file():
             return None, ""
         try:
-            with safe_open(self._path, framework="pt", device="cpu") as file:
-                facts = file.metadata() or {}
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            facts, tensors = read_stored(self._path)
             kept = facts.pop("digest", None)
             if kept != digest(facts, tensors):
                 return None, _OTHER if kept is None and facts.get("schema") != SCHEMA else _DAMAGED

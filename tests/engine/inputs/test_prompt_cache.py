@@ -96,3 +96,10 @@ def test_the_key_tells_apart_all_that_changes_the_states(tmp_path):
     ]
     assert len(set(keys)) == len(keys)
     assert prompt_key(open_checkpoint(NANO), "a house", "float32") == keys[0]
+
+
+def test_a_folder_whose_name_is_not_utf8_serves_as_any(tmp_path):
+    told = []
+    cache = PromptCache(tmp_path / os.fsdecode(b"caf\xe9"), note=told.append)
+    cache.put("a", torch.ones(7, 32))
+    assert torch.equal(cache.get("a"), torch.ones(7, 32)) and told == []

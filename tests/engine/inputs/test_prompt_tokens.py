@@ -3,6 +3,7 @@
 
 import base64
 import json
+import os
 import struct
 
 import golden
@@ -174,3 +175,11 @@ def test_what_is_not_read_is_known_to_the_letter():
         kept = clean(text).removesuffix(lost)
         read = whole(kept.strip())[:-1]
         assert read == whole(text)[: len(read)] and length - 2 <= len(read) < length
+
+
+def test_a_tokenizer_below_a_path_that_is_not_utf8_is_read(tmp_path):
+    folder = tmp_path / os.fsdecode(b"caf\xe9")
+    folder.mkdir()
+    (folder / "tokenizer.json").write_bytes(golden.path("tokenizer/tokenizer.json").read_bytes())
+    known = PromptTokenizer(golden.path("tokenizer/tokenizer.json"))
+    assert PromptTokenizer(folder / "tokenizer.json")(PROMPTS[1]) == known(PROMPTS[1])

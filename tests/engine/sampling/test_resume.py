@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -188,6 +189,15 @@ def test_what_does_not_change_the_latents_may_change(pipeline, stopped):
 def test_another_dtype_starts_anew(stopped):
     report = load(golden.path(T2V), dtype="bfloat16").generate(replace(request(), dtype="bfloat16"), stopped)
     assert "resumed_from_step" not in report and report["warnings"]
+
+
+def test_a_state_below_a_path_that_is_not_utf8_goes_on(pipeline, stopped):
+    folder = stopped / os.fsdecode(b"caf\xe9")
+    folder.mkdir()
+    (stopped / "resume.safetensors").rename(folder / "resume.safetensors")
+    report = pipeline.generate(request(), folder)
+    assert report["resumed_from_step"] == 2
+    assert not any("damaged" in warning for warning in report["warnings"])
 
 
 @pytest.mark.parametrize("content", [b"", b"garbage", None])
