@@ -8,7 +8,7 @@ import bpy
 from .. import previs
 from .wrapping import label
 
-VERDICT_ICONS = {"holds": "CHECKMARK", "drifts": "ERROR", "jumps": "CANCEL"}
+VERDICT_ICONS = {"holds": "CHECKMARK", "jumps": "CANCEL", "unmeasured": "QUESTION"}  # others: the light drifts
 
 
 class TakesPanel:
@@ -36,13 +36,15 @@ def _draw_take(column: bpy.types.UILayout, context: bpy.types.Context, take: pre
     eye.take = take.name
     missing = context.window_manager.wan_previs.is_lost(context.scene, take.name)
     row.label(text=f"Take {take.number}", icon="BRUSH_DATA" if take.repaired else "NONE")
-    if missing:
-        row.label(text="clip missing", icon="ERROR")
-    elif take.word:
-        row.label(text=take.verdict, icon=VERDICT_ICONS.get(take.word, "NONE"))
     row.operator("wan_previs.open_report", text="", icon="FILE_TEXT", emboss=False).take = take.name
     row.operator("wan_previs.delete_take", text="", icon="TRASH", emboss=False).take = take.name
-    if take.word in ("drifts", "jumps") and take.seen:
+    if missing:
+        label(column, context, "Clip missing", icon="ERROR")
+    elif take.code:
+        # On a line of its own: beside the buttons it would be cut off.
+        words = take.verdict[:1].upper() + take.verdict[1:]
+        label(column, context, words, icon=VERDICT_ICONS.get(take.code, "ERROR"))
+    if take.fails and take.seen:
         label(column, context, take.sentence)
-    if take.word in ("drifts", "jumps") and not missing and not take.repaired:
+    if take.fails and not missing and not take.repaired:
         column.operator("wan_previs.repair_take", icon="BRUSH_DATA").take = take.name

@@ -188,6 +188,7 @@ def request_of(
         last_image="conditioning/last.png" if mode == "first_last" else None,
         clip_frames=shot.frame_count,
         clip_fps=brief.fps,
+        first_frame=shot.frame_start,
         frames_out=RAW,
         sun=_sun_path(shot),
         report="report.json",

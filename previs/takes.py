@@ -43,14 +43,15 @@ def clip_of(job: JobFolder) -> Path:
 
 
 def _verdict(report: dict[str, Any], frame_start: int) -> dict[str, str | int]:
-    """What the report says of the light, as a take keeps it: `verdict`, `verdict_frame` (of the scene) and a sentence
-    in `verdict_words`; {} when nothing was measured.
+    """What the report says of the light, as a take keeps it: the code of the `verdict`, `verdict_frame` (of the scene)
+    and a sentence in `verdict_words`; {} when nothing was measured.
     """
     light = report.get("light")
     verdict = light.get("verdict") if isinstance(light, dict) else None
     if not isinstance(verdict, dict) or not verdict.get("word"):
         return {}
-    facts: dict[str, str | int] = {"verdict": str(verdict["word"]), "verdict_words": str(verdict.get("sentence") or "")}
+    code = str(verdict.get("code") or verdict["word"])  # earlier reports have but the word
+    facts: dict[str, str | int] = {"verdict": code, "verdict_words": str(verdict.get("sentence") or "")}
     if isinstance(verdict.get("frame"), int):
         facts["verdict_frame"] = frame_start + verdict["frame"]
     return facts

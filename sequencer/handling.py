@@ -46,7 +46,7 @@ class Take:
     clip: Path
     noted_folder: Path
     job: str = ""
-    word: str = ""
+    code: str = ""
     frame: int | None = None
     sentence: str = ""
     repaired: bool = False
@@ -64,8 +64,14 @@ class Take:
 
     @property
     def verdict(self) -> str:
-        """The verdict in a few words: "jumps at frame 31"."""
-        return f"{self.word} at frame {self.frame}" if self.word == "jumps" and self.frame is not None else self.word
+        """The verdict in a few words: "drifts in colour", "jumps at frame 31"."""
+        told = self.code.replace("_", " ")
+        return f"{told} at frame {self.frame}" if self.code == "jumps" and self.frame is not None else told
+
+    @property
+    def fails(self) -> bool:
+        """Whether the light was measured and does not hold."""
+        return self.code not in ("", "holds", "unmeasured")
 
 
 def read_take(strip: Strip) -> Take:
@@ -81,7 +87,7 @@ def read_take(strip: Strip) -> Take:
         clip=file_of(strip),
         noted_folder=_noted_folder(strip),
         job=str(strip.get("job_id", "")),
-        word=str(strip.get("verdict", "")),
+        code=str(strip.get("verdict", "")),
         frame=frame if isinstance(frame, int) else None,
         sentence=str(strip.get("verdict_words", "")),
         repaired=bool(strip.get("repaired", False)),

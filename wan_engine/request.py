@@ -41,6 +41,7 @@ class GenerationRequest(EngineOptions):
     `size` is (width, height) in pixels. With a picture only its area counts, unless `exact_size` says that the clip is
     to have it, whatever the picture's. `guide` is (low-noise, high-noise), `fps` the rate at which the model's frames
     play. With `clip_frames` and `clip_fps` the clip is retimed to exactly that many frames at that rate.
+    Words about the clip count its frames from `first_frame`; numbers in the report from 0.
 
     `prompt_parts` are the sentences of `prompt`, () where nothing is known of them and a prompt that is longer than the
     model reads is cut off. `light` is the light that the scene predicts; a `page` about the clip's light shows the
@@ -56,6 +57,7 @@ class GenerationRequest(EngineOptions):
     exact_size: bool = row(Flag(), False, "The clip has exactly its size", flag=None)
     clip_frames: int | None = row(Whole(1), None, "Frames of the delivered clip", flag=None)
     clip_fps: float | None = row(Number(0.01, 1000), None, "Frame rate of the delivered clip", flag=None)
+    first_frame: int = row(Whole(-(2**31)), 0, "The number of the clip's first frame in words", flag=None)
     sun: tuple[SunPlace, ...] | None = row(_SUNS, None, "Where the scene's sun stands along the shot", flag=None)
 
     @property

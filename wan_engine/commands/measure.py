@@ -22,6 +22,9 @@ def add_parser(commands: Any) -> None:
     parser.set_defaults(run=run)
     parser.add_argument("clip", metavar="CLIP", help="a video file")
     parser.add_argument("--expected", metavar="LIGHT.json", help="the light that the scene predicts")
+    parser.add_argument(
+        "--first-frame", type=int, default=0, metavar="N", help="the number of the clip's first frame in words (0)"
+    )
     parser.add_argument("--report", metavar="OUT.json", help="write the numbers")
     parser.add_argument("--page", metavar="OUT.png", help="write a page to look at")
 
@@ -39,7 +42,7 @@ def run(options: argparse.Namespace) -> int:
     footage = read_clip(Path(options.clip))
     for note in footage.notes:
         print(f"Note: {note}", file=sys.stderr)
-    facts = light_facts(footage.frames, float(footage.fps), expected)
+    facts = light_facts(footage.frames, float(footage.fps), expected, first_frame=options.first_frame)
     word = Verdict(**facts["verdict"])
     print(f"{options.clip}: {word.told}. {word.sentence}", flush=True)
     report = {

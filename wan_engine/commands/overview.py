@@ -69,7 +69,8 @@ def _row(shot: dict, frames: list[np.ndarray], trouble: str, letters: Letters) -
     page.write(MARGIN, 0, shot["name"], shown, INK, TEXT)
     verdict = str(shot.get("verdict") or "")
     if verdict:
-        page.write(_LEFT, 0, f"The light {verdict}", CURVE, _color(verdict), TEXT)
+        words = "The light is unmeasured" if verdict == "unmeasured" else f"The light {verdict}"
+        page.write(_LEFT, 0, words, CURVE, _color(verdict), TEXT)
     for k, frame in enumerate(frames):
         page.place(MARGIN + k * (FRAME + GAP), top, frame)
     if trouble:
@@ -81,7 +82,7 @@ def _row(shot: dict, frames: list[np.ndarray], trouble: str, letters: Letters) -
 
 def _color(verdict: str) -> str:
     word = verdict.split()[0]
-    return {"holds": HOLDS, "jumps": JUMPS, "is": INK}.get(word, FAILS)
+    return {"holds": HOLDS, "jumps": JUMPS, "unmeasured": INK}.get(word, FAILS)
 
 
 def _draw_curve(axes: Axes, light: dict) -> bool:

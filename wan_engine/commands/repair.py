@@ -54,7 +54,7 @@ def repair(task: dict[str, Any]) -> str:
     with run.sparing("The light could not be measured"):
         pictures = _mean_rgb(first), _mean_rgb(last)
         before = measure(retime(raw, len(delivered)), fps, request.light, pictures)
-        light |= light_facts(delivered, fps, request.light, pictures, before)
+        light |= light_facts(delivered, fps, request.light, pictures, before, request.first_frame)
     report |= {
         "clip": facts,
         "repaired": {"from": str(source), "repair": list(repairs)},

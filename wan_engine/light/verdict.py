@@ -56,25 +56,28 @@ class Check:
 @dataclass(frozen=True)
 class Verdict:
     """`word`: "holds", "drifts" or "jumps"; `frame`: the frame of the largest jump, else None; `checks`: all that could
-    make it drift, in the order in which they are told; `code`: why, one of WORDS ("unmeasured": a single frame)."""
+    make it drift, in the order in which they are told; `code`: why, one of WORDS ("unmeasured": a single frame);
+    `first_frame`: the number that the clip's first frame has in words, of which `frame` counts from 0."""
 
     word: str
     frame: int | None
     sentence: str
     checks: tuple[Check, ...] = ()
     code: str = "holds"
+    first_frame: int = 0
 
     @property
     def told(self) -> str:
         """The code in words: "flickers", "jumps at frame 31"."""
-        return WORDS[self.code] if self.frame is None else f"{WORDS[self.code]} at frame {self.frame}"
+        told = WORDS[self.code]
+        return told if self.frame is None else f"{told} at frame {self.first_frame + self.frame}"
 
     def __str__(self) -> str:
         return self.word if self.frame is None else f"{self.word} at frame {self.frame}"
 
 
-def verdict(measures: LightMeasures) -> Verdict:
-    """One word about the light, and a sentence that says why.
+def verdict(measures: LightMeasures, first_frame: int = 0) -> Verdict:
+    """One word about the light, and a sentence that says why and counts frames from `first_frame`.
 
     Jumps that the scene means do not count, nor does a cut: it is told, and the light judged on each side. A slow
     change counts only against the expected curve, or where none was given; then the scene is taken for steadily lit.
@@ -82,16 +85,17 @@ def verdict(measures: LightMeasures) -> Verdict:
     faults, found = [jump for jump in measures.jumps if not jump.meant], tuple(checks(measures))
     if faults:
         worst = max(faults, key=lambda jump: abs(jump.size))
-        sentence = _jump_sentence(worst, len(faults), measures.fps) + _cut_sentence(measures)
-        return Verdict("jumps", worst.frame, sentence, found, "jumps")
+        sentence = _jump_sentence(worst, len(faults), first_frame) + _cut_sentence(measures, first_frame)
+        return Verdict("jumps", worst.frame, sentence, found, "jumps", first_frame)
     failed = next((check for check in found if check.fails), None)
     if failed is not None:
-        sentence = _drift_sentence(failed, measures) + _cut_sentence(measures)
-        return Verdict("drifts", None, sentence, found, _CODES[failed.reason])
+        sentence = _drift_sentence(failed, measures, first_frame) + _cut_sentence(measures, first_frame)
+        return Verdict("drifts", None, sentence, found, _CODES[failed.reason], first_frame)
     if measures.frames == 1:
-        return Verdict("holds", None, "One frame: there is nothing to change.", found, "unmeasured")
+        return Verdict("holds", None, "One frame: there is nothing to change.", found, "unmeasured", first_frame)
     against = "as the scene predicts" if measures.expected is not None else "steadily"
-    return Verdict("holds", None, f"The light holds: it goes {against}." + _cut_sentence(measures), found)
+    sentence = f"The light holds: it goes {against}." + _cut_sentence(measures, first_frame)
+    return Verdict("holds", None, sentence, found, "holds", first_frame)
 
 
 def checks(measures: LightMeasures) -> list[Check]:
@@ -126,7 +130,7 @@ def _check(reason: str, against: str, measured: float) -> Check:
     return Check(reason, against, measured, BOUNDS[reason][against])
 
 
-def _drift_sentence(check: Check, measures: LightMeasures) -> str:
+def _drift_sentence(check: Check, measures: LightMeasures, first_frame: int) -> str:
     percent = f"{100 * check.measured:.0f} %"
     if check.reason == "flicker":
         return f"The light flickers by {100 * check.measured:.1f} % around its own slow course."
@@ -134,28 +138,27 @@ def _drift_sentence(check: Check, measures: LightMeasures) -> str:
         return f"The light pulses: it goes up and down by about {100 * measures.swing:.0f} %, again and again."
     if check.reason == "curve" and measures.departure is not None:
         way = "brighter" if measures.departure.size > 0 else "darker"
-        when = _when(measures.departure.frame, measures)
+        when = _when(measures.departure.frame, measures.frames, first_frame)
         return f"The light leaves the scene's curve: it {when} {percent} {way} than {_TOLD_BY[check.against]}."
     if check.reason == "slow change":
         way = "brighter" if measures.light[-1] > measures.light[0] else "darker"
         return f"The light slowly gets {way}, by {percent}, and nothing says that it should."
     if check.reason == "color" and measures.color is not None:
-        when, off = _when(measures.color.frame, measures), _color_words(measures.color.change)
+        when, off = _when(measures.color.frame, measures.frames, first_frame), _color_words(measures.color.change)
         return f"The colour leaves the scene's: the clip {when} with {off} than {_TOLD_BY[check.against]}."
     way = "warmer" if measures.temperature_drift_mired > 0 else "cooler"
     than = "" if measures.expected_temperature_k is None else " than the scene expects"
     return f"The light gets {way} by {check.measured:.0f} mired{than}."
 
 
-def _when(frame: int, measures: LightMeasures) -> str:
-    """What the clip does there: "ends", "begins" or "goes, 1.20 s in,"."""
-    share = frame / max(1, measures.frames - 1)
+def _when(frame: int, count: int, first_frame: int) -> str:
+    """What the clip of `count` frames does there: "ends", "begins" or "goes, at frame 29,"."""
+    share = frame / max(1, count - 1)
     if share >= 1 - _NEAR_END:
         return "ends"
     if share <= _NEAR_END:
         return "begins"
-    place = f"{frame / measures.fps:.2f} s in" if measures.fps > 0 else f"at frame {frame}"
-    return f"goes, {place},"
+    return f"goes, at frame {first_frame + frame},"
 
 
 def _color_words(change: tuple[float, ...]) -> str:
@@ -169,17 +172,16 @@ def _color_words(change: tuple[float, ...]) -> str:
     return " and ".join(parts) if len(parts) < 3 else f"{parts[0]}, {parts[1]} and {parts[2]}"
 
 
-def _jump_sentence(jump: Jump, count: int, fps: float) -> str:
+def _jump_sentence(jump: Jump, count: int, first_frame: int) -> str:
     what = "flashes" if jump.kind == "flash" else "jumps"
     way = "up" if jump.size > 0 else "down"
-    at = f"{jump.frame / fps:.2f} s into the clip" if fps > 0 else f"at frame {jump.frame} of the clip"
     more = f" and at {count - 1} more place{'s' if count > 2 else ''}" if count > 1 else ""
     size = abs(jump.size) if jump.size > 0 else min(1.0, -jump.size)  # a size is relative to the mean of both sides
-    return f"The light {what} {way} by {100 * size:.0f} % {at}{more}."
+    return f"The light {what} {way} by {100 * size:.0f} % at frame {first_frame + jump.frame}{more}."
 
 
-def _cut_sentence(measures: LightMeasures) -> str:
+def _cut_sentence(measures: LightMeasures, first_frame: int) -> str:
     if not measures.cuts:
         return ""
-    where = ", ".join(str(cut) for cut in measures.cuts)
-    return f" The picture cuts at frame {where} of the clip; its light is judged on each side by itself."
+    where = ", ".join(str(first_frame + cut) for cut in measures.cuts)
+    return f" The picture cuts at frame {where}; its light is judged on each side by itself."

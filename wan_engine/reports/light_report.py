@@ -27,12 +27,17 @@ def light_facts(
     expected: LightCurve | None,
     pictures: Pictures = (None, None),
     before: LightMeasures | None = None,
+    first_frame: int = 0,
 ) -> dict[str, Any]:
     """What a report says under "light" of a clip as delivered, uint8 [T, H, W, 3], made from `pictures` of which the
-    mean display RGB is given; `before` measures it, in as many frames, without its repair.
+    mean display RGB is given; `before` measures it, in as many frames, without its repair. Words count frames from
+    `first_frame`.
     """
     measures = measure(frames, fps, expected, pictures)
-    facts: dict[str, Any] = {"measured": measures.to_json(), "verdict": dataclasses.asdict(verdict(measures))}
+    facts: dict[str, Any] = {
+        "measured": measures.to_json(),
+        "verdict": dataclasses.asdict(verdict(measures, first_frame)),
+    }
     if before is not None:
         facts |= {"before": before.to_json(), "after": facts["measured"]}
     return facts
@@ -70,4 +75,6 @@ def measure_clip(request: GenerationRequest, plan: Plan, raw: np.ndarray, delive
     pictures = ends[0], ends[1]
     before = measure(retime(raw, len(delivered)), fps, request.light, pictures) if request.repair else None
     light = run.facts.setdefault("light", {"expected": None})
-    light |= light_facts(delivered, fps, request.light, pictures, before) | {"repair": list(request.repair)}
+    light |= light_facts(delivered, fps, request.light, pictures, before, request.first_frame) | {
+        "repair": list(request.repair)
+    }

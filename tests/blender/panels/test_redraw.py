@@ -90,14 +90,14 @@ def test_drawing_every_panel_touches_no_disk(context, monkeypatch, running):
 
 
 def test_a_clip_that_is_gone_and_an_engine_that_is_missing_are_told_once_looked_for(context, tmp_path):
-    assert ("label", "clip missing") not in draw_all(context)
+    assert ("label", "Clip missing") not in draw_all(context)
     (tmp_path / "jobs").rename(tmp_path / "away")
-    assert ("label", "clip missing") not in draw_all(context)
+    assert ("label", "Clip missing") not in draw_all(context)
     look_at_disk(context)
-    assert ("label", "clip missing") in draw_all(context)
+    assert ("label", "Clip missing") in draw_all(context)
     (tmp_path / "away").rename(tmp_path / "jobs")
     assert bpy.ops.wan_previs.read_shots() == {"FINISHED"}
-    assert ("label", "clip missing") not in draw_all(context)
+    assert ("label", "Clip missing") not in draw_all(context)
 
 
 def test_the_engine_that_is_missing_is_told(context, monkeypatch, tmp_path):
@@ -105,3 +105,13 @@ def test_the_engine_that_is_missing_is_told(context, monkeypatch, tmp_path):
     look_at_disk(context)
     told = context.window_manager.wan_previs.engine_missing
     assert told and ("operator", "wan_previs.setup_engine") in draw_all(context)
+
+
+@pytest.mark.parametrize("width", [400, 170])
+def test_the_whole_verdict_of_a_take_is_drawn(context, width):
+    context.region.width = width
+    (strip,) = context.scene.sequence_editor.strips
+    strip["verdict"], strip["verdict_frame"] = "jumps", 31
+    strip["verdict_words"] = "The light jumps down by 23 % at frame 31."
+    words = " ".join(words for kind, words in draw_all(context) if kind == "label")
+    assert "Jumps at frame 31 The light jumps down by 23 % at frame 31." in words

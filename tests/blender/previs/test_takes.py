@@ -52,8 +52,9 @@ def take(scene, settings):
 @pytest.mark.engine
 def test_a_take_has_a_verdict_a_report_and_its_raw_frames(scene, take):
     report = history.read_report(JobFolder(take.folder))
-    assert take.word in ("holds", "drifts", "jumps") and take.sentence
-    assert report["light"]["verdict"]["word"] == take.word and report["light"]["expected"]["source"] == "brief"
+    told = report["light"]["verdict"]
+    assert take.sentence and take.code == told["code"] and take.fails == (told["word"] != "holds")
+    assert told["first_frame"] == 11 and report["light"]["expected"]["source"] == "brief"
     assert previs.report_picture(scene, take.name).read_bytes().startswith(b"\x89PNG")
     assert (take.start, take.frames, take.seen, take.missing) == (11, 10, True, False)
     assert list((Path(take.folder) / previs.RAW).glob("frame_*.png"))
@@ -65,7 +66,7 @@ def test_a_repair_is_another_take_and_the_first_one_stays(scene, settings, take)
     before = [path.read_bytes() for path in (clip, *raw)]
     repair = previs.Repair(scene, settings, take.name)
     repair.run()
-    assert repair.errors == [] and repair.made.name == "Wide take 2" and repair.made.word
+    assert repair.errors == [] and repair.made.name == "Wide take 2" and repair.made.code
     assert (repair.made.start, repair.made.frames) == (11, 10)
     assert [path.read_bytes() for path in (clip, *raw)] == before
     report = history.read_report(JobFolder(repair.made.folder))
@@ -172,7 +173,7 @@ def test_a_page_that_cannot_be_drawn_costs_no_take(scene, settings, tmp_path, mo
     monkeypatch.setattr(process, "scrubbed_environment", without_matplotlib)
     generation = previs.Generation(scene, settings)
     generation.run()
-    assert generation.errors == [] and generation.made[0].word
+    assert generation.errors == [] and generation.made[0].code
     with pytest.raises(JobError, match="lacks matplotlib"):
         previs.report_picture(scene, generation.made[0].name)
 
@@ -220,7 +221,7 @@ def test_a_clip_without_its_report_is_imported(scene, settings, codec):
         if content is not None:
             job.report.write_text(content)
         take = previs.import_take(scene, "Wide", range(11, 21), job)
-        assert take.frames == 10 and not take.missing and take.word == ""
+        assert take.frames == 10 and not take.missing and take.code == ""
 
 
 def _first_shot(scene):

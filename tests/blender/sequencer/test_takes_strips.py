@@ -6,7 +6,7 @@ from pathlib import Path
 
 import bpy
 import pytest
-from wan_previs.sequencer import SequencerError, add_take, takes
+from wan_previs.sequencer import SequencerError, add_take, read_take, takes
 
 FACTS = {"prompt": "a courtyard", "seed": 7, "model": "nano", "job_folder": "/jobs/7", "shift": 5.5}
 
@@ -278,3 +278,19 @@ def rendered_middle(scene, path):
     color = image.pixels[start : start + 3]
     bpy.data.images.remove(image)
     return tuple(color)
+
+
+@pytest.mark.parametrize(
+    ("noted", "words", "fails"),
+    [
+        ({"verdict": "holds"}, "holds", False),
+        ({"verdict": "unmeasured"}, "unmeasured", False),
+        ({"verdict": "drifts_in_colour"}, "drifts in colour", True),
+        ({"verdict": "jumps", "verdict_frame": 31}, "jumps at frame 31", True),
+        ({"verdict": "drifts"}, "drifts", True),  # as earlier versions noted it
+        ({}, "", False),
+    ],
+)
+def test_a_take_tells_why_its_light_does_not_hold(scene, clip, noted, words, fails):
+    take = read_take(add_take(scene, "Wide", 1, 5, clip, noted))
+    assert (take.verdict, take.fails) == (words, fails)

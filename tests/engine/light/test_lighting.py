@@ -386,7 +386,8 @@ class TestDeparture:
         found = verdict(
             measure(scenes.display_gain(clean, bulge), 24, LightCurve("render", (0.0, 1.0), (level, level)))
         )
-        assert found.word == "drifts" and "s in, 1" in found.sentence and "brighter than the render" in found.sentence
+        assert found.word == "drifts"
+        assert re.search(r"goes, at frame 1\d, 1. % brighter than the render", found.sentence)
 
     def test_what_crosses_between_two_rendered_frames_is_no_light(self):
         clip = np.repeat(scenes.scene(1, noise=0), 61, axis=0)
@@ -505,7 +506,9 @@ class TestOddInput:
 
 class TestCommand:
     def options(self, clip, **given):
-        return types.SimpleNamespace(**{"clip": str(clip), "expected": None, "report": None, "page": None, **given})
+        return types.SimpleNamespace(
+            **{"clip": str(clip), "expected": None, "first_frame": 0, "report": None, "page": None, **given}
+        )
 
     def test_measure_a_file(self, tmp_path, capsys):
         light = np.where(np.arange(20) < 11, 1, 1.3)
@@ -552,9 +555,17 @@ class TestCodes:
         }
         assert {code: one.code for code, one in found.items()} == {code: code for code in found}
         assert found["jumps"].told.startswith("jumps at frame")
+        assert verdict(measure(steady, 24), 101).told == "holds"
+
         for code in ("drifts_in_brightness", "drifts_in_colour"):
             failed = [check for check in found[code].checks if check.fails]
             assert failed and all(check.measured > check.bound for check in failed)
+
+    def test_words_have_one_unit_and_count_from_the_frame_that_is_given(self):
+        step = scenes.display_gain(0.7 * scenes.scene(seed=4), np.where(np.arange(scenes.COUNT) < 20, 1, 0.7))
+        told = verdict(measure(step, 24), 101)
+        assert told.frame == 20 and told.told == "jumps at frame 121" and " at frame 121." in told.sentence
+        assert not re.search(r"\d s\b", told.sentence)
 
     def test_the_steadiness_figure_is_that_of_the_loss(self):
         calm = scenes.scene(seed=4)

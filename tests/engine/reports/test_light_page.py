@@ -7,12 +7,15 @@ import os
 import light_scenes as scenes
 import numpy as np
 import pytest
+from matplotlib.text import Text
 from PIL import Image
 
 from wan_engine.errors import GenerationError
 from wan_engine.light.measure import measure
 from wan_engine.light.verdict import verdict
 from wan_engine.light_curve import LightCurve
+from wan_engine.media.lettering import plotting
+from wan_engine.reports import light_page
 from wan_engine.reports.light_page import write_page
 
 SUN = [{"frame": k, "azimuth_deg": 350 + 3 * k, "elevation_deg": 8 - k} for k in range(10)]
@@ -115,3 +118,15 @@ def test_place_that_cannot_be_written(tmp_path):
             write_page(tmp_path / "report.png", report_of(frames), frames)
         tmp_path.chmod(0o700)
     assert (tmp_path / "clip.mp4").read_text() == "the clip"
+
+
+def test_frames_are_numbered_as_the_scene_does(tmp_path):
+    light = np.where(np.arange(20) < 9, 1, 1.3)
+    frames = scenes.display_gain(0.7 * scenes.scene(20), light)
+    report = report_of(frames)
+    report["light"]["verdict"] = dataclasses.asdict(verdict(measure(frames, 24), 101))
+    with plotting([]) as letters:
+        figure = light_page._drawn(report, frames, None, None, letters)
+    words = [text.get_text() for text in figure.findobj(Text)]
+    assert "The light jumps at frame 110" in words and "110" in words and "101" in words
+    assert [axes.get_xlim() for axes in figure.axes if axes.get_title() or axes.lines] == [(101, 120)] * 2
