@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import colorsys
 import re
+import unicodedata
 
 from ..scene.brief import Emitter, Subject, Vector3
-from .english.grammar import is_clause
+from .english.grammar import IRREGULAR, PRONOUNS, is_clause
 from .lamps import light_color
-from .nouns import ADJECTIVES, ENGLISH, NOUNS
+from .nouns import ADJECTIVES, NOUNS, english_of
 from .structured import Glow, Position, SubjectWords
 from .vocabulary import HUES
 from .weave import tidy
@@ -21,6 +22,7 @@ SPREAD = 0.5  # of the frame's width: many things that take more of it have no s
 NOISE = frozenset({"geo", "mesh", "obj", "sm", "lod", "proxy", "grp", "ob", "l", "r"})
 NICKNAMES = {"suzanne": "monkey"}  # Blender's test model
 _LATIN = re.compile(r"[\u0000-\u024f\u1e00-\u1eff\u2019]*")
+_ARTICLE = re.compile(r"^(?:an?|the)\s+", re.IGNORECASE)
 GREY = 0.12  # saturation up to which a colour has no hue
 
 
@@ -50,18 +52,29 @@ def noun(subject: Subject) -> str:
     if told := tidy(subject.description or "").rstrip(" .,;。，"):
         if is_clause(told):
             return told
-        told = re.sub(r"^(an?|the)\s+", "", told, flags=re.IGNORECASE)
-        return ENGLISH.get(told, told if told[1:2].isupper() else told[:1].lower() + told[1:])
+        told = _ARTICLE.sub("", told)
+        if _is_no_noun(told.lower()):
+            return f'object called "{told}"'
+        return english_of(told) or (told if told[1:2].isupper() else told[:1].lower() + told[1:])
     text = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", subject.noun or subject.name)
     words = [word.lower() for word in re.split(r"[^\w'’]|[\d_]", text) if word.strip("'’")]
     kept = [word for word in words if word not in NOISE]
     if len(kept) > 1 and len(kept[-1]) == 1 and kept[-1].isascii():
         kept.pop()  # a letter that numbers it
-    name = " ".join(_adjectives_first(kept))
-    name = NICKNAMES.get(name, ENGLISH.get(name, name)) or "object"
-    if is_clause(name) or not _LATIN.fullmatch(name):
+    name = _ARTICLE.sub("", " ".join(_adjectives_first(kept)))
+    name = NICKNAMES.get(name) or english_of(name) or name or "object"
+    if is_clause(name) or _is_no_noun(name) or not _LATIN.fullmatch(name):
         return f'object called "{tidy(subject.name)}"'.replace("_", " ")
     return name
+
+
+def _is_no_noun(name: str) -> bool:
+    """Whether a lower-case name is a pronoun, a letter or an abbreviation: nothing that an article goes before."""
+    if name in NOUNS or name in IRREGULAR:
+        return False
+    plain = unicodedata.normalize("NFD", name)
+    short = plain.isascii() and (len(plain) < 3 or not re.search("[aeiouy]", plain))
+    return short or name in PRONOUNS
 
 
 def _adjectives_first(words: list[str]) -> list[str]:

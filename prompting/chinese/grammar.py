@@ -7,13 +7,18 @@ from __future__ import annotations
 import re
 
 from ..english import grammar as english
-from ..nouns import ADJECTIVES, ENGLISH, NOUNS
+from ..nouns import ADJECTIVES, GROUPS, NOUNS, measure_of
 
 NUMBERS = ("零", "一", "两", "三", "四", "五")
 COUNTED = {word: index for index, word in enumerate(("zero", "one", "two", "three", "four", "five"))}
 SINGULAR = {several: one for one, several in english.IRREGULAR.items()}
 UNKNOWN = "物体"
-PEOPLE = frozenset("人 男人 女人 孩子 男孩 女孩 行人 角色 士兵 国王 女王 农民 工人".split())  # noqa: SIM905
+PEOPLE = frozenset("人 男人 女人 孩子 男孩 女孩 行人 角色 士兵 国王 女王 农民 工人".split()) | {  # noqa: SIM905
+    chinese for chinese, measure in NOUNS.values() if measure == "名"
+}
+SOME = {"several": "几", "some": "几", "few": "几", "many": "许多", "all": "所有", "both": "两", "six": "六"}
+SOME |= {"seven": "七", "eight": "八", "nine": "九", "ten": "十"}
+WITHOUT_MEASURE = frozenset({"许多", "所有"})
 OF_PEOPLE = {"old": "年老的", "small": "小", "big": "高大的", "tall": "高个子", "short": "矮个子"}
 _CHINESE = re.compile(r"[\u3400-\u9fff]")
 _LATIN = re.compile(r"[A-Za-z]")
@@ -23,16 +28,22 @@ _STARTS_WITH_NUMBER = re.compile(r"[一两二三四五六七八九十几数多]"
 def noun(told: str) -> tuple[str, str]:
     """Chinese noun and its measure word for an English noun, adjectives in front (`red box` is 红色方块). Where some of
     it is not known, the whole follows in brackets."""
-    if _CHINESE.search(told) and not _LATIN.search(told):
-        return told, NOUNS[ENGLISH[told]][1] if told in ENGLISH else "个"
+    plain = _bare(told)
+    if _CHINESE.search(plain) and not _LATIN.search(plain):
+        return plain, measure_of(plain)
+    if english.is_clause(told):
+        return f"{UNKNOWN}（{plain}）", "个"
+    if (group := _group(told)) is not None:
+        return group
     head = english.head_of(told)
-    words = head.lower().split()
-    if words and words[0] in COUNTED:
+    words = [word for word in head.lower().split() if word not in ("a", "an", "the")]
+    whole_head = len(words) == len(head.split())
+    if words and words[0] in COUNTED | SOME:
         words = words[1:]
     for start in range(len(words)):
         known = _translated(words[start:])
         if known is not None:
-            whole = start == 0 and head == told
+            whole = start == 0 and head == told and whole_head
             return (known[0] if whole else f"{known[0]}（{_bare(told)}）"), known[1]
     return f"{UNKNOWN}（{_bare(told)}）", "个"
 
@@ -42,11 +53,27 @@ def counted(told: str, count: int) -> str:
     name, measure = noun(told)
     if _STARTS_WITH_NUMBER.match(name):
         return name
-    first = told.lower().split()[0] if told.split() else ""
+    first = next((word for word in told.lower().split() if word not in ("a", "an", "the")), "")
+    if first in SOME and count == 1:
+        return f"{SOME[first]}{'' if SOME[first] in WITHOUT_MEASURE else _one_by_one(measure)}{name}"
+    if measure == "群" and english.is_plural(told) and count > 1:
+        measure = "个"
     count = COUNTED.get(first, count) if count == 1 else count
     if count == 1 and english.is_plural(told) and first not in COUNTED and noun_is_several(told):
         return f"几{measure}{name}"
     return f"{NUMBERS[count] if count < len(NUMBERS) else '好几'}{measure}{name}"
+
+
+def _one_by_one(measure: str) -> str:
+    """The measure word of what is counted by one: people are a crowd, and several of them persons."""
+    return "个" if measure == "群" else measure
+
+
+def _group(told: str) -> tuple[str, str] | None:
+    """Many together ("a flock of birds"), with the measure word of such a group."""
+    found = re.fullmatch(rf"(?:an? )?({'|'.join(GROUPS)})s? of (.+)", told, re.IGNORECASE)
+    name = _translated(found[2].lower().split()) if found else None
+    return (name[0], GROUPS[found[1].lower()]) if found and name else None
 
 
 def noun_is_several(told: str) -> bool:
@@ -72,7 +99,7 @@ def _translated(words: list[str]) -> tuple[str, str] | None:
                     return told + entry[0], entry[1]
             elif part in ADJECTIVES or entry is not None:
                 of_people = OF_PEOPLE.get(part) if _is_person(words) else None
-                told += of_people or ADJECTIVES.get(part) or (entry or ("", ""))[0]
+                told = told.removesuffix("的") + (of_people or ADJECTIVES.get(part) or (entry or ("", ""))[0])
                 start = end
                 break
         else:
@@ -87,6 +114,8 @@ def _is_person(words: list[str]) -> bool:
 def _noun_entry(words: list[str]) -> tuple[str, str] | None:
     last = words[-1]
     stems = [last, SINGULAR.get(last, last)]
+    if last.endswith("men"):
+        stems.append(f"{last[:-3]}man")
     if last.endswith("s"):
         stems += [last[:-1], last.removesuffix("es"), last.removesuffix("ies") + "y"]
     for stem in stems:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 
 from ..weave import ended
 
@@ -40,8 +41,22 @@ NO_COUNT = frozenset(
     bread wood metal concrete asphalt soil earth air light lightning jewelry trash garbage rubbish
     """.split()  # noqa: SIM905
 )
-_COUNTED = re.compile(r"(?:two|three|four|five|six|several|some|many|few|a few|both|all|a pair of)\b", re.IGNORECASE)
-_DETERMINED = re.compile(r"(?:my|your|his|her|its|our|their|this|that|these|those|each|every|one|another|no)\b", re.I)
+PRONOUNS = frozenset(
+    """
+    i me my mine myself we us our ours ourselves you your yours he him his himself she her hers herself it its itself
+    they them their theirs who whom whose which what that this these those here there and or of the all none
+    """.split()  # noqa: SIM905
+)
+NO_MEN = frozenset("omen specimen abdomen regimen stamen ramen acumen".split())  # noqa: SIM905
+_COUNTED = re.compile(
+    r"(?:[2-9] (?=.*s$)|\d\d+ (?=.*s$)|(?:two|three|four|five|six|several|some|many|few|a few|both|all|a pair of)\b)",
+    re.IGNORECASE,
+)
+_DETERMINED = re.compile(
+    r"(?:my|your|his|her|its|our|their|this|that|these|those|each|every|another|no)\b"
+    r"|one\b(?![- ](?:way|piece|eyed|man))",
+    re.I,
+)
 _CLAUSE = re.compile(
     r"^(?:he|she|it|they|we|i|you|there|who|what)\b"
     r"|\b(?:is|are|was|were|am|has|have|had|said|says|will|would|can|could)\b",
@@ -53,7 +68,7 @@ _AFTER_HEAD = re.compile(
     r"\s(?:of|with|without|in|on|at|from|for|by|near|under|over|behind|beside|made|called|that|which|who|and"
     r"|holding|wearing|carrying|standing|sitting|walking|riding|leaning|lying|full)\b|,"
 )
-_LETTER_VOWEL = re.compile(r"[AEFHILMNORSX](?:[A-Z\d]|\b)|(?:led|lcd|suv|mri|x-?ray)\b")
+_LETTER_VOWEL = re.compile(r"[AEFHILMNORSX](?:[A-Z\d]|\b)|(?:led|lcd|suv|mri|x[- ]?ray)\b|[aefhilmnorsx]\d|8|1[18]\b")
 _SOUNDS_LIKE_CONSONANT = re.compile(r"(?:uni(?!n)|u[bcfhjkqrst][aeiou]|eu|ewe|one\b|one-|once)", re.IGNORECASE)
 _SILENT_H = re.compile(r"(?:hour|honest|hono[u]?r|heir)", re.IGNORECASE)
 
@@ -75,7 +90,7 @@ def is_plural(noun: str) -> bool:
     if _COUNTED.match(noun):
         return True
     last = _last(noun)
-    if last in PLURAL_ONLY or last in _IRREGULAR_PLURALS:
+    if last in PLURAL_ONLY or last in _IRREGULAR_PLURALS or (last.endswith("men") and last not in NO_MEN):
         return True
     return last.endswith("s") and not last.endswith(("ss", "us", "is")) and last not in SINGULAR_IN_S | UNCHANGED
 
@@ -120,7 +135,9 @@ def _indefinite(noun: str) -> str:
     first = noun.lstrip("\"'(“")
     if _LETTER_VOWEL.match(first) or _SILENT_H.match(first):
         return "an"
-    return "an" if first[:1].lower() in "aeiou" and not _SOUNDS_LIKE_CONSONANT.match(first) else "a"
+    if not first[:1].isascii():  # an accent is no consonant
+        return "an" if unicodedata.normalize("NFD", first)[:1].lower() in tuple("aeiou") else "a"
+    return "an" if first[:1].lower() in tuple("aeiou") and not _SOUNDS_LIKE_CONSONANT.match(first) else "a"
 
 
 def head_of(noun: str) -> str:

@@ -7,7 +7,7 @@ SMALL = r"(?:to|from|of|in|on|at|by|with|for|around|toward|behind|the|a|an|and|i
 SINGULAR_VERBS = "moves|turns|changes|glows|lights|brightens|draws"
 NUMBERS = r"(?:two|three|four|five|several)"
 END = "(?=[,.]| and | on | in | across | move)"
-MEASURES = "个座面扇段根棵丛朵片块张把盏辆列艘架枚只头匹条道顶台本瓶支幅件级堆群间层门束位"
+MEASURES = "个座面扇段根棵丛朵片块张把盏辆列艘架枚只头匹条道顶台本瓶支幅件级堆群间层门束位名家颗副份排对摞"
 NO_S = "move|turn|change|people|men|women|children|tori|feet|geese|mice|sheep|fish|deer|cacti|leaves|of the"
 
 
