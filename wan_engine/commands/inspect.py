@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 
 from ..checkpoint.checkpoint import Checkpoint, open_checkpoint
+from ..checkpoint.models import CONTROLS
 from ..checkpoint.sizes import Size, check_size
 from ..options import AUTO, STATED_OFFLOADS
 from ..runtime.memory_plan import MemorySettings, automatic_dtype, first_that_fits, nearest_that_fits, plan_memory
@@ -51,6 +52,7 @@ def _model_lines(checkpoint: Checkpoint) -> list[tuple[str, str]]:
     return [
         ("model", model.title),
         ("task", model.task),
+        *([("control", ", ".join(map(_control, model.controls)))] if model.controls else []),
         ("layout", f"{checkpoint.layout}, {experts}"),
         ("sizes", ", ".join(f"{width}x{height}" for width, height in model.sizes)),
         ("frames", f"{', '.join(map(str, model.frame_counts))} at {model.fps:g} fps"),
@@ -60,6 +62,10 @@ def _model_lines(checkpoint: Checkpoint) -> list[tuple[str, str]]:
         ),
         *(("note", note) for note in checkpoint.notes),
     ]
+
+
+def _control(name: str) -> str:
+    return f"{CONTROLS[name]} (--{name.replace('_', '-')})"
 
 
 def _network_lines(checkpoint: Checkpoint, stride: tuple[int, int, int]) -> list[tuple[str, str]]:

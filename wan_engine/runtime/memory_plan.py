@@ -19,6 +19,7 @@ import torch
 from ..checkpoint.checkpoint import Checkpoint
 from ..checkpoint.models import MODULES
 from ..checkpoint.sizes import Size
+from ..networks.camera_adapter import RAY_CHANNELS
 from ..networks.transformer import SPAN_BYTES
 from .free_memory import available_memory
 from .vae_memory import decoder_peak, encoder_peak
@@ -180,7 +181,8 @@ class _Planner:
         """Bytes of a step beside the weights, at the moment of a block where they are most."""
         config, (t, h, w) = self.checkpoint.config, self._latents(asked)
         dim, (p, q, r) = config.dim, config.patch_size
-        tokens = (t // p) * (h // q) * (w // r)
+        frame, modules = (h // q) * (w // r), self.checkpoint.model.modules
+        tokens = (t // p + sum(MODULES[name].frames for name in modules)) * frame
         own = -(-tokens // asked.processes)
         cpu = asked.device == "cpu"
         longest = SPAN_BYTES["cpu" if cpu else "cuda"] // (config.ffn_dim * itemsize)
@@ -197,6 +199,8 @@ class _Planner:
         held = max(projecting, attending, responding)
         held += own * (4 * dim + 4 * dim // config.num_heads)  # the stream in float32 and the rotary table
         held += 4 * t * h * w * (2 * config.in_dim + 8 * config.out_dim)  # inputs, velocities, solver's memory
+        if "camera" in modules:  # its tokens, kept; and one frame's rays while these are made, which are gone by then
+            held = max(held, 4 * RAY_CHANNELS * math.prod(asked.size) * 4) + tokens * dim * itemsize
         return held + self._contexts(itemsize, asked.guided)
 
     def _contexts(self, itemsize: int, guided: bool) -> int:

@@ -3,6 +3,7 @@
 
 from pathlib import Path
 
+import golden
 import pytest
 
 from wan_engine.cli import main
@@ -62,3 +63,19 @@ def test_a_folder_without_a_checkpoint_is_told(tmp_path):
 def test_settings_that_cannot_be_are_told(more, words, capsys):
     assert main(["inspect", "--checkpoint", str(NANO), *more]) == 2
     assert words in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("model", "told"),
+    [
+        ("Wan2.2-Fun-A14B-Control", "a control clip (--control-video), reference pictures (--reference)"),
+        ("Wan2.2-Fun-5B-Control-Camera", "a camera (--camera)"),
+    ],
+)
+def test_it_tells_what_a_control_model_can_be_given(model, told):
+    words = describe(golden.path(f"control/fullstack/{model}/checkpoint"))
+    assert f"control:     {told}" in words and model.removeprefix("Wan2.2-") in words
+
+
+def test_a_model_without_control_is_told_none():
+    assert "control:" not in describe(NANO)

@@ -7,6 +7,7 @@ import weakref
 from pathlib import Path
 from types import SimpleNamespace
 
+import golden
 import pytest
 import torch
 from peaks import growth
@@ -235,3 +236,19 @@ def test_nothing_of_a_network_is_left_once_it_is_let_go_of(checkpoint):
     del expert, vae, encoder, context
     gc.collect()
     assert [ref() for ref in kept if ref() is not None] == []
+
+
+@pytest.mark.parametrize(
+    ("model", "kept"),
+    [
+        ("Wan2.2-Fun-A14B-Control", lambda config, tokens, frame: frame * config.dim * 4),
+        ("Wan2.2-Fun-A14B-Control-Camera", lambda config, tokens, frame: tokens * config.dim * 4),
+    ],
+)
+def test_reference_and_camera_are_planned_for(model, kept):
+    """At least the tokens that are added to the clip's, beside the same transformer without the module."""
+    checkpoint = open_checkpoint(golden.path(f"control/fullstack/{model}/checkpoint"))
+    plain = dataclasses.replace(checkpoint, model=dataclasses.replace(checkpoint.model, modules=frozenset()))
+    (with_it, without) = (stage(plan(one, size=(832, 480)), "transformer").activations for one in (checkpoint, plain))
+    frame, frames = 60 * 104 // 4, (33 - 1) // 4 + 1
+    assert with_it - without >= kept(checkpoint.config, frames * frame, frame)
