@@ -24,10 +24,13 @@ setup: .venv/ready .venv-engine/ready
 demo: setup
 	$(BLENDER_SIDE) -m tools.demo demo
 
+# Two test processes, as two cores have room for; one file's tests stay in one process.
+SIDE_BY_SIDE := -n 2 --dist loadfile
+
 test: setup lint
-	$(BLENDER_SIDE) -m pytest tests/house tests/bridge
-	$(BLENDER_SIDE) -m pytest tests/blender
-	$(ENGINE_SIDE) -m pytest tests/engine
+	$(BLENDER_SIDE) -m pytest $(SIDE_BY_SIDE) tests/house tests/bridge
+	$(BLENDER_SIDE) -m pytest $(SIDE_BY_SIDE) tests/blender
+	OMP_NUM_THREADS=1 $(ENGINE_SIDE) -m pytest $(SIDE_BY_SIDE) tests/engine
 
 # Lint, types, import rules and the quick tests: before every commit.
 check: setup lint
