@@ -205,7 +205,9 @@ class WeightFile:
         for wording, names in (("lacks the tensor", missing), ("holds the unknown tensor", unknown)):
             if names:
                 others = f" and {len(names) - 1} more" if len(names) > 1 else ""
-                raise CheckpointError(f"{self.label} {wording} {names[0]}{others}; it does not fit the network.")
+                raise CheckpointError(
+                    f"{self.label} {wording} {names[0]}{others}; it does not fit the network. Download it again."
+                )
         for name, shape in wanted.items():
             if self.shapes[name] != shape:
                 raise CheckpointError(
