@@ -8,9 +8,10 @@ axes point right, down and forward. Lengths are not scaled.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -34,12 +35,14 @@ _HOW = (
 @dataclass(frozen=True)
 class CameraPath:
     """A camera for every frame. `worlds` [F,4,4] camera to the first camera's frame; `lenses` [F,4] are focal lengths
-    and principal point, in widths and heights of a picture of `lens_size`, which a clip of another shape crops.
+    and principal point, in widths and heights of a picture of `lens_size`, which a clip of another shape crops. `digest` tells two
+    paths apart, to the last bit.
     """
 
-    worlds: Tensor
-    lenses: Tensor
+    worlds: Tensor = field(repr=False)
+    lenses: Tensor = field(repr=False)
     lens_size: Size | None = None
+    digest: str = ""
 
     def __len__(self) -> int:
         return len(self.worlds)
@@ -97,7 +100,8 @@ def read_camera(path: Path) -> CameraPath:
         reason = getattr(error, "strerror", None) or error
         raise UsageError(f"The camera {path} cannot be used ({reason}); {_HOW}.") from error
     relative[0] = np.eye(4)
-    return CameraPath(torch.from_numpy(relative).float(), torch.from_numpy(lenses), size)
+    digest = hashlib.sha256(relative.tobytes() + lenses.tobytes()).hexdigest()
+    return CameraPath(torch.from_numpy(relative).float(), torch.from_numpy(lenses), size, digest)
 
 
 Read = tuple[np.ndarray, np.ndarray, Size | None]

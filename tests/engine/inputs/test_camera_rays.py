@@ -53,6 +53,15 @@ def test_a_long_clip_takes_one_latent_frame_at_a_time(tmp_path):
     assert [tuple(rays.shape) for rays in path.packed(9, (16, 8))] == [(24, 8, 16)] * 3
 
 
+def test_the_least_change_of_a_long_path_makes_another_one(tmp_path):
+    """Its words stand for it where a resumed run is compared with the one before."""
+    frames = [dict(FRAME) for _ in range(121)]
+    before = camera(tmp_path, {"frames": frames})
+    frames[60]["lens_mm"] = 35.00001
+    after = camera(tmp_path, {"frames": frames})
+    assert str(after) != str(before) and str(before) == str(camera(tmp_path, {"frames": [FRAME] * 121}))
+
+
 @pytest.mark.parametrize(
     ("data", "told"),
     [
