@@ -35,8 +35,8 @@ _HOW = (
 @dataclass(frozen=True)
 class CameraPath:
     """A camera for every frame. `worlds` [F,4,4] camera to the first camera's frame; `lenses` [F,4] are focal lengths
-    and principal point, in widths and heights of a picture of `lens_size`, which a clip of another shape crops. `digest` tells two
-    paths apart, to the last bit.
+    and principal point, in widths and heights of a picture of `lens_size`, which a clip of another shape crops.
+    `digest` tells two paths apart, to the last bit.
     """
 
     worlds: Tensor = field(repr=False)
