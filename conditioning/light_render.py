@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import bpy
 
 from ..scene.brief import Shot
 from ..scene.color_temperature import Rgb, nearest_black_body
+from ..scratch import scratch_folder
 from ..wan_engine.light_curve import LightCurve
 from .frames import render_frames
 from .light_curve import LUMA, make_curve, predict_light, spread, time_of
@@ -40,13 +40,13 @@ def render_light(
     estimate = predict_light(scene, shot)
     jumps = [round(time * (shot.frame_count - 1)) for time in estimate.jumps]
     frames = [shot.frame_start + i for i in spread(shot.frame_count, count, jumps)]
-    with tempfile.TemporaryDirectory() as folder:
+    with scratch_folder() as folder:
         names = {f"{frame}": frame for frame in frames}
-        paths = render_frames(scene, shot, (width, height), Path(folder), names, samples)
+        paths = render_frames(scene, shot, (width, height), folder, names, samples)
         means = [mean_rgb(paths[f"{frame}"]) for frame in frames]
         if first is None and last is None:
             large = (LARGE * width, LARGE * height)
-            first = render_frames(scene, shot, large, Path(folder), {"large": frames[0]}, samples // 2)["large"]
+            first = render_frames(scene, shot, large, folder, {"large": frames[0]}, samples // 2)["large"]
         full = [None if path is None else mean_rgb(path) for path in (first, last)]
     times = [time_of(shot, frame) for frame in frames]
     means = _in_full_size(means, times, *full)

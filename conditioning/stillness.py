@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
@@ -12,6 +11,7 @@ import bpy
 
 from ..scene.animation import simulations
 from ..scene.brief import Shot
+from ..scratch import scratch_folder
 from .frames import frame_shape, render_frames
 from .preserve import preserved
 from .tone import block_means
@@ -53,9 +53,9 @@ def _looked_at(scene: bpy.types.Scene, shot: Shot, frames: Iterable[int]) -> lis
     """How frames between the first and the last differ from the first, in small renders."""
     inner = sorted({min(max(frame, shot.frame_start + 1), shot.frame_end - 1) for frame in frames})
     size = (_WIDTH, max(_LEAST_HEIGHT, round(_WIDTH / frame_shape(scene))))
-    with tempfile.TemporaryDirectory() as folder:
+    with scratch_folder() as folder:
         names = {str(frame): frame for frame in (shot.frame_start, *inner)}
-        first, *others = render_frames(scene, shot, size, Path(folder), names, _SAMPLES).values()
+        first, *others = render_frames(scene, shot, size, folder, names, _SAMPLES).values()
         return [_differences(first, other) for other in others]
 
 

@@ -7,7 +7,6 @@ Measured, not modelled: Blender itself saves a row of grey patches as it would s
 from __future__ import annotations
 
 import math
-import tempfile
 from array import array
 from collections.abc import Sequence
 from itertools import pairwise
@@ -16,6 +15,7 @@ from pathlib import Path
 import bpy
 import numpy as np
 
+from ..scratch import scratch_folder
 from .frames import set_png
 from .preserve import preserved
 
@@ -49,8 +49,8 @@ def tone_of(scene: bpy.types.Scene) -> Tone:
     image = bpy.data.images.new("tone", _PATCHES, 1, float_buffer=True)
     try:
         image.pixels.foreach_set(array("f", [c for s in stops for c in (2**s, 2**s, 2**s, 1.0)]))
-        with tempfile.TemporaryDirectory() as folder, preserved(scene):
-            path = Path(folder) / "tone.png"
+        with scratch_folder() as folder, preserved(scene):
+            path = folder / "tone.png"
             set_png(scene.render.image_settings)
             image.save_render(str(path), scene=scene)
             return Tone(_pixels(path)[1::4])

@@ -17,6 +17,7 @@ from ..bridge.messages import Message, error_of
 from ..bridge.state import JobError
 from ..bridge.tool import EngineTool
 from ..scene.brief import SceneError, Shot
+from ..scratch import ScratchError
 from ..wan_engine.checkpoint.summary import outline
 from ..wan_engine.errors import Cancelled, CheckpointError, UsageError, WanError
 from ..wan_engine.options import REPAIR
@@ -30,7 +31,7 @@ from .settings import ADDON_DIR, OVERVIEW, RAW, Settings
 from .shots import contradictions_of, lengths_of, read_shots
 from .takes import Take, clip_of, import_take, overview_task
 
-OurError = (SceneError, WanError, JobError, sequencer.SequencerError)
+OurError = (SceneError, WanError, JobError, ScratchError, sequencer.SequencerError)
 
 
 class Work:

@@ -8,7 +8,6 @@ they turn into the clip's colours again. Measured, not modelled: Blender itself 
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import compat
+from ..scratch import scratch_folder
 
 CURVES = "Clip's own colors"  # the strip modifier
 NOTE = "color_note"
@@ -212,8 +212,8 @@ class _Display:
                 image.media_type = "IMAGE"
             image.color_management = "FOLLOW_SCENE"
             copy.render.dither_intensity = 0.0
-            with tempfile.TemporaryDirectory() as folder:
-                yield cls(copy, Path(folder))
+            with scratch_folder() as folder:
+                yield cls(copy, folder)
         finally:
             bpy.data.scenes.remove(copy)
 

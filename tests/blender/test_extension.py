@@ -28,6 +28,7 @@ FILES = {
     "blender_manifest.toml",
     "cli.py",
     "compat.py",
+    "scratch.py",
     "preferences.py",
 }
 OPTIONAL = {"wheels", "LICENSE", "checkpoints", "requirements-engine.lock"}

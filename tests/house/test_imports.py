@@ -43,7 +43,7 @@ TORCH_FREE = {
     "wan_engine.checkpoint.sizes",
     "wan_engine.checkpoint.summary",
 }
-LOWER_ROOMS = {"scene", "prompting", "conditioning", "sequencer", "bridge", *TORCH_FREE}
+LOWER_ROOMS = {"scratch", "scene", "prompting", "conditioning", "sequencer", "bridge", *TORCH_FREE}
 FACES = {"previs", "properties"}
 
 # Room or file -> (parts of the product it may import, outside packages it may import). numpy comes with Blender.
@@ -57,11 +57,12 @@ RULES: dict[str, tuple[set[str], set[str]]] = {
     "preferences.py": ({"previs"}, BLENDER),
     "previs": ({"previs", *LOWER_ROOMS}, BLENDER),
     "compat.py": (set(), BLENDER),
+    "scratch.py": (set(), BLENDER),
     "scene": ({"scene", "compat"}, BLENDER | {"numpy", "astral"}),
     "scene/brief.py": ({"scene"}, set()),
     "prompting": ({"prompting", "scene.brief"}, set()),
-    "conditioning": ({"conditioning", "scene", "compat", "wan_engine.light_curve"}, BLENDER | {"numpy"}),
-    "sequencer": ({"sequencer", "compat"}, BLENDER | {"numpy"}),
+    "conditioning": ({"conditioning", "scene", "compat", "scratch", "wan_engine.light_curve"}, BLENDER | {"numpy"}),
+    "sequencer": ({"sequencer", "compat", "scratch"}, BLENDER | {"numpy"}),
     "bridge": ({"bridge", *REQUEST}, set()),
     "bridge/worker.py": ({"bridge", "wan_engine"}, set()),
     "bridge/warm_engine.py": ({"bridge", "wan_engine"}, ENGINE),
