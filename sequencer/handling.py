@@ -31,10 +31,11 @@ from .takes import (
 class Take:
     """A take as its strip tells it. Only `missing` and `folder` look at the disk, whenever they are asked for.
 
-    The clip has `frames` frames, the first one on the scene's frame `start`. `word` is "holds", "drifts" or "jumps", ""
-    where nothing was measured; `frame` the scene's frame that it is about. `folder` is the job folder, "" when unknown,
-    `job` the identifier of the job that made it, "" for takes of earlier versions; `missing` when the clip is gone,
-    `repaired` when it is the repair of another take. `note` tells where its colours are not seen as they are.
+    The clip has `frames` frames, the first one on the scene's frame `start`. `code` is the verdict's, as in
+    reports ("flickers", "jumps"), "" where nothing was measured; `frame` the scene's frame that it is about. `folder`
+    is the job folder, "" when unknown, `job` the identifier of the job that made it, "" for takes of earlier versions;
+    `missing` when the clip is gone, `repaired` when it is the repair of another take. `note` tells where its colours
+    are not seen as they are.
     """
 
     name: str
