@@ -9,6 +9,7 @@ import bpy
 
 from .. import previs
 from ..previs.engine import EngineSetup, EnvironmentMissing, engine_places, set_up
+from ..previs.log import log
 from .common import Work, look_at_disk, redraw, session_of, settings_of
 
 # Of pip's work nothing tells how much is left: the bar nears its end with every line.
@@ -78,6 +79,7 @@ class WANPREVIS_OT_setup_engine(Work, bpy.types.Operator):
             self.report({"ERROR"}, str(error))
             return False
         previs.close_engine()
+        log(f"engine set-up began: {folder}")
         session.begin("Setting up the engine")
         return True
 
@@ -112,9 +114,11 @@ class WANPREVIS_OT_setup_engine(Work, bpy.types.Operator):
         session = session_of(context)
         if self._stopped or self._error is not None:
             words = str(self._error) if self._error is not None else "Setting up the engine was cancelled."
+            log(f"engine set-up ended: {words} {self._last_words}")
             session.end([words, self._last_words] if self._error is not None and self._last_words else [words])
             self.report({"ERROR"} if self._error is not None else {"WARNING"}, words)
             return {"CANCELLED"}
+        log("engine set-up ended: it is set up")
         session.end([], "The engine is set up")
         tell_findings(context)
         redraw(context)

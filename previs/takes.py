@@ -15,6 +15,7 @@ from ..bridge.jobs import JobFolder
 from ..bridge.state import JobError
 from . import ownership
 from .jobs import jobs_root
+from .log import log
 from .settings import Settings
 
 Take = sequencer.Take
@@ -101,6 +102,7 @@ def delete_take(scene: bpy.types.Scene, name: str) -> str:
     if not words and Path(take.folder or "?").is_dir():
         words = f"Its files are in {history.discard(JobFolder(take.folder))} now."
     sequencer.remove_take(scene, name)
+    log(f"deleted {name} of {take.folder or 'an unknown folder'}. {words}")
     return words
 
 

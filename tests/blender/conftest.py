@@ -18,7 +18,7 @@ def pytest_configure(config):
 
 
 def pytest_collection_modifyitems(items):
-    missing = pytest.mark.skip(reason="the engine's environment is not set up")
+    missing = pytest.mark.skip(reason=f"there is no engine's environment at {ENGINE}: make one with `make setup`")
     for item in items:
         if item.get_closest_marker("engine") and not ENGINE.is_file():
             item.add_marker(missing)

@@ -3,6 +3,7 @@
 
 from pathlib import Path
 
+from made_takes import made
 from wan_previs import previs
 from wan_previs.previs import log as logging
 from wan_previs.previs.log import LARGEST, log
@@ -47,3 +48,11 @@ def test_work_is_logged_from_its_beginning_to_its_end(blank_scene, tmp_path, mon
     told = (tmp_path / "log.txt").read_text()
     assert "Failing began" in told and "Nothing can be made of this." in told and "Failing ended (2)" in told
     assert any(str(tmp_path / "log.txt") in finding.what for finding in previs.check(previs.Settings()))
+
+
+def test_a_take_that_is_deleted_is_logged_with_where_its_files_are(blank_scene, tmp_path, monkeypatch):
+    monkeypatch.setattr(logging, "log_file", lambda: tmp_path / "log.txt")
+    take, job = made(blank_scene, previs.Settings(output=tmp_path / "jobs"))
+    words = previs.delete_take(blank_scene, take.name)
+    told = (tmp_path / "log.txt").read_text()
+    assert f"deleted {take.name} of {job.path}" in told and words and words in told
