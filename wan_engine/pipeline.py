@@ -172,6 +172,7 @@ class Pipeline:
             offload=offload,
             guided=any(guide != 1 for guide in plan.guide),
             pictures=plan.encodes,
+            lead=plan.lead,
             vae_tiles=request.vae_tiles,
             device=self.device,
             processes=processes,

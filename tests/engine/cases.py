@@ -17,7 +17,17 @@ from wan_engine.cli import main
 from wan_engine.request import OPTIONS, GenerationRequest
 
 # What a request may hold beside what every clip has, by the names of their options.
-GIVEN = ("control_video", "reference", "camera", "motion_video", "motion_mask", "motion_start", "motion_end")
+GIVEN = (
+    "control_video",
+    "control_mask",
+    "control_scale",
+    "reference",
+    "camera",
+    "motion_video",
+    "motion_mask",
+    "motion_start",
+    "motion_end",
+)
 
 
 class Case:
@@ -31,6 +41,7 @@ class Case:
         names = [self.asked.get("image") or self.asked.get("first_frame"), self.asked.get("last_frame")]
         self.image, self.last = (str(golden.path(f"{folder}/{name}")) if name else None for name in names)
         self.given = {name: self._given(folder, self.asked[name]) for name in GIVEN if name in self.asked}
+        self.references = [str(golden.path(f"{folder}/{name}")) for name in self.asked.get("references", ())]
 
     def _given(self, folder: str, value: object) -> str:
         """A value as on the command line; files and folders lie beside the request."""
@@ -59,6 +70,7 @@ class Case:
             guide=(self.guide[0], self.guide[-1]),
             solver=self.asked["solver"],
             seed=self.asked["seed"],
+            **({"reference": tuple(self.references)} if self.references else {}),
             **{name: self._parsed(name, value) for name, value in self.given.items()},
         )
 
@@ -76,6 +88,7 @@ class Case:
         words += ["--latents", str(out / "latents.safetensors"), "--frames-out", str(out / "frames")]
         words += ["--report", str(out / "report.json")]
         words += [word for name, value in self.given.items() for word in (OPTIONS[name].flag, value)]
+        words += [word for name in self.references for word in ("--reference", name)]
         words += ["--image", self.image] if self.image else []
         return [*words, "--last-image", self.last] if self.last else words
 

@@ -53,17 +53,19 @@ class Module:
     frames: int = 0
 
 
+_BLOCK = r"\d+\.(?:modulation$|norm\d\.|(?:self|cross)_attn\.|ffn\.)"
 MODULES: dict[str, Module] = {
     "clip": Module("img_emb.proj.1.weight", r"img_emb\.proj\.|blocks\.\d+\.cross_attn\.\w+_img\.", context=257),
     "clip_of_two": Module("img_emb.emb_pos", r"img_emb\.emb_pos$", context=257),  # of the last picture, too
     "reference": Module("ref_conv.weight", r"ref_conv\.(?:weight|bias)$", frames=1),
     "camera": Module("control_adapter.conv.weight", r"control_adapter\."),
+    "vace": Module(
+        "vace_patch_embedding.weight",
+        rf"vace_patch_embedding\.|vace_blocks\.(?:{_BLOCK}|\d+\.(?:before|after)_proj\.)",
+    ),
 }
 # The tensors of every transformer.
-_COMMON = (
-    r"(?:(?:patch|text|time)_embedding|time_projection|head)\.|"
-    r"blocks\.\d+\.(?:modulation$|norm\d\.|(?:self|cross)_attn\.|ffn\.)"
-)
+_COMMON = rf"(?:(?:patch|text|time)_embedding|time_projection|head)\.|blocks\.{_BLOCK}"
 _KNOWN = re.compile("|".join([_COMMON, *(module.tensors for module in MODULES.values())]))
 
 
@@ -367,6 +369,35 @@ def _of_1_3b(row: Model) -> Model:
 
 
 FUN_V21 = (FUN_14B_INP_V21, FUN_14B_CONTROL_V21, FUN_14B_CONTROL_V10, FUN_14B_CAMERA_V21)
+VACE_1_3B_V21 = replace(
+    T2V_1_3B_V21,
+    title="Wan2.1 VACE-1.3B",
+    name="Wan2.1-VACE-1.3B",
+    repo="Wan-AI/Wan2.1-VACE-1.3B",
+    modules=frozenset({"vace"}),
+    controls=("control_video", "control_mask", "control_scale", "reference"),
+    shift=16.0,
+)
+VACE_14B_V21 = replace(
+    VACE_1_3B_V21,
+    title="Wan2.1 VACE-14B",
+    name="Wan2.1-VACE-14B",
+    repo="Wan-AI/Wan2.1-VACE-14B",
+    dim=5120,
+    sizes=_SIZES_720_480,
+)
+VACE_FUN_A14B = replace(
+    T2V_A14B,
+    title="Wan2.2 VACE-Fun-A14B",
+    name="Wan2.2-VACE-Fun-A14B",
+    repo="alibaba-pai/Wan2.2-VACE-Fun-A14B",
+    modules=VACE_1_3B_V21.modules,
+    controls=VACE_1_3B_V21.controls,
+    fit="resize",
+    steps=50,
+    guide=(5.0, 5.0),
+    sizes=_SIZES_480,
+)
 # Two experts over the 2.2 autoencoder are nobody else's; `wan_previs.json` beside them states their defaults.
 NANO = replace(I2V_A14B, title="Wan Previs nano", name="", repo="", latent_channels=48, merged=False, dim=256)
 NANO_CONTROL, NANO_CAMERA = (
@@ -391,6 +422,9 @@ ROWS = (
     FUN_5B_CAMERA,
     *FUN_V21,
     *map(_of_1_3b, FUN_V21),
+    VACE_1_3B_V21,
+    VACE_14B_V21,
+    VACE_FUN_A14B,
     NANO,
     NANO_CONTROL,
     NANO_CAMERA,

@@ -20,6 +20,7 @@ from .motion import Motion
 from .plan import Plan, noise
 from .prompt_cache import PromptCache, prompt_key
 from .prompt_tokens import PromptTokenizer, fitted
+from .vace import vace_context
 
 _SHOWN = 120  # letters of what was cut off
 
@@ -32,8 +33,9 @@ class Conditioning:
     `channels` [1, c, t, h, w] (what the model's row states) is stacked under the noisy latents. `held` [z, 1, h, w] is
     the first latent frame that is put back after every step while its tokens are told timestep 0. `clip` [1, n, c] are
     image features for the cross attention. `motion` is the animation that the clip follows. `reference` [1, z, h, w]
-    are latents whose tokens go before the clip's; `camera` is followed for `frames` of `size` (width, height). All
-    None: text alone.
+    are latents whose tokens go before the clip's; `camera` is followed for `frames` of `size` (width, height). `vace`
+    [1, 96, t, h, w] is what a VACE branch reads, counting `scale` times; the first `lead` latent frames are no part of
+    the clip, but its references. All None: text alone.
     """
 
     channels: Tensor | None = None
@@ -44,6 +46,15 @@ class Conditioning:
     frames: int = 1
     size: Size = (1, 1)
     motion: Motion | None = None
+    vace: Tensor | None = None
+    scale: float = 1.0
+    lead: int = 0
+
+    def with_references(self, clean: Tensor) -> Tensor:
+        """Clean latents [z, t, h, w] of the clip, with those of its references before them."""
+        if self.vace is None or not self.lead:
+            return clean
+        return torch.cat([self.vace[0, : clean.shape[0], : self.lead], clean], 1)
 
     def scheduled(self, sigmas: Tensor) -> Conditioning:
         """The same for a sampling along `sigmas` [steps + 1]."""
@@ -69,7 +80,7 @@ class Conditioning:
         rays = None
         if self.camera is not None:
             rays = (frame[None].to(texts[0].device) for frame in self.camera.packed(self.frames, self.size))
-        control = network.embed_control(self.reference, rays)
+        control = network.embed_control(self.reference, rays, self.vace, self.scale)
         return [network.embed_text([rows], self.clip, control) for rows in texts]
 
     def impose(self, x: Tensor, sigma: float) -> Tensor:
@@ -161,7 +172,26 @@ def condition(plan: Plan, pool: ModelPool, run: Run) -> Conditioning:
     channels = _channels(plan, inputs, pool, run) if inputs else None
     held = _encode_frames([plan.first[:, None]], pool, run) if model.held and plan.first is not None else None
     reference = _reference(plan, pool, run) if "reference" in model.modules else None
-    return Conditioning(channels, held, clip, reference, plan.camera, plan.frames, plan.size, _motion(plan, pool, run))
+    return Conditioning(
+        channels=channels,
+        held=held,
+        clip=clip,
+        reference=reference,
+        camera=plan.camera,
+        frames=plan.frames,
+        size=plan.size,
+        motion=_motion(plan, pool, run),
+        vace=_vace(plan, pool, run),
+        scale=plan.control_scale,
+        lead=plan.lead,
+    )
+
+
+def _vace(plan: Plan, pool: ModelPool, run: Run) -> Tensor | None:
+    """[1, 96, t, h, w]: what a VACE branch reads, the references in front."""
+    if plan.vace is None:
+        return None
+    return vace_context(plan.vace, plan.references, lambda frames: _encode_frames(frames, pool, run))[None]
 
 
 def _motion(plan: Plan, pool: ModelPool, run: Run) -> Motion | None:

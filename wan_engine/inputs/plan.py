@@ -23,6 +23,7 @@ from . import images
 from .camera_rays import CameraPath, read_camera
 from .control_video import ControlClip, read_control
 from .motion import MotionClip, read_motion
+from .vace import VaceClip, read_vace
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,8 @@ class Plan:
     `first` and `last` are the pictures, [3, H, W] in -1..1 at that size, ready for the autoencoder. `clip_pictures`
     are those that the CLIP encoder looks at, [3, H, W] in -1..1 at sizes of their own, () where the model has none.
     `references` are pictures of what the clip shows, [3, H, W] in -1..1 at its size. `control` is the clip, `camera`
-    the camera and `motion` the animation that it follows.
+    the camera and `motion` the animation that it follows; `vace` the clip that a VACE branch reads, which counts
+    `control_scale` times and has the references as latent frames of their own, `lead` in number, before the clip's.
     """
 
     prompt: str
@@ -56,11 +58,19 @@ class Plan:
     control: ControlClip | None = None
     camera: CameraPath | None = None
     motion: MotionClip | None = None
+    vace: VaceClip | None = None
+    control_scale: float = 1.0
+
+    @property
+    def lead(self) -> int:
+        """How many latent frames go before the clip's own."""
+        return 0 if self.vace is None else len(self.references)
 
     @property
     def encodes(self) -> bool:
         """Whether anything that is given goes through the autoencoder."""
-        return self.first is not None or bool(self.references) or self.control is not None
+        given = (self.first, self.control, self.vace)
+        return bool(self.references) or any(part is not None for part in given)
 
     def expert(self, timestep: float) -> str:
         """high from the boundary up, low below it, dense when there is but one."""
@@ -83,6 +93,7 @@ class _Pictures:
     clip: tuple[Tensor, ...] = ()
     notes: tuple[str, ...] = ()
     references: tuple[Tensor, ...] = ()
+    vace: VaceClip | None = None
 
 
 def make_plan(request: GenerationRequest, checkpoint: Checkpoint, stride: tuple[int, int, int], folder: Path) -> Plan:
@@ -95,10 +106,12 @@ def make_plan(request: GenerationRequest, checkpoint: Checkpoint, stride: tuple[
     frames = _either(request.frames, model.frame_counts[0])
     check_frames(frames)
     _check_controls(request, model)
-    pictures = _pictures(request, checkpoint, stride, folder)
+    pictures = _pictures(request, checkpoint, stride, folder, frames)
+    if pictures.vace is not None:
+        frames = len(pictures.vace.numbers)
     if pictures.last is not None and frames < 5:
         raise UsageError("A first and a last picture need at least 5 frames; ask for 5 or more.")
-    control, camera, told = _controls(request, folder, pictures.size, frames)
+    control, camera, told = _controls(request, model, folder, pictures.size, frames)
     two_experts = len(checkpoint.experts) == 2
     steps = _either(request.steps, model.steps)
     motion, motion_notes = read_motion(request, folder, pictures.size, frames, steps)
@@ -109,7 +122,7 @@ def make_plan(request: GenerationRequest, checkpoint: Checkpoint, stride: tuple[
         frames=frames,
         latent_shape=(
             checkpoint.config.out_dim,
-            (frames - 1) // stride[0] + 1,
+            (frames - 1) // stride[0] + 1 + (0 if pictures.vace is None else len(pictures.references)),
             pictures.size[1] // stride[1],
             pictures.size[0] // stride[2],
         ),
@@ -128,6 +141,8 @@ def make_plan(request: GenerationRequest, checkpoint: Checkpoint, stride: tuple[
         control=control,
         camera=camera,
         motion=motion,
+        vace=pictures.vace,
+        control_scale=_either(request.control_scale, 1.0),
         warnings=(*_warnings(request, checkpoint, pictures, frames), *pictures.notes, *told, *motion_notes),
     )
 
@@ -144,11 +159,11 @@ def _check_controls(request: GenerationRequest, model: Model) -> None:
 
 
 def _controls(
-    request: GenerationRequest, folder: Path, size: Size, frames: int
+    request: GenerationRequest, model: Model, folder: Path, size: Size, frames: int
 ) -> tuple[ControlClip | None, CameraPath | None, list[str]]:
     """The clip and the camera that are to be followed, read and looked at, and what to tell of them."""
     control, camera, notes = None, None, list[str]()
-    if request.control_video is not None:
+    if request.control_video is not None and "control" in model.inputs:
         control, notes = read_control(folder / request.control_video, size, frames)
     if request.camera is not None:
         camera = read_camera(folder / request.camera)
@@ -167,7 +182,7 @@ def _either(asked, default):
 
 
 def _pictures(
-    request: GenerationRequest, checkpoint: Checkpoint, stride: tuple[int, int, int], folder: Path
+    request: GenerationRequest, checkpoint: Checkpoint, stride: tuple[int, int, int], folder: Path, frames: int
 ) -> _Pictures:
     """The output size and the prepared pictures, by the way this checkpoint is conditioned."""
     model, config = checkpoint.model, checkpoint.config
@@ -180,6 +195,8 @@ def _pictures(
             "A clip that follows a motion clip starts from its first picture; give that with --image, to a model that "
             "takes one."
         )
+    if "vace" in model.modules:
+        return _for_vace(request, model, asked, multiple, folder, frames)
     if model.fit == "resize":
         return _resized(request, model, asked, multiple, folder)
     if request.image is None:
@@ -222,6 +239,22 @@ def _pictures(
         tuple(picture for picture in looked_at if picture is not None),
         (*read_notes, *notes),
     )
+
+
+def _for_vace(
+    request: GenerationRequest, model: Model, size: Size, multiple: int, folder: Path, frames: int
+) -> _Pictures:
+    """What is given to a VACE branch; with a control clip only the area of the size counts for the original models."""
+    if request.image is not None:
+        raise UsageError(
+            f"{model.title} takes pictures by --reference, or as frames of --control-video that --control-mask keeps. "
+            "Give them so, without --image."
+        )
+    stretched = model.fit == "resize"
+    if stretched or request.control_video is None:
+        check_size(size, multiple)
+    given = read_vace(request, folder, size, frames, stretched=stretched)
+    return _Pictures(given.clip.size, size, references=given.references, notes=given.notes, vace=given.clip)
 
 
 def _resized(request: GenerationRequest, model: Model, size: Size, multiple: int, folder: Path) -> _Pictures:

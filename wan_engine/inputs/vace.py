@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -21,7 +22,9 @@ from torch import Tensor
 
 from ..checkpoint.sizes import Size
 from ..errors import UsageError
-from ..media.sequences import Sequence
+from ..media.pictures import read_picture
+from ..media.sequences import Sequence, read_sequence
+from ..request import GenerationRequest
 from .images import as_tensor
 
 CELL = 8  # pixels along a latent: the mask of each has a channel of its own
@@ -157,3 +160,80 @@ def spread(count: int, wanted: int) -> tuple[int, ...]:
     """`wanted` of `count` frames, from the first to the last, at even times; at a border of two the earlier."""
     times = np.linspace(0, count - 0.5, wanted)
     return tuple(max(0, math.ceil(time) - 1) for time in times.tolist())
+
+
+@dataclass(frozen=True)
+class VaceInputs:
+    """What a VACE branch is given: the clip, which settles size and frames, and `references` [3, H, W] in -1..1 at that
+    size. `notes` tell what was done.
+    """
+
+    clip: VaceClip
+    references: tuple[Tensor, ...]
+    notes: tuple[str, ...]
+
+
+def read_vace(
+    request: GenerationRequest, folder: Path, size: Size, frames: int, *, stretched: bool = False
+) -> VaceInputs:
+    """What a request gives to a VACE branch, every picture looked at once.
+
+    With a control clip size and frames are the clip's, and the area of `size` bounds them; `stretched` models make
+    exactly `size` and `frames`. Raises UsageError for pictures that cannot be read and for too few of them.
+    """
+    notes: list[str] = []
+    video, mask = (
+        None if name is None else read_sequence(folder / name, notes)
+        for name in (request.control_video, request.control_mask)
+    )
+    numbers = tuple(range(frames))
+    if video is not None:
+        count = len(video) if mask is None else min(len(video), len(mask))
+        if stretched:
+            _check_count(count, frames)
+        else:
+            latents = max(_TRAINED_FRAMES, (frames - 1) // 4 + 1 if request.frames is not None else 0)
+            area = size[0] * size[1]
+            size, numbers = size_and_frames(video.size, count, area, int(latents * area / _GRID**2))
+        notes += _fitting_notes(request, video, mask, size, numbers)
+    pictures = [read_picture(folder / name, notes) for name in request.reference]
+    notes += [
+        f"The reference picture of {_sides(picture.size)} is fitted into {_sides(size)}, with white around it."
+        for picture in pictures
+        if picture.size != size
+    ]
+    references = tuple(on_white(picture, size, stretched=stretched) for picture in pictures)
+    return VaceInputs(VaceClip(size, numbers, video, mask, stretched), references, tuple(dict.fromkeys(notes)))
+
+
+def _check_count(count: int, frames: int) -> None:
+    if count < frames:
+        raise UsageError(
+            f"Control clip and mask hold {count} pictures, but the clip has {frames} frames and each needs one; give "
+            f"more pictures, or ask for {(count - 1) // 4 * 4 + 1} frames with --frames."
+        )
+
+
+def _fitting_notes(
+    request: GenerationRequest, video: Sequence, mask: Sequence | None, size: Size, numbers: tuple[int, ...]
+) -> list[str]:
+    notes = []
+    if video.size != size:
+        notes.append(f"The control clip of {_sides(video.size)} is brought to {_sides(size)}.")
+    if mask is not None and mask.size != video.size:
+        notes.append(
+            f"The control mask of {_sides(mask.size)} is not of the control clip's size; its top left of that size counts."
+        )
+    if mask is not None and len(mask) != len(video):
+        notes.append(
+            f"The control clip has {len(video)} frames and its mask {len(mask)}; the longer one's rest is left out."
+        )
+    if len(numbers) != len(video):
+        notes.append(f"Of the control clip's {len(video)} frames {len(numbers)} are used.")
+    if request.frames not in (None, len(numbers)):
+        notes.append(f"The control clip settles the length: {len(numbers)} frames instead of {request.frames}.")
+    return notes
+
+
+def _sides(size: Size) -> str:
+    return f"{size[0]}x{size[1]}"

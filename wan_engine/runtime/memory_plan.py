@@ -9,7 +9,7 @@ estimated by a pass over tensors without data. What Python and PyTorch take by t
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import product
@@ -51,7 +51,8 @@ class MemorySettings:
     """What of a generation decides the memory it takes.
 
     `size` is (width, height) in pixels, `dtype` the name of a torch dtype, `vae_tiles` a side in pixels (0 = none).
-    `guided` tells that an unconditional pass is made too, `pictures` that there are any. Of several `processes` each
+    `guided` tells that an unconditional pass is made too, `pictures` that there are any, `lead` how many latent frames
+    of references go before the clip's. Of several `processes` each
     holds its share of the blocks, and only the `first` encodes and decodes.
     """
 
@@ -61,6 +62,7 @@ class MemorySettings:
     offload: str
     guided: bool
     pictures: bool = True
+    lead: int = 0
     vae_tiles: int = 0
     device: str = "cpu"
     processes: int = 1
@@ -142,7 +144,7 @@ class _Planner:
             return stages
         if checkpoint.clip is not None:
             stages.append(Stage("image encoder", kept + checkpoint.clip.parameters * 4, 0))
-        if checkpoint.model.takes_pictures:
+        if checkpoint.model.takes_pictures or checkpoint.model.controls:
             width, height = asked.size
             work = _with_slack(encoder_peak(checkpoint.vae.shapes, (height, width))) + 2 * width * height * 12
             stages.append(Stage("picture", kept + self._vae, work))
@@ -180,6 +182,7 @@ class _Planner:
     def _pass(self, asked: MemorySettings, itemsize: int) -> int:
         """Bytes of a step beside the weights, at the moment of a block where they are most."""
         config, (t, h, w) = self.checkpoint.config, self._latents(asked)
+        t += asked.lead
         dim, (p, q, r) = config.dim, config.patch_size
         frame, modules = (h // q) * (w // r), self.checkpoint.model.modules
         tokens = (t // p + sum(MODULES[name].frames for name in modules)) * frame
@@ -201,13 +204,16 @@ class _Planner:
         held += 4 * t * h * w * (2 * config.in_dim + 8 * config.out_dim)  # inputs, velocities, solver's memory
         if "camera" in modules:  # its tokens, kept; and one frame's rays while these are made, which are gone by then
             held = max(held, 4 * RAY_CHANNELS * math.prod(asked.size) * 4) + tokens * dim * itemsize
+        if config.vace_layers:  # what the branch reads, embedded; its stream in float32, and a hint
+            held += tokens * dim * itemsize + own * dim * (4 + itemsize) + 4 * t * h * w * config.vace_dim
         return held + self._contexts(itemsize, asked.guided)
 
     def _contexts(self, itemsize: int, guided: bool) -> int:
         """Bytes of the prompts as the transformer reads them, with every block's keys and values."""
         config = self.checkpoint.config
         read = config.text_len + sum(MODULES[name].context for name in self.checkpoint.model.modules)
-        return (2 if guided else 1) * read * config.dim * itemsize * (2 * config.num_layers + 1)
+        blocks = config.num_layers + len(config.vace_layers)
+        return (2 if guided else 1) * read * config.dim * itemsize * (2 * blocks + 1)
 
     def _text(self, itemsize: int, whole: bool) -> Stage:
         """The text encoder, resident or streamed layer by layer."""
@@ -230,12 +236,22 @@ class _Planner:
         return {name: math.prod(shape) for name, shape in shapes.items()}
 
     @cached_property
+    def _each_block(self) -> Mapping[str, int]:
+        """The numbers in each block."""
+        counts: dict[str, int] = {}
+        for name, count in self._transformer.items():
+            if name.startswith(("blocks.", "vace_blocks.")):
+                prefix = ".".join(name.split(".")[:2])
+                counts[prefix] = counts.get(prefix, 0) + count
+        return counts
+
+    @cached_property
     def _blocks(self) -> int:
-        return sum(count for name, count in self._transformer.items() if name.startswith("blocks."))
+        return sum(self._each_block.values())
 
     @cached_property
     def _block(self) -> int:
-        return sum(count for name, count in self._transformer.items() if name.startswith("blocks.0."))
+        return max(self._each_block.values())
 
     @cached_property
     def _outside(self) -> int:

@@ -70,6 +70,7 @@ class Denoiser:
         self._solver: Solver = make_solver(plan.solver, plan.steps, plan.shift, highest)
         self._conditioning = conditioning.scheduled(self._solver.sigmas)
         self._first = self._conditioning.first_step
+        self._lead = conditioning.lead  # latent frames that are no part of the clip
         self._guided: _Guided | None = None
 
     def sample(self) -> tuple[Tensor, Tensor]:
@@ -88,10 +89,11 @@ class Denoiser:
             velocity = self._velocity(k, expert, x, t)
             guided = {}
             if light is not None:
-                velocity = light.steered_velocity(velocity, x, sigma)
+                steered = light.steered_velocity(velocity[:, self._lead :], x[:, self._lead :], sigma)
+                velocity = torch.cat([velocity[:, : self._lead], steered], 1)
                 guided = {"light_change": round(light.change, 4)}
             run.writes()
-            self._options.on_clean(k + 1, conditioning.impose(x - sigma * velocity, 0.0))
+            self._options.on_clean(k + 1, conditioning.impose(x - sigma * velocity, 0.0)[:, self._lead :])
             x = conditioning.impose(solver.step(velocity, x), float(solver.sigmas[k + 1]))
             if not torch.isfinite(x).all():
                 raise self._non_finite(k, expert)
@@ -101,7 +103,7 @@ class Denoiser:
                 self._options.resume.save(Saved(x, solver.state(), run.steps, self._cache_states(), cached))
         self._close()
         self._pool.release()
-        return x, solver.sigmas
+        return x[:, self._lead :], solver.sigmas
 
     def _begin(self) -> Tensor:
         """The latents to start from: noise, or what an interrupted run had reached."""
@@ -124,7 +126,7 @@ class Denoiser:
         if self._options.start is None:
             return pure
         sigma = self._solver.sigmas[0]
-        return (1 - sigma) * self._options.start[0] + sigma * pure
+        return (1 - sigma) * self._conditioning.with_references(self._options.start[0]) + sigma * pure
 
     def _velocity(self, k: int, expert: str, x: Tensor, t: Tensor) -> Tensor:
         """Guided prediction [z, t, h, w] of step k; once more in a safer setting when it holds NaN."""

@@ -50,6 +50,7 @@ def refined_plan(plan: Plan, factor: int, strength: float) -> Plan:
         first=_enlarged(plan.first, factor),
         last=_enlarged(plan.last, factor),
         references=tuple(larger for picture in plan.references if (larger := _enlarged(picture, factor)) is not None),
+        vace=None if plan.vace is None else replace(plan.vace, size=size),
         motion=None,  # it binds at higher noise levels only
     )
 

@@ -106,7 +106,12 @@ class Contents:
         shapes = self.shapes("transformer")
         ends = ("patch_embedding.weight", "head.head.weight", "text_embedding.0.weight", "blocks.0.ffn.0.weight")
         blocks = {name.split(".")[1] for name in shapes if name.startswith("blocks.")}
-        modules = ("img_emb.proj.1.weight", "ref_conv.weight", "control_adapter.conv.weight")
+        modules = (
+            "img_emb.proj.1.weight",
+            "ref_conv.weight",
+            "control_adapter.conv.weight",
+            "vace_patch_embedding.weight",
+        )
         return tuple(shapes.get(name) for name in ends), len(blocks), tuple(name in shapes for name in modules)
 
     @property
