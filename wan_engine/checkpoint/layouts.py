@@ -33,8 +33,10 @@ from .single_files import (
     SUFFIXES,
     Shelf,
     choose_experts,
+    choose_modules,
     choose_part,
     half_alone,
+    modules_for,
     names_of,
     say_whole,
     weight_files,
@@ -89,6 +91,11 @@ class Layout:
         unknown = models.unknown_tensor(shapes)
         if unknown is not None:
             raise self._foreign(f"with {unknown.rsplit('.', 1)[0]}")
+        lacking = models.lacking_tensor(shapes)
+        if lacking is not None:
+            raise CheckpointError(
+                f"{self.transformer.path} holds a part of a control branch, but lacks {lacking}; download it again."
+            )
         if latent is None or len(patch) < 2:
             raise self._foreign("whose header does not tell its channels")
         return models.Evidence(
@@ -305,8 +312,14 @@ def _names_two_experts(index: Path) -> bool:
 def _single_files(base: Path, place: Path, stated: object, headers: Headers) -> Layout:
     """Files side by side; `place` is the folder, or one of several transformers."""
     shelf = Shelf.of(base, headers)
-    experts = choose_experts(shelf, place, stated)
-    own = shelf.files[next(iter(experts.values()))]
+    modules = choose_modules(shelf, place)
+    if place in modules.values():
+        experts = choose_experts(shelf.beside(modules), base, stated)
+    else:
+        experts = choose_experts(shelf, place, stated)
+    for name, path in modules_for(experts, modules, shelf).items():
+        headers.lay_over(experts[name], headers.read(path))
+    own = headers.read(next(iter(experts.values())))
     vae = choose_part(shelf, "vae", own, "the autoencoder (wan_2.1_vae.safetensors, for example)")
     text = choose_part(shelf, "text", own, "the UMT5 text encoder (umt5_xxl_fp16.safetensors, for example)")
     assert vae is not None and text is not None

@@ -481,6 +481,19 @@ def modules_of(names: Mapping[str, object]) -> frozenset[str]:
     return frozenset(name for name, module in MODULES.items() if module.shown_by in names)
 
 
+def lacking_tensor(names: Mapping[str, object]) -> str | None:
+    """The published name of a tensor without which a module, of which others of these are, cannot be; None where every
+    module is whole or not there."""
+    return next(
+        (
+            module.shown_by
+            for module in MODULES.values()
+            if module.shown_by not in names and any(re.match(module.tensors, name) for name in names)
+        ),
+        None,
+    )
+
+
 def unknown_tensor(names: Mapping[str, object]) -> str | None:
     """The published name of a tensor that no model here has, such as those that follow sound; None without one."""
     return next((name for name in names if "." in name and not _KNOWN.match(name)), None)

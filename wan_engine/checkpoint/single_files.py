@@ -74,6 +74,23 @@ class Shelf:
     def holding(self, part: str) -> dict[Path, Contents]:
         return {path: contents for path, contents in self.files.items() if part in contents.parts}
 
+    def beside(self, modules: Mapping[str, Path]) -> Shelf:
+        """The same without transformers that these VACE modules do not fit. Raises CheckpointError if none is left."""
+        chosen = [self.files[path] for path in modules.values()]
+        fitting = {
+            path: contents
+            for path, contents in self.files.items()
+            if "transformer" not in contents.parts or all(contents.takes_module(module) for module in chosen)
+        }
+        found = Shelf(self.base, fitting, self.unread)
+        if not found.holding("transformer"):
+            name = next(iter(modules.values())).name
+            raise self.lacking(
+                f"{name} is a VACE module, to be laid over a text model, but {self.base} holds none of its width; put "
+                "one there, such as Wan2.1 T2V-14B."
+            )
+        return found
+
     def lacking(self, words: str) -> CheckpointError:
         """The error that something is not here, with what could not be read."""
         hint = next(iter(self.unread.values()), "")
@@ -109,6 +126,27 @@ def choose_experts(shelf: Shelf, place: Path, stated: object) -> dict[str, Path]
         if name in OTHER and OTHER[name] not in model:
             raise shelf.lacking(half_alone(path, name, shelf.base))
     return {name: model[name] for name in ("dense", "high", "low") if name in model}
+
+
+def choose_modules(shelf: Shelf, place: Path) -> dict[str, Path]:
+    """The VACE modules (`dense`, or `high` and `low`) that `place` stands for: the one at it with its other half, or
+    all that a folder holds; {} for another file. Raises CheckpointError for a folder with several.
+    """
+    files = {path: contents.is_vace_module for path, contents in shelf.files.items() if contents.is_vace_module}
+    found = told_models(files, shelf.base, {path: shelf.files[path].title for path in files})
+    found = [model for model in found if place.is_dir() or place in model.values()]
+    if len(found) > 1:
+        names = ", ".join(sorted(path.name for model in found for path in model.values()))
+        raise CheckpointError(f"{shelf.base} holds several VACE modules ({names}); give the path of one of them.")
+    return found[0] if found else {}
+
+
+def modules_for(experts: Mapping[str, Path], modules: Mapping[str, Path], shelf: Shelf) -> dict[str, Path]:
+    """Which VACE module is laid over which expert; one alone is laid over both. {} where they do not fit."""
+    found = {name: modules.get(name, modules.get("dense")) for name in experts}
+    laid = {name: path for name, path in found.items() if path is not None}
+    fits = (shelf.files[experts[name]].takes_module(shelf.files[path]) for name, path in laid.items())
+    return laid if len(laid) == len(experts) and all(fits) else {}
 
 
 def half_alone(path: Path, expert: str | None, base: Path) -> str:

@@ -222,7 +222,7 @@ def _fitting_notes(
         notes.append(f"The control clip of {_sides(video.size)} is brought to {_sides(size)}.")
     if mask is not None and mask.size != video.size:
         notes.append(
-            f"The control mask of {_sides(mask.size)} is not of the control clip's size; its top left of that size counts."
+            f"The control mask of {_sides(mask.size)} is not of the control clip's size; its top left part is used."
         )
     if mask is not None and len(mask) != len(video):
         notes.append(

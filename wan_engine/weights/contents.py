@@ -15,6 +15,7 @@ from .pickle_header import read_pickle_header
 from .safetensors_header import Stored, open_weights, read_header, read_json
 from .tensor_names import Recipe, networks_of, published
 
+VACE_PATCH = "vace_patch_embedding.weight"  # the tensor that every VACE branch has
 TOKENIZER = "spiece_model"  # the tensor in a text encoder that is a sentencepiece model
 # The number formats of weights, the most exact first; what is missing here comes last.
 _EXACT = ("F64", "F32", "BF16", "F16", "Q8_0", "F8_E4M3", "F8_E5M2", "Q6_K", "Q5_K", "Q5_1", "Q5_0", "Q4_K", "Q4_1")
@@ -44,6 +45,34 @@ class Contents:
         if "text" in found and not self._is_umt5:
             found.discard("text")
         return frozenset(found)
+
+    @property
+    def is_vace_module(self) -> bool:
+        """Whether it holds a VACE branch alone, to be laid over a text model."""
+        return "transformer" not in self.parts and self._vace_patch is not None
+
+    @cached_property
+    def _vace_patch(self) -> str | None:
+        return next((name for name in self.stored if f".{name}".endswith(f".{VACE_PATCH}")), None)
+
+    def takes_module(self, module: Contents) -> bool:
+        """Whether a VACE module's tensors fit those of this transformer, which has none itself."""
+        patch = self.shapes("transformer").get("patch_embedding.weight", ())
+        return (
+            module._vace_patch is not None
+            and self._vace_patch is None
+            and patch[:1] == module.stored[module._vace_patch].shape[:1]
+            and patch[1:2] == (self.latent_channels("transformer"),)
+        )
+
+    def with_module(self, module: Contents) -> Contents:
+        """These tensors with those of a VACE module beside them, each read from its own file."""
+        assert module._vace_patch is not None
+        prefix = networks_of(self.stored)["transformer"]
+        start = len(module._vace_patch) - len(VACE_PATCH)
+        renamed = {prefix + name[start:]: entry for name, entry in module.stored.items()}
+        shards = (*(self.shards or (self,)), replace(module, stored=renamed))
+        return Contents(self.path, "index", {**self.stored, **renamed}, self.title, shards, self.holds_tokenizer)
 
     @cached_property
     def _recipes_of(self) -> dict[str, dict[str, Recipe]]:
@@ -110,7 +139,7 @@ class Contents:
             "img_emb.proj.1.weight",
             "ref_conv.weight",
             "control_adapter.conv.weight",
-            "vace_patch_embedding.weight",
+            VACE_PATCH,
         )
         return tuple(shapes.get(name) for name in ends), len(blocks), tuple(name in shapes for name in modules)
 
@@ -139,6 +168,10 @@ class Headers:
         if isinstance(found, CheckpointError):
             raise found
         return found
+
+    def lay_over(self, path: Path, module: Contents) -> None:
+        """From now on the transformer at `path` is read with the tensors of a VACE module beside its own."""
+        self._known[path] = self.read(path).with_module(module)
 
     def _indexed(self, path: Path) -> Contents:
         weight_map = read_json(path).get("weight_map")
