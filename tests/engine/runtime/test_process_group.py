@@ -17,6 +17,7 @@ from pathlib import Path
 import golden
 import pytest
 import torch
+from cases import Case
 from safetensors.torch import load_file, save_file
 
 from wan_engine.cli import main
@@ -129,6 +130,18 @@ def test_a_clip_over_two_processes(tmp_path, capfd):
         "high",
         "low",
     }
+
+
+@pytest.mark.parametrize(
+    ("model", "name", "root"),
+    [("Wan2.1-VACE-14B", "masked_references", "vace/"), ("Wan2.2-I2V-A14B", "object", "ttm/")],
+)
+def test_control_over_two_processes(model, name, root, tmp_path):
+    """References, mask and hints of a VACE branch, and a motion clip, over tokens that are cut in two."""
+    case = Case(model, name, root)
+    ended = torchrun(2, "-m", "wan_engine", *case.command(tmp_path))
+    assert ended.returncode == 0, ended.stderr
+    golden.assert_close(load_file(tmp_path / "latents.safetensors")["latents"], case.want["latents"], 3e-4, 3e-4)
 
 
 def test_a_request_that_cannot_be_met_is_told_once(tmp_path):
