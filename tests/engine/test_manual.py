@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The manual's example commands for control, run as they stand on small checkpoints."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import golden
+import pytest
+from PIL import Image
+
+from wan_engine.cli import main
+
+MANUAL = (golden.REPOSITORY / "docs" / "engine.md").read_text(encoding="utf-8")
+CHECKPOINTS = {
+    "Time-to-Move": "ttm/fullstack/Wan2.2-I2V-A14B/checkpoint",
+    "VACE": "vace/fullstack/Wan2.1-VACE-1.3B/checkpoint",
+}
+SMALL = ["--frames", "5", "--steps", "2"]
+
+
+def commands(topic: str) -> list[str]:
+    """The commands under the heading that names the topic."""
+    sections = re.split(r"^## ", MANUAL, flags=re.MULTILINE)
+    section = next(section for section in sections if topic in section.splitlines()[0])
+    return re.findall(r"^    python -m wan_engine (generate .*)$", section, flags=re.MULTILINE)
+
+
+EXAMPLES = [(topic, command) for topic in CHECKPOINTS for command in commands(topic)]
+
+
+@pytest.mark.parametrize(("topic", "command"), EXAMPLES, ids=[f"{topic} {k}" for k, (topic, _) in enumerate(EXAMPLES)])
+def test_an_example_makes_a_clip(topic, command, tmp_path, monkeypatch, capsys):
+    words = shlex.split(command)
+    words[words.index("DIR")] = str(golden.path(CHECKPOINTS[topic]))
+    for word in words:
+        if word.endswith(".png"):
+            Image.new("RGB", (32, 32), (90, 120, 150)).save(tmp_path / word)
+    for flag in ("--control-video", "--control-mask", "--motion-video", "--motion-mask"):
+        if flag in words:
+            folder = tmp_path / words[words.index(flag) + 1]
+            folder.mkdir()
+            for number in range(5):
+                Image.new("RGB", (32, 32), (40 * number,) * 3).save(folder / f"frame_{number:04}.png")
+    if "--size" in words:
+        words[words.index("--size") + 1] = "32x32"
+    else:
+        words += ["--size", "32x32"]
+    monkeypatch.chdir(tmp_path)
+    assert main([*words, *SMALL]) == 0, capsys.readouterr().err
+    assert Path("clip.mp4").is_file()
+
+
+def test_every_kind_of_control_has_an_example():
+    used = {word for _, command in EXAMPLES for word in shlex.split(command) if word.startswith("--")}
+    assert {"--control-video", "--control-mask", "--reference", "--motion-video", "--motion-mask"} <= used
