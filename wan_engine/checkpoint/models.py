@@ -43,14 +43,16 @@ _TASKS = {"first_last": "first and last frame", "first": "first frame", "text": 
 @dataclass(frozen=True)
 class Module:
     """Tensors that some transformers have beside those of the text models. `shown_by` is the published name of one that
-    the module always has, `tensors` a pattern for the names of all. `context` is how many tokens the module adds to the
-    prompt's for the cross attention to read, `frames` how many latent frames' tokens to the clip's.
+    the module always has, `needs` another one, `tensors` a pattern for the names of all. `context` is how many tokens
+    the module adds to the prompt's for the cross attention to read, `frames` how many latent frames' tokens to the
+    clip's.
     """
 
     shown_by: str
     tensors: str
     context: int = 0
     frames: int = 0
+    needs: str = ""
 
 
 _BLOCK = r"\d+\.(?:modulation$|norm\d\.|(?:self|cross)_attn\.|ffn\.)"
@@ -62,6 +64,7 @@ MODULES: dict[str, Module] = {
     "vace": Module(
         "vace_patch_embedding.weight",
         rf"vace_patch_embedding\.|vace_blocks\.(?:{_BLOCK}|\d+\.(?:before|after)_proj\.)",
+        needs="vace_blocks.0.before_proj.weight",
     ),
 }
 # The tensors of every transformer.
@@ -484,14 +487,11 @@ def modules_of(names: Mapping[str, object]) -> frozenset[str]:
 def lacking_tensor(names: Mapping[str, object]) -> str | None:
     """The published name of a tensor without which a module, of which others of these are, cannot be; None where every
     module is whole or not there."""
-    return next(
-        (
-            module.shown_by
-            for module in MODULES.values()
-            if module.shown_by not in names and any(re.match(module.tensors, name) for name in names)
-        ),
-        None,
-    )
+    for module in MODULES.values():
+        lacking = [name for name in (module.shown_by, module.needs) if name and name not in names]
+        if lacking and any(re.match(module.tensors, name) for name in names):
+            return lacking[0]
+    return None
 
 
 def unknown_tensor(names: Mapping[str, object]) -> str | None:

@@ -10,7 +10,7 @@ import pytest
 
 from wan_engine.checkpoint import models
 from wan_engine.checkpoint.download import MODELS
-from wan_engine.checkpoint.models import Evidence, identify, modules_of, unknown_tensor
+from wan_engine.checkpoint.models import Evidence, identify, lacking_tensor, modules_of, unknown_tensor
 
 MANIFESTS = golden.REPOSITORY.parent / "shared" / "facts" / "manifests"
 
@@ -81,11 +81,20 @@ def test_the_first_fun_control_models_have_no_reference():
         assert row is not None and row.title == title
 
 
-@pytest.mark.parametrize("manifest", ["wan21_vace_14B"])
-def test_models_with_other_inputs_are_not_taken_for_one_of_these(manifest):
-    """They have modules or channels that no row has; run as another model they would make something else."""
+@pytest.mark.parametrize(
+    ("manifest", "experts", "row"),
+    [
+        ("wan21_vace_1.3B", 1, models.VACE_1_3B_V21),
+        ("wan21_vace_14B", 1, models.VACE_14B_V21),
+        ("wan21_vace_14B", 2, models.VACE_FUN_A14B),
+    ],
+)
+def test_models_with_a_vace_branch_are_told(manifest, experts, row):
     shapes = published(manifest)
-    assert unknown_tensor(shapes) is not None or identify(evidence(shapes)) is None
+    assert unknown_tensor(shapes) is None and lacking_tensor(shapes) is None
+    assert identify(evidence(shapes, experts)) is row
+    for part in ("vace_patch_embedding.weight", "vace_blocks.0.before_proj.weight"):
+        assert lacking_tensor({name: shape for name, shape in shapes.items() if name != part}) == part
 
 
 def test_a_dense_picture_model_over_the_wide_autoencoder_is_not_nano():

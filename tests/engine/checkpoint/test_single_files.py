@@ -293,7 +293,7 @@ def test_what_is_high_or_low_makes_no_pair_of_whole_models(parts, folder):
 @pytest.mark.parametrize(
     "name",
     [
-        *("vace_patch_embedding.weight", "fps_embedding.weight"),
+        "fps_embedding.weight",
         *("face_adapter.fuser_blocks.0.linear1_kv.weight", "pose_patch_embedding.weight", "audio_proj.proj1.weight"),
         *("casual_audio_encoder.weights", "blocks.0.audio_cross_attn.q_linear.weight", "blocks.0.cam_encoder.weight"),
     ],

@@ -164,7 +164,7 @@ def test_a_module_without_its_text_model_is_told(tmp_path):
         ("vace_patch_embedding", "holds a part of a control branch, but lacks vace_patch_embedding.weight"),
         ("vace_blocks.1.", "vace_layers|lacks the tensor"),
         ("vace_blocks.1.after_proj.bias", "lacks the tensor vace_blocks.1.after_proj.bias"),
-        ("vace_blocks.", "unknown tensor vace_patch_embedding"),
+        ("vace_blocks.", "part of a control branch, but lacks vace_blocks.0.before_proj.weight"),
     ],
 )
 def test_half_a_branch_is_refused_before_anything_is_read(gone, told, tmp_path, capsys):
