@@ -10,8 +10,8 @@ ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = [*sorted((ROOT / "docs").glob("*.md")), ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
 # In code, behind a link, or in a room of a drawing.
 NAMES = re.compile(r"`([^`\s]+)`|\]\(([^)\s#]+)|\[\"((?:[\w.]+/)+)")
-# Not ours: folders of the user's or of a checkpoint, names on the hub, modules of PyTorch, schemas.
-ELSEWHERE = re.compile(r"~|\w+://|(high|low)_noise_model/|Wan-AI/|torch/|\"?wan_previs\.\w+/\d")
+# Not in the tree: what is built, folders of users and checkpoints, names on the hub, modules of PyTorch, schemas.
+ELSEWHERE = re.compile(r"~|dist/|\w+://|(high|low)_noise_model/|Wan-AI/|torch/|\"?wan_previs\.\w+/\d")
 
 
 def names_in(text: str) -> list[str]:
