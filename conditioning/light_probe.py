@@ -15,13 +15,14 @@ from mathutils import Vector
 from .. import compat
 from ..scene.camera.camera import CameraState
 from ..scene.lighting.light_color import luminance
-from ..scene.nodes import color, contributions
+from ..scene.nodes import contributions
 from ..scene.surroundings.materials import MaterialLook, material_look
 from .lamps import LampLight
+from .mean_color import mean_color
 
 GRID = 16, 9  # rays across and down
 AROUND = 3  # rays from each surface that look for the sky
-ALBEDO = 0.3  # of surfaces whose colour a texture decides
+ALBEDO = 0.3  # of surfaces whose colour nothing tells
 BARE = 0.8  # of what has no material, as Blender renders it
 SEEN_THROUGH = 16  # things without a surface that a ray passes
 _OFF = 1e-3  # metres that a ray starts before the surface
@@ -158,14 +159,14 @@ def _around(normal: np.ndarray, jitter: np.ndarray) -> np.ndarray:
 
 
 def _albedo(material: bpy.types.Material) -> float:
-    """Luminance of the colour that a material scatters; ALBEDO where that is not one colour."""
+    """Luminance of the mean colour that a material scatters; ALBEDO where that cannot be told."""
     tree = compat.material_tree(material)
     output: Any = tree.get_output_node("ALL") if tree is not None else None
     if output is None:
         return luminance(np.array(material.diffuse_color[:3]))
     shown = weight = 0.0
     for found in contributions(output.inputs["Surface"], set(_COLORED), camera_ray=1.0):
-        tint = color(found.place.beside(_COLORED[found.place.node.bl_idname]))
+        tint = mean_color(found.place.beside(_COLORED[found.place.node.bl_idname]))
         shown += found.weight * (ALBEDO if tint is None else luminance(tint))
         weight += found.weight
     return min(1.0, shown / weight) if weight > 0 else ALBEDO

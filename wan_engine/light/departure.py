@@ -59,18 +59,16 @@ def luminance_departure(
 ) -> LuminanceDeparture:
     """Of a clip whose frames have these mean luminances [T], its light this course along the motion (logarithm, [T]).
 
-    A render is met as it stands at the frames it shows. A curve of ratios tells of frames and leaves out what comes
-    into view; a course that is followed from frame to frame leaves that out as well, but adds up its errors where much
-    changes. So the nearer of the two counts.
+    What one sees counts: the frames as they stand. Only between the frames that a render shows, where it cannot know
+    what crosses, the course through them may come nearer to it.
     """
     curve = expected_luminance(expected, len(means))
     if expected.source == "render":
         shown, wanted = (np.log(np.maximum(light, 1e-4))[:, None] for light in (means, curve))
         held, least = np.exp(_nearer(shown, course[:, None], wanted, _knots(expected, means)))[:, 0], DARK
     else:
-        calm = np.exp(_without_undrawn(course, curve, jumps))
-        held = min((calm, means / max(means[0], DARK)), key=lambda light: float(np.abs(light - curve).mean()))
-        least = DARK / max(means[0], DARK)
+        calm = np.exp(_without_undrawn(np.log(np.maximum(means, 1e-4)), curve, jumps))
+        held, least = calm / max(means[0], DARK), DARK / max(means[0], DARK)
     level = np.maximum(curve, least)
     away = _beyond(held, curve, expected) / level
     frame = int(np.abs(away).argmax())
@@ -132,7 +130,7 @@ def _nearer(shown: np.ndarray, course: np.ndarray, wanted: np.ndarray, knots: np
 
 
 def _without_undrawn(course: np.ndarray, curve: np.ndarray, jumps: Sequence[Jump]) -> np.ndarray:
-    """The course [T] less jumps that the scene states but its curve does not draw, such as a lamp that blinks."""
+    """A course [T] (logarithm) less jumps that the scene states and its curve does not draw, as of a blinking lamp."""
     calm = course.copy()
     for jump in jumps:
         around = curve[max(0, jump.frame - 1 - MEANT_NEAR) : jump.frame + 4 + MEANT_NEAR]

@@ -46,7 +46,7 @@ def draw_luminance(
     """Expected against generated as the verdict held them, in the unit of the expected curve, with what is allowed."""
     absolute = expected is None or expected.source == "render"
     values, frame = _course(measured, absolute), first + np.arange(measured["frames"])
-    unit = "display luminance, 0 to 1" if absolute else "light along the motion, first frame = 1"
+    unit = "display luminance, 0 to 1" if absolute else "display luminance, first frame = 1"
     _title(axes, "Luminance", unit)
     if absolute:
         axes.fill_between(

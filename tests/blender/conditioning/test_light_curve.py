@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scene_makers import add_box, add_camera, add_lamp, aim_sun, key, link, use_nodes
 from wan_previs import compat
-from wan_previs.conditioning import light_curve, scene_light
+from wan_previs.conditioning import light_curve, light_probe, scene_light
 from wan_previs.conditioning.frames import render_frames
 from wan_previs.conditioning.lamps import LampLight
 from wan_previs.conditioning.light_curve import curve_from_light, predict_light
@@ -246,6 +246,37 @@ def test_a_lamps_light_is_its_energy_with_nodes_and_colour(blank_scene, dim):
     (dimmed,) = scene_light.glows(scene, shot, [1])
     (before,), (after,) = full.lamps, dimmed.lamps
     assert after.power == pytest.approx([0.1 * part for part in before.power], rel=1e-3) and before.power[0] > 0
+
+
+def checkered(tree, dark, bright):
+    node = tree.nodes.new("ShaderNodeTexChecker")
+    node.inputs["Color1"].default_value, node.inputs["Color2"].default_value = (*dark, 1), (*bright, 1)
+    return node.outputs["Color"]
+
+
+def pictured(tree, dark, bright):
+    image = bpy.data.images.new("Bricks", 4, 2, float_buffer=True)
+    image.pixels.foreach_set(np.tile([*dark, 1.0, *bright, 1.0], 4).astype(np.float32))
+    node = tree.nodes.new("ShaderNodeTexImage")
+    node.image = image
+    return node.outputs["Color"]
+
+
+def mixed(tree, dark, bright):
+    noise, mix = tree.nodes.new("ShaderNodeTexNoise"), tree.nodes.new("ShaderNodeMix")
+    mix.data_type = "RGBA"
+    tree.links.new(noise.outputs["Fac"], mix.inputs[0])
+    mix.inputs[6].default_value, mix.inputs[7].default_value = (*dark, 1), (*bright, 1)
+    return mix.outputs[2]
+
+
+@pytest.mark.parametrize("paint", [checkered, pictured, mixed])
+def test_a_textures_colour_is_its_mean(blank_scene, paint):
+    """As dark as it is, or a dark wall that comes into view would be expected as a bright one."""
+    material = bpy.data.materials.new("Wall")
+    tree = use_nodes(material)
+    tree.links.new(paint(tree, (0.02, 0.02, 0.02), (0.1, 0.1, 0.1)), tree.nodes["Principled BSDF"].inputs["Base Color"])
+    assert light_probe._albedo(material) == pytest.approx(0.06, abs=0.005)
 
 
 def room_with_a_lamp(scene, kind, energy):

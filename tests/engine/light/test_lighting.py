@@ -224,15 +224,17 @@ class TestMeant:
         assert abs(found.temperature_drift_mired - (drift - more)) < 1
         assert verdict(found).word == word
 
-    def test_of_frames_and_course_the_nearer_one_is_held_against_a_curve_of_ratios(self):
-        """The camera pans into a brighter part: the frames grow brighter, the light does not."""
+    def test_what_one_sees_is_held_against_a_curve_of_ratios(self):
+        """The camera pans into a brighter part: the frames grow brighter, the light along the motion does not."""
         wall = scenes.texture(96, 420, 6) * np.interp(np.arange(420), [100, 300], [0.25, 1])[None, :, None]
         pan = np.stack([np.rint(255 * scenes.to_display(wall[:, 8 * t : 8 * t + 160])) for t in range(32)])
         frames = pan.astype(np.uint8)
         seen = np.array(measure(frames, 24).luminance["mean"])
-        for told in (seen / seen[0], np.ones(32)):
-            assert measure(frames, 24, brief(told)).curve_error < 0.06
-        assert measure(frames, 24, brief(np.linspace(1, 0.5, 32))).curve_error > 0.2
+        true, steady = (measure(frames, 24, brief(told)) for told in (seen / seen[0], np.ones(32)))
+        assert true.curve_error < 0.01 and verdict(true).word == "holds"
+        assert steady.departure.size > 0.3 and verdict(steady).code == "drifts_in_brightness"
+        spot = measure(scenes.display_gain(frames, np.linspace(1, 1.17, 32)), 24, brief(seen / seen[0]))
+        assert spot.departure.size == pytest.approx(0.17, abs=0.03) and verdict(spot).code == "drifts_in_brightness"
 
     @pytest.mark.parametrize("stated", ["curve", "jumps"])
     def test_lamp_that_blinks(self, stated):
