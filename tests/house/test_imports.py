@@ -39,6 +39,8 @@ TORCH_FREE = {
     "wan_engine.request",
     "wan_engine.request_parts",
     "wan_engine.checkpoint",
+    "wan_engine.checkpoint.identification",
+    "wan_engine.checkpoint.model",
     "wan_engine.checkpoint.models",
     "wan_engine.checkpoint.sizes",
     "wan_engine.checkpoint.summary",

@@ -25,7 +25,7 @@ from ..networks.vae import WanVAE, kernel_last, load_vae
 from ..weights.safetensors_header import read_json
 from ..weights.weight_file import Patch, WeightFile
 from .layouts import Layout, find_layout
-from .models import Model
+from .model import Model
 from .sentencepiece import read_tokenizer
 
 _LONGEST_TEXT = 8192  # tokens; the published models read 512

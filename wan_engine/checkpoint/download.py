@@ -45,7 +45,8 @@ from ..weights.safetensors_header import parsed
 from .hub_limits import Limits, patient_but_not_for_ever
 from .hub_private import http_get
 from .layouts import RECORD
-from .models import ROWS, Model
+from .model import Model
+from .models import ROWS
 
 SCHEMA = "wan_previs.download/1"
 OnProgress = Callable[[dict], None]

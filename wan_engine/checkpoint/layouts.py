@@ -26,8 +26,8 @@ from ..errors import CheckpointError
 from ..expert_names import OTHER, expert_of, half_of_two, tells_version
 from ..weights.contents import Contents, Headers
 from ..weights.safetensors_header import check_file, check_weight, parsed, read_json
-from . import models
-from .models import Model
+from . import identification
+from .model import Model, overridden
 from .single_files import (
     COMFY_FOLDERS,
     SUFFIXES,
@@ -83,27 +83,27 @@ class Layout:
         return self.headers.read(next(iter(self.experts.values())))
 
     @cached_property
-    def evidence(self) -> models.Evidence:
+    def evidence(self) -> identification.Evidence:
         """What headers and names tell of the transformer. Raises CheckpointError for one that is no Wan model's."""
         shapes = self.transformer.shapes("transformer")
         latent = self.transformer.latent_channels("transformer")
         patch = shapes.get("patch_embedding.weight", ())
-        unknown = models.unknown_tensor(shapes)
+        unknown = identification.unknown_tensor(shapes)
         if unknown is not None:
             raise self._foreign(f"with {unknown.rsplit('.', 1)[0]}")
-        lacking = models.lacking_tensor(shapes)
+        lacking = identification.lacking_tensor(shapes)
         if lacking is not None:
             raise CheckpointError(
                 f"{self.transformer.path} holds a part of a control branch, but lacks {lacking}; download it again."
             )
         if latent is None or len(patch) < 2:
             raise self._foreign("whose header does not tell its channels")
-        return models.Evidence(
+        return identification.Evidence(
             in_channels=patch[1],
             latent_channels=latent,
             dim=patch[0],
             experts=len(self.experts),
-            modules=models.modules_of(shapes),
+            modules=identification.modules_of(shapes),
             names=f"{self.names} {self._maker}",
         )
 
@@ -123,7 +123,7 @@ class Layout:
     def row(self) -> Model:
         """The row of the published model that the tensors show. Raises CheckpointError for one that is not known."""
         found = self.evidence
-        row = models.identify(found)
+        row = identification.identify(found)
         if row is None:
             raise self._foreign(f"with {found.in_channels} input and {found.latent_channels} output channels")
         return row
@@ -132,7 +132,7 @@ class Layout:
     def notes(self) -> tuple[str, ...]:
         """What the user should know of how the model was told."""
         path = next(iter(self.experts.values()))
-        pair = models.half_of(self.row, self.evidence)
+        pair = identification.half_of(self.row, self.evidence)
         stated = "experts" in self.own_facts
         if pair is None or stated or tells_version([*self.names_of(path), *_called(self.folder)]):
             return ()
@@ -158,7 +158,7 @@ class Layout:
             row = replace(row, boundary=None)
         elif self.index is not None and isinstance(boundary := read_json(self.index).get("boundary_ratio"), float):
             row = replace(row, boundary=boundary)
-        return models.overridden(row, self.own_facts, self.folder)
+        return overridden(row, self.own_facts, self.folder)
 
 
 def find_layout(place: Path) -> Layout:

@@ -9,147 +9,9 @@ Values from `wan/configs/*.py` and `generate.py` of the original 2.1 and 2.2 imp
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any
+from dataclasses import replace
 
-from ..errors import CheckpointError
-
-_NEGATIVE = (
-    "色调艳丽，过曝，静态，细节模糊不清，字幕，风格，作品，画作，画面，静止，整体发灰，最差质量，低质量，"
-    "JPEG压缩残留，丑陋的，残缺的，多余的手指，画得不好的手部，画得不好的脸部，畸形的，毁容的，形态畸形的肢体，"
-    "手指融合，静止不动的画面，杂乱的背景，三条腿，背景人很多，倒着走"
-)
-_SIZES_720_480 = ((1280, 720), (720, 1280), (832, 480), (480, 832))
-_SIZES_480 = ((832, 480), (480, 832))
-
-# What may be stacked along the transformer's input channels: as wide as the latents, or (a number) of its own width.
-INPUTS: dict[str, int | None] = {"noise": None, "mask": 4, "picture": None, "start": None, "control": None}
-# What a clip can be held to, in words.
-MODES = {"first_last": "a first and a last frame", "first": "a first frame", "text": "text alone"}
-# What a request may hold a clip to besides: options, and in words what they give.
-CONTROLS = {
-    "control_video": "a control clip",
-    "control_mask": "a control mask",
-    "control_scale": "a strength of control",
-    "reference": "reference pictures",
-    "camera": "a camera",
-}
-_TASKS = {"first_last": "first and last frame", "first": "first frame", "text": "text"}
-
-
-@dataclass(frozen=True)
-class Module:
-    """Tensors that some transformers have beside those of the text models. `shown_by` is the published name of one that
-    the module always has, `needs` another one, `tensors` a pattern for the names of all. `context` is how many tokens
-    the module adds to the prompt's for the cross attention to read, `frames` how many latent frames' tokens to the
-    clip's.
-    """
-
-    shown_by: str
-    tensors: str
-    context: int = 0
-    frames: int = 0
-    needs: str = ""
-
-
-_BLOCK = r"\d+\.(?:modulation$|norm\d\.|(?:self|cross)_attn\.|ffn\.)"
-MODULES: dict[str, Module] = {
-    "clip": Module("img_emb.proj.1.weight", r"img_emb\.proj\.|blocks\.\d+\.cross_attn\.\w+_img\.", context=257),
-    "clip_of_two": Module("img_emb.emb_pos", r"img_emb\.emb_pos$", context=257),  # of the last picture, too
-    "reference": Module("ref_conv.weight", r"ref_conv\.(?:weight|bias)$", frames=1),
-    "camera": Module("control_adapter.conv.weight", r"control_adapter\."),
-    "vace": Module(
-        "vace_patch_embedding.weight",
-        rf"vace_patch_embedding\.|vace_blocks\.(?:{_BLOCK}|\d+\.(?:before|after)_proj\.)",
-        needs="vace_blocks.0.before_proj.weight",
-    ),
-}
-# The tensors of every transformer.
-_COMMON = rf"(?:(?:patch|text|time)_embedding|time_projection|head)\.|blocks\.{_BLOCK}"
-_KNOWN = re.compile("|".join([_COMMON, *(module.tensors for module in MODULES.values())]))
-
-
-@dataclass(frozen=True, kw_only=True)
-class Model:
-    """One model. `name` is what `download` calls it ("" where it cannot be downloaded), `repo` the hub's repository.
-
-    What its tensors show: `inputs` are stacked along the transformer's input channels in this order (keys of INPUTS),
-    `modules` are its extra tensors (keys of MODULES), `latent_channels` those of its autoencoder, `dim` the published
-    width. `experts` is 2 for a high-noise and a low-noise transformer; `merged` tells that there are files in which
-    both are merged into one. What no tensor shows is looked for in the names of files and folders, by the pattern
-    `named`.
-
-    `modes` are what a clip can be held to, the best first (keys of MODES), `controls` what else can be given (keys of
-    CONTROLS). A first picture that is `held` has its latents put back after every step, and their tokens are told
-    timestep 0. `fit` tells how size and picture come together: the clip's shape is the picture's, which is then
-    `stretch`ed a little or made to `cover` the clip and cropped; or the clip has the size that was asked for and
-    pictures are `resize`d to it, whatever their shape.
-
-    Defaults of sampling: `guide` is (low-noise, high-noise); `boundary` a share of the 1000 training timesteps;
-    `small_shift` takes the place of `shift` at 832x480 and below. `frame_counts` and `sizes`, (width, height), list
-    what it was trained for, the default first; `only_listed` tells that it has seen no other sizes. With a picture the
-    product of `area` bounds the clip's size; None means that of the first of `sizes`.
-    """
-
-    title: str
-    name: str = ""
-    repo: str = ""
-    inputs: tuple[str, ...] = ("noise",)
-    modules: frozenset[str] = frozenset()
-    latent_channels: int = 16
-    experts: int = 1
-    merged: bool = False
-    dim: int
-    named: str = ""
-    modes: tuple[str, ...] = ("first_last", "first")
-    controls: tuple[str, ...] = ()
-    fit: str = "stretch"
-    held: bool = False
-    shift: float
-    small_shift: float | None = None
-    steps: int
-    guide: tuple[float, float]
-    boundary: float | None = None
-    frame_counts: tuple[int, ...] = (81,)
-    fps: float = 16.0
-    sizes: tuple[tuple[int, int], ...] = _SIZES_720_480
-    only_listed: bool = False
-    area: tuple[int, int] | None = None
-    negative: str = _NEGATIVE
-    solver: str = "unipc"
-
-    @property
-    def in_channels(self) -> int:
-        """The transformer's input channels."""
-        return sum(INPUTS[name] or self.latent_channels for name in self.inputs)
-
-    @property
-    def stride(self) -> tuple[int, int, int]:
-        """Frames, rows and columns of pixels that one latent stands for."""
-        return (4, 16, 16) if self.latent_channels == 48 else (4, 8, 8)
-
-    @property
-    def takes_pictures(self) -> bool:
-        return self.modes != ("text",)
-
-    @property
-    def clip_pictures(self) -> int:
-        """How many pictures the cross attention reads through CLIP."""
-        return len(self.modules & {"clip", "clip_of_two"})
-
-    @property
-    def task(self) -> str:
-        """What it makes clips from, in words."""
-        return f"{' or '.join(_TASKS[mode] for mode in self.modes)} to video"
-
-    def shift_for(self, size: tuple[int, int]) -> float:
-        """The default shift for a clip whose size, or area with a picture, was asked for as (width, height)."""
-        small = size[0] * size[1] <= 832 * 480
-        return self.small_shift if small and self.small_shift is not None else self.shift
-
+from .model import NEGATIVE, SIZES_480, SIZES_720_480, Model
 
 T2V_A14B = Model(
     title="Wan2.2 T2V-A14B",
@@ -201,7 +63,7 @@ T2V_1_3B_V21 = Model(
     shift=5.0,
     steps=50,
     guide=(5.0, 5.0),
-    sizes=_SIZES_480,
+    sizes=SIZES_480,
 )
 T2V_14B_V21 = replace(
     T2V_1_3B_V21,
@@ -209,7 +71,7 @@ T2V_14B_V21 = replace(
     name="Wan2.1-T2V-14B",
     repo="Wan-AI/Wan2.1-T2V-14B",
     dim=5120,
-    sizes=_SIZES_720_480,
+    sizes=SIZES_720_480,
 )
 I2V_14B_V21 = Model(
     title="Wan2.1 I2V-14B",
@@ -223,7 +85,7 @@ I2V_14B_V21 = Model(
     small_shift=3.0,
     steps=40,
     guide=(5.0, 5.0),
-    negative="镜头晃动，" + _NEGATIVE,
+    negative="镜头晃动，" + NEGATIVE,
 )
 I2V_14B_480P_V21 = replace(
     I2V_14B_V21,
@@ -231,7 +93,7 @@ I2V_14B_480P_V21 = replace(
     name="Wan2.1-I2V-14B-480P",
     repo="Wan-AI/Wan2.1-I2V-14B-480P",
     named="480p",
-    sizes=_SIZES_480,
+    sizes=SIZES_480,
 )
 FLF2V_14B_V21 = Model(
     title="Wan2.1 FLF2V-14B",
@@ -244,7 +106,7 @@ FLF2V_14B_V21 = Model(
     shift=16.0,
     steps=50,
     guide=(5.0, 5.0),
-    negative="镜头切换，镜头晃动，" + _NEGATIVE,
+    negative="镜头切换，镜头晃动，" + NEGATIVE,
 )
 # The Fun models of VideoX-Fun: control by a clip or a camera, or pictures alone, whose tensors may be those of I2V.
 _FUN_NAMED = r"fun.*inp|videox-fun"
@@ -263,7 +125,7 @@ FUN_A14B_INP = Model(
     steps=50,
     guide=(6.0, 6.0),
     boundary=0.9,
-    sizes=_SIZES_480,
+    sizes=SIZES_480,
     solver="flow",
 )
 FUN_A14B_CONTROL = replace(
@@ -361,7 +223,7 @@ FUN_14B_CAMERA_V21 = replace(
     modules=frozenset({"clip", "camera"}),
     controls=("camera", "reference"),
     frame_counts=(81,),
-    sizes=_SIZES_480,
+    sizes=SIZES_480,
 )
 
 
@@ -387,7 +249,7 @@ VACE_14B_V21 = replace(
     name="Wan2.1-VACE-14B",
     repo="Wan-AI/Wan2.1-VACE-14B",
     dim=5120,
-    sizes=_SIZES_720_480,
+    sizes=SIZES_720_480,
 )
 VACE_FUN_A14B = replace(
     T2V_A14B,
@@ -399,7 +261,7 @@ VACE_FUN_A14B = replace(
     fit="resize",
     steps=50,
     guide=(5.0, 5.0),
-    sizes=_SIZES_480,
+    sizes=SIZES_480,
 )
 # Two experts over the 2.2 autoencoder are nobody else's; `wan_previs.json` beside them states their defaults.
 NANO = replace(I2V_A14B, title="Wan Previs nano", name="", repo="", latent_channels=48, merged=False, dim=256)
@@ -432,113 +294,3 @@ ROWS = (
     NANO_CONTROL,
     NANO_CAMERA,
 )
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """What headers and names tell of a transformer: its input and latent channels, its width, the number of experts,
-    the modules it has, and the `names` of files and folders.
-    """
-
-    in_channels: int
-    latent_channels: int
-    dim: int
-    experts: int
-    modules: frozenset[str]
-    names: str = ""
-
-    def fits(self, row: Model) -> bool:
-        """Whether this may be that model."""
-        return (
-            (row.in_channels, row.latent_channels, row.modules)
-            == (self.in_channels, self.latent_channels, self.modules)
-            and (self.experts == row.experts or (self.experts == 1 and row.merged))
-            and re.search(row.named, self.names, re.IGNORECASE) is not None
-        )
-
-
-def identify(found: Evidence) -> Model | None:
-    """The row that fits best, None where none does.
-
-    Rows whose tensors differ in nothing but the width are told apart by it (a small checkpoint is taken for the
-    smallest of them), those that differ in nothing at all by names.
-    """
-
-    def closeness(row: Model) -> tuple[bool, bool, int]:
-        return row.experts == found.experts, bool(row.named), row.dim if row.dim <= found.dim else -row.dim
-
-    return max(filter(found.fits, ROWS), key=closeness, default=None)
-
-
-def half_of(row: Model, found: Evidence) -> Model | None:
-    """The model of two experts each of which looks like the whole model `row`, at the published width; None without
-    one."""
-    pair = replace(found, experts=2)
-    if row.experts == 2 or row.dim != found.dim:
-        return None
-    return next((other for other in ROWS if other.dim == row.dim and pair.fits(other)), None)
-
-
-def modules_of(names: Mapping[str, object]) -> frozenset[str]:
-    """The modules that a transformer with tensors of these published names has."""
-    return frozenset(name for name, module in MODULES.items() if module.shown_by in names)
-
-
-def lacking_tensor(names: Mapping[str, object]) -> str | None:
-    """The published name of a tensor without which a module, of which others of these are, cannot be; None where every
-    module is whole or not there."""
-    for module in MODULES.values():
-        lacking = [name for name in (module.shown_by, module.needs) if name and name not in names]
-        if lacking and any(re.match(module.tensors, name) for name in names):
-            return lacking[0]
-    return None
-
-
-def unknown_tensor(names: Mapping[str, object]) -> str | None:
-    """The published name of a tensor that no model here has, such as those that follow sound; None without one."""
-    return next((name for name in names if "." in name and not _KNOWN.match(name)), None)
-
-
-def overridden(model: Model, extra: Mapping[str, Any], folder: Path) -> Model:
-    """The model's defaults with those of `wan_previs.json` in `folder` put over them. Raises CheckpointError."""
-    try:
-        changes: dict[str, Any] = {key: str(extra[key]) for key in ("title", "negative") if key in extra}
-        changes |= {key: float(extra[key]) for key in ("fps", "shift", "boundary") if key in extra}
-        if "shift" in extra:
-            changes["small_shift"] = None  # the stated one rules at every size
-        if "steps" in extra:
-            changes["steps"] = int(extra["steps"])
-        if "guide" in extra:
-            low, high = extra["guide"]
-            changes["guide"] = (float(low), float(high))
-        if "frames" in extra:
-            changes["frame_counts"] = tuple(int(count) for count in extra["frames"])
-        if "sizes" in extra:
-            changes["sizes"] = tuple((int(width), int(height)) for width, height in extra["sizes"])
-            changes["only_listed"] = True
-        if "area" in extra:
-            width, height = extra["area"]
-            changes["area"] = (int(width), int(height))
-        if "per_token_times" in extra:
-            changes["held"] = bool(extra["per_token_times"])
-        if "text_to_video" in extra:
-            pictures = tuple(mode for mode in model.modes if mode != "text")
-            changes["modes"] = (*pictures, "text") if extra["text_to_video"] else pictures
-        changed = replace(model, **changes)
-        _check_defaults(changed)
-    except (TypeError, ValueError, OverflowError) as error:
-        raise CheckpointError(f"{folder / 'wan_previs.json'} has a value of the wrong kind ({error}).") from error
-    return changed
-
-
-def _check_defaults(model: Model) -> None:
-    if not (model.shift > 0 and model.steps > 0 and 0.01 <= model.fps <= 1000):
-        raise ValueError("shift and steps must be positive, fps from 0.01 to 1000")
-    if model.boundary is not None and not 0 <= model.boundary <= 1:
-        raise ValueError("boundary must be from 0 to 1")
-    if not model.frame_counts or any(count < 1 or count % 4 != 1 for count in model.frame_counts):
-        raise ValueError("frames must list counts of 4n+1")
-    if not model.sizes or any(min(size) < 1 for size in (*model.sizes, model.area or (1, 1))):
-        raise ValueError("sizes must list pairs of width and height, area be one")
-    if not model.modes:
-        raise ValueError("without text_to_video there is nothing that this model makes a clip from")

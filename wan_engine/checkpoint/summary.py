@@ -10,7 +10,7 @@ from ..errors import UsageError
 from ..options import AUTO
 from ..weights.safetensors_header import parsed
 from .layouts import Layout, find_layout
-from .models import MODES, Model
+from .model import MODES, Model
 from .sizes import Size, nearest_size
 
 TEXT_LENGTH = 512  # of the published models

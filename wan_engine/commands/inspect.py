@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from ..checkpoint.checkpoint import Checkpoint, open_checkpoint
-from ..checkpoint.models import CONTROLS
+from ..checkpoint.model import CONTROLS
 from ..checkpoint.sizes import Size, check_size
 from ..options import AUTO, STATED_OFFLOADS
 from ..runtime.memory_plan import MemorySettings, automatic_dtype, first_that_fits, nearest_that_fits, plan_memory

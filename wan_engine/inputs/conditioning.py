@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from ..checkpoint.models import MODULES
+from ..checkpoint.model import MODULES
 from ..checkpoint.sizes import Size
 from ..networks.transformer import Context, WanTransformer
 from ..runtime.model_pool import ModelPool, non_finite

@@ -13,7 +13,8 @@ from PIL import Image
 from torch import Tensor
 
 from ..checkpoint.checkpoint import Checkpoint
-from ..checkpoint.models import CONTROLS, ROWS, Model
+from ..checkpoint.model import CONTROLS, Model
+from ..checkpoint.models import ROWS
 from ..checkpoint.sizes import SAME_AREA, Size, check_size, size_for_cover, size_for_picture
 from ..errors import UsageError
 from ..media.pictures import read_picture

@@ -17,7 +17,7 @@ from itertools import product
 import torch
 
 from ..checkpoint.checkpoint import Checkpoint
-from ..checkpoint.models import MODULES
+from ..checkpoint.model import MODULES
 from ..checkpoint.sizes import Size
 from ..networks.camera_adapter import RAY_CHANNELS
 from ..networks.transformer import SPAN_BYTES

@@ -10,7 +10,7 @@ import pytest
 
 from wan_engine.checkpoint import models
 from wan_engine.checkpoint.download import MODELS
-from wan_engine.checkpoint.models import Evidence, identify, lacking_tensor, modules_of, unknown_tensor
+from wan_engine.checkpoint.identification import Evidence, identify, lacking_tensor, modules_of, unknown_tensor
 
 MANIFESTS = golden.REPOSITORY.parent / "shared" / "facts" / "manifests"
 

@@ -15,7 +15,7 @@ from PIL import Image
 
 from wan_engine.checkpoint import models
 from wan_engine.checkpoint.checkpoint import Checkpoint, open_checkpoint
-from wan_engine.checkpoint.models import Model
+from wan_engine.checkpoint.model import Model
 from wan_engine.errors import UsageError
 from wan_engine.inputs import images
 from wan_engine.inputs.plan import Plan, make_plan
