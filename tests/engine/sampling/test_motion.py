@@ -145,7 +145,7 @@ def test_steps_left_out_are_those_of_the_authors_noise_levels():
         ({"motion_mask": None}, "belong together"),
         ({"motion_video": None, "motion_mask": None}, "for a motion clip"),
         ({"motion_video": "nowhere"}, "does not exist"),
-        ({"image": None}, "starts from a picture"),
+        ({"image": None}, "starts from its first picture"),
     ],
 )
 def test_what_cannot_be_followed_is_told_before_anything_is_loaded(changes, told, tmp_path, monkeypatch):
