@@ -169,7 +169,7 @@ COMMANDS = [
 ]
 
 
-@pytest.mark.parametrize("words", map(shlex.split, COMMANDS), ids=lambda words: words[5])
+@pytest.mark.parametrize("words", [shlex.split(line) for line in COMMANDS], ids=lambda words: words[5])
 def test_the_manual_s_examples_run(words, tmp_path, monkeypatch):
     """With small files in the places that they name."""
     model = words[words.index("--checkpoint") + 1]
