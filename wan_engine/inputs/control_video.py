@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ..checkpoint.sizes import Size
 from ..errors import UsageError
+from ..media.pictures import sides
 from ..media.sequences import Sequence, read_sequence
 
 
@@ -47,9 +48,7 @@ def read_control(folder: Path, size: Size, frames: int) -> tuple[ControlClip, li
             f"pictures, or ask for {below} frames with --frames."
         )
     if video.size != size:
-        notes.append(
-            f"The control clip of {video.size[0]}x{video.size[1]} is stretched to the clip's {size[0]}x{size[1]}."
-        )
+        notes.append(f"The control clip of {sides(video.size)} is stretched to the clip's {sides(size)}.")
     if len(video) > frames:
         notes.append(f"The control clip has {len(video)} frames; the first {frames} are used.")
     return ControlClip(video, frames), notes

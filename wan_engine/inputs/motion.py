@@ -17,6 +17,7 @@ from torch import Tensor
 
 from ..checkpoint.sizes import Size
 from ..errors import UsageError
+from ..media.pictures import sides
 from ..media.sequences import Sequence, read_sequence
 from ..request import GenerationRequest
 
@@ -129,9 +130,7 @@ def read_motion(
         )
     for words, given in (("motion clip", video), ("motion mask", mask)):
         if given.size != size:
-            notes.append(
-                f"The {words} of {given.size[0]}x{given.size[1]} is stretched to the clip's {size[0]}x{size[1]}."
-            )
+            notes.append(f"The {words} of {sides(given.size)} is stretched to the clip's {sides(size)}.")
         if len(given) > frames:
             notes.append(f"The {words} has {len(given)} frames; the first {frames} are used.")
     return MotionClip(video, mask, start, end), notes

@@ -17,7 +17,7 @@ from ..checkpoint.model import CONTROLS, Model
 from ..checkpoint.models import ROWS
 from ..checkpoint.sizes import SAME_AREA, Size, check_size, size_for_cover, size_for_picture
 from ..errors import UsageError
-from ..media.pictures import read_picture
+from ..media.pictures import read_picture, sides
 from ..request import GenerationRequest, check_frames
 from ..request_parts import PromptPart
 from . import images
@@ -334,7 +334,7 @@ def _last_picture(last: Image.Image, first: Size, model: Model) -> tuple[Tensor,
     if model.clip_pictures < 2:
         return images.as_tensor(images.cropped_to_aspect(last, first)), notes
     told = (
-        f"The last picture is {_sides(last.size)}, the first {_sides(first)}; as in the original it is cut or "
+        f"The last picture is {sides(last.size)}, the first {sides(first)}; as in the original it is cut or "
         "bordered with grey instead of scaled. Give both in one size."
     )
     return images.cut_like_original(images.as_tensor(last), first), (*notes, told)
@@ -345,7 +345,7 @@ def _cover_notes(picture: Size, size: Size) -> tuple[str, ...]:
     if scaled == size:
         return ()
     return (
-        f"The picture of {_sides(picture)} is scaled to {_sides(scaled)}, of which the middle {_sides(size)} is used.",
+        f"The picture of {sides(picture)} is scaled to {sides(scaled)}, of which the middle {sides(size)} is used.",
     )
 
 
@@ -353,9 +353,7 @@ def _stretch_notes(picture: Size, size: Size) -> tuple[str, ...]:
     change = abs(size[0] * picture[1] / (size[1] * picture[0]) - 1)
     if change < 0.005:
         return ()
-    return (
-        f"The picture of {_sides(picture)} is stretched to {_sides(size)}, which changes its shape by {change:.1%}.",
-    )
+    return (f"The picture of {sides(picture)} is stretched to {sides(size)}, which changes its shape by {change:.1%}.",)
 
 
 def _warnings(request: GenerationRequest, checkpoint: Checkpoint, pictures: _Pictures, frames: int) -> list[str]:
@@ -365,8 +363,8 @@ def _warnings(request: GenerationRequest, checkpoint: Checkpoint, pictures: _Pic
         counts = ", ".join(map(str, model.frame_counts))
         found.append(f"{model.title} was made for {counts} frames; {frames} may look worse.")
     if not _size_is_trained(checkpoint, pictures):
-        sizes = ", ".join(map(_sides, model.sizes))
-        found.append(f"{model.title} was made for {sizes}; {_sides(pictures.size)} may look worse.")
+        sizes = ", ".join(map(sides, model.sizes))
+        found.append(f"{model.title} was made for {sizes}; {sides(pictures.size)} may look worse.")
     if request.boundary is not None and len(checkpoint.experts) == 1:
         found.append(f"{model.title} has a single expert; the boundary has no effect.")
     if request.preset == "lightning" and not request.loras:
@@ -380,10 +378,6 @@ def _size_is_trained(checkpoint: Checkpoint, pictures: _Pictures) -> bool:
     if pictures.first is None or checkpoint.model.only_listed:
         return pictures.size in sizes
     return pictures.area[0] * pictures.area[1] in {width * height for width, height in sizes}
-
-
-def _sides(size: Size) -> str:
-    return f"{size[0]}x{size[1]}"
 
 
 def noise(seed: int, shape: tuple[int, ...], before: int = 0) -> Tensor:

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from ..checkpoint.sizes import Size
 from ..errors import UsageError
-from ..media.pictures import read_picture
+from ..media.pictures import read_picture, sides
 from ..media.sequences import Sequence, read_sequence
 from ..request import GenerationRequest
 from .images import as_tensor
@@ -198,7 +198,7 @@ def read_vace(
         notes += _fitting_notes(request, video, mask, size, numbers)
     pictures = [read_picture(folder / name, notes) for name in request.reference]
     notes += [
-        f"The reference picture of {_sides(picture.size)} is fitted into {_sides(size)}, with white around it."
+        f"The reference picture of {sides(picture.size)} is fitted into {sides(size)}, with white around it."
         for picture in pictures
         if picture.size != size
     ]
@@ -219,10 +219,10 @@ def _fitting_notes(
 ) -> list[str]:
     notes = []
     if video.size != size:
-        notes.append(f"The control clip of {_sides(video.size)} is brought to {_sides(size)}.")
+        notes.append(f"The control clip of {sides(video.size)} is brought to {sides(size)}.")
     if mask is not None and mask.size != video.size:
         notes.append(
-            f"The control mask of {_sides(mask.size)} is not of the control clip's size; its top left part is used."
+            f"The control mask of {sides(mask.size)} is not of the control clip's size; its top left part is used."
         )
     if mask is not None and len(mask) != len(video):
         notes.append(
@@ -233,7 +233,3 @@ def _fitting_notes(
     if request.frames not in (None, len(numbers)):
         notes.append(f"The control clip settles the length: {len(numbers)} frames instead of {request.frames}.")
     return notes
-
-
-def _sides(size: Size) -> str:
-    return f"{size[0]}x{size[1]}"

@@ -216,3 +216,8 @@ def _decoded_deep(path: Path) -> np.ndarray | None:
             return frame.to_ndarray(format="rgba64le")
     except (av.FFmpegError, StopIteration):
         return None
+
+
+def sides(size: tuple[int, int]) -> str:
+    """Width and height in words."""
+    return f"{size[0]}x{size[1]}"

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import UsageError
-from .pictures import read_picture
+from .pictures import read_picture, sides
 
 _PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".exr", ".hdr", ".tga")
 _LAST_NUMBER = re.compile(r"\d+(?=\D*$)")
@@ -54,8 +54,8 @@ def read_sequence(folder: Path, notes: list[str] | None = None) -> Sequence:
         picture = read_picture(path, told)
         if size is not None and picture.size != size:
             raise UsageError(
-                f"The pictures in {folder} differ in size: {files[0].name} is {_sides(size)}, {path.name} "
-                f"{_sides(picture.size)}. Give pictures of one size."
+                f"The pictures in {folder} differ in size: {files[0].name} is {sides(size)}, {path.name} "
+                f"{sides(picture.size)}. Give pictures of one size."
             )
         size = picture.size
         digest.update(picture.tobytes())
@@ -93,7 +93,3 @@ def _counted(told: list[str], files: list[Path], folder: Path) -> list[str]:
     """What was done to the first picture, told for all: a clip of a thousand frames gets no thousand sentences."""
     first = [words for words in told if files[0].name in words]
     return [words.replace(f"The picture {files[0].name}", f"Each picture of {folder.name}") for words in first]
-
-
-def _sides(size: tuple[int, int]) -> str:
-    return f"{size[0]}x{size[1]}"
