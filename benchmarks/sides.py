@@ -18,7 +18,8 @@ from safetensors import safe_open
 from torch import Tensor
 from transformers import UMT5EncoderModel
 
-from wan_engine.networks.transformer import TransformerConfig, WanTransformer
+from wan_engine.networks.transformer import WanTransformer
+from wan_engine.networks.transformer_config import TransformerConfig
 from wan_engine.networks.umt5 import T5Config
 from wan_engine.networks.vae import LATENT_STATISTICS, WanVAE, load_vae
 from wan_engine.runtime.block_offload import encode_streamed

@@ -26,7 +26,8 @@ from safetensors.torch import load_file
 from tokenizers import Tokenizer
 from torch import Tensor, nn
 
-from wan_engine.networks.transformer import TransformerConfig, WanTransformer
+from wan_engine.networks.transformer import WanTransformer
+from wan_engine.networks.transformer_config import TransformerConfig
 from wan_engine.networks.umt5 import T5Config, T5Encoder
 
 from .dataset import prompts_of

@@ -25,8 +25,9 @@ from wan_engine.cli import main
 from wan_engine.errors import Cancelled, CheckpointError, GenerationError, UsageError
 from wan_engine.inputs.conditioning import condition
 from wan_engine.inputs.plan import make_plan
-from wan_engine.networks import transformer, umt5, vae_layers
-from wan_engine.networks.transformer import TransformerConfig, WanTransformer
+from wan_engine.networks import transformer_blocks, umt5, vae_layers
+from wan_engine.networks.transformer import WanTransformer
+from wan_engine.networks.transformer_config import TransformerConfig
 from wan_engine.pipeline import load
 from wan_engine.request import GenerationRequest
 from wan_engine.request_parts import Lora, PromptPart, joined
@@ -252,8 +253,8 @@ def cancelled_in(network: torch.nn.Module, pipeline, asked: GenerationRequest, f
 @pytest.mark.parametrize(
     ("offload", "network", "blocks"),
     [
-        ("none", transformer.Block, 1),
-        ("block", transformer.Block, 1),
+        ("none", transformer_blocks.Block, 1),
+        ("block", transformer_blocks.Block, 1),
         ("none", umt5.Block, 1),
         ("expert", umt5.Block, 2),  # both prompts take a layer before the next one is read
         ("none", vae_layers.ResidualBlock, 1),

@@ -5,7 +5,8 @@ import pytest
 import saved
 import torch
 
-from wan_engine.networks.transformer import TransformerConfig, WanTransformer
+from wan_engine.networks.transformer import WanTransformer
+from wan_engine.networks.transformer_config import TransformerConfig
 from wan_engine.weights import tensor_names
 
 

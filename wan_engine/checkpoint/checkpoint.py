@@ -19,7 +19,8 @@ from tokenizers import Tokenizer
 from ..errors import CheckpointError
 from ..networks.clip_vision import ClipConfig, ClipVision
 from ..networks.latent_rgb import LightMap, read_light_map
-from ..networks.transformer import TransformerConfig, WanTransformer
+from ..networks.transformer import WanTransformer
+from ..networks.transformer_config import TransformerConfig
 from ..networks.umt5 import T5Config, T5Encoder
 from ..networks.vae import WanVAE, kernel_last, load_vae
 from ..weights.safetensors_header import read_json

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from ..checkpoint.model import MODULES
 from ..checkpoint.sizes import Size
-from ..networks.transformer import Context, WanTransformer
+from ..networks.transformer import WanTransformer
+from ..networks.transformer_blocks import Context
 from ..runtime.model_pool import ModelPool, non_finite
 from ..runtime.run import Run
 from .camera_rays import CameraPath

@@ -16,7 +16,8 @@ from torch import Tensor, nn
 from ..errors import WanError
 from ..inputs.conditioning import Conditioning
 from ..inputs.plan import Plan, noise
-from ..networks.transformer import Context, WanTransformer
+from ..networks.transformer import WanTransformer
+from ..networks.transformer_blocks import Context
 from ..runtime import process_group
 from ..runtime.model_pool import ModelPool, non_finite
 from ..runtime.run import Run

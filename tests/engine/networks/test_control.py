@@ -6,7 +6,8 @@ import torch
 from golden import assert_close, facts, tensors
 
 from wan_engine.networks.camera_adapter import CameraAdapter
-from wan_engine.networks.transformer import TransformerConfig, WanTransformer
+from wan_engine.networks.transformer import WanTransformer
+from wan_engine.networks.transformer_config import TransformerConfig
 
 CASES = (
     "dit_fun22_control",

@@ -6,9 +6,10 @@ import torch
 from golden import assert_close, facts, tensors
 
 from wan_engine.errors import UsageError
-from wan_engine.networks import transformer
+from wan_engine.networks import rotary
 from wan_engine.networks.token_spans import token_spans
-from wan_engine.networks.transformer import TransformerConfig, WanTransformer
+from wan_engine.networks.transformer import WanTransformer
+from wan_engine.networks.transformer_config import TransformerConfig
 
 TRANSFORMERS = ("dit_t2v", "dit_i2v", "dit_ti2v", "dit21_t2v", "dit21_i2v", "dit21_flf2v")
 
@@ -207,7 +208,7 @@ def test_gradients_are_those_of_the_plain_formula():
 
 
 def test_the_rotary_table_may_be_used_with_gradients_after_inference():
-    transformer.rotary_table.cache_clear()
+    rotary.rotary_table.cache_clear()
     with torch.inference_mode():
-        transformer.rotary_table(12, (2, 2, 2))
-    assert not transformer.rotary_table(12, (2, 2, 2)).is_inference()
+        rotary.rotary_table(12, (2, 2, 2))
+    assert not rotary.rotary_table(12, (2, 2, 2)).is_inference()

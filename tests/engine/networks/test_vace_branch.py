@@ -12,7 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import save_file
 
-from wan_engine.networks.transformer import TransformerConfig, VaceBlock, WanTransformer
+from wan_engine.networks.transformer import WanTransformer
+from wan_engine.networks.transformer_blocks import VaceBlock
+from wan_engine.networks.transformer_config import TransformerConfig
 from wan_engine.networks.vace_layers import vace_layers
 from wan_engine.runtime.block_offload import stream_blocks
 from wan_engine.weights.weight_file import WeightFile

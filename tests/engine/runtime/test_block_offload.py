@@ -12,7 +12,8 @@ from peaks import growth
 from safetensors.torch import save_file
 
 from wan_engine.errors import CheckpointError
-from wan_engine.networks.transformer import TransformerConfig, WanTransformer
+from wan_engine.networks.transformer import WanTransformer
+from wan_engine.networks.transformer_config import TransformerConfig
 from wan_engine.runtime.block_offload import stream_blocks
 from wan_engine.weights.weight_file import WeightFile
 
@@ -139,7 +140,8 @@ def test_a_file_that_does_not_fit_is_refused_at_once(file):
 PEAK = """
 from pathlib import Path
 from wan_engine.runtime.block_offload import stream_blocks
-from wan_engine.networks.transformer import TransformerConfig, WanTransformer
+from wan_engine.networks.transformer import WanTransformer
+from wan_engine.networks.transformer_config import TransformerConfig
 from wan_engine.weights.weight_file import WeightFile
 
 config = TransformerConfig(256, 1024, 4, 16, 16, 16, 64, text_len=16)

@@ -22,7 +22,8 @@ from safetensors.torch import load_file, save_file
 
 from wan_engine.cli import main
 from wan_engine.errors import CheckpointError, GenerationError, UsageError, WanError
-from wan_engine.networks.transformer import TransformerConfig, WanTransformer
+from wan_engine.networks.transformer import WanTransformer
+from wan_engine.networks.transformer_config import TransformerConfig
 from wan_engine.runtime import process_group, sharding
 from wan_engine.weights.weight_file import WeightFile
 

@@ -6,7 +6,8 @@ from functools import partial
 import pytest
 import torch
 
-from wan_engine.networks.transformer import TransformerConfig, WanTransformer
+from wan_engine.networks.transformer import WanTransformer
+from wan_engine.networks.transformer_config import TransformerConfig
 from wan_engine.sampling.step_cache import StepCache
 
 

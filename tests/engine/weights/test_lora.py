@@ -17,7 +17,8 @@ from torch import Tensor, nn
 
 from wan_engine.checkpoint.checkpoint import open_checkpoint
 from wan_engine.errors import CheckpointError, UsageError
-from wan_engine.networks.transformer import TransformerConfig, WanTransformer
+from wan_engine.networks.transformer import WanTransformer
+from wan_engine.networks.transformer_config import TransformerConfig
 from wan_engine.request_parts import Lora
 from wan_engine.weights.lora import lora_notes, lora_patch
 from wan_engine.weights.lora_names import LayerIndex

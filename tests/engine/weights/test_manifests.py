@@ -12,7 +12,8 @@ import pytest
 import torch
 
 from wan_engine.networks.clip_vision import ClipConfig, ClipVision
-from wan_engine.networks.transformer import TransformerConfig, WanTransformer
+from wan_engine.networks.transformer import WanTransformer
+from wan_engine.networks.transformer_config import TransformerConfig
 from wan_engine.networks.umt5 import T5Config, T5Encoder
 from wan_engine.networks.vae import load_vae
 from wan_engine.weights.tensor_names import networks_of, published
