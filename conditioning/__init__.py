@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Pictures of a shot that the video model is conditioned on, rendered from the scene without leaving a trace in it."""
 
-from .frames import frame_shape, render_first_last
+from .frames import render_first_last
 from .light_curve import predict_light
 from .light_render import render_light
 from .preserve import preserved
+from .staging import frame_shape
 from .stillness import course
 
 __all__ = [

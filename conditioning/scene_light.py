@@ -18,10 +18,10 @@ from ..scene.brief import Shot, SunSample, find_block
 from ..scene.camera.camera import read_camera
 from ..scene.color_temperature import Rgb, rgb_of
 from ..scene.reader import metres_per_unit
-from .frames import camera_of
 from .lamps import LampLight, read_lamp
 from .light_probe import Probe, View
 from .preserve import preserved
+from .staging import camera_of
 
 SUN_CONSTANT = 1353.0  # W/m2 above the air, as Meinel takes it
 CLOCK_STRENGTH = 0.004  # of a sun that the scene only tells the time of: exposes a noon well

@@ -12,8 +12,9 @@ import bpy
 from ..scene.animation import simulations
 from ..scene.brief import Shot
 from ..scratch import scratch_folder
-from .frames import frame_shape, render_frames
+from .frames import render_frames
 from .preserve import preserved
+from .staging import frame_shape
 from .tone import block_means
 
 Course = Literal["goes", "returns", "stands"]

@@ -16,8 +16,8 @@ import bpy
 import numpy as np
 
 from ..scratch import scratch_folder
-from .frames import set_png
 from .preserve import preserved
+from .staging import set_png
 
 _PATCHES = 64
 _DARKEST, _BRIGHTEST = -12.0, 8.0  # stops from 1.0
