@@ -16,8 +16,9 @@ from ..wan_engine.option_kinds import File
 from ..wan_engine.request_parts import Lora
 from ..wan_engine.terminal import plain
 from .engine import check, close_engine, engine_client
-from .generation import Generation, OurError, Repair
+from .generation import Generation
 from .jobs import Resume, doubts_about, jobs_root, modes_of, prepare, size_of, unfinished, wish_of
+from .repair import Repair
 from .settings import ADDON_DIR, NANO, NANO_DTYPE, OPTIONS, RAW, Settings, ShotWords
 from .shots import check_template, contradictions_of, lengths_of, prompt_of, read_shots, why_no_template
 from .takes import (
@@ -33,6 +34,7 @@ from .takes import (
     takes_of,
     why_files_stay,
 )
+from .work import OurError
 
 __all__ = [
     "ADDON_DIR",

@@ -12,7 +12,8 @@ from pathlib import Path
 import bpy
 
 from ..bridge.client import EngineClient
-from ..bridge.environment import EngineSetup, EnvironmentMissing, find_engine, inspect_engine
+from ..bridge.engine_setup import EngineSetup
+from ..bridge.environment import EnvironmentMissing, find_engine, inspect_engine
 from ..wan_engine.checkpoint.summary import outline
 from ..wan_engine.errors import CheckpointError, WanError
 from .log import log_file

@@ -1,118 +1,29 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What takes long, in small pieces that a face steps through: the queue of shots, and the repair of a take."""
+"""The generation of a scene's shots, one after the other."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import bpy
 
 from .. import sequencer
 from ..bridge.jobs import JobFolder
 from ..bridge.messages import Message, error_of
-from ..bridge.state import JobError
 from ..bridge.tool import EngineTool
-from ..scene.brief import SceneError, Shot
-from ..scratch import ScratchError
+from ..scene.brief import Shot
 from ..wan_engine.checkpoint.summary import outline
 from ..wan_engine.errors import Cancelled, CheckpointError, UsageError, WanError
-from ..wan_engine.options import REPAIR
-from ..wan_engine.request import GenerationRequest
 from . import ownership
-from .engine import close_engine, engine_cache, engine_client, engine_environment
-from .jobs import Resume, check_files, jobs_root, mode_of, new_folder, prepare, size_of, unfinished, wish_of
+from .engine import engine_cache, engine_client, engine_environment
+from .jobs import Resume, check_files, jobs_root, mode_of, prepare, size_of, unfinished, wish_of
 from .log import log
-from .progress import SHARES, Progress
-from .settings import ADDON_DIR, OVERVIEW, RAW, Settings
+from .progress import SHARES
+from .settings import ADDON_DIR, OVERVIEW, Settings
 from .shots import contradictions_of, lengths_of, read_shots
 from .takes import Take, clip_of, import_take, overview_task
-
-OurError = (SceneError, WanError, JobError, ScratchError, sequencer.SequencerError)
-
-
-class Work:
-    """Something that takes long, done in small pieces by `step`; a face draws its `progress`."""
-
-    def __init__(self, scene: bpy.types.Scene, settings: Settings) -> None:
-        self.settings = settings
-        self._scene_uid, self._scene_name = scene.session_uid, scene.name
-        self.progress = Progress()
-        self.errors: list[str] = []
-        self.exit_status = 0
-        self._cancelled = self._told_end = False
-        self._tool: EngineTool | None = None
-        self._work = self._run_all()
-        log(f"{type(self).__name__} began: {self._scene_name} of {bpy.data.filepath or 'a file never saved'}")
-
-    def _run_all(self) -> Iterator[bool]:
-        """Yields False after every piece of work."""
-        raise NotImplementedError
-
-    @property
-    def status(self) -> str:
-        """Short words for what happens now."""
-        return self.progress.status
-
-    def step(self) -> bool:
-        """One piece of work; True when all is over."""
-        over = next(self._work, True)
-        if over and not self._told_end:
-            self._told_end = True
-            for note in self.progress.notes:
-                log(f"note: {note}")
-            log(f"{type(self).__name__} ended ({self.exit_status})")
-        return over
-
-    def cancel(self) -> None:
-        """Asks for the end; `step` on until it says True."""
-        if not self._cancelled:
-            self._cancelled = True
-            self._fail(Cancelled("Cancelled."))
-        if self._tool is not None:
-            self._tool.stop()
-
-    def run(self, on_change: Callable[[Any], None] = lambda work: None, pause: float = 0.05) -> None:
-        """Steps to the end, for scripts. Ctrl-C cancels; a second one ends the engine at once."""
-        finished = False
-        while not finished:
-            try:
-                finished = self.step()
-                on_change(self)
-                time.sleep(pause)
-            except KeyboardInterrupt:
-                if self._cancelled:
-                    close_engine()
-                    return
-                self.cancel()
-
-    def _fail(self, error: Exception) -> None:
-        self.errors.append(str(error))
-        log(f"error: {error}")
-        self.exit_status = self.exit_status or getattr(error, "exit_status", 5)
-
-    def _live_scene(self) -> bpy.types.Scene:
-        """The scene by its session-wide number: an undo step replaces the object that we were given."""
-        scene = next((s for s in bpy.data.scenes if s.session_uid == self._scene_uid), None)
-        if scene is None:
-            raise SceneError(f'The scene "{self._scene_name}" is gone; the clip stays in its job folder.')
-        return scene
-
-    def _run_tool(self, tool: EngineTool) -> Iterator[bool]:
-        """Waits for one of the engine's programs. Raises the WanError it ends in, or Cancelled."""
-        self._tool = tool
-        try:
-            while not tool.poll():
-                yield False
-        except WanError as error:
-            if self._cancelled:
-                raise Cancelled("Cancelled.") from error
-            raise
-        finally:
-            self._tool = None
+from .work import OurError, Work
 
 
 class Generation(Work):
@@ -249,51 +160,3 @@ class Generation(Work):
         except WanError as error:
             if not self._cancelled:
                 self.progress.note(f"The takes are made, but the overview is not: {error}")
-
-
-class Repair(Work):
-    """A take's light mended, as a new take: flicker and jumps taken out, colours matched. It starts from the frames
-    that the model made, and the take itself stays as it is.
-
-    Raises SequencerError, JobError or CheckpointError when made, before anything is done, if that cannot be.
-    """
-
-    def __init__(self, scene: bpy.types.Scene, settings: Settings, name: str) -> None:
-        super().__init__(scene, settings)
-        self._take = sequencer.read_take(sequencer.find_take(scene, name))
-        self._source = JobFolder(self._take.folder)
-        self._python = engine_environment(settings).python
-        self.made: Take | None = None
-        if self._take.repaired:
-            raise JobError(f"{name} is repaired already. Generate the shot again with another seed.")
-        if not self._take.folder or not (self._source.path / RAW).is_dir():
-            raise JobError(
-                f"The frames that {name} was made from are gone, so it cannot be repaired. Generate it again."
-            )
-        self._request = GenerationRequest.from_json(self._source.read_request())
-
-    def _run_all(self) -> Iterator[bool]:
-        self.progress.tell("Repairing the light", 0.1)
-        yield False
-        try:
-            scene = self._live_scene()
-            job = new_folder(scene, self.settings, self._take.shot)
-            ownership.sign_repair(job, scene, self._source)
-            job.write_request(replace(self._request, repair=REPAIR.names))
-            yield from self._mend(job)
-        except OurError as error:
-            if not self._cancelled:
-                self._fail(error)
-
-    def _mend(self, job: JobFolder) -> Iterator[bool]:
-        task = {"source": str(self._source.path), "job": str(job.path), "repair": list(REPAIR.names)}
-        try:
-            yield from self._run_tool(
-                EngineTool(self._python, ADDON_DIR, "wan_engine.commands.repair", task, engine_cache(self.settings))
-            )
-        except WanError as error:
-            job.mark_ended("cancelled" if self._cancelled else "failed", str(error), error.exit_status)
-            raise
-        job.mark_ended("done", "", 0)
-        frames = range(self._take.start, self._take.start + self._take.frames)
-        self.made = import_take(self._live_scene(), self._take.shot, frames, job)

@@ -38,7 +38,7 @@ while not tool.poll():
 SETUP = """
 import sys, time
 from pathlib import Path
-from wan_previs.bridge.environment import EngineSetup
+from wan_previs.bridge.engine_setup import EngineSetup
 setup = EngineSetup(Path(sys.executable), Path(sys.argv[1]), Path(sys.argv[2]), allow_network=True)
 setup.run(print)
 """

@@ -39,7 +39,7 @@ def test_work_is_logged_from_its_beginning_to_its_end(blank_scene, tmp_path, mon
     for module in (logging, previs.engine):
         monkeypatch.setattr(module, "log_file", lambda: tmp_path / "log.txt")
 
-    class Failing(previs.generation.Work):
+    class Failing(previs.work.Work):
         def _run_all(self):
             yield False
             self._fail(previs.UsageError("Nothing can be made of this."))
