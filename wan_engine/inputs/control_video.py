@@ -12,9 +12,8 @@ import torch
 from torch import Tensor
 
 from ..checkpoint.sizes import Size
-from ..errors import UsageError
-from ..media.pictures import sides
 from ..media.sequences import Sequence, read_sequence
+from .lengths import check_count, fitting_notes
 
 
 @dataclass(frozen=True)
@@ -41,14 +40,5 @@ def read_control(folder: Path, size: Size, frames: int) -> tuple[ControlClip, li
     """
     notes: list[str] = []
     video = read_sequence(folder, notes)
-    if len(video) < frames:
-        below = (len(video) - 1) // 4 * 4 + 1
-        raise UsageError(
-            f"{folder} holds {len(video)} pictures, but the clip has {frames} frames and each needs one; give more "
-            f"pictures, or ask for {below} frames with --frames."
-        )
-    if video.size != size:
-        notes.append(f"The control clip of {sides(video.size)} is stretched to the clip's {sides(size)}.")
-    if len(video) > frames:
-        notes.append(f"The control clip has {len(video)} frames; the first {frames} are used.")
-    return ControlClip(video, frames), notes
+    check_count(str(folder), len(video), frames)
+    return ControlClip(video, frames), notes + fitting_notes("control clip", video, size, frames)

@@ -17,9 +17,9 @@ from torch import Tensor
 
 from ..checkpoint.sizes import Size
 from ..errors import UsageError
-from ..media.pictures import sides
 from ..media.sequences import Sequence, read_sequence
 from ..request import GenerationRequest
+from .lengths import check_count, fitting_notes
 
 # Noise levels at which the method's authors begin and end by default: steps 3 and 6 of 50 at shift 3.
 _BEGIN, _END = 0.9791667, 0.9565217
@@ -78,7 +78,9 @@ class Motion:
         def nearest(sigma: float) -> int:
             return int((sigmas[:-1] - sigma).abs().argmin())
 
-        start = min(nearest(_BEGIN), _or(self.end, len(sigmas))) if self.start is None else self.start
+        start = self.start
+        if start is None:
+            start = nearest(_BEGIN) if self.end is None else min(nearest(_BEGIN), self.end)
         end = max(nearest(_END), start, 0) if self.end is None else self.end
         first = max(start, 0)
         return replace(
@@ -100,10 +102,6 @@ class Motion:
         return x * (1 - self.mask) + self.mask * self.noised(sigma)
 
 
-def _or(value: int | None, default: int) -> int:
-    return default if value is None else value
-
-
 def read_motion(
     request: GenerationRequest, folder: Path, size: Size, frames: int, steps: int
 ) -> tuple[MotionClip | None, list[str]]:
@@ -113,24 +111,18 @@ def read_motion(
     if request.motion_video is None or request.motion_mask is None:
         return None, []
     start, end = request.motion_start, request.motion_end
-    if not _or(start, 0) <= _or(end, steps - 1) < steps or _or(start, 0) >= steps:
+    if not (0 if start is None else start) <= (steps - 1 if end is None else end) < steps:
         raise UsageError(
             f"The motion's steps must be motion_start <= motion_end < {steps}, the number of steps; give smaller ones."
         )
     notes: list[str] = []
     video, mask = (read_sequence(folder / name, notes) for name in (request.motion_video, request.motion_mask))
-    if not frames <= len(video) < frames + 4:
+    check_count(request.motion_video, len(video), frames)
+    check_count(request.motion_mask, len(mask), frames)
+    if len(video) >= frames + 4:
         raise UsageError(
             f"{request.motion_video} holds {len(video)} pictures, but the clip has {frames} frames; give as many "
             "pictures as frames, or ask for another number with --frames."
         )
-    if len(mask) < frames:
-        raise UsageError(
-            f"{request.motion_mask} holds {len(mask)} pictures, but the clip has {frames} frames; give one for each."
-        )
-    for words, given in (("motion clip", video), ("motion mask", mask)):
-        if given.size != size:
-            notes.append(f"The {words} of {sides(given.size)} is stretched to the clip's {sides(size)}.")
-        if len(given) > frames:
-            notes.append(f"The {words} has {len(given)} frames; the first {frames} are used.")
+    notes += fitting_notes("motion clip", video, size, frames) + fitting_notes("motion mask", mask, size, frames)
     return MotionClip(video, mask, start, end), notes

@@ -26,6 +26,7 @@ from ..media.pictures import read_picture, sides
 from ..media.sequences import Sequence, read_sequence
 from ..request import GenerationRequest
 from .images import as_tensor
+from .lengths import check_count
 
 CELL = 8  # pixels along a latent: the mask of each has a channel of its own
 _GRID = 16  # pixels along a token
@@ -190,7 +191,7 @@ def read_vace(
     if video is not None:
         count = len(video) if mask is None else min(len(video), len(mask))
         if stretched:
-            _check_count(count, frames)
+            check_count("The control clip with its mask" if mask is not None else "The control clip", count, frames)
         else:
             latents = max(_TRAINED_FRAMES, (frames - 1) // 4 + 1 if request.frames is not None else 0)
             area = size[0] * size[1]
@@ -204,14 +205,6 @@ def read_vace(
     ]
     references = tuple(on_white(picture, size, stretched=stretched) for picture in pictures)
     return VaceInputs(VaceClip(size, numbers, video, mask, stretched), references, tuple(dict.fromkeys(notes)))
-
-
-def _check_count(count: int, frames: int) -> None:
-    if count < frames:
-        raise UsageError(
-            f"Control clip and mask hold {count} pictures, but the clip has {frames} frames and each needs one; give "
-            f"more pictures, or ask for {(count - 1) // 4 * 4 + 1} frames with --frames."
-        )
 
 
 def _fitting_notes(
