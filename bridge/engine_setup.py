@@ -44,7 +44,7 @@ class EngineSetup:
                 "Setting up the engine downloads packages, and online access is switched off. Allow online access in "
                 "Blender's System preferences, or choose a Python that has the engine's packages."
             )
-        if not lock.is_file():
+        if not os.path.isfile(lock):
             raise EnvironmentMissing(f"{lock} is missing, which lists the engine's packages. Install the add-on again.")
         folder = Path(os.path.realpath(folder))  # a link to a larger disk: venv makes nothing in one
         self._folder = folder
@@ -141,8 +141,8 @@ def _take(folder: Path) -> BinaryIO:
         if not process.lock(lock):
             lock.close()
             raise EnvironmentMissing(f"Another set-up is at work in {folder}. Wait until it has ended.")
-        if is_link(folder / MARK) or not (folder / MARK).is_file():
-            if os.path.lexists(folder) and not (folder.is_dir() and not any(folder.iterdir())):
+        if is_link(folder / MARK) or not os.path.isfile(folder / MARK):
+            if os.path.lexists(folder) and not (os.path.isdir(folder) and not any(folder.iterdir())):
                 lock.close()
                 raise EnvironmentMissing(
                     f"{folder} holds something else than an engine that was set up here, and is left as it is. Move it "

@@ -63,7 +63,7 @@ def find_engine(preferred: str | None, addon_dir: Path, user_dir: Path) -> Engin
         (user_dir / "engine", "the add-on's set-up"),
         (addon_dir / ".venv-engine", "the development checkout"),
     ):
-        if venv_python(folder).is_file():
+        if os.path.isfile(venv_python(folder)):
             return EngineEnvironment(venv_python(folder), origin)
     raise EnvironmentMissing(f"The engine is not set up. {_MEND}")
 
@@ -123,7 +123,7 @@ def _said(python: Path, timeout: float) -> bytes:
 
 def _chosen_python(choice: str, origin: str) -> Path:
     path = Path(choice).expanduser().absolute()
-    python = venv_python(path) if path.is_dir() else path
-    if not python.is_file():
+    python = venv_python(path) if os.path.isdir(path) else path
+    if not os.path.isfile(python):
         raise EnvironmentMissing(f"The engine's Python {python}, named by {origin}, does not exist. {_MEND}")
     return python

@@ -44,7 +44,7 @@ def replacing(path: Path, keep_old: Callable[[Path], object] | None = None) -> I
         yield new
         with new.open("rb+") as file:
             os.fsync(file.fileno())
-        if path.exists():
+        if os.path.exists(path):
             new.chmod(path.stat().st_mode & 0o777)
             if keep_old is not None:
                 keep_old(path)

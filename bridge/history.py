@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -98,7 +99,7 @@ def jobs_of(root: Path, asker: Asker) -> list[Found]:
 def _found(job: JobFolder, root: Path, asker: Asker) -> Found | None:
     identity = read_identity(job)
     if identity is None:
-        return Found(job, None, "other") if job.request.is_file() else None
+        return Found(job, None, "other") if os.path.isfile(job.request) else None
     place = standing(identity, root, asker.file)
     file = Path((asker.file if place == "other" else identity.file or asker.file) or "").name
     return Found(job, identity, place) if identity.scene == asker.scene_in(file) != "" else None
@@ -139,7 +140,9 @@ def _offer(found: Found) -> tuple[Unfinished | None, bool]:
     if not steps and state.interrupted and state.started is None and isinstance(frames, int):
         return Unfinished(found, 0, 0, frames), False
     step, count = (steps[-1].get("step"), steps[-1].get("steps")) if steps else (None, None)
-    if not (isinstance(step, int) and isinstance(count, int) and isinstance(frames, int) and job.resume.is_file()):
+    if not (
+        isinstance(step, int) and isinstance(count, int) and isinstance(frames, int) and os.path.isfile(job.resume)
+    ):
         return None, False
     return Unfinished(found, step, count, frames), False
 
@@ -151,9 +154,9 @@ def copied(job: JobFolder, root: Path, stem: str, number: int = 1) -> JobFolder:
     copy = JobFolder.create(root, stem, number)
     try:
         for source in (job.request, job.brief, job.events, job.resume):
-            if source.is_file():
+            if os.path.isfile(source):
                 shutil.copyfile(source, copy.path / source.name)
-        if job.conditioning.is_dir():
+        if os.path.isdir(job.conditioning):
             shutil.copytree(job.conditioning, copy.conditioning, dirs_exist_ok=True)
     except (OSError, shutil.Error) as error:
         words = f"{job.path} cannot be copied ({error}). Free some space, or generate the shot again."
@@ -180,7 +183,13 @@ def why_kept(job: JobFolder, take: str, file: Path | None, moved: Callable[[Iden
     job of a file that is gone was this file's under another name.
     """
     identity = read_identity(job)
-    if is_link(job.path) or identity is None or not take or not job.request.is_file() or not job.state.is_file():
+    if (
+        is_link(job.path)
+        or identity is None
+        or not take
+        or not os.path.isfile(job.request)
+        or not os.path.isfile(job.state)
+    ):
         return f"Nothing in {job.path} proves that it is this take's own, so that folder stays."
     if identity.job != take:
         return f"{job.path} is another take's, so that folder stays."
@@ -203,7 +212,7 @@ def discard(job: JobFolder) -> Path:
         if is_link(trash):
             raise JobError(f"{trash} is a link to another place. Remove it, so that deleted takes stay in the project.")
         trash.mkdir(exist_ok=True)
-        place = next(place for place in _names(trash / job.path.name) if not place.exists() and not is_link(place))
+        place = next(place for place in _names(trash / job.path.name) if not os.path.lexists(place))
         job.path.rename(place)
     except OSError as error:
         raise JobError(disk_trouble(error, job.path)) from error

@@ -220,7 +220,7 @@ class JobFolder:
         steps = [event for event in self.read_events() if event.get("event") in ("step", "before")]
         with in_words(self.path):
             os.close(open_own(self.events, os.O_TRUNC))
-        if steps and self.resume.is_file():
+        if steps and os.path.isfile(self.resume):
             self.append_event({"event": "before", "step": steps[-1].get("step"), "steps": steps[-1].get("steps")})
         self.write_state(JobState("running", queued=queued, started=utc_now(), **in_hand(os.getpid())))
 
@@ -275,7 +275,7 @@ class JobFolder:
 def _make_next(root: Path, name: str, number: int) -> Path:
     pattern = re.compile(re.escape(name) + r"-take-(\d+)(?: \(\d+\))?", re.IGNORECASE)
     trash = root / TRASH  # a strip of another file may still name what lies there
-    entries = [*os.listdir(root), *(os.listdir(trash) if trash.is_dir() else ())]
+    entries = [*os.listdir(root), *(os.listdir(trash) if os.path.isdir(trash) else ())]
     taken = [int(match[1]) for entry in entries if (match := pattern.fullmatch(entry))]
     number = max(number, max(taken, default=0) + 1)
     while True:

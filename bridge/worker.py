@@ -274,7 +274,7 @@ def main(arguments: list[str]) -> int:
     guard_output()
     if not arguments:
         return Worker(console).serve()
-    if len(arguments) > 1 or not Path(arguments[0]).is_dir():
+    if len(arguments) > 1 or not os.path.isdir(arguments[0]):
         print("Give one job folder, or nothing to take commands on standard input.", file=sys.stderr)
         return 2
     return run_alone(Path(arguments[0]).absolute(), console)

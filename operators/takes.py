@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import ClassVar
@@ -75,7 +76,7 @@ class WANPREVIS_OT_open_overview(bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         path = Path(session_of(context).overview)
-        if not path.is_file():
+        if not os.path.isfile(path):
             self.report({"ERROR"}, f"The overview {path} is not there any more.")
             return {"CANCELLED"}
         open_picture(context, path)

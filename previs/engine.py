@@ -55,7 +55,7 @@ def _blender_python() -> Path:
     folder = Path(sys.base_prefix) / ("" if sys.platform == "win32" else "bin")
     version = f"python{sys.version_info.major}.{sys.version_info.minor}"
     names = ("python.exe",) if sys.platform == "win32" else (version, "python3", "python")
-    return next((folder / name for name in names if (folder / name).is_file()), named)
+    return next((folder / name for name in names if os.path.isfile(folder / name)), named)
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Finding:
 def check(settings: Settings) -> list[Finding]:
     """What is set up, what is missing, how to mend it."""
     file = log_file()
-    log_line = [Finding(True, f"Log for support: {file}")] if file is not None and file.is_file() else []
+    log_line = [Finding(True, f"Log for support: {file}")] if file is not None and os.path.isfile(file) else []
     return [*_check_checkpoint(settings), *_check_engine(settings), *log_line]
 
 

@@ -112,7 +112,7 @@ def discard_unrendered(scene: bpy.types.Scene, root: Path) -> None:
     nothing can go on with them.
     """
     for found in history.jobs_of(root, history.Asker(open_file(), lambda name: scene_identifier(scene, name))):
-        if found.standing == "own" and not found.job.request.exists():
+        if found.standing == "own" and not os.path.exists(found.job.request):
             with suppress(JobError):
                 state = found.job.read_state()
                 if state.interrupted and state.started is None:
@@ -165,7 +165,7 @@ def why_kept(take: Take, roots: Collection[Path]) -> str:
         of_ours = any(scene_identifier(scene, name) == identity.scene for scene in bpy.data.scenes)
         return of_ours and os.path.realpath(job.path.parent) in map(os.path.realpath, roots)
 
-    return history.why_kept(job, take.job, open_file(), moved) if take.folder and job.path.is_dir() else ""
+    return history.why_kept(job, take.job, open_file(), moved) if take.folder and os.path.isdir(job.path) else ""
 
 
 def hand_over(takes: Iterable[Take], file: Path) -> None:

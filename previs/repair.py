@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -38,7 +39,7 @@ class Repair(Work):
         self.made: Take | None = None
         if self._take.repaired:
             raise JobError(f"{name} is repaired already. Generate the shot again with another seed.")
-        if not self._take.folder or not (self._source.path / RAW).is_dir():
+        if not self._take.folder or not os.path.isdir(self._source.path / RAW):
             raise JobError(
                 f"The frames that {name} was made from are gone, so it cannot be repaired. Generate it again."
             )

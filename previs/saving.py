@@ -41,12 +41,12 @@ def why_not_read(path: Path) -> str:
 
 def check_place(path: Path) -> None:
     """Raises SaveError when no file can be written there, as far as that is known beforehand. Nothing is left."""
-    if not path.parent.is_dir():
+    if not os.path.isdir(path.parent):
         raise SaveError(f'"{path}" cannot be written: there is no folder "{path.parent}". Make it, or name another.')
-    if path.is_dir():
+    if os.path.isdir(path):
         raise SaveError(f'"{path}" is a folder. Name a file in it.')
     if os.path.lexists(path):
-        if not path.is_file():
+        if not os.path.isfile(path):
             raise SaveError(f'"{path}" is a device, a pipe or a broken link. Name a file.')
         if not (os.access(path, os.W_OK) and path.stat().st_mode & 0o222):
             raise SaveError(f'"{path}" is write-protected. Allow writing to it, or name another file.')
@@ -65,14 +65,14 @@ def check_blend_place(path: Path) -> None:
     check_place(path)
     if why := why_not_read(path):
         raise SaveError(f'"{path}" cannot be written: {why}. Name another place.')
-    for version in _versions(path) if path.exists() else ():
-        if version.is_dir():
+    for version in _versions(path) if os.path.exists(path) else ():
+        if os.path.isdir(version):
             raise SaveError(
                 f'"{version}" is a folder, where the older file would be kept. Move it, or name another file.'
             )
     for library in bpy.data.libraries:
         used = Path(bpy.path.abspath(library.filepath, library=library.parent))
-        if path.exists() and used.exists() and path.samefile(used):
+        if os.path.exists(path) and os.path.exists(used) and path.samefile(used):
             raise SaveError(f'"{path}" is a library that the open file links from. Name another file.')
 
 
@@ -147,7 +147,7 @@ def _keep_versions(path: Path) -> None:
     """scene.blend becomes scene.blend1, that one scene.blend2, as many as Blender's preferences say."""
     versions = _versions(path)
     for newer, older in reversed(list(pairwise(versions))):
-        if newer.exists():
+        if os.path.exists(newer):
             os.replace(newer, older)
     if versions:
         versions[0].unlink(missing_ok=True)

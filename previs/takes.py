@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -40,7 +41,7 @@ def clip_of(job: JobFolder) -> Path:
     if isinstance(facts, dict) and isinstance(facts.get("path"), str):
         return job.path / facts["path"]
     other = (path for path in sorted(job.path.glob("clip*")) if path.stem == job.clip.stem)
-    return job.clip if job.clip.exists() else next(other, job.clip)
+    return job.clip if os.path.exists(job.clip) else next(other, job.clip)
 
 
 def _verdict(report: dict[str, Any], frame_start: int) -> dict[str, str | int]:
@@ -99,7 +100,7 @@ def delete_take(scene: bpy.types.Scene, name: str) -> str:
     """
     take = sequencer.read_take(sequencer.find_take(scene, name))
     words = why_files_stay(scene, name)
-    if not words and Path(take.folder or "?").is_dir():
+    if not words and os.path.isdir(take.folder or "?"):
         words = f"Its files are in {history.discard(JobFolder(take.folder))} now."
     sequencer.remove_take(scene, name)
     log(f"deleted {name} of {take.folder or 'an unknown folder'}. {words}")
@@ -126,9 +127,9 @@ def report_picture(scene: bpy.types.Scene, name: str) -> Path:
     """The page about a take's light. Raises SequencerError, or JobError when there is none."""
     take = sequencer.read_take(sequencer.find_take(scene, name))
     picture = JobFolder(take.folder).page
-    if picture.is_file():
+    if os.path.isfile(picture):
         return picture
-    if not take.folder or not Path(take.folder).is_dir():
+    if not take.folder or not os.path.isdir(take.folder):
         raise JobError(f"The job folder of {name} is gone, and its report with it. The strip stays.")
     reason = next(
         (words for words in history.read_report(JobFolder(take.folder)).get("warnings", []) if "report" in words), ""

@@ -154,14 +154,15 @@ def _exists(block: Any) -> bool:
     if getattr(block, "packed_file", None) is not None:
         return True
     path = Path(bpy.path.abspath(block.filepath, library=block.id_data.library)) if block.filepath else None
-    if path is None or path.is_file():
+    if path is None or os.path.isfile(path):
         return path is not None
     several = getattr(block, "source", "") in {"SEQUENCE", "TILED"} or getattr(block, "is_sequence", False)
-    if not several or not path.parent.is_dir():
-        return False
     name = re.sub(r"<UDIM>|<UVTILE>|\d+(?=\D*$)", "\0", path.name)
     pattern = re.compile(r"[\w]+".join(re.escape(part) for part in name.split("\0")))
-    return any(pattern.fullmatch(other) for other in os.listdir(path.parent))
+    try:
+        return several and any(pattern.fullmatch(other) for other in os.listdir(path.parent))
+    except OSError:
+        return False
 
 
 def _missing_links(scene: bpy.types.Scene, shown: set[bpy.types.Object]) -> list[str]:

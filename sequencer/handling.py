@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,7 +57,7 @@ class Take:
     @property
     def missing(self) -> bool:
         """Whether the clip is gone."""
-        return not self.clip.exists()
+        return not os.path.exists(self.clip)
 
     @property
     def folder(self) -> str:
@@ -104,7 +105,7 @@ def _folder_of(clip: Path, noted: Path) -> str:
     """The job folder: where the strip's clip lies, whose path Blender keeps right when a file is moved or saved
     elsewhere; else what was noted of it, which earlier versions did as a whole path. "" when unknown.
     """
-    near = [place for place in clip.parents[:2] if (place / "request.json").is_file()]
+    near = [place for place in clip.parents[:2] if os.path.isfile(place / "request.json")]
     place = next(iter(near), noted)
     return str(place) if place != Path() else ""
 
@@ -130,7 +131,7 @@ def show_take(scene: bpy.types.Scene, name: str) -> None:
     Raises SequencerError when there is no such take, or its clip is gone.
     """
     chosen = find_take(scene, name)
-    if not file_of(chosen).exists():
+    if not os.path.exists(file_of(chosen)):
         raise SequencerError(f'The clip of {name}, "{file_of(chosen)}", is not there. Put it back, or delete the take.')
     for strip in takes(scene, chosen.get("shot", "")):
         strip.mute = strip != chosen

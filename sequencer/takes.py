@@ -161,9 +161,9 @@ def _free_channel(editor: bpy.types.SequenceEditor, frame_start: int, frame_end:
 
 def _files(clip: Path) -> list[Path]:
     """A movie, or the pictures of a sequence in their order; empty when there is nothing."""
-    if clip.is_file():
+    if os.path.isfile(clip):
         return [clip]
-    return sorted(path for path in clip.glob("frame_*") if path.is_file()) if clip.is_dir() else []
+    return sorted(path for path in clip.glob("frame_*") if os.path.isfile(path)) if os.path.isdir(clip) else []
 
 
 def _new_strip(editor: bpy.types.SequenceEditor, name: str, files: list[Path], channel: int, frame_start: int) -> Strip:

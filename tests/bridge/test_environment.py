@@ -52,6 +52,8 @@ def test_a_choice_that_leads_nowhere_is_not_passed_over(tmp_path, monkeypatch):
     make_python(tmp_path / "addon" / ".venv-engine")
     with pytest.raises(EnvironmentMissing, match=r"gone.*preferences"):
         find_engine(str(tmp_path / "gone"), tmp_path / "addon", tmp_path)
+    with pytest.raises(EnvironmentMissing, match="does not exist"):
+        find_engine(str(tmp_path / ("x" * 300)), tmp_path / "addon", tmp_path)
     monkeypatch.setenv(VARIABLE, str(tmp_path / "gone"))
     with pytest.raises(EnvironmentMissing, match=VARIABLE):
         find_engine(None, tmp_path / "addon", tmp_path)

@@ -166,8 +166,15 @@ def find_layout(place: Path) -> Layout:
 
     Raises CheckpointError naming what is missing, or what there is too much of.
     """
-    if not place.exists():
+    if not os.path.exists(place):
         raise CheckpointError(f"The checkpoint folder {place} does not exist; check the path.")
+    try:
+        return _layout(place)
+    except OSError as error:  # a folder that may not be entered, a drive that does not answer
+        raise CheckpointError(f"{error.filename or place} cannot be read: {error.strerror}; check the path.") from error
+
+
+def _layout(place: Path) -> Layout:
     place = _snapshot(Path(os.path.abspath(place)))
     base, headers = _base_of(place), Headers()
     own_facts = read_own_facts(base)

@@ -6,6 +6,7 @@ import pytest
 from made_takes import made
 from wan_previs import previs, sequencer
 from wan_previs.bridge.jobs import JobFolder
+from wan_previs.bridge.state import JobError
 from wan_previs.previs.jobs import new_folder
 from wan_previs.previs.takes import import_take
 
@@ -65,3 +66,15 @@ def test_a_shot_that_a_strip_forgot_can_still_be_shown_and_deleted(blank_scene, 
     previs.show_take(blank_scene, take.name)
     previs.delete_take(blank_scene, take.name)
     assert not list(sequencer.all_strips(blank_scene))
+
+
+@pytest.mark.parametrize("place", ["x" * 5000, "/" + "x" * 300, "/y" * 3000], ids=["relative", "name", "path"])
+def test_a_take_whose_folder_no_disk_can_have_is_lost_and_can_be_deleted(blank_scene, settings, place):
+    take, job = made(blank_scene, settings)
+    strip = sequencer.find_take(blank_scene, take.name)
+    strip["job_folder"], strip.directory = place, place[:300]
+    assert previs.takes.lost_takes(blank_scene) == [take.name] and previs.why_files_stay(blank_scene, take.name) == ""
+    with pytest.raises(JobError, match="is gone"):
+        previs.report_picture(blank_scene, take.name)
+    previs.delete_take(blank_scene, take.name)
+    assert not list(sequencer.all_strips(blank_scene)) and job.path.is_dir()

@@ -163,6 +163,14 @@ def test_missing_pictures_are_named(scene, make):
     assert "'Wood'" in text and "missing" in text
 
 
+@pytest.mark.parametrize("place", ["x" * 300 + ".png", "x" * 300 + "/wood.png"], ids=["file", "folder"])
+@pytest.mark.parametrize("source", ["FILE", "TILED"])
+def test_a_name_that_no_disk_takes_is_a_missing_picture(scene, source, place):
+    painted(scene, picture(f"/{place}".replace(".png", ".<UDIM>.png" if source == "TILED" else ".png"), source=source))
+    (words,) = told(scene)
+    assert "'Wood'" in words
+
+
 def test_many_missing_pictures_are_one_warning(scene):
     for number in range(9):
         item = add_box(scene, f"Crate {number}")

@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import shutil
+from pathlib import Path
 
 import golden
 import numpy as np
@@ -470,3 +472,17 @@ def test_the_command_line_makes_the_original_clip_from_single_files(model, tmp_p
     assert main(["generate", "--checkpoint", str(comfy), *words]) == 0, capsys.readouterr().err
     want = load_file(case / "expected.safetensors")["latents"]
     golden.assert_close(load_file(tmp_path / "latents.safetensors")["latents"], want, 3e-4, 3e-4)
+
+
+def test_a_place_that_the_system_does_not_let_us_see_is_told_in_words(tmp_path, monkeypatch):
+    with pytest.raises(CheckpointError, match="does not exist"):
+        outline(tmp_path / ("x" * 300))
+
+    (tmp_path / "models--Wan-AI--Wan2.2" / "snapshots").mkdir(parents=True)
+
+    def unreadable(self):
+        raise OSError(errno.ENOTCONN, "Transport endpoint is not connected", str(self))
+
+    monkeypatch.setattr(Path, "iterdir", unreadable)
+    with pytest.raises(CheckpointError, match="cannot be read: Transport endpoint is not connected; check the path"):
+        outline(tmp_path / "models--Wan-AI--Wan2.2")
