@@ -25,7 +25,12 @@ from .previs.saving import SaveError, check_blend_place, check_place, save_blend
 
 COMMAND = "wan_previs"
 # Of the options of `render`: the fields of a request that they decide, where these have another name.
-_FIELDS = {"model": ("checkpoint",), "mode": ("image", "last_image")}
+_MODE = ("image", "last_image", "control_video", "control_scale", "camera", "motion_video", "motion_mask")
+_FOLLOWED = ("control_video",)
+_FIELDS = {
+    "model": ("checkpoint",), "mode": _MODE, "control": _FOLLOWED, "depth_curve": _FOLLOWED, "depth_range": _FOLLOWED,
+    "resemblance": ("control_scale", "motion_start", "motion_end"),
+}  # fmt: skip
 _WORDS = [option for option in previs.OPTIONS.values() if option.group == "words"]
 _STORED = "the scene's, else "
 

@@ -138,3 +138,20 @@ def modifier_input(modifier: Any, identifier: str) -> Any:
 def is_module() -> bool:
     """Whether Blender runs as a Python module; 4.2 tells only by having no program."""
     return bool(getattr(bpy.app, "module", not bpy.app.binary_path))
+
+
+# The passes of object and material indices, as files name them.
+OBJECT_PASS, MATERIAL_PASS = (
+    ("Object Index", "Material Index") if bpy.app.version >= (5, 0, 0) else ("IndexOB", "IndexMA")
+)
+
+
+def set_layered_file(image: Any) -> None:
+    """Renders are saved with all their passes, in 32 bits and uncompressed, as one part of one OpenEXR file."""
+    if image.file_format != "OPEN_EXR_MULTILAYER":
+        if hasattr(image, "media_type"):
+            image.media_type = "MULTI_LAYER_IMAGE"
+        image.file_format = "OPEN_EXR_MULTILAYER"
+    image.color_depth, image.exr_codec = "32", "NONE"
+    if hasattr(image, "use_exr_interleave"):
+        image.use_exr_interleave = True

@@ -156,8 +156,9 @@ def copied(job: JobFolder, root: Path, stem: str, number: int = 1) -> JobFolder:
         for source in (job.request, job.brief, job.events, job.resume):
             if os.path.isfile(source):
                 shutil.copyfile(source, copy.path / source.name)
-        if os.path.isdir(job.conditioning):
-            shutil.copytree(job.conditioning, copy.conditioning, dirs_exist_ok=True)
+        for source, target in ((job.conditioning, copy.conditioning), (job.control, copy.control)):
+            if os.path.isdir(source):
+                shutil.copytree(source, target, dirs_exist_ok=True)
     except (OSError, shutil.Error) as error:
         words = f"{job.path} cannot be copied ({error}). Free some space, or generate the shot again."
         with contextlib.suppress(JobError):  # the first error is the one to tell

@@ -102,6 +102,11 @@ class JobFolder:
         return self.path / "conditioning"
 
     @property
+    def control(self) -> Path:
+        """What the clip follows in every frame, where it does."""
+        return self.path / "control"
+
+    @property
     def preview(self) -> Path:
         return self.path / "preview.png"
 

@@ -18,9 +18,9 @@ def preserved(scene: bpy.types.Scene) -> Iterator[None]:
     """Restore `scene` on leaving the block, also after an error or a Ctrl-C.
 
     Comes back: every setting of `scene.render` and its image settings, of Cycles and EEVEE, the view layers that
-    render; the cameras bound to markers and the active camera; frame and subframe; selection and active object of each
-    view layer (a change of frame deselects objects that are hidden on it). A Render Result image that was not there
-    before is removed.
+    render; the cameras bound to markers, the active camera and the world; frame and subframe; selection and active
+    object of each view layer (a change of frame deselects objects that are hidden on it). A Render Result image that
+    was not there before is removed.
 
     Does not come back: values of animated properties that were changed but not keyed (any change of frame drops them),
     the picture in a Render Result that was there, the file's "unsaved changes" mark, and an output colour space that
@@ -32,7 +32,8 @@ def preserved(scene: bpy.types.Scene) -> Iterator[None]:
             undo.callback(_remove_render_result)
         for layer, active, selected in layers:
             undo.callback(_restore_selection, layer, active, selected)
-        undo.callback(setattr, scene, "camera", scene.camera)
+        for name in ("camera", "world"):
+            undo.callback(_point, scene, name, getattr(scene, name))
         for marker in scene.timeline_markers:
             undo.callback(setattr, marker, "camera", marker.camera)
         for owner in _owners(scene):
@@ -85,6 +86,11 @@ def _value(owner: bpy.types.bpy_struct, name: str) -> Any:
 
 def _is_enum(owner: bpy.types.bpy_struct, name: str) -> bool:
     return owner.bl_rna.properties[name].type == "ENUM"
+
+
+def _point(owner: bpy.types.bpy_struct, name: str, value: bpy.types.ID | None) -> None:
+    if getattr(owner, name) != value:
+        setattr(owner, name, value)
 
 
 def _restore_selection(

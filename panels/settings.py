@@ -35,6 +35,9 @@ class SettingsPanel:
             told.active = False
             told.alignment = "RIGHT"
             told.label(text=state.mode_words)
+        if state.mode_in_use == "control":
+            column.prop(state, "control")
+            column.prop(state, "resemblance", slider=True)
         column.prop(state, "seed")
         light = layout.column()
         light.prop(state, "guide_light")

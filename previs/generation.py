@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Generator, Iterator, Sequence
 from pathlib import Path
 
 import bpy
@@ -17,7 +17,7 @@ from ..wan_engine.checkpoint.summary import outline
 from ..wan_engine.errors import Cancelled, CheckpointError, UsageError, WanError
 from . import ownership
 from .engine import engine_cache, engine_client, engine_environment
-from .jobs import Resume, check_files, jobs_root, mode_of, prepare, size_of, unfinished, wish_of
+from .jobs import Resume, check_files, jobs_root, mode_of, preparing, size_of, unfinished, wish_of
 from .log import log
 from .progress import SHARES
 from .settings import ADDON_DIR, OVERVIEW, Settings
@@ -104,7 +104,9 @@ class Generation(Work):
     def _run_shot(self, shot: Shot) -> Iterator[bool]:
         scene = self._live_scene()
         job = self._taken_up(scene, shot) if self._resume else None
-        job = job or prepare(scene, self.brief, shot, self.settings, note=self.progress.note)
+        job = job or (yield from self._prepared(scene, shot))
+        if job is None:
+            return
         self.progress.tell("Starting the engine", SHARES["frames"])
         yield False
         if self._cancelled:
@@ -127,6 +129,20 @@ class Generation(Work):
         if self.made[-1].note:
             self.progress.note(self.made[-1].note)
         yield False
+
+    def _prepared(self, scene: bpy.types.Scene, shot: Shot) -> Generator[bool, None, JobFolder | None]:
+        """The shot's new job folder; None when that was cancelled."""
+        steps = preparing(scene, self.brief, shot, self.settings, note=self.progress.note)
+        while True:
+            try:
+                share = next(steps)
+            except StopIteration as end:
+                return end.value
+            self.progress.tell("Rendering what the clip follows", share * SHARES["frames"])
+            yield False
+            if self._cancelled:
+                steps.close()
+                return None
 
     def _taken_up(self, scene: bpy.types.Scene, shot: Shot) -> JobFolder | None:
         """The job folder in which the shot's interrupted work goes on; None, told why, where it is better made anew."""

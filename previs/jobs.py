@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -18,13 +18,14 @@ from ..prompting import prompt_sentences, prompt_text
 from ..scene.brief import Brief, SceneError, Shot
 from ..wan_engine.checkpoint.sizes import squeeze
 from ..wan_engine.checkpoint.summary import MODES, Outline, outline
-from ..wan_engine.errors import CheckpointError, UsageError
+from ..wan_engine.errors import Cancelled, CheckpointError, UsageError
 from ..wan_engine.light_curve import LightCurve, SunPlace
 from ..wan_engine.option_kinds import File
 from ..wan_engine.options import AUTO, SharedOptions, options_of
 from ..wan_engine.request import GenerationRequest
 from ..wan_engine.request_parts import PromptPart
 from . import ownership
+from .control import check_followed, followed, write_followed
 from .saving import why_not_read
 from .settings import NANO_DTYPE, OPTIONS, RAW, Note, Settings, _ignored
 from .shots import prompt_of, read_shots
@@ -56,25 +57,45 @@ def _readable(root: Path) -> Path:
 
 
 def prepare(scene: bpy.types.Scene, brief: Brief, shot: Shot, settings: Settings, note: Note = _ignored) -> JobFolder:
-    """A job folder with the shot's conditioning frames and request, ready to run. Renders some frames in Blender.
+    """As `preparing`, in one go."""
+    steps = preparing(scene, brief, shot, settings, note)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            job: JobFolder = end.value
+            return job
+
+
+def preparing(
+    scene: bpy.types.Scene, brief: Brief, shot: Shot, settings: Settings, note: Note = _ignored
+) -> Generator[float, None, JobFolder]:
+    """A job folder with the shot's conditioning frames, passes and request, ready to run. Renders in Blender, and
+    yields the share that is done between frames, when the scene is as it was.
 
     `note` is told what the user should know of how the clip is made.
     """
     check_files(settings)
     wish = wish_of(scene, brief, shot, settings, note)
+    model = outline(settings.checkpoint)
+    check_followed(scene, shot, settings, wish.mode)
     ownership.discard_unrendered(scene, jobs_root(settings))
     job = new_folder(scene, settings, shot.name)
     try:
         ownership.sign(job, scene, wish)
         frames: dict[str, Path] = {}
-        if wish.mode != "text":
-            last = wish.mode == "first_last"
+        if wish.request.image is not None:
+            last = wish.request.last_image is not None
             frames = conditioning.render_first_last(scene, shot, wish.size, job.conditioning, last=last)
         request = replace(wish.request, light=expected_light(scene, shot, settings, frames))
         if "last" in frames and not _holds_last(scene, shot, settings, frames, note):
             request = replace(request, last_image=None)
             frames["last"].unlink()
+        yield from write_followed(scene, shot, settings, model, wish.mode, request, job.path)
         job.write_request(request)
+    except GeneratorExit:
+        job.mark_ended("cancelled", "Cancelled.", Cancelled.exit_status)
+        raise
     except BaseException as error:
         job.mark_ended("failed", str(error) or "Stopped.", getattr(error, "exit_status", 130))
         raise
@@ -184,8 +205,9 @@ def request_of(
         prompt=prompt_text(prompt),
         prompt_parts=tuple(PromptPart(sentence.text, int(sentence.rank)) for sentence in prompt_sentences(prompt)),
         negative=prompt.negative(model.negative) if prompt.negative_text else None,
-        image=None if mode == "text" else "conditioning/first.png",
+        image=None if mode in ("text", "control") else "conditioning/first.png",
         last_image="conditioning/last.png" if mode == "first_last" else None,
+        **followed(settings, model, mode),
         clip_frames=shot.frame_count,
         clip_fps=brief.fps,
         first_frame=shot.frame_start,

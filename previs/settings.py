@@ -12,7 +12,7 @@ import bpy
 
 from ..prompting import DEFAULT_TEMPLATE
 from ..wan_engine.errors import CheckpointError
-from ..wan_engine.option_kinds import Choice, File, OneOf, Text
+from ..wan_engine.option_kinds import Choice, File, Number, OneOf, Text
 from ..wan_engine.options import AUTO, SharedOptions, changed, options_of, row
 
 ADDON_DIR = Path(__file__).resolve().parents[1]
@@ -24,11 +24,29 @@ OVERVIEW = "overview.png"
 
 MODE = OneOf(
     Choice(
-        AUTO, "Automatic", "The best that the model can do: first and last frame, else the first, else the prompt", 3
+        AUTO,
+        "Automatic",
+        "The best that the model can do: every frame or the camera where it follows these, else first and last frame, "
+        "else the first, else the prompt",
+        3,
     ),
+    Choice("control", "Every Frame", "The clip follows every frame of the scene, by its depth", 4),
+    Choice("camera", "Camera", "The clip starts with the scene and follows its camera, the rest is free", 5),
     Choice("first_last", "First and Last Frame", "The clip starts and ends with the scene as Blender renders it", 0),
     Choice("first", "First Frame", "The clip starts with the scene as Blender renders it, the rest is free", 1),
     Choice("text", "Prompt Only", "The clip follows the prompt alone; nothing is rendered in Blender", 2),
+)
+CONTROL = OneOf(
+    Choice("depth", "Depth", "How far everything is from the camera: shapes and motion, but no colors", 0),
+)
+DEPTH_CURVE = OneOf(
+    Choice(AUTO, "Automatic", "As the model was trained", 2),
+    Choice("linear", "Distance", "Grey goes with the distance in metres, as the Fun models were trained", 0),
+    Choice("inverse", "Inverse", "Grey goes with one over the distance, as VACE was trained: the near counts more", 1),
+)
+DEPTH_RANGE = OneOf(
+    Choice("clip", "Whole Clip", "The same grey is the same distance in all frames", 0),
+    Choice("frame", "Each Frame", "Each frame goes from white to black, as in training; it may flicker", 1),
 )
 EXPECTED_LIGHT = OneOf(
     Choice(
@@ -71,6 +89,17 @@ class Settings(SharedOptions):
         group="main", metavar="nano|DIR",
     )  # fmt: skip
     mode: str = row(MODE, AUTO, "What of the scene the clip is held to", title="Guided by", group="main")
+    control: str = row(
+        CONTROL, "depth", "What of every frame a clip in mode control follows", title="Follows", group="main"
+    )
+    resemblance: float = row(
+        Number(0, 1), 0.75,
+        "How closely the clip keeps to what it follows, from 0 (only the idea) to 1 (exactly the blockout); 0.75 is as "
+        "the model's makers have it",
+        group="main",
+    )  # fmt: skip
+    depth_curve: str = row(DEPTH_CURVE, AUTO, "How the grey of a depth picture goes with the distance")
+    depth_range: str = row(DEPTH_RANGE, "clip", "What the white and the black of depth pictures stand for")
     size: tuple[int, int] | None = changed(
         SharedOptions, "size", help="The area of the clips; they have the scene's shape"
     )

@@ -147,6 +147,11 @@ class WanPrevisScene(Options, OldOptions, bpy.types.PropertyGroup):
         return self.checkpoint if self.model == "CUSTOM" else "nano"
 
     @property
+    def mode_in_use(self) -> str:
+        """The mode that was chosen, or what Automatic comes to; "" while that is not known."""
+        return self.able.split(",")[0] if self.mode == "auto" else self.mode
+
+    @property
     def mode_words(self) -> str:
         """What Automatic comes to; "" for a mode that was chosen, or while the model is not known."""
         return _MODES[self.able.split(",")[0]] if self.able and self.mode == "auto" else ""

@@ -19,7 +19,16 @@ SCHEMA = "wan_previs.request/1"
 # The fields that name what a generation writes.
 OUTPUTS = ("out", "latents", "frames_out", "report", "resume", "preview", "prompt_cache", "page")
 # What a job folder holds besides, which no output may take the place of.
-JOBS_OWN = ("request.json", "state.json", "identity.json", "brief.json", "events.jsonl", "log.txt", "conditioning")
+JOBS_OWN = (
+    "request.json",
+    "state.json",
+    "identity.json",
+    "brief.json",
+    "events.jsonl",
+    "log.txt",
+    "conditioning",
+    "control",
+)
 _PARTS = Records(
     PromptPart,
     "A part of the prompt",

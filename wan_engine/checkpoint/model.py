@@ -20,8 +20,14 @@ SIZES_480 = ((832, 480), (480, 832))
 
 # What may be stacked along the transformer's input channels: as wide as the latents, or (a number) of its own width.
 INPUTS: dict[str, int | None] = {"noise": None, "mask": 4, "picture": None, "start": None, "control": None}
-# What a clip can be held to, in words.
-MODES = {"first_last": "a first and a last frame", "first": "a first frame", "text": "text alone"}
+# What a clip can be made from, in words.
+MODES = {
+    "control": "a control clip",
+    "camera": "the path of a camera",
+    "first_last": "a first and a last frame",
+    "first": "a first frame",
+    "text": "text alone",
+}
 # What a request may hold a clip to besides: options, and in words what they give.
 CONTROLS = {
     "control_video": "a control clip",

@@ -14,6 +14,8 @@ from .model import MODES, Model
 from .sizes import Size, nearest_size
 
 TEXT_LENGTH = 512  # of the published models
+# The modes in which a clip follows every frame, by what such a model is given.
+_FOLLOWED = {"control": "control_video", "camera": "camera"}
 _ANY_SHAPE, _OWN_SHAPE = 0.03, 0.07  # the squeeze up to which a trained size goes first; see Outline.size_for
 
 
@@ -38,8 +40,9 @@ class Outline:
 
     @property
     def modes(self) -> tuple[str, ...]:
-        """What its clips can be held to, the best first."""
-        return self.model.modes
+        """What its clips can be made from, the best first."""
+        followed = [mode for mode, given in _FOLLOWED.items() if given in self.model.controls]
+        return (*followed, *self.model.modes)
 
     @property
     def area(self) -> Size:

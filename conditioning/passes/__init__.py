@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the scene gives of every frame that the video model makes, as pictures and numbers: see `write_passes`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Protocol
+
+import bpy
+
+from ...scene.brief import SceneError, Shot
+from ...scene.subjects.occluders import GEOMETRY
+from ...scene.visibility import rendered_objects
+from ...scratch import scratch_folder
+from ..staging import camera_of, check_writable
+from .camera_path import CameraPass
+from .depth import Curve, DepthPass, Range
+from .eye import KINDS, check_camera
+from .surfaces import Seen, look, pauses
+
+__all__ = ["KINDS", "CameraPass", "Curve", "DepthPass", "Pass", "Range", "check_shot", "clip_times", "write_passes"]
+
+
+class Pass(Protocol):
+    """Something that is written of every frame: `layers` are what it needs of a frame (see `surfaces.py`), `add` takes
+    the frames in order, `finish` writes what is left. Raises SceneError, OSError."""
+
+    @property
+    def layers(self) -> Sequence[str]: ...
+
+    def add(self, seen: Seen) -> None: ...
+
+    def finish(self) -> None: ...
+
+
+def clip_times(shot: Shot, count: int) -> list[float]:
+    """The frames of the scene, also between two, that the `count` frames of a clip show: from the shot's first to its
+    last, evenly, as the clip is spread over the shot when it is finished."""
+    span = shot.frame_end - shot.frame_start
+    return [shot.frame_start + span * i / max(1, count - 1) for i in range(count)]
+
+
+def check_shot(scene: bpy.types.Scene, shot: Shot, kinds: Sequence[str]) -> None:
+    """Raises SceneError for a shot in which there is nothing to follow, before anything is rendered; `kinds` are the
+    types of camera that will do."""
+    check_camera(camera_of(scene, shot), shot, kinds)
+    layers = [layer for layer in scene.view_layers if layer.use]
+    if not any(map(_has_surfaces, layers)) and scene.background_set is None:
+        raise SceneError(
+            f'Nothing in the scene "{scene.name}" has a surface that renders, so there is nothing to follow. Add '
+            "objects, or choose mode text."
+        )
+    if shot.frame_count < 2:
+        raise SceneError(
+            f'Shot "{shot.name}" is one frame long, so nothing moves in it that a clip could follow. Make it '
+            "longer, or choose mode first_last, first or text."
+        )
+
+
+def _has_surfaces(layer: bpy.types.ViewLayer) -> bool:
+    """Whether anything could be seen, also what is placed by an empty or hidden on some frames."""
+    return any(item.type in GEOMETRY or item.instance_type != "NONE" for item in rendered_objects(layer))
+
+
+def write_passes(
+    scene: bpy.types.Scene,
+    shot: Shot,
+    size: tuple[int, int],
+    folder: Path,
+    count: int,
+    wanted: Callable[[Path], Sequence[Pass]],
+) -> Iterator[float]:
+    """Write what is `wanted` of the `count` frames of a clip into `folder`; yields the share that is done after every
+    frame, unless the scene must not be let go of between them. `wanted` is given a folder for what is written only to
+    be read again. One render serves all. Leaves the scene as it was. Raises SceneError.
+    """
+    check_writable(folder)
+    pausing = pauses(scene)
+    with scratch_folder() as scratch:
+        passes = wanted(scratch)
+        layers = sorted({layer for item in passes for layer in item.layers})
+        try:
+            for number, seen in enumerate(look(scene, shot, size, clip_times(shot, count), layers), 1):
+                for item in passes:
+                    item.add(seen)
+                if pausing:
+                    yield number / count
+            for item in passes:
+                item.finish()
+        except OSError as error:
+            raise SceneError(
+                f'The passes of shot "{shot.name}" could not be saved in "{folder}" ({error.strerror or error}). Free '
+                "space on the disk and try again."
+            ) from error

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a clip follows in every frame of its shot: which passes of the scene are made, and what the engine is told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import bpy
+
+from ..conditioning import passes
+from ..scene.brief import Shot
+from ..wan_engine.checkpoint.summary import Outline
+from ..wan_engine.options import AUTO
+from ..wan_engine.request import GenerationRequest
+from .settings import Settings
+
+FOLDER = "control"  # of a job
+_CAMERA = f"{FOLDER}/camera.json"
+# The modes in which a clip follows every frame, and the types of camera that this takes.
+FOLLOWING = {"control": passes.KINDS, "camera": ("PERSP",)}
+AS_MADE = 0.75  # the resemblance at which a clip follows as the model's makers have it
+_MOST_STRENGTH = 1.5  # of control, at the resemblance 1
+
+
+def followed(settings: Settings, model: Outline, mode: str) -> dict[str, Any]:
+    """What a request says of what its clip follows; file names are relative to the job folder."""
+    if mode == "camera":
+        return {"camera": _CAMERA}
+    if mode != "control":
+        return {}
+    found: dict[str, Any] = {"control_video": f"{FOLDER}/{_clip_name(settings, model)}"}
+    resemblance = round(settings.resemblance, 3)  # Blender's floats are short
+    if "control_scale" in model.model.controls and resemblance != AS_MADE:
+        found["control_scale"] = round(_between(resemblance, 0.0, 1.0, _MOST_STRENGTH), 3)
+    return found
+
+
+def check_followed(scene: bpy.types.Scene, shot: Shot, settings: Settings, mode: str) -> None:
+    """Raises SceneError where there is nothing in the shot that a clip in this mode could follow."""
+    if mode in FOLLOWING:
+        passes.check_shot(scene, shot, FOLLOWING[mode])
+
+
+def write_followed(
+    scene: bpy.types.Scene,
+    shot: Shot,
+    settings: Settings,
+    model: Outline,
+    mode: str,
+    request: GenerationRequest,
+    folder: Path,
+) -> Iterator[float]:
+    """Write what the clip of `request` follows into the job's `folder`; yields the share that is done. Raises
+    SceneError."""
+    if mode not in FOLLOWING or request.size is None:
+        return
+    place = folder / FOLDER
+
+    def wanted(scratch: Path) -> Sequence[passes.Pass]:
+        if mode == "camera":
+            return [passes.CameraPass(shot, folder / _CAMERA)]
+        curve = _curve(settings, model)
+        scale: passes.Range = "frame" if settings.depth_range == "frame" else "clip"
+        return [passes.DepthPass(shot, place, scratch, _clip_name(settings, model), curve, scale)]
+
+    count = request.frames or model.model.frame_counts[0]
+    yield from passes.write_passes(scene, shot, request.size, place, count, wanted)
+
+
+def _between(resemblance: float, least: float, as_made: float, most: float) -> float:
+    """What stands for a resemblance where these stand for 0, for that of the makers, and for 1."""
+    if resemblance <= AS_MADE:
+        return least + (as_made - least) * resemblance / AS_MADE
+    return as_made + (most - as_made) * (resemblance - AS_MADE) / (1 - AS_MADE)
+
+
+def _clip_name(settings: Settings, model: Outline) -> str:
+    """The folder of the control clip; its name tells all that decides how it looks."""
+    name = settings.control
+    if name == "depth":
+        name += "_inverse" * (_curve(settings, model) == "inverse") + "_by_frame" * (settings.depth_range == "frame")
+    return name
+
+
+def _curve(settings: Settings, model: Outline) -> passes.Curve:
+    """As the model was trained: VACE with the inverse of depth (MiDaS), the Fun models with depth itself (ZoeDepth)."""
+    if settings.depth_curve == AUTO:
+        return "inverse" if "vace" in model.model.modules else "linear"
+    return "inverse" if settings.depth_curve == "inverse" else "linear"

@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A clip follows every frame of the scene where its model can: what is rendered, asked and told."""
+
+import json
+from pathlib import Path
+
+import pytest
+from passes_scene import make_scene, read_png
+from wan_previs import previs
+from wan_previs.scene.brief import SceneError
+from wan_previs.wan_engine.errors import UsageError
+
+GOLDEN = Path(__file__).resolve().parents[2] / "golden"
+FUN = GOLDEN / "control" / "fullstack" / "Wan2.2-Fun-A14B-Control" / "checkpoint"
+CAMERA = GOLDEN / "control" / "fullstack" / "Wan2.2-Fun-A14B-Control-Camera" / "checkpoint"
+VACE = GOLDEN / "vace" / "fullstack" / "Wan2.1-VACE-1.3B" / "checkpoint"
+TEXT = GOLDEN / "fullstack" / "Wan2.2-T2V-A14B" / "checkpoint"
+
+
+@pytest.fixture
+def scene(blank_scene):
+    make_scene(blank_scene)
+    blank_scene.cycles.samples = 1
+    yield blank_scene
+    previs.close_engine()
+
+
+def settings(folder, model, **choices):
+    return previs.Settings(model=str(model), size=(64, 48), steps=1, output=folder, **choices)
+
+
+def prepared(scene, chosen):
+    notes = []
+    brief, _ = previs.read_shots(scene)
+    job = previs.prepare(scene, brief, brief.shots[0], chosen, note=notes.append)
+    job.release()
+    return job, json.loads(job.request.read_text()), notes
+
+
+@pytest.mark.parametrize(
+    ("model", "choices", "clip"),
+    [
+        (FUN, {}, "depth"),
+        (FUN, {"mode": "control", "depth_curve": "inverse"}, "depth_inverse"),
+        (VACE, {"mode": "control"}, "depth_inverse"),
+        (VACE, {"depth_curve": "linear", "depth_range": "frame"}, "depth_by_frame"),
+    ],
+)
+def test_a_model_that_follows_a_clip_gets_the_depth_of_each_of_its_frames(scene, tmp_path, model, choices, clip):
+    job, request, _ = prepared(scene, settings(tmp_path, model, **choices))
+    assert request["control_video"] == f"control/{clip}" and request["control_scale"] is None
+    assert request["image"] is None and request["last_image"] is None
+    pictures = sorted((job.path / request["control_video"]).iterdir())
+    assert len(pictures) == 81 and read_png(pictures[0]).shape == (request["size"][1], request["size"][0], 3)
+    assert not list(job.conditioning.iterdir())
+
+
+@pytest.mark.parametrize(("resemblance", "scale"), [(0.0, 0.0), (0.375, 0.5), (0.75, None), (1.0, 1.5)])
+def test_resemblance_is_the_strength_of_control(scene, tmp_path, resemblance, scale):
+    assert prepared(scene, settings(tmp_path, VACE, resemblance=resemblance))[1]["control_scale"] == scale
+
+
+def test_a_model_that_follows_a_camera_gets_it_with_the_first_frame(scene, tmp_path):
+    job, request, notes = prepared(scene, settings(tmp_path, CAMERA))
+    assert request["camera"] == "control/camera.json" and request["image"] == "conditioning/first.png"
+    assert request["last_image"] is None and request["control_video"] is None
+    assert len(json.loads((job.path / request["camera"]).read_text())["frames"]) == 81
+    assert any("mode camera" in note for note in notes)
+
+
+@pytest.mark.parametrize(
+    ("model", "mode"), [("nano", "control"), (TEXT, "camera"), (FUN, "camera"), (CAMERA, "control")]
+)
+def test_what_a_model_cannot_follow_is_told_with_what_it_can_before_anything_is_made(scene, tmp_path, model, mode):
+    with pytest.raises(UsageError, match="It can do the modes auto, ") as error:
+        previs.Generation(scene, settings(tmp_path / "jobs", model, mode=mode))
+    assert f"(mode {mode})" in str(error.value) and not (tmp_path / "jobs").exists()
+
+
+@pytest.mark.parametrize(("model", "spoil", "words"), [
+    (FUN, lambda scene: setattr(scene, "frame_end", 1), "one frame long"),
+    (FUN, lambda scene: setattr(scene.camera.data, "type", "PANO"), "panoramic"),
+    (CAMERA, lambda scene: setattr(scene.camera.data, "type", "ORTHO"), "orthographic"),
+])  # fmt: skip
+def test_a_shot_with_nothing_to_follow_makes_no_job(scene, tmp_path, model, spoil, words):
+    spoil(scene)
+    with pytest.raises(SceneError, match=words):
+        prepared(scene, settings(tmp_path / "jobs", model))
+    assert not (tmp_path / "jobs").exists()
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize("model", [FUN, VACE, CAMERA], ids=lambda path: path.parent.name)
+def test_the_engine_makes_a_clip_that_follows(scene, tmp_path, model):
+    progress = []
+    generation = previs.Generation(scene, settings(tmp_path, model))
+    generation.run(lambda running: progress.append(running.status))
+    assert generation.errors == [] and len(generation.takes) == 1
+    (job,) = tmp_path.glob("*-take-*")
+    report, request = (json.loads((job / name).read_text()) for name in ("report.json", "request.json"))
+    assert report["size"] == request["size"] and report["clip"]["frames"] == 8
+    assert len(list((job / "raw").iterdir())) == 81
+    assert "Rendering what the clip follows" in progress
+
+
+def test_cancelling_between_two_frames_ends_the_job(scene, tmp_path):
+    generation = previs.Generation(scene, settings(tmp_path, FUN))
+    while generation.status != "Rendering what the clip follows":
+        assert not generation.step()
+    generation.cancel()
+    while not generation.step():
+        pass
+    (job,) = tmp_path.glob("*-take-*")
+    assert json.loads((job / "state.json").read_text())["state"] == "cancelled"
+    assert generation.exit_status == 130 and not (job / "request.json").exists()
