@@ -11,10 +11,10 @@ from pathlib import Path
 
 import bpy
 import pytest
+from tiny_shots import TINY
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = ROOT / "examples" / "square_noon_to_dusk.blend"
-TINY = ROOT / "tests" / "golden" / "fullstack" / "Wan2.2-I2V-A14B" / "checkpoint"
 VERDICT = r"(holds|flickers|pulses|jumps at frame \d+|drifts in (brightness|colour)|unmeasured)\. "
 REAL = ROOT.parent / "shared" / "scenes"
 

@@ -4,5 +4,19 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from real_jobs import engine_client
+from wan_previs.bridge.client import EngineClient
 
 os.environ["OMP_NUM_THREADS"] = "1"
+
+
+@pytest.fixture
+def client(tmp_path: Path) -> Iterator[EngineClient]:
+    """A client of the test's own; its worker ends with the test."""
+    client = engine_client(tmp_path)
+    yield client
+    client.close()

@@ -42,13 +42,6 @@ def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EngineClient]:
     client.close()
 
 
-@pytest.fixture
-def client(tmp_path: Path) -> Iterator[EngineClient]:
-    client = engine_client(tmp_path)
-    yield client
-    client.close()
-
-
 def test_starting_says_hello_before_the_slow_imports(client):
     client.start()
     assert client.alive

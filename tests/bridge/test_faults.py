@@ -11,7 +11,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -33,13 +32,6 @@ from wan_previs.bridge.environment import find_engine
 from wan_previs.bridge.jobs import JobFolder
 from wan_previs.bridge.messages import Message
 from wan_previs.wan_engine.errors import CheckpointError
-
-
-@pytest.fixture
-def client(tmp_path: Path) -> Iterator[EngineClient]:
-    client = engine_client(tmp_path)
-    yield client
-    client.close()
 
 
 def test_a_python_that_is_not_there_is_told_at_once(tmp_path):

@@ -3,26 +3,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import signal
 
-import pytest
-from real_jobs import POSIX, ends, engine_client, make_job, poll_until, stepping
+from real_jobs import POSIX, ends, make_job, poll_until, stepping
 from wan_previs.bridge import history
 from wan_previs.bridge.jobs import JobFolder
 from wan_previs.wan_engine.request_parts import Lora
 
 STEPS = 40
 KEPT = {"latents": "latents.safetensors", "frames_out": "frames"}
-
-
-@pytest.fixture
-def client(tmp_path):
-    client = engine_client(tmp_path)
-    with contextlib.closing(client):
-        yield client
 
 
 def outcome(job: JobFolder) -> list[bytes]:

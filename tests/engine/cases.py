@@ -4,17 +4,24 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import av
 import golden
 import numpy as np
+import pytest
 import torch
 from PIL import Image
 from safetensors.torch import load_file
 
 from wan_engine.cli import main
+from wan_engine.errors import UsageError
+from wan_engine.pipeline import load
 from wan_engine.request import OPTIONS, GenerationRequest
+from wan_engine.runtime.model_pool import ModelPool
+from wan_engine.sampling.denoise import _Guided
+from wan_engine.sampling.resume import ResumeFile
 
 # What a request may hold beside what every clip has, by the names of their options.
 GIVEN = (
@@ -57,8 +64,9 @@ class Case:
         guide = self.asked["guide_scale"]
         return guide if isinstance(guide, list) else [guide]
 
-    def request(self) -> GenerationRequest:
-        return GenerationRequest(
+    def request(self, **changes: object) -> GenerationRequest:
+        """What the case asks, with `changes`."""
+        asked = GenerationRequest(
             checkpoint=str(self.checkpoint),
             prompt=self.asked["prompt"],
             image=self.image,
@@ -73,6 +81,7 @@ class Case:
             **({"reference": tuple(self.references)} if self.references else {}),
             **{name: self._parsed(name, value) for name, value in self.given.items()},
         )
+        return replace(asked, **changes)
 
     @staticmethod
     def _parsed(name: str, value: str) -> object:
@@ -91,6 +100,22 @@ class Case:
         words += [word for name in self.references for word in ("--reference", name)]
         words += ["--image", self.image] if self.image else []
         return [*words, "--last-image", self.last] if self.last else words
+
+
+def kept_steps(monkeypatch) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
+    """Two lists that sampling fills from now on: the velocity of each step, and the latents after it."""
+    velocities, after = [], []
+    guided = _Guided.velocity
+    monkeypatch.setattr(_Guided, "velocity", lambda *given: velocities.append(guided(*given)) or velocities[-1])
+    monkeypatch.setattr(ResumeFile, "save", lambda self, state: after.append(state.latents.clone()))
+    return velocities, after
+
+
+def assert_refused_before_loading(asked: GenerationRequest, told: str, folder: Path, monkeypatch) -> None:
+    pipeline = load(asked.checkpoint)
+    monkeypatch.setattr(ModelPool, "text_encoder", lambda self: pytest.fail("loaded"))
+    with pytest.raises(UsageError, match=told):
+        pipeline.generate(asked, folder)
 
 
 def assert_command_line_makes(case: Case, tmp_path: Path, capsys) -> None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import golden
@@ -14,7 +15,6 @@ from safetensors.torch import load_file
 from wan_engine.inputs.conditioning import condition, encode_texts
 from wan_engine.inputs.plan import make_plan, noise
 from wan_engine.pipeline import load
-from wan_engine.request import GenerationRequest
 from wan_engine.runtime.run import Run
 
 CASES = [
@@ -71,7 +71,7 @@ def test_one_pipeline_serves_many_requests(tmp_path):
     for offload in ("none", "expert"):
         pipeline = load(case.checkpoint, offload=offload)
         for run in range(2):
-            request = GenerationRequest(**{**case.request().__dict__, "latents": f"{offload}{run}.safetensors"})
+            request = case.request(latents=f"{offload}{run}.safetensors")
             pipeline.generate(request, tmp_path)
             got = load_file(tmp_path / f"{offload}{run}.safetensors")["latents"]
             golden.assert_close(got, case.want["latents"], 3e-4, 3e-4)
@@ -87,8 +87,8 @@ def test_an_expert_no_step_uses_is_not_opened(tmp_path, monkeypatch):
         "load_transformer",
         lambda self, name, *rest: opened.append(name) or original(self, name, *rest),
     )
-    values = {**case.request().__dict__, "steps": 3, "guide": (1.0, 1.0)}
-    pipeline.generate(GenerationRequest(**{**values, "boundary": 0.0}), tmp_path)
+    asked = case.request(steps=3, guide=(1.0, 1.0))
+    pipeline.generate(replace(asked, boundary=0.0), tmp_path)
     assert opened == ["high"]
-    pipeline.generate(GenerationRequest(**{**values, "boundary": 1.0}), tmp_path)
+    pipeline.generate(replace(asked, boundary=1.0), tmp_path)
     assert opened == ["high", "low"]

@@ -6,7 +6,6 @@ from __future__ import annotations
 import json
 import shlex
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import golden
@@ -45,7 +44,7 @@ def latents(case: Case, folder: Path, *, stop_behind: int = 0, **changes) -> tor
         nonlocal done
         done += event.get("event") == "step"
 
-    request = replace(case.request(), **asked)
+    request = case.request(**asked)
     pipeline.generate(request, folder, on_event, lambda: bool(stop_behind) and done >= stop_behind)
     return load_file(folder / "latents.safetensors")["latents"]
 

@@ -11,7 +11,7 @@ import golden
 import numpy as np
 import pytest
 import torch
-from cases import Case, assert_command_line_makes
+from cases import Case, assert_command_line_makes, assert_refused_before_loading, kept_steps
 from PIL import Image
 from safetensors.torch import load_file
 
@@ -20,10 +20,9 @@ from wan_engine.inputs.conditioning import condition, encode_texts
 from wan_engine.inputs.plan import make_plan, noise
 from wan_engine.light_curve import LightCurve
 from wan_engine.pipeline import load
-from wan_engine.runtime.model_pool import ModelPool
 from wan_engine.runtime.run import Run
-from wan_engine.sampling.denoise import Denoiser, _Guided
-from wan_engine.sampling.resume import ResumeFile, fingerprint
+from wan_engine.sampling.denoise import Denoiser
+from wan_engine.sampling.resume import fingerprint
 
 CASES = [
     ("Wan2.1-VACE-1.3B", "control_reference"),
@@ -58,10 +57,7 @@ def test_every_stage_and_step_matches(case, monkeypatch):
     golden.assert_close(texts[0], case.want["context"], 1e-4, 1e-4, "context")
     conditioning = condition(plan, pipeline.pool, run)
     golden.assert_close(conditioning.vace[0], case.want["vace_context"], 5e-4, 1e-4, "vace_context")
-    velocities, after = [], []
-    guided = _Guided.velocity
-    monkeypatch.setattr(_Guided, "velocity", lambda *given: velocities.append(guided(*given)) or velocities[-1])
-    monkeypatch.setattr(ResumeFile, "save", lambda self, state: after.append(state.latents.clone()))
+    velocities, after = kept_steps(monkeypatch)
     latents, sigmas = Denoiser(plan, pipeline.pool, texts, conditioning, run).sample()
     golden.assert_close(sigmas, case.want["sigmas"], 1e-6, 0, "sigmas")
     golden.assert_close(velocities[0], case.want["velocity0"], 3e-4, 3e-4, "velocity0")
@@ -71,7 +67,7 @@ def test_every_stage_and_step_matches(case, monkeypatch):
 
 def request(name="masked_soft", model="Wan2.1-VACE-1.3B", **changes):
     """A case's request with other values."""
-    return replace(Case(model, name, "vace/").request(), **changes)
+    return Case(model, name, "vace/").request(**changes)
 
 
 @pytest.mark.parametrize(
@@ -155,11 +151,7 @@ def test_what_cannot_be_controlled_is_told_before_anything_is_loaded(changes, to
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / "1.png").write_bytes(b"no picture")
     folder_of(tmp_path / "tiny", 9, (12, 12))
-    asked = request(**changes)
-    pipeline = load(asked.checkpoint)
-    monkeypatch.setattr(ModelPool, "text_encoder", lambda self: pytest.fail("loaded"))
-    with pytest.raises(UsageError, match=told):
-        pipeline.generate(asked, tmp_path)
+    assert_refused_before_loading(request(**changes), told, tmp_path, monkeypatch)
 
 
 def test_a_text_model_takes_no_control(tmp_path):

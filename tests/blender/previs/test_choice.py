@@ -11,6 +11,7 @@ import bpy
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from tiny_shots import TEXT_ONLY, TINY, one_shot
 from wan_previs import compat, previs
 from wan_previs.bridge.identity import read_identity
 from wan_previs.previs import ownership
@@ -19,8 +20,6 @@ from wan_previs.wan_engine.checkpoint.sizes import squeeze
 from wan_previs.wan_engine.checkpoint.summary import outline
 from wan_previs.wan_engine.errors import UsageError
 
-TINY = Path(__file__).resolve().parents[2] / "golden" / "fullstack" / "Wan2.2-I2V-A14B" / "checkpoint"
-TEXT_ONLY = TINY.parents[1] / "Wan2.2-T2V-A14B" / "checkpoint"
 NANO = previs.NANO
 SCOPE = (1828, 1556, 2.0)  # anamorphic: looked at, 2.35:1
 
@@ -31,15 +30,7 @@ def size_of_png(path):
 
 @pytest.fixture
 def scene(blank_scene):
-    bpy.ops.mesh.primitive_cube_add()
-    camera = bpy.data.objects.new("Camera", bpy.data.cameras.new("Camera"))
-    camera.location, camera.rotation_euler = (0, -8, 1), (1.5708, 0, 0)
-    blank_scene.collection.objects.link(camera)
-    blank_scene.camera = camera
-    blank_scene.frame_end = 10
-    blank_scene.render.engine = "CYCLES"
-    blank_scene.cycles.samples = 1
-    yield blank_scene
+    yield one_shot(blank_scene, "Camera")
     previs.close_engine()
 
 

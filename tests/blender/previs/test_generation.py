@@ -5,10 +5,11 @@ import os
 import signal
 import time
 from dataclasses import replace
-from pathlib import Path
 
 import bpy
 import pytest
+from scene_makers import add_camera
+from tiny_shots import TINY, one_shot, step_until
 from wan_previs import previs
 from wan_previs.bridge.jobs import JobFolder
 from wan_previs.scene.brief import SceneError
@@ -16,25 +17,17 @@ from wan_previs.sequencer import takes
 from wan_previs.sequencer.takes import end_frame, first_frame
 from wan_previs.wan_engine.errors import CheckpointError
 
-TINY = Path(__file__).resolve().parents[2] / "golden" / "fullstack" / "Wan2.2-I2V-A14B" / "checkpoint"
-PATIENCE = 1200  # seconds; a loaded machine takes long to import torch
 pytestmark = pytest.mark.engine
 
 
 @pytest.fixture
 def scene(blank_scene):
     """Two shots cut by camera markers, ten frames each."""
-    bpy.ops.mesh.primitive_cube_add()
-    for name, x, frame in (("Left", -2, 1), ("Right", 2, 11)):
-        camera = bpy.data.objects.new(name, bpy.data.cameras.new(name))
-        camera.location, camera.rotation_euler = (x, -8, 1), (1.5708, 0, 0)
-        blank_scene.collection.objects.link(camera)
-        blank_scene.timeline_markers.new(name, frame=frame).camera = camera
-        blank_scene.camera = camera
-    blank_scene.frame_end = 20
-    blank_scene.render.engine = "CYCLES"
-    blank_scene.cycles.samples = 1
-    blank_scene.render.resolution_x, blank_scene.render.resolution_y = 64, 48
+    one_shot(blank_scene, "Left", last=20)
+    left, right = blank_scene.camera, add_camera(blank_scene, (2, -8, 1), "Right")
+    left.location.x = -2
+    for camera, frame in ((left, 1), (right, 11)):
+        blank_scene.timeline_markers.new(camera.name, frame=frame).camera = camera
     yield blank_scene
     previs.close_engine()
 
@@ -42,15 +35,6 @@ def scene(blank_scene):
 @pytest.fixture
 def settings(tmp_path):
     return previs.Settings(model=str(TINY), size=(64, 48), steps=2, output=tmp_path / "jobs", seed=3)
-
-
-def step_until(generation, there):
-    end = time.monotonic() + PATIENCE
-    while not there():
-        assert time.monotonic() < end, generation.status
-        if generation.step():
-            return
-        time.sleep(0.02)
 
 
 @pytest.mark.skipif(os.sep == "\\", reason="no name has a backslash there")

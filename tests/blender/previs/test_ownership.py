@@ -12,6 +12,7 @@ import bpy
 import pytest
 import wan_previs
 from scene_makers import add_box, add_camera
+from tiny_shots import TEXT_ONLY
 from wan_previs import cli, previs, sequencer
 from wan_previs.bridge.identity import read_identity
 from wan_previs.bridge.jobs import JobFolder
@@ -20,8 +21,7 @@ from wan_previs.previs import ownership
 from wan_previs.scene.identity import KEY, part_copies, scene_identifier, shot_identifiers
 from wan_previs.wan_engine.request import GenerationRequest
 
-TINY = Path(__file__).resolve().parents[2] / "golden" / "fullstack" / "Wan2.2-T2V-A14B" / "checkpoint"
-SETTINGS = previs.Settings(model=str(TINY), size=(64, 48), steps=40, mode="text")
+SETTINGS = previs.Settings(model=str(TEXT_ONLY), size=(64, 48), steps=40, mode="text")
 
 
 @pytest.fixture
@@ -371,7 +371,7 @@ def test_jobs_of_a_file_that_was_never_saved_become_its_own(scene, project, tmp_
 @pytest.mark.engine
 def test_headless_work_goes_on_in_a_moved_project_unless_it_is_asked_for_otherwise(scene, project, tmp_path):
     save(project / "a.blend")
-    options = ("--model", str(TINY), "--mode", "text", "--size", "64x48")
+    options = ("--model", str(TEXT_ONLY), "--mode", "text", "--size", "64x48")
     command = [sys.executable, "-m", "wan_previs", "a.blend", "render", *options]
     long = [*command, "--steps", "600", "--seed", "7"]
     with subprocess.Popen(long, cwd=project, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as first:
@@ -413,7 +413,7 @@ def test_the_button_goes_on_with_anothers_work_only_when_the_user_is_sure(scene,
         before = {str(path): path.read_bytes() for path in job.path.rglob("*") if path.is_file()}
         scene = save(project / "b.blend")
         state, session = scene.wan_previs, bpy.context.window_manager.wan_previs
-        state.model, state.checkpoint, state.mode, state.steps = "CUSTOM", str(TINY), "text", 2
+        state.model, state.checkpoint, state.mode, state.steps = "CUSTOM", str(TEXT_ONLY), "text", 2
         state.size, state.width, state.height, state.seed = "CUSTOM", 64, 48, 5
         assert bpy.ops.wan_previs.resume(shot="Wide") == {"FINISHED"}
         assert "made anew" in session.notes[0].text and "a.blend" in session.notes[0].text

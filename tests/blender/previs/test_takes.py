@@ -10,29 +10,17 @@ from pathlib import Path
 
 import bpy
 import pytest
+from tiny_shots import TINY, one_shot, step_until
 from wan_previs import previs, sequencer
 from wan_previs.bridge import history
 from wan_previs.bridge.jobs import JobFolder
 from wan_previs.bridge.state import JobError
 from wan_previs.previs.progress import Progress, duration_in_words
 
-TINY = Path(__file__).resolve().parents[2] / "golden" / "fullstack" / "Wan2.2-I2V-A14B" / "checkpoint"
-PATIENCE = 1200
-
 
 @pytest.fixture
 def scene(blank_scene):
-    """One shot of ten frames."""
-    bpy.ops.mesh.primitive_cube_add()
-    camera = bpy.data.objects.new("Wide", bpy.data.cameras.new("Wide"))
-    camera.location, camera.rotation_euler = (0, -8, 1), (1.5708, 0, 0)
-    blank_scene.collection.objects.link(camera)
-    blank_scene.camera = camera
-    blank_scene.frame_start, blank_scene.frame_end = 11, 20
-    blank_scene.render.engine = "CYCLES"
-    blank_scene.cycles.samples = 1
-    blank_scene.render.resolution_x, blank_scene.render.resolution_y = 64, 48
-    yield blank_scene
+    yield one_shot(blank_scene, first=11, last=20)
     previs.close_engine()
 
 
@@ -134,11 +122,12 @@ def test_a_folder_that_is_no_job_is_never_deleted(scene, take, tmp_path):
 def test_a_job_that_was_cut_short_goes_on_in_its_folder(scene, settings):
     slow = replace(settings, steps=200)
     generation = previs.Generation(scene, slow)
-    end = time.monotonic() + PATIENCE
-    # A busy machine does not show every step.
-    while not (shown := re.match(r"Step (\d+) of", generation.status)) or int(shown[1]) < 3:
-        assert time.monotonic() < end and not generation.step(), generation.errors
-        time.sleep(0.01)
+
+    def at_step_3():  # a busy machine does not show every step
+        shown = re.match(r"Step (\d+) of", generation.status)
+        return shown and int(shown[1]) >= 3
+
+    step_until(generation, at_step_3)
     os.kill(previs.engine_client(slow).pid, signal.SIGKILL)
     while not generation.step():
         time.sleep(0.02)

@@ -13,13 +13,6 @@ from wan_previs import compat, previs
 from wan_previs.scene.losses import losses
 
 
-@pytest.fixture
-def scene(blank_scene):
-    add_camera(blank_scene)
-    blank_scene.frame_end = 5
-    return blank_scene
-
-
 def told(scene):
     scene.frame_set(scene.frame_current)
     return losses(scene)

@@ -7,18 +7,11 @@ import math
 import bpy
 import pytest
 from mathutils import Matrix
-from scene_makers import add_box, add_camera, add_lamp, aim_sun, key, link
+from scene_makers import add_box, add_lamp, aim_sun, key, link
 from wan_previs.scene.brief import Brief, SceneError
 from wan_previs.scene.reader import read_brief
 
 NAN = float("nan")
-
-
-@pytest.fixture
-def scene(blank_scene):
-    add_camera(blank_scene)
-    blank_scene.frame_end = 25
-    return blank_scene
 
 
 def read(scene):

@@ -11,7 +11,7 @@ import golden
 import numpy as np
 import pytest
 import torch
-from cases import Case, assert_command_line_makes
+from cases import Case, assert_command_line_makes, assert_refused_before_loading, kept_steps
 from PIL import Image
 from safetensors.torch import load_file
 from test_loop import write_checkpoint
@@ -26,8 +26,8 @@ from wan_engine.request import GenerationRequest
 from wan_engine.runtime.model_pool import LoadOptions, ModelPool
 from wan_engine.runtime.run import Run
 from wan_engine.sampling import denoise
-from wan_engine.sampling.denoise import Denoiser, _Guided
-from wan_engine.sampling.resume import ResumeFile, fingerprint
+from wan_engine.sampling.denoise import Denoiser
+from wan_engine.sampling.resume import fingerprint
 from wan_engine.sampling.solvers import UniPC
 
 LOOPS = ("loop_ttm_unipc", "loop_ttm_dpmpp", "loop_ttm_diffusers", "loop_ttm_no_start")
@@ -96,10 +96,7 @@ def test_every_step_of_the_original(name, tmp_path, monkeypatch):
         golden.assert_close(pixels, case["out.motion_video"], 1e-5, 0, "motion video")
     if name == "loop_ttm_diffusers":
         monkeypatch.setattr(denoise, "make_solver", on_grid(case))
-    velocities, after = [], []
-    guided = _Guided.velocity
-    monkeypatch.setattr(_Guided, "velocity", lambda *given: velocities.append(guided(*given)) or velocities[-1])
-    monkeypatch.setattr(ResumeFile, "save", lambda self, state: after.append(state.latents.clone()))
+    velocities, after = kept_steps(monkeypatch)
     denoiser = Denoiser(plan, pool, [case["in.context"], case["in.context_null"]], conditioning, run)
     golden.assert_close(denoiser._begin(), case["out.latents_start"], 1e-4, 0, "start")
     latents, sigmas = denoiser.sample()
@@ -121,7 +118,7 @@ def test_command_line_makes_the_original_clip(name, tmp_path, capsys):
 
 def request(**changes) -> GenerationRequest:
     """A case's request with other values."""
-    return GenerationRequest(**{**Case(MODEL, "object", "ttm/").request().__dict__, **changes})
+    return Case(MODEL, "object", "ttm/").request(**changes)
 
 
 def test_steps_left_out_are_those_of_the_authors_noise_levels():
@@ -149,11 +146,7 @@ def test_steps_left_out_are_those_of_the_authors_noise_levels():
     ],
 )
 def test_what_cannot_be_followed_is_told_before_anything_is_loaded(changes, told, tmp_path, monkeypatch):
-    asked = request(**changes)
-    pipeline = load(asked.checkpoint)
-    monkeypatch.setattr(ModelPool, "text_encoder", lambda self: pytest.fail("loaded"))
-    with pytest.raises(UsageError, match=told):
-        pipeline.generate(asked, tmp_path)
+    assert_refused_before_loading(request(**changes), told, tmp_path, monkeypatch)
 
 
 def test_a_text_model_follows_no_motion(tmp_path):

@@ -9,6 +9,7 @@ import golden
 import numpy as np
 import pytest
 import torch
+from cases import kept_steps
 from PIL import Image
 from test_loop import write_checkpoint
 
@@ -19,8 +20,7 @@ from wan_engine.inputs.vace import VaceClip
 from wan_engine.request import GenerationRequest
 from wan_engine.runtime.model_pool import LoadOptions, ModelPool
 from wan_engine.runtime.run import Run
-from wan_engine.sampling.denoise import Denoiser, SamplingOptions, _Guided
-from wan_engine.sampling.resume import ResumeFile
+from wan_engine.sampling.denoise import Denoiser, SamplingOptions
 
 
 @dataclass(frozen=True)
@@ -79,10 +79,7 @@ def test_every_step_of_the_original(name, tmp_path, monkeypatch):
     assert torch.equal(noise(plan.seed, plan.latent_shape), case["in.noise"])
     conditioning = condition(plan, pool, run)
     golden.assert_close(conditioning.vace[0], case["out.context"], 5e-4, 1e-4, "context")
-    velocities, after, clean = [], [], []
-    guided = _Guided.velocity
-    monkeypatch.setattr(_Guided, "velocity", lambda *given: velocities.append(guided(*given)) or velocities[-1])
-    monkeypatch.setattr(ResumeFile, "save", lambda self, state: after.append(state.latents.clone()))
+    (velocities, after), clean = kept_steps(monkeypatch), []
     options = SamplingOptions(on_clean=lambda step, latents: clean.append(latents.shape[1]))
     texts = [case["in.context"], case["in.context_null"]]
     latents, sigmas = Denoiser(plan, pool, texts, conditioning, run, options).sample()

@@ -8,18 +8,11 @@ import numpy as np
 import pytest
 from bpy_extras.object_utils import world_to_camera_view
 from mathutils import Vector
-from scene_makers import add_box, add_camera, add_lamp, add_sky, aim_sun, key, link, look_at, use_nodes
+from scene_makers import add_box, add_lamp, add_sky, aim_sun, key, link, look_at, use_nodes
 from wan_previs.scene.camera.camera import read_camera
 from wan_previs.scene.reader import read_brief
 from wan_previs.scene.subjects.framing import shot_size
 from wan_previs.scene.subjects.names import clean_name, color_word
-
-
-@pytest.fixture
-def scene(blank_scene):
-    add_camera(blank_scene)
-    blank_scene.frame_end = 25
-    return blank_scene
 
 
 def shot_of(scene):

@@ -3,16 +3,9 @@
 
 import bpy
 import pytest
-from scene_makers import add_box, add_camera, link
+from scene_makers import add_box, link
 from wan_previs.prompting import build_prompt, prompt_text
 from wan_previs.scene.reader import read_brief
-
-
-@pytest.fixture
-def scene(blank_scene):
-    add_camera(blank_scene)
-    blank_scene.frame_end = 10
-    return blank_scene
 
 
 def subjects_of(scene):

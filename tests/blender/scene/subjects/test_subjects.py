@@ -6,16 +6,9 @@ import math
 import bpy
 import pytest
 from mathutils import Matrix, Vector
-from scene_makers import add_box, add_camera, key, link, look_at, use_nodes
+from scene_makers import add_box, key, link, look_at, use_nodes
 from wan_previs.scene.reader import read_brief
 from wan_previs.scene.subjects.names import best_name, clean_name
-
-
-@pytest.fixture
-def scene(blank_scene):
-    add_camera(blank_scene)
-    blank_scene.frame_end = 25
-    return blank_scene
 
 
 def subjects_of(scene):
