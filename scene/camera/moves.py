@@ -29,6 +29,8 @@ LEAST_TRAVEL = 0.1  # metres that always count; less does when it is seen
 LEAST_SEEN = 0.015  # of the picture
 LEAST_SHARE = 0.05  # of the strongest move
 LEAST_ARC = 8.0  # degrees around the subject
+LEAST_SWAY, LONGEST_SWAY = 0.15, 0.4  # of a hand's widest swing, and of the shot
+TURNS = ("pan", "tilt", "roll")
 DEFAULT_DISTANCE = 5.0  # metres to what is seen, where nothing is
 
 
@@ -101,7 +103,7 @@ def _lasting_share(curve: np.ndarray, stretches: list[tuple[int, int]]) -> float
 
 
 def _least(path: Path, name: str, distance: float) -> float:
-    if name in ("pan", "tilt", "roll"):
+    if name in TURNS:
         return LEAST_TURN
     if name == "zoom":
         return 0.02 * (float(path.lens_mm.min()) if path.lens_mm is not None else 1.0)
@@ -133,19 +135,25 @@ def _handheld(path: Path, fps: float) -> Found | None:
     seconds = len(path.frames) / fps
     for name in ("push", "truck", "pedestal", "pan", "tilt", "roll"):
         smooth[name] = _smooth(path.curves[name], max(3, round(fps / 2.0)))
-        rest = path.curves[name] - smooth[name]
-        rotates = name in ("pan", "tilt", "roll")
-        changes = len(turning_points(rest, 0.05 if rotates else 0.002))
-        extent = float(rest.max() - rest.min())
-        # Keyed moves leave about one wobble a second behind, a hand more.
-        if changes >= max(5.0, 1.2 * seconds) and extent < (8.0 if rotates else 0.5):
+        extent = _sway(path.curves[name] - smooth[name], *((0.05, 8.0) if name in TURNS else (0.002, 0.5)), seconds)
+        if extent:
             swaying += 1
-            turn = max(turn, extent if rotates else 0.0)
+            turn = max(turn, extent if name in TURNS else 0.0)
     if swaying < 2:
         return None
     path.curves.update(smooth)
     across = math.degrees(2.0 * math.atan(path.width / 2.0))
     return _move(path, "handheld", 0, len(path.frames) - 1, turn, "deg", max(turn / across, LEAST_SEEN))
+
+
+def _sway(rest: np.ndarray, least: float, most: float, seconds: float) -> float:
+    """How far a channel sways about its smooth course, 0 where that is no hand's work: keyed moves leave about one
+    wobble a second behind, ripples between close keys, and edges where they start and stop."""
+    extent = float(rest.max() - rest.min())
+    stretches = turning_points(rest, max(least, LEAST_SWAY * extent))
+    longest = max((last - first for first, last in stretches), default=0)
+    lasts = len(stretches) >= max(5.0, 1.2 * seconds) and longest < LONGEST_SWAY * len(rest)
+    return extent if lasts and extent < most else 0.0
 
 
 def _smooth(curve: np.ndarray, reach: int) -> np.ndarray:

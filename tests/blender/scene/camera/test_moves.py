@@ -298,3 +298,24 @@ def test_unit_scale_counts(scene):
     key(scene.camera, "location", {1: HOME, 49: HOME + Vector((0, 3, 0))})
     (move,) = moves_of(scene)
     assert (move.kind, move.amount) == ("push_in", pytest.approx(0.3, abs=0.001))
+
+
+def test_close_keys_are_no_hand(scene):
+    """A circle keyed every second frame, and a crane keyed every fifth with the camera held on its subject."""
+    camera, middle = scene.camera, Vector((0, 0, 1))
+    scene.frame_end = 120
+    for frame in range(1, 121, 2):
+        angle = math.radians(170.0 * (frame - 1) / 118.0 - 90.0)
+        camera.location = middle + Vector((8 * math.cos(angle), 8 * math.sin(angle), 0.8))
+        look_at(camera, middle)
+        camera.keyframe_insert("location", frame=frame)
+        camera.keyframe_insert("rotation_euler", frame=frame)
+    assert words(scene) == ["arc_right"]
+    camera.animation_data_clear()
+    scene.frame_end = 96
+    for frame in range(1, 97, 5):
+        camera.location = (0, -9, 1.5 + 9.0 * (frame - 1) / 95.0)
+        look_at(camera, middle)
+        camera.keyframe_insert("location", frame=frame)
+        camera.keyframe_insert("rotation_euler", frame=frame)
+    assert sorted(words(scene)) == ["pedestal_up", "tilt_down"]
