@@ -9,7 +9,7 @@ from itertools import pairwise
 from ..scene.brief import Brief, Move, Shot, Vector3
 from .contradictions import contradictions
 from .fit import length
-from .lamps import lamp_lights, sky_light
+from .lamps import COOL_LIGHT, WARM_LIGHT, lamp_lights, sky_light
 from .light import other_suns, sun_light
 from .structured import (
     Amount,
@@ -85,7 +85,8 @@ def _surroundings(shot: Shot) -> Surroundings:
     color = None if around.world_color is None or _says_nothing(around.world_color) else color_name(around.world_color)
     if around.setting == "exterior" and color in NO_SKY:
         color = None
-    return Surroundings(around.setting, around.sky, around.weather, color, sees_sky(shot.camera_path))
+    seen = around.world_share is None or around.world_share > 0.0
+    return Surroundings(around.setting, around.sky, around.weather, color, seen and sees_sky(shot.camera_path))
 
 
 def _says_nothing(color: Vector3) -> bool:
@@ -189,7 +190,7 @@ def _color_term(sun: SunLight | None, lamps: tuple[LampLight, ...]) -> str | Non
     lights = [lamp.color for lamp in lamps]
     if sun is not None:
         lights += [moment.color for moment in sun.moments if moment.height != "below"]
-    warm, cool = {"orange", "golden"} & set(lights), "bluish" in lights
+    warm, cool = WARM_LIGHT & set(lights), COOL_LIGHT & set(lights)
     if warm and cool:
         return "mixed_colors"
     return "warm_colors" if warm else "cool_colors" if cool else None
@@ -199,6 +200,8 @@ def _source_term(
     sun: SunLight | None, lamps: tuple[LampLight, ...], surroundings: Surroundings, shining: bool
 ) -> str | None:
     night = _time_term(sun, surroundings) == "night_time"
+    if sun is not None and sun.moon and not lamps:
+        return "moonlight"
     if not night and sun is not None and any(moment.height != "below" for moment in sun.moments):
         return SKY_LIGHT.get(surroundings.sky or "", "daylight")
     if lamps:

@@ -31,6 +31,7 @@ from .claims import (
 )
 from .cues import Cue, find_cues
 from .fact_words import FACT_WORDS
+from .lamps import COOL_LIGHT, WARM_LIGHT
 from .shot_facts import ShotFacts, SunMoment
 from .structured import Contradiction
 
@@ -91,7 +92,7 @@ def _light(facts: ShotFacts, cue: Cue) -> Verdict:
     if claim in LIT_FROM:
         return _lit_from(facts, claim)
     if claim in ("light_warm", "light_cool"):
-        against = {"bluish"} if claim == "light_warm" else {"orange", "golden"}
+        against = COOL_LIGHT if claim == "light_warm" else WARM_LIGHT
         return False if facts.colors and facts.colors <= against else None
     if claim == "light_hard":
         return False if (facts.sky == "overcast" or facts.weather) and not facts.shot.lights else None

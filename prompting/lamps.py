@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
-from ..scene.brief import LightChange, Shot
+import colorsys
+
+from ..scene.brief import Light, LightChange, LightRole, Shot, Vector3
 from .structured import Height, LampChange, LampKind, LampLight, LightColor, SkyLight, When
 from .view import is_steep
 
@@ -14,6 +16,15 @@ HEIGHTS: tuple[tuple[float, Height], ...] = (
     (50, "middle"),
     (70, "high"),
 )
+LIGHT_HUES: tuple[tuple[float, LightColor | None], ...] = (
+    (12, "red"), (50, None), (70, "yellow"), (165, "green"), (195, "teal"), (255, "blue"), (290, "purple"),
+    (345, "pink"),
+)  # fmt: skip
+"""Upper bounds of hue in degrees, then red again; from 12 to 50 the temperature tells more."""
+VIVID, TINTED = 0.6, 0.15  # saturation from which a hue has a name, and where no temperature tells it
+WARM_LIGHT: frozenset[LightColor] = frozenset({"orange", "golden", "red", "yellow"})
+COOL_LIGHT: frozenset[LightColor] = frozenset({"bluish", "blue", "teal"})
+COMES_OR_GOES = frozenset({"comes_on", "fades_in", "goes_out", "fades_out"})
 OVERHEAD: Height = "overhead"
 KELVINS: tuple[tuple[float, LightColor], ...] = ((3300, "orange"), (5000, "golden"), (7500, "white"))
 CLEAR_DIRECTION = 0.3  # confidence from which a world picture has one bright place
@@ -28,8 +39,8 @@ def lamp_lights(shot: Shot, most: int = 2) -> tuple[LampLight, ...]:
     return tuple(
         LampLight(
             kinds[light.type],
-            light.role,
-            light_color(light.color_temperature_k),
+            _told_role(light),
+            light_color(light.color_temperature_k, light.color),
             light.relative_to_camera,
             steep,
             tuple(LampChange(change.kind, _when(change, shot)) for change in light.changes),
@@ -37,6 +48,12 @@ def lamp_lights(shot: Shot, most: int = 2) -> tuple[LampLight, ...]:
         )
         for light in lights[:most]
     )
+
+
+def _told_role(light: Light) -> LightRole | None:
+    """A fill that comes or goes is for a while the light there is."""
+    alone = light.role == "fill" and any(change.kind in COMES_OR_GOES for change in light.changes)
+    return "key" if alone else light.role
 
 
 def _when(change: LightChange, shot: Shot) -> When | None:
@@ -63,11 +80,23 @@ def sky_light(shot: Shot) -> SkyLight | None:
     return SkyLight(hdri.relative_to_camera, height_word(hdri.elevation_deg), color, steep)
 
 
-def light_color(kelvin: float | None) -> LightColor | None:
-    """The colour word of a colour temperature."""
+def light_color(kelvin: float | None, color: Vector3 | None = None) -> LightColor | None:
+    """The colour word of a light: of its hue (linear RGB) where that is vivid or where it has no colour temperature,
+    else of the temperature."""
+    if color is not None and (word := _hue_word(color, kelvin)) is not None:
+        return word
     if kelvin is None:
         return None
     return next((word for limit, word in KELVINS if kelvin < limit), "bluish")
+
+
+def _hue_word(color: Vector3, kelvin: float | None) -> LightColor | None:
+    # Gamma 2.2 stands for the display's curve.
+    hue, saturation, _ = colorsys.rgb_to_hsv(*(min(max(c, 0.0), 1.0) ** (1 / 2.2) for c in color))
+    if saturation < (TINTED if kelvin is None else VIVID):
+        return None
+    word: LightColor | None = next((word for limit, word in LIGHT_HUES if hue * 360.0 < limit), "red")
+    return "bluish" if word == "blue" and saturation < VIVID else word
 
 
 def height_word(elevation_deg: float) -> Height:

@@ -51,6 +51,7 @@ WEAK, OUT = 0.25, 0.03  # of a sun's strongest moment
 TELLING = 0.15  # of the strongest sun's light at its best: a sun that never gives as much is not told
 MOST_SUNS = 3
 SAME_PLACE = math.cos(math.radians(30.0))
+NIGHT = -6.0  # degrees, under which the night has no sun
 SAME_WAY = math.cos(math.radians(3.0))
 SAME_RATIO = 1.15  # of strengths, and of kelvins, that are told as the same
 
@@ -58,13 +59,13 @@ SAME_RATIO = 1.15  # of strengths, and of kelvins, that are told as the same
 def sun_light(shot: Shot) -> SunLight | None:
     """The words for the sun that lights the shot, or None without one."""
     suns = suns_of(shot)
-    return _light(suns[0], suns, shot.camera_path) if suns else None
+    return _light(suns[0], suns, shot) if suns else None
 
 
 def other_suns(shot: Shot) -> tuple[SunLight, ...]:
     """The words for the suns that share the shot with the first."""
     suns = suns_of(shot)
-    return tuple(_light(sun, suns, shot.camera_path) for sun in suns[1:])
+    return tuple(_light(sun, suns, shot) for sun in suns[1:])
 
 
 def suns_of(shot: Shot) -> list[Sun]:
@@ -89,10 +90,16 @@ def _is_another(sun: Sun, main: Sun) -> bool:
     return min(ways) < SAME_PLACE
 
 
-def _light(sun: Sun, suns: list[Sun], path: CameraPath) -> SunLight:
+def is_moonlit(shot: Shot) -> bool:
+    """Whether the night of a shot is lit by what its brief has as a sun."""
+    return shot.environment.sky == "night" and shot.sun is not None and shot.sun.samples[0].elevation_deg >= NIGHT
+
+
+def _light(sun: Sun, suns: list[Sun], shot: Shot) -> SunLight:
+    path, moon = shot.camera_path, is_moonlit(shot)
     stretches: tuple[Sun | SunStretch, ...] = sun.stretches or (sun,)
-    start = _moment(sun, stretches[0], 0, path)
-    ends = [_moment(sun, stretch, -1, path) for stretch in stretches]
+    start = _moment(sun, stretches[0], 0, path, moon)
+    ends = [_moment(sun, stretch, -1, path, moon) for stretch in stretches]
     changes = [
         _change(stretch, path, before, after, suns)
         for stretch, (before, after) in zip(stretches, pairwise([start, *ends]), strict=True)
@@ -104,7 +111,7 @@ def _light(sun: Sun, suns: list[Sun], path: CameraPath) -> SunLight:
     steady = all(_same(first, sample) for sample in sun.samples)
     power: dict[Brightness | None, Power] = {"brighter": "stronger", "dimmer": "weaker"}
     net = power.get(_brightness(first.strength, last.strength))
-    return SunLight(start, ends[-1], changes[-1], stops, steady, _same(first, last), net)
+    return SunLight(start, ends[-1], changes[-1], stops, steady, _same(first, last), net, moon)
 
 
 def _same(one: SunSample, other: SunSample) -> bool:
@@ -120,17 +127,17 @@ def _when(frame: int, sun: Sun) -> When:
     return when_word((frame - first) / max(last - first, 1))
 
 
-def _moment(sun: Sun, stretch: Sun | SunStretch, index: int, path: CameraPath) -> SunMoment:
+def _moment(sun: Sun, stretch: Sun | SunStretch, index: int, path: CameraPath, moon: bool) -> SunMoment:
     """The sun at the first (0) or the last (-1) sample of a stretch."""
     sample, end = stretch.samples[index], "end" if index else "start"
     height = height_word(sample.elevation_deg)
     fall = getattr(stretch.shadows.fall, end) if stretch.shadows is not None and height != "below" else None
     strength = _strength(sample, sun)
     return SunMoment(
-        time=cast(TimeOfDay | None, getattr(stretch.time_of_day, end)),
+        time="night" if moon else cast(TimeOfDay | None, getattr(stretch.time_of_day, end)),
         sector=cast(Sector | None, getattr(stretch.relative_to_camera, end)),
         height=height,
-        color=light_color(sample.color_temperature_k),
+        color=light_color(sample.color_temperature_k, sample.color),
         shadows=fall if strength != "out" and sees_ground(path, sample.frame) else None,
         strength=strength,
         steep=is_steep(path, sample.frame),

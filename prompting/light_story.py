@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Literal
 
@@ -42,12 +42,15 @@ class LightWords:
     sky_light: Callable[[SkyLight], str]
     lamps: Callable[[LampLight, int], str]
     glow: Callable[[Glow], str]
+    by_moon: Callable[[str], str]
 
 
 def light_sentences(prompt: StructuredPrompt, words: LightWords) -> list[Sentence]:
     """All that is told of the light, the suns first."""
     told = [] if prompt.sun is None else _sun(prompt.sun, not prompt.other_suns, words)
     told += [Sentence(text, Rank.COURSE) for text in dict.fromkeys(map(words.other_sun, prompt.other_suns))]
+    if prompt.sun is not None and prompt.sun.moon:
+        told = [replace(sentence, text=words.by_moon(sentence.text)) for sentence in told]
     if prompt.sky_light is not None:
         told.append(Sentence(words.sky_light(prompt.sky_light)))
     told += [Sentence(words.lamps(lamp, count), prompt.rank_of(lamp)) for lamp, count in _alike(prompt.lamps, words)]

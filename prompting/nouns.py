@@ -7,6 +7,7 @@ from .vocabulary import COLORS
 
 ADJECTIVES: dict[str, str] = {
     **COLORS,
+    "beige": "米色", "olive green": "橄榄绿色",
     "grey": "灰色", "brown": "棕色", "gold": "金色", "golden": "金色", "silver": "银色", "dark": "深色",
     "bright": "明亮的", "cyan": "青色", "big": "大", "large": "大", "huge": "巨大的", "giant": "巨大的",
     "small": "小", "little": "小", "tiny": "小", "tall": "高", "high": "高", "low": "矮", "long": "长",

@@ -85,10 +85,10 @@ class ShotFacts:
 
     @cached_property
     def colors(self) -> set[str]:
-        kelvins = [light.color_temperature_k for light in self.shot.lights]
-        samples = [sample for sun in self.suns for sample in sun.samples]
-        kelvins += [sample.color_temperature_k for sample in samples if sample.elevation_deg >= 0]
-        found: set[str] = {color for color in map(light_color, kelvins) if color}
+        samples = [sample for sun in self.suns for sample in sun.samples if sample.elevation_deg >= 0]
+        lights = [(one.color_temperature_k, one.color) for one in self.shot.lights]
+        lights += [(one.color_temperature_k, one.color) for one in samples]
+        found: set[str] = {word for kelvin, color in lights if (word := light_color(kelvin, color))}
         if self.bright is not None and self.bright.color:
             found.add(self.bright.color)
         return found

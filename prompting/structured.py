@@ -32,7 +32,10 @@ from .fit import Rank
 
 Height = Literal["below", "very_low", "low", "middle", "high", "overhead"]
 """The sun's elevation: below the horizon, under 10, 25, 50, 70 degrees, and above; fixes the shadows' length too."""
-LightColor = Literal["orange", "golden", "white", "bluish"]
+LightColor = Literal[
+    "orange", "golden", "white", "bluish", "red", "yellow", "green", "teal", "blue", "purple", "pink"
+]  # fmt: skip
+"""By colour temperature, the first four; a vivid light that no temperature tells has the name of its hue."""
 Turn = Literal["left", "right", "front", "back", "clockwise", "counterclockwise"]
 """Where the light wanders, seen from the camera; the last two are half turns and more, seen from above."""
 LampKind = Literal["lamp", "spotlight", "panel", "beam"]
@@ -104,7 +107,7 @@ class SunStop:
 class SunLight:
     """The sunlight from the shot's first frame over its stops to its last; `change` leads to the end. `steady`: it is
     the same all the while, `returns`: at the end it is as at the start; both are of the light, not of its words. `net`:
-    what its strength is at the end against the start."""
+    what its strength is at the end against the start. `moon`: it lights a night."""
 
     start: SunMoment
     end: SunMoment
@@ -113,6 +116,7 @@ class SunLight:
     steady: bool = False
     returns: bool = False
     net: Power | None = None
+    moon: bool = False
 
     @property
     def moments(self) -> tuple[SunMoment, ...]:

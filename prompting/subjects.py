@@ -40,7 +40,7 @@ def glowing(emitters: tuple[Emitter, ...], most: int = 2) -> tuple[Glow, ...]:
     found: dict[str, Glow] = {}
     for emitter in emitters:
         seen = Subject(emitter.name, None, emitter.screen_box, 0.0)
-        glow = Glow(noun(seen), _third(seen), light_color(emitter.color_temperature_k))
+        glow = Glow(noun(seen), _third(seen), light_color(emitter.color_temperature_k, emitter.color))
         found.setdefault(glow.noun, glow)
     return tuple(found.values())[:most]
 

@@ -18,6 +18,7 @@ TERMS: dict[str, tuple[str, str]] = {
     "daylight": ("daylight", "日光"),
     "sunny_lighting": ("sunny lighting", "晴天光"),
     "overcast_lighting": ("overcast lighting", "阴天光"),
+    "moonlight": ("moonlight", "月光"),
     "artificial_lighting": ("artificial lighting", "人工光"),
     "practical_lighting": ("practical lighting", "实用光"),
     # light quality

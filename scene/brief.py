@@ -83,7 +83,7 @@ class Extent:
 class SunSample:
     """The sun at one frame. `direction` is a world-space unit vector from the scene to the sun; `strength` is the Sun
     light's irradiance (W/m2: its energy, exposure and nodes) or a Sky Texture's sun intensity times the background
-    strength."""
+    strength; `color` is a Sun light's, linear RGB with 1 the largest."""
 
     frame: int
     azimuth_deg: float
@@ -91,6 +91,7 @@ class SunSample:
     direction: Vector3
     color_temperature_k: float | None = None
     strength: float | None = None
+    color: Vector3 | None = None
 
 
 @dataclass(frozen=True)
@@ -184,7 +185,7 @@ class Light:
     `elevation_deg` how high it stands seen from what it lights (-90 straight below it), `library` the name of the
     library that its object is linked from ("" for the file's own, None where a brief does not say). `changes`: how its
     power goes over the shot, in order; empty for a steady light. `moves_to`: where a light that moves stands at its
-    last frame."""
+    last frame. `color`: linear RGB with 1 the largest."""
 
     name: str
     type: str
@@ -196,6 +197,7 @@ class Light:
     library: str | None = None
     changes: tuple[LightChange, ...] = ()
     moves_to: Sector | None = None
+    color: Vector3 | None = None
 
 
 @dataclass(frozen=True)
@@ -241,17 +243,21 @@ class Hdri:
 @dataclass(frozen=True)
 class Emitter:
     """A thing in the picture whose material shines: a practical light. `screen_box` is (x0, y0, x1, y1) in 0..1, y up,
-    clipped to the frame, at the first frame; `strength` Blender's emission strength times the colour's luminance."""
+    clipped to the frame, at the first frame; `strength` Blender's emission strength times the colour's luminance,
+    `color` linear RGB with 1 the largest (None where a texture decides it)."""
 
     name: str
     screen_box: tuple[float, float, float, float]
     color_temperature_k: float | None = None
     strength: float | None = None
+    color: Vector3 | None = None
 
 
 @dataclass(frozen=True)
 class Environment:
-    """What surrounds the shot; `world_color` is linear RGB; emitters stand largest first."""
+    """What surrounds the shot; `world_color` is linear RGB, `world_share` the largest part of the picture in which
+    nothing stands before the world, at a few frames (None where a brief does not say); emitters stand largest first.
+    `sky` is `night` for a sun under the horizon, and for a moon: a weak Sun light, not warm, in a black world."""
 
     setting: Setting = "unknown"
     sky: Sky | None = None
@@ -259,6 +265,7 @@ class Environment:
     world_color: Vector3 | None = None
     hdri: Hdri | None = None
     emitters: tuple[Emitter, ...] = ()
+    world_share: float | None = None
 
 
 @dataclass(frozen=True)

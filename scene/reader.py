@@ -119,7 +119,10 @@ class ShotReader:
                 reading.fps,
             ),
             subjects=self.tracker.subjects(reading.fps),
-            environment=read_environment(reading.scene, reading.layer, depsgraph, start, sun, reading.unit),
+            environment=replace(
+                read_environment(reading.scene, reading.layer, depsgraph, start, sun, reading.unit),
+                world_share=self.tracker.world_share,
+            ),
             camera_library=library_name(self.cut.camera),
             suns=suns,
         )

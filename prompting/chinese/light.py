@@ -206,6 +206,7 @@ _WORDS = LightWords(
     sky_light=_sky_light,
     lamps=_lamps,
     glow=_glow,
+    by_moon=lambda text: text.replace("阳光", "月光").replace("太阳", "月亮"),
 )
 light_sentences = partial(story, words=_WORDS)
 """All that is told of the light of a StructuredPrompt, as sentences."""

@@ -125,8 +125,10 @@ SLIDE = {
 SLIDE_STEEP = {**SLIDE, "back": "向画面上方滑动", "front": "向画面下方滑动"}
 WHEN = {"early": "不久之后", "halfway": "中途", "late": "临近结尾时", "later": "稍后"}
 POWERS = {"stronger": "逐渐增强", "weaker": "逐渐减弱"}
-MOTIONS = {"moving": "移动", "turning": "在转动", "deforming": "在变形"}
-LIGHT_COLORS = {"orange": "橙色", "golden": "金色", "white": "白色", "bluish": "淡蓝色"}
+MOTIONS = {"moving": "移动", "turning": "在转动", "deforming": "在原地动"}
+LIGHT_COLORS = {"orange": "橙色", "golden": "金色", "white": "白色", "bluish": "淡蓝色"} | {
+    "red": "红色", "yellow": "黄色", "green": "绿色", "teal": "青色", "blue": "蓝色", "purple": "紫色", "pink": "粉色",
+}  # fmt: skip
 LENGTHS = {"shorten": "变短", "lengthen": "变长", "appear": "出现并变短", "fade": "变长并消失"}
 LAMPS = {"lamp": ("灯", "盏"), "spotlight": ("聚光灯", "盏"), "panel": ("面光灯", "盏"), "beam": ("平行光", "束")}
 LAMP_CHANGES = {

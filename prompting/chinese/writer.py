@@ -126,7 +126,7 @@ def _spare(prompt: StructuredPrompt) -> list[tuple[str, str]]:
         LENSES.get(camera.lens or "", ""),
         TERMS[camera.composition][1] if camera.composition else "",
     ]
-    lit = prompt.sun is not None and prompt.sun.start.shadows and prompt.sun.end.shadows
+    lit = prompt.sun is not None and not prompt.sun.moon and prompt.sun.start.shadows and prompt.sun.end.shadows
     calm = prompt.subjects and all(subject.motion == "static" for subject in prompt.subjects)
     return [
         ("camera", f"画面采用{'、'.join(filter(None, framing))}。" if any(framing) else ""),

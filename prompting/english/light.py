@@ -170,9 +170,9 @@ def _other_sun(sun: SunLight) -> str:
 
 
 def _sky_light(light: SkyLight) -> str:
-    color = f"{light.color} " if light.color else ""
+    color = f"is {light.color} and " if light.color else ""
     place = f", {HEIGHTS[light.height]}" if light.sector != "top" else ""
-    return f"The brightest {color}light of the surroundings comes from {source(light.sector, light.steep)}{place}."
+    return f"The brightest light of the surroundings {color}comes from {source(light.sector, light.steep)}{place}."
 
 
 def _lamps(lamp: LampLight, count: int) -> str:
@@ -219,6 +219,9 @@ _WORDS = LightWords(
     sky_light=_sky_light,
     lamps=_lamps,
     glow=_glow,
+    by_moon=lambda text: (
+        text.replace("sunlight", "moonlight").replace("Sunlight", "Moonlight").replace(" sun", " moon")
+    ),
 )
 light_sentences = partial(story, words=_WORDS)
 """All that is told of the light of a StructuredPrompt, as sentences."""

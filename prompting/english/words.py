@@ -208,6 +208,6 @@ ANGLES = {
 MOTIONS = {  # what one thing does, and several
     "moving": ("moves", "move"),
     "turning": ("turns", "turn"),
-    "deforming": ("changes its shape", "change their shape"),
+    "deforming": ("moves in place", "move in place"),
 }
 AMOUNTS = {"slightly": " slightly", "clearly": "", "far": " far", None: ""}

@@ -133,7 +133,7 @@ def _spare(prompt: StructuredPrompt) -> list[tuple[str, str]]:
         f"through {with_article(f'{camera.lens} lens')}" if camera.lens else "",
         f"with {with_article(TERMS[camera.composition][0])}" if camera.composition else "",
     ]
-    lit = prompt.sun is not None and prompt.sun.start.shadows and prompt.sun.end.shadows
+    lit = prompt.sun is not None and not prompt.sun.moon and prompt.sun.start.shadows and prompt.sun.end.shadows
     calm = prompt.subjects and all(subject.motion == "static" for subject in prompt.subjects)
     return [
         ("camera", " ".join(filter(None, framing)) + "." if camera.shot_size else ""),

@@ -61,6 +61,22 @@ def light_power(light: bpy.types.Light) -> float:
     return light_strength(light) * luminance(light_color(light)[0])
 
 
+def light_hue(light: bpy.types.Light) -> Rgb | None:
+    """The colour that a light shows, its largest channel 1: its own tint, that of its temperature where it has none."""
+    tint, kelvin = light_color(light)
+    return hue_of(np.array(rgb_of(kelvin)) if kelvin is not None and _neutral(tint) else tint)
+
+
+def hue_of(rgb: np.ndarray) -> Rgb | None:
+    """A linear colour scaled so that its largest channel is 1; None for black and for what is no number."""
+    shown = np.maximum(np.asarray(rgb, dtype=float)[:3], 0.0)
+    largest = float(shown.max())
+    if not 1e-9 < largest < math.inf:
+        return None
+    r, g, b = (shown / largest).tolist()
+    return r, g, b
+
+
 def light_rgb(light: bpy.types.Light) -> Rgb:
     """A light's power in linear Rec. 709, of the luminance `light_power`."""
     tint, kelvin = light_color(light)

@@ -15,10 +15,11 @@ from ..camera.camera import CameraState
 from ..geometry import Pose, angle_between_deg, elevation_deg, sector, unit
 from ..visibility import Lamp
 from .lamp_course import changes
-from .light_color import light_color, light_power
+from .light_color import Rgb, light_color, light_hue, light_power
 from .linking import receives
 
 LEAST_WAY = 15.0  # degrees, seen from what it lights, that a lamp goes
+AIMED = 0.9  # cosine, from which a lamp points at something
 BEHIND: tuple[Sector, ...] = ("back", "back_left", "back_right")
 
 
@@ -37,6 +38,7 @@ class LampFacts:
     axis: np.ndarray
     power: float
     cone: float = -1.0
+    color: Rgb | None = None
 
 
 LampTrack = list[tuple[int, LampFacts | None]]  # a lamp at some frames, in order; None where it does not shine
@@ -61,6 +63,7 @@ def lamp_facts(lamp: Lamp, unit_scale: float) -> LampFacts | None:
         axis=matrix[:3, 2] / length,
         power=power,
         cone=math.cos(lamp.light.spot_size / 2.0) if lamp.light.type == "SPOT" else -1.0,
+        color=light_hue(lamp.light),
     )
 
 
@@ -91,14 +94,16 @@ def describe_lights(
         side = sector(unit(away), camera.pose, below_horizon=True) if placed else None
         height = elevation_deg(away) if placed else None
         strongest = index == 0 and reaching(lamp) > sun_power
-        role = "key" if strongest else _role(lamp, side, camera, depth)
+        role = "key" if strongest else _role(lamp, side, camera, depth, _facing(lamp, away))
         kelvin = lamp.color_temperature_k
         library = library_name(lamp.owner)
         track = tracks.get(lamp.key, [])
         course = changes([frame for frame, _ in track], _powers(track), fps) if track else ()
         moved = _moves_to(track, target, pose_at)
         lights.append(
-            Light(lamp.owner.name, lamp.kind, role, kelvin, lamp.energy, side, height, library, course, moved)
+            Light(
+                lamp.owner.name, lamp.kind, role, kelvin, lamp.energy, side, height, library, course, moved, lamp.color
+            )
         )
     return tuple(lights)
 
@@ -137,19 +142,25 @@ def _irradiance(lamp: LampFacts, target: np.ndarray) -> float:
         return lamp.power
     way = lamp.position - target
     distance = max(float(np.linalg.norm(way)), 0.1)
-    facing = float(lamp.axis @ way) / distance
+    facing = _facing(lamp, way)
     share = float(facing >= lamp.cone) if lamp.kind == "spot" else 1.0
     if lamp.kind == "area":
         share = 4.0 * max(facing, 0.0)
     return share * lamp.power / (4.0 * math.pi * distance * distance)
 
 
-def _role(lamp: LampFacts, side: Sector | None, camera: CameraState, depth: float) -> LightRole:
+def _facing(lamp: LampFacts, away: np.ndarray) -> float:
+    """Cosine between where a lamp points and the way from it to what it lights (`away` leads back to the lamp)."""
+    return float(lamp.axis @ away) / max(float(np.linalg.norm(away)), 0.1)
+
+
+def _role(lamp: LampFacts, side: Sector | None, camera: CameraState, depth: float, facing: float) -> LightRole:
     """A light that is not the key: seen in the picture it is practical, far behind the subject it lights the
-    background, close behind it is a rim, else it fills."""
+    background unless it is aimed at the subject, close behind it is a rim, else it fills."""
     if lamp.kind != "sun":
         x, y, ahead = camera.project(lamp.position[None])[0]
-        if ahead > 2.0 * depth > 0.0:
+        aimed = lamp.kind in ("spot", "area") and facing > AIMED
+        if ahead > 2.0 * depth > 0.0 and not aimed:
             return "background"
         if ahead > 0.0 and 0.0 < x < 1.0 and 0.0 < y < 1.0:
             return "practical"

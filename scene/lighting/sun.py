@@ -26,7 +26,7 @@ from ..geometry import (
 )
 from ..visibility import Lamp
 from .course import turning_points
-from .light_color import light_color, light_strength, luminance
+from .light_color import Rgb, light_color, light_hue, light_strength, luminance
 from .shadows import cast_shadows
 from .sky import sky_sun_of
 from .sun_position import read_almanac
@@ -47,6 +47,7 @@ class SunState:
     power: float
     north_offset_deg: float = 0.0
     rising: bool | None = None
+    color: Rgb | None = None
 
 
 def lamp_sun(lamp: Lamp) -> SunState | None:
@@ -66,6 +67,7 @@ def lamp_sun(lamp: Lamp) -> SunState | None:
         power=strength * luminance(color),
         north_offset_deg=lamp.almanac.north_offset_deg,
         rising=clock.rising if clock is not None else None,
+        color=light_hue(lamp.light),
     )
 
 
@@ -174,6 +176,7 @@ def _stretch(track: SunTrack, poses: list[Pose]) -> SunStretch:
             (float(state.direction[0]), float(state.direction[1]), float(state.direction[2])),
             state.color_temperature_k,
             state.strength,
+            state.color,
         )
         for frame, state in thin(track, sun_error)
     ]

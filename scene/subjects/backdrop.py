@@ -15,13 +15,15 @@ from .seen import Seen
 Hit = Callable[["Seen", np.ndarray, np.ndarray], float | None]
 """How far (metres) a thing's own surface lies from a point along a unit vector, None where it is not met."""
 
+WALLS = {"wall", "walls", "墙", "墙壁", "墙面"}
 HUGE = 4.0  # metres, and times the usual size of the rest
 BEYOND = 3.0  # picture widths: what is wider goes on outside the picture as ground does
 FILLS = 0.85  # of the picture's height
+MOST_WIDE = 0.6  # of the picture's width
 
 
-def things_of(found: Sequence[Seen], pose: Pose, hit: Hit) -> list[Seen]:
-    """Those that can be subjects, of all that is seen by a camera in that pose."""
+def things_of(found: Sequence[Seen], pose: Pose, hit: Hit, in_room: bool = False) -> list[Seen]:
+    """Those that can be subjects, of all that is seen by a camera in that pose; `in_room`: under a ceiling."""
     solid = [item for item in found if not item.flat and not is_ground_name(item.noun)]
     sizes = {id(item): item.extent for item in solid}
 
@@ -30,6 +32,9 @@ def things_of(found: Sequence[Seen], pose: Pose, hit: Hit) -> list[Seen]:
         return statistics.median(others) if others else None
 
     standing = [item for item in found if not _is_ground(item, usual(item), pose, hit)]
+    for around in (_goes_past, _is_wall) if in_room else (_goes_past,):
+        if not all(map(around, standing)):
+            standing = [item for item in standing if not around(item)]
     return [item for item in standing if not _is_behind_all(item, standing, usual(item), pose, hit)]
 
 
@@ -52,6 +57,16 @@ def _is_ground(item: Seen, usual: float | None, pose: Pose, hit: Hit) -> bool:
     )
 
 
+def _goes_past(item: Seen) -> bool:
+    """Whether it is a standing sheet that goes on beside the camera: a wall of a corridor, an alley or a room."""
+    return item.thin and item.depths[0] <= 0.0
+
+
+def _is_wall(item: Seen) -> bool:
+    """Whether its name says that it is a wall, or a piece of one."""
+    return any(word in WALLS for word in item.noun.split())
+
+
 def _is_behind_all(item: Seen, standing: Sequence[Seen], usual: float | None, pose: Pose, hit: Hit) -> bool:
     """A wall, a sweep or a house front before which something smaller stands. A thing whose own parts stick out of it
     (a face with eyes), or past which one looks at something, is none."""
@@ -68,7 +83,9 @@ def _is_behind_all(item: Seen, standing: Sequence[Seen], usual: float | None, po
 
 
 def _spans(item: Seen) -> bool:
-    """Whether it goes from one side of the picture to the other."""
+    """Whether it goes from one side of the picture to the other, or from below to above over most of it."""
+    if item.whole[1] <= 0.02 and item.whole[3] >= 0.98 and item.thin:
+        return item.box[2] - item.box[0] >= MOST_WIDE
     return item.whole[0] <= 0.02 and item.whole[2] >= 0.98
 
 

@@ -25,7 +25,7 @@ AERIAL_HEIGHT = 15.0
 STILL_SPEED = 0.02  # metres per second
 STILL_TRAVEL = 0.02  # metres over the shot
 NEAR_FIGURE = 3.0  # metres
-LEAST_LEAVING = 0.3  # of its size, that something deforming goes before it is said to move
+LEAST_LEAVING = 0.3  # of its size, that something deforming or turning goes before it is said to move
 STILL_TURN = 5.0  # degrees over the shot
 
 
@@ -100,14 +100,15 @@ def motion(
 ) -> Motion:
     """What a subject does: `centres` [N, 3] in metres over the shot, `turn_deg` how far it turns, `deforms` whether its
     shape changes, `pose` the camera that says what left, up and toward are, `size` its longest side in metres. The
-    middle of what deforms sways with its shape: only what leaves its place moves."""
+    middle of what deforms or turns sways with its shape: only what leaves its place moves."""
     way = float(np.linalg.norm(np.diff(centres, axis=0), axis=1).sum())
     speed = way / seconds if seconds > 0.0 else 0.0
-    stays = deforms and float(np.linalg.norm(centres - centres[0], axis=1).max()) < LEAST_LEAVING * size
+    turns = turn_deg >= STILL_TURN
+    stays = (deforms or turns) and float(np.linalg.norm(centres - centres[0], axis=1).max()) < LEAST_LEAVING * size
     if way < STILL_TRAVEL or speed < STILL_SPEED or stays:
         if deforms:
             return Motion("deforming", 0.0, None)
-        return Motion("turning" if turn_deg >= STILL_TURN else "static", 0.0, None)
+        return Motion("turning" if turns else "static", 0.0, None)
     return Motion("moving", speed, screen_direction(centres[-1] - centres[0], pose))
 
 

@@ -28,6 +28,7 @@ DEFAULT = {
 }  # fmt: skip
 HUES = ((15, "red"), (42, "orange"), (68, "yellow"), (165, "green"), (195, "cyan"), (258, "blue"), (292, "purple"),
         (335, "pink"), (361, "red"))  # fmt: skip
+EARTH = (7.2, 65.0)  # degrees of hue whose pale and dark shades have names of their own
 
 
 def clean_name(name: str) -> str:
@@ -56,9 +57,14 @@ def color_word(rgb: Sequence[float]) -> str | None:
     """Everyday word for a linear colour; None for greys in the middle, which say little."""
     shown = [max(0.0, min(1.0, c)) ** (1.0 / 2.2) for c in rgb[:3]]
     hue, saturation, value = colorsys.rgb_to_hsv(*shown)
+    degrees = hue * 360.0
     if value < 0.2:
         return "black"
     if saturation < 0.2:
         return "white" if value > 0.93 else None
-    word = next(word for limit, word in HUES if hue * 360.0 < limit)
-    return "brown" if word in ("orange", "red") and value < 0.65 and saturation < 0.85 and hue > 0.02 else word
+    if EARTH[0] <= degrees < EARTH[1] and saturation < 0.85:
+        if value < 0.7 or (saturation >= 0.35 and value < 0.76 and degrees < 40.0):
+            return "brown" if degrees < 50.0 else "olive green"
+        if saturation < 0.35:
+            return "beige"
+    return next(word for limit, word in HUES if degrees < limit)

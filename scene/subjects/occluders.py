@@ -8,7 +8,7 @@ and only the rest are asked (their search trees are Blender's and stay with the 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -40,7 +40,7 @@ class Body:
     item: bpy.types.Object | None
     matrix: np.ndarray
     owner: bpy.types.Object
-    place: int | None = None
+    place: tuple[int, ...] | None = None
 
     @property
     def thing(self) -> bpy.types.Object:
@@ -59,7 +59,7 @@ class Occluders:
         self.still = {item for item in shaped if self.plain and _is_still(item)}
         self.restless = [item for item in shaped if item not in self.still]
         self.resting: tuple[list[Body], list[np.ndarray]] | None = None
-        self.middles: dict[bpy.types.Object, np.ndarray] = {}
+        self.boxes: dict[bpy.types.Object, np.ndarray] = {}
         self.points: dict[bpy.types.Object, np.ndarray] = {}
         self.clear: dict[str, bool] = {}
         self.unseen: dict[str, bool] = {}
@@ -95,7 +95,7 @@ class Occluders:
             if not np.isfinite(box).all():
                 self.invalid.add(item.name)
                 continue
-            self.middles[item] = local.mean(axis=0)
+            self.boxes[item] = local
             bodies.append(Body(item, matrix, item))
             corners.append(box)
         return bodies, corners
@@ -104,9 +104,9 @@ class Occluders:
         """Whether the items keep their shapes (though not their places)."""
         return self.plain and all(still_shape(item) for item in items)
 
-    def local_middle(self, item: bpy.types.Object) -> np.ndarray:
-        """Middle of an item's own box as last evaluated, in its own space; of an empty, its origin."""
-        return self.middles.get(item, np.zeros(3))
+    def local_box(self, item: bpy.types.Object) -> np.ndarray:
+        """Corners [8, 3] of an item's own box as last evaluated, in its own space; of an empty, its origin [1, 3]."""
+        return self.boxes.get(item, np.zeros((1, 3)))
 
     def _instances(self, depsgraph: bpy.types.Depsgraph) -> Iterator[tuple[Body, np.ndarray]]:
         """Shapes that instancing objects put into the scene, with the corners of their boxes. A hidden one is placed by
@@ -125,7 +125,7 @@ class Occluders:
                 if item.original == owner:
                     yield Body(None, matrix, owner), corners
                 else:
-                    place = None if owner.instance_type == "COLLECTION" else _outermost(instance.persistent_id)
+                    place = None if owner.instance_type == "COLLECTION" else _place(instance)
                     yield Body(item.original, matrix, owner, place), corners
 
     def world_points(self, body: Body, corners: np.ndarray, depsgraph: bpy.types.Depsgraph, unit: float) -> np.ndarray:
@@ -297,10 +297,11 @@ def shown_itself(item: bpy.types.Object) -> bool:
     return item.show_instancer_for_render or not (scatters(item) or len(item.particle_systems))
 
 
-def _outermost(identity: Sequence[int]) -> int:
-    """The number of an instance in what places it, of an identity that goes outward and is filled up with the largest
-    number."""
-    return [part for part in identity if part != UNUSED][-1]
+def _place(instance: bpy.types.DepsgraphObjectInstance) -> tuple[int, ...]:
+    """What sets an instance apart from others by the same owner: the last number of an identity that goes outward (it
+    is filled up with the largest number), for a particle that of its system with its own."""
+    numbers = [part for part in instance.persistent_id if part != UNUSED]
+    return tuple(numbers[-1 if instance.particle_system is None else -2 :])
 
 
 def _is_still(item: bpy.types.Object) -> bool:

@@ -54,7 +54,8 @@ class Seen:
 
     @property
     def weight(self) -> float:
-        """How much it is the main subject: large, near the middle, sharp, unhidden."""
+        """How much it is the main subject: large, near the middle, sharp, unhidden, all of it before the camera."""
         x, y = (self.box[0] + self.box[2]) / 2.0, (self.box[1] + self.box[3]) / 2.0
         off = min(1.0, float(np.hypot(x - 0.5, y - 0.5)) / 0.6)
-        return self.area * (1.0 - 0.75 * off) * (1.0 if self.blur < 0.02 else 0.1) * (1.0 if self.seen >= 0.5 else 0.1)
+        doubts = (self.blur >= 0.02, self.seen < 0.5, self.depths[0] <= 0.0)
+        return self.area * (1.0 - 0.75 * off) * 0.1 ** sum(doubts)

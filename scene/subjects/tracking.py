@@ -15,7 +15,7 @@ from ..camera.camera import CameraState
 from ..geometry import angle_between_deg
 from .framing import motion
 from .groups import Group
-from .occluders import local_points
+from .occluders import local_points, placed
 from .seen import Seen
 from .visible import Scanner
 
@@ -49,7 +49,8 @@ class TrackedSubject:
 
 class SubjectTracker:
     """Subjects found by looking at a shot's frames. `opening`: what is seen at the start, else at the first frame that
-    shows something; `tracked`: every subject at its first visible frame, the main one first."""
+    shows something; `tracked`: every subject at its first visible frame, the main one first;
+    `world_share` as in the brief."""
 
     def __init__(self, scanner: Scanner, at: At, camera: Camera) -> None:
         self.scanner, self.at, self.camera = scanner, at, camera
@@ -57,6 +58,7 @@ class SubjectTracker:
         self.opening: list[Seen] = []
         self.tracked: list[TrackedSubject] = []
         self.aim: np.ndarray | None = None
+        self.world_share = 0.0
 
     def find(self, first: int, last: int) -> None:
         """Looks at the start, at thirds and at the end, and between for when someone first appears."""
@@ -68,6 +70,7 @@ class SubjectTracker:
             depsgraph = self.at(frame)
             state = self.camera(depsgraph)
             things = self.scanner.look(depsgraph, state)
+            self.world_share = max(self.world_share, self.scanner.world_share(depsgraph, state))
             if frame == first:
                 self.aim = self.scanner.middle(depsgraph, state)
             self.opening = self.opening or things[:MOST_SUBJECTS]
@@ -140,14 +143,12 @@ class SubjectTracker:
             subject.centres[frame] = centre
 
     def _centre(self, group: Group, depsgraph: bpy.types.Depsgraph) -> np.ndarray:
-        """Mean of the middles of a group's parts, in metres."""
-        middles = []
+        boxes = []
         for member in group.members:
             evaluated = member.evaluated_get(depsgraph)
-            matrix = np.array([row[:] for row in evaluated.matrix_world])
-            box = np.zeros(3) if member.type == "EMPTY" else np.mean([c[:] for c in evaluated.bound_box], axis=0)
-            middles.append(matrix[:3, :3] @ box + matrix[:3, 3])
-        return np.mean(middles, axis=0) * self.unit
+            local = np.zeros((1, 3)) if member.type == "EMPTY" else np.array([c[:] for c in evaluated.bound_box])
+            boxes.append(placed(local, np.array([row[:] for row in evaluated.matrix_world])))
+        return _middle(boxes) * self.unit
 
     def follow(self, frames: Sequence[int], free: bool) -> None:
         """Looks up where the subjects are. `frames`: those of the camera's track. `free`: they cost nothing (nothing
@@ -173,14 +174,11 @@ class SubjectTracker:
         plain = [found for member in group.members if (found := PlainObject.of(member)) is not None]
         if len(plain) < len(group.members) or not self.occluders.rigid(group.members):
             return None
-        boxes = [self.occluders.local_middle(member) for member in group.members]
+        boxes = [self.occluders.local_box(member) for member in group.members]
 
         def centre(frame: int) -> np.ndarray:
-            middles = []
-            for item, box in zip(plain, boxes, strict=True):
-                matrix = np.array([row[:] for row in item.matrix(frame)])
-                middles.append(matrix[:3, :3] @ box + matrix[:3, 3])
-            return np.mean(middles, axis=0) * self.unit
+            matrices = [np.array([row[:] for row in item.matrix(frame)]) for item in plain]
+            return _middle([placed(box, matrix) for box, matrix in zip(boxes, matrices, strict=True)]) * self.unit
 
         return centre
 
@@ -231,6 +229,14 @@ class SubjectTracker:
             default=0.0,
         )
         return motion(centres, turn, _deforms(subject.shapes), seconds, subject.camera.pose, subject.thing.extent)
+
+
+def _middle(boxes: Sequence[np.ndarray]) -> np.ndarray:
+    """Middle of a group by the corners [N, 3] of its parts' boxes: the mean of theirs, each by its diagonal squared, so
+    that a label on a bottle moves it little."""
+    sizes = np.array([float((np.ptp(box, axis=0) ** 2).sum()) for box in boxes])
+    middles = np.array([box.mean(axis=0) for box in boxes])
+    return np.average(middles, axis=0, weights=sizes) if sizes.sum() > 0.0 else middles.mean(axis=0)
 
 
 def _lead(group: Group) -> bpy.types.Object:

@@ -30,8 +30,9 @@ COLUMNS, ROWS = 16, 9  # points of the picture at which one looks what it shows
 CLOSE = 2.1  # picture heights: nearer things are looked at part by part
 LEAST_PART = 0.04  # of the picture
 MOST_PARTS = 2
-MOST_SCATTERED = 400  # of one thing: more are told as one
+MOST_SCATTERED = 200  # of one thing that another scatters: the largest in the picture stand for the rest
 THIN = 0.12  # of its middle side, below which a thing's shortest makes it a sheet
+CEILING = 20.0  # metres above the camera within which something makes a room
 FAR = 1e4  # metres within which the middle of the picture is looked for
 
 
@@ -51,7 +52,8 @@ class Scanner:
         largest = sorted((item for item in boxes if item is not None), key=lambda pair: -pair[0].area)[:MOST_PROBED]
         probed = [replace(item, seen=view.unhidden(item, points)) for item, points in largest]
         found = [item for item in probed if item.seen >= LEAST_UNHIDDEN]
-        things = things_of(found, camera.pose, view.own_distance)
+        covered = view.frame.first_hit(camera.pose.position, np.array([0.0, 0.0, 1.0]), CEILING) is not None
+        things = things_of(found, camera.pose, view.own_distance, covered)
         things.sort(key=lambda item: (-item.weight, item.group.key))
         return things + [part for item in things if item.whole[3] - item.whole[1] > CLOSE for part in view.parts(item)]
 
@@ -82,6 +84,12 @@ class Scanner:
         found = frame.first_hit(camera.pose.position, camera.pose.forward, FAR)
         return found[0] if found is not None else None
 
+    def world_share(self, depsgraph: bpy.types.Depsgraph, camera: CameraState) -> float:
+        """The part of the picture in which nothing stands before the world, by a coarse grid of points."""
+        frame = self.occluders.frame(depsgraph, self.unit)
+        rays = [camera.ray((i + 0.5) / 8, (j + 0.5) / 6) for j in range(6) for i in range(8)]
+        return sum(frame.first_hit(origin, way, FAR) is None for origin, way in rays) / len(rays)
+
     def spread(self, depsgraph: bpy.types.Depsgraph, camera: CameraState) -> list[bpy.types.Object]:
         """The objects that a grid of points of the picture shows, as often as they are met."""
         frame = self.occluders.frame(depsgraph, self.unit)
@@ -99,20 +107,32 @@ class View:
         points = camera.project(frame.corners.reshape(-1, 3)).reshape(-1, 8, 3)
         self.depths = np.stack([points[..., 2].min(axis=1), points[..., 2].max(axis=1)], axis=1)
         low, high = points[..., :2].min(axis=1), points[..., :2].max(axis=1)
-        crossing = self.depths[:, 0] <= self.near
-        low[crossing], high[crossing] = -9.0, 9.0
         self.boxes = np.concatenate([low, high], axis=1)
+        for index in np.flatnonzero((self.depths[:, 0] <= self.near) & (self.depths[:, 1] > self.near)):
+            self.boxes[index] = _picture_box(frame.corners[index], camera, self.near) or (-9.0, -9.0, 9.0, 9.0)
+        low, high = self.boxes[:, :2], self.boxes[:, 2:]
         self.shown = (self.depths[:, 1] > self.near) & (low < 1.0).all(axis=1) & (high > 0.0).all(axis=1)
         self.bodies: dict[int, list[int]] = {}
-        scattered = Counter((body.owner, body.item) for body in frame.bodies if body.place is not None)
+        passed_over = self._passed_over()
         for index, body in enumerate(frame.bodies):
             group = scanner.owner.get(body.owner)
             if body.place is not None and body.item is not None:
-                alone = scattered[body.owner, body.item] <= MOST_SCATTERED
-                role = f"{body.owner.name_full}/{body.place if alone else ''}"
+                if index in passed_over:
+                    continue
+                role = f"{body.owner.name_full}/{'.'.join(map(str, body.place))}"
                 group = scanner.own_index(Group(scanner.head(body.item), (body.owner,), role=role))
             if group is not None:
                 self.bodies.setdefault(group, []).append(index)
+
+    def _passed_over(self) -> set[int]:
+        """Of things that are scattered in great number, all but the largest in the picture."""
+        scattered: dict[tuple[bpy.types.Object, bpy.types.Object], list[int]] = {}
+        for index, body in enumerate(self.frame.bodies):
+            if body.place is not None and body.item is not None:
+                scattered.setdefault((body.owner, body.item), []).append(index)
+        areas = (self.boxes[:, 2:].clip(0.0, 1.0) - self.boxes[:, :2].clip(0.0, 1.0)).prod(axis=1) * self.shown
+        many = (np.array(indices) for indices in scattered.values() if len(indices) > MOST_SCATTERED)
+        return {int(i) for indices in many for i in indices[np.argsort(-areas[indices])[MOST_SCATTERED:]]}
 
     def parts(self, item: Seen) -> list[Seen]:
         """Parts of a thing seen close (the eye of a head) that have names of their own and fill some of the picture."""

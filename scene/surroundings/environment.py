@@ -22,6 +22,8 @@ from .materials import volume_density
 from .ray_probe import Surroundings, walls_of
 
 BRIGHT_WORLD = 0.4  # luminance of an even world that is a white sky
+BLACK_WORLD = 0.02  # luminance of a world that gives no light to speak of
+MOON, COOL = 0.5, 5000.0  # W/m2 below which a Sun light is a moon, kelvin from which it is not warm
 GREY = 0.5  # colour spread (of the largest channel) up to which a sky is white or grey
 SUNNY, CLOUDY = 0.25, 0.12  # confidence of a picture's brightest direction
 
@@ -41,11 +43,15 @@ def read_environment(
     around = Surroundings(scene, depsgraph, rendered_objects(layer), camera, unit)
     target = around.looked_at()
     picture = brightest_of(scene, layer, depsgraph)
-    world_color = _color(evaluated, output)
+    world_color, world_strength = _background(evaluated, output)
     room, open_air = walls_of(around.enclosure(spot) for spot in (camera.pose.position, target) if spot is not None)
     sky = _sky(sun, picture, scene, layer, depsgraph)
     if sky is None and sun is None and picture is None and open_air and _white(world_color):
         sky = "overcast"
+    if sky is None and picture is None and sun is not None and world_color is not None:
+        exposure = 2.0**scene.view_settings.exposure
+        lit = luminance(np.array(world_color)) * world_strength * exposure
+        sky = "night" if lit < BLACK_WORLD and _is_moon(sun, exposure) else None
     fog = (output is not None and volume_density(output) > 0.0) or around.foggy(target)
     return Environment(
         setting=_setting(room, open_air, sun is not None or (picture is not None and sky is not None)),
@@ -85,6 +91,14 @@ def _sky(
     return "overcast" if picture.confidence < CLOUDY and picture.above > max(picture.below, 0.05) else None
 
 
+def _is_moon(sun: Sun, exposure: float) -> bool:
+    """Whether a Sun light lights no more than a moon in a film does: weakly, all the while, and not warm."""
+    strengths = [sample.strength for sample in sun.samples]
+    kelvins = [sample.color_temperature_k or COOL for sample in sun.samples]
+    weak = all(strength is not None and strength * exposure < MOON for strength in strengths)
+    return sun.source == "sun_light" and weak and min(kelvins) >= COOL
+
+
 def _white(world_color: tuple[float, float, float] | None) -> bool:
     if world_color is None:
         return False
@@ -104,21 +118,22 @@ def _hdri(picture: Brightest | None, north_offset_deg: float, camera: CameraStat
     )
 
 
-def _color(world: bpy.types.World | None, output: Any) -> tuple[float, float, float] | None:
-    """The plain colour of the world's background; None where a texture colours it, black where nothing is shown. It is
-    the colour alone, without the background's strength."""
+def _background(world: bpy.types.World | None, output: Any) -> tuple[tuple[float, float, float] | None, float]:
+    """(colour, strength) of the world's plain background: no colour where a texture makes it, black where nothing is
+    shown."""
     if world is None:
-        return None
+        return None, 0.0
     if output is None:
-        return None if compat.world_tree(world) else tuple(world.color)
+        return (None, 1.0) if compat.world_tree(world) else (tuple(world.color), 1.0)
     source = resolve(Place(output.inputs["Surface"], ()))
     if source is None or not source.socket.is_output:
-        return (0.0, 0.0, 0.0)
+        return (0.0, 0.0, 0.0), 0.0
     if source.node.bl_idname != "ShaderNodeBackground":
-        return None
-    if scalar(source.beside("Strength"), unknown=1.0) <= 0.0:
-        return (0.0, 0.0, 0.0)
+        return None, 1.0
+    strength = scalar(source.beside("Strength"), unknown=1.0)
+    if strength <= 0.0:
+        return (0.0, 0.0, 0.0), 0.0
     plain = color(source.beside("Color"))
     if plain is None or not np.isfinite(plain).all():
-        return None
-    return (float(plain[0]), float(plain[1]), float(plain[2]))
+        return None, strength
+    return (float(plain[0]), float(plain[1]), float(plain[2])), strength

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import bpy
+import numpy as np
 
 from ... import compat
-from ..lighting.light_color import luminance, shining_color
+from ..color_temperature import Rgb, rgb_of
+from ..lighting.light_color import hue_of, luminance, shining_color
 from ..nodes import Place, contributions, resolve, scalar
 
 VOLUMES = {"ShaderNodeVolumeScatter", "ShaderNodeVolumePrincipled", "ShaderNodeVolumeAbsorption"}
@@ -19,12 +21,14 @@ SHINING = {"ShaderNodeEmission", "ShaderNodeBsdfPrincipled"}
 
 @dataclass(frozen=True)
 class MaterialLook:
-    """Emission strength times luminance (`glow`) and its kelvin, density of its volume, and whether rays stop at it."""
+    """Emission strength times luminance (`glow`), its kelvin and colour, density of its volume, and whether rays stop
+    at it."""
 
     glow: float = 0.0
     color_temperature_k: float | None = None
     density: float = 0.0
     surface: bool = True
+    color: Rgb | None = None
 
 
 class Materials:
@@ -53,8 +57,8 @@ def material_look(material: bpy.types.Material) -> MaterialLook:
     density = volume_density(output)
     source = resolve(Place(output.inputs["Surface"], ()))
     bare = density > 0.0 and (source is None or not source.socket.is_output)
-    glow, kelvin = max(_glows(output), key=lambda found: found[0], default=(0.0, None))
-    return MaterialLook(glow, kelvin, density, not bare)
+    glow, kelvin, tint = max(_glows(output), key=lambda found: found[0], default=(0.0, None, None))
+    return MaterialLook(glow, kelvin, density, not bare, tint)
 
 
 def volume_density(output: Any) -> float:
@@ -63,9 +67,16 @@ def volume_density(output: Any) -> float:
     return max((scalar(item.place.beside("Density"), unknown=1.0) for item in found), default=0.0)
 
 
-def _glows(output: Any) -> Iterator[tuple[float, float | None]]:
+def _glows(output: Any) -> Iterator[tuple[float, float | None, Rgb | None]]:
     for found in contributions(output.inputs["Surface"], SHINING, camera_ray=1.0):
         emission = found.place.node.bl_idname == "ShaderNodeEmission"
         tint, kelvin = shining_color(found.place.beside("Color" if emission else "Emission Color"))
         strength = scalar(found.place.beside("Strength" if emission else "Emission Strength"), unknown=1.0)
-        yield strength * found.weight * luminance(tint), kelvin
+        yield strength * found.weight * luminance(tint), kelvin, _plain_hue(tint, kelvin)
+
+
+def _plain_hue(tint: np.ndarray, kelvin: float | None) -> Rgb | None:
+    """The hue of what shines; of white by a texture or a temperature, the temperature's or None."""
+    if kelvin is None:
+        return None if (tint == 1.0).all() else hue_of(tint)
+    return hue_of(np.array(rgb_of(kelvin)) if (tint == 1.0).all() else tint)

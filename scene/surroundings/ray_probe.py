@@ -17,9 +17,13 @@ from .materials import Materials
 SURFACES = {"MESH", "CURVE", "SURFACE", "FONT", "META"}
 FAR = 100.0  # metres beyond which what is hit is a sky dome or hills, no wall
 FOG_SIZE = 5.0  # metres: a smaller volume that the camera looks into is smoke, no weather
+UPRIGHT = 0.7  # the vertical part of a wall's normal, at most: a roof just above, or a slope, is no wall
 LEAST_GLOW = 0.5
 LARGEST_GLOW = 0.6  # share of the picture beyond which what shines is a backdrop
 MOST_EMITTERS, MOST_PROBED = 8, 24
+
+Hit = tuple[np.ndarray, bpy.types.Object, float]
+"""The place (metres) that a ray meets, the object, and how level its surface is there: 0 a wall, 1 a floor."""
 
 
 class Surroundings:
@@ -36,18 +40,18 @@ class Surroundings:
         self.scene, self.depsgraph, self.objects, self.camera, self.unit = scene, depsgraph, objects, camera, unit
         self.materials = Materials()
 
-    def hit(self, start: np.ndarray, way: np.ndarray, reach: float) -> tuple[np.ndarray, bpy.types.Object] | None:
-        """(place, object) of the first thing with a surface that a ray meets; what does not render is passed."""
+    def hit(self, start: np.ndarray, way: np.ndarray, reach: float) -> Hit | None:
+        """The first thing with a surface that a ray meets; what does not render is passed."""
         at, left = np.asarray(start, dtype=float), reach
         for _ in range(16):
-            found, place, _, _, item, _ = self.scene.ray_cast(
+            found, place, normal, _, item, _ = self.scene.ray_cast(
                 self.depsgraph, Vector(at / self.unit), Vector(way), distance=left / self.unit
             )
             if not found:
                 return None
             here = np.array(place) * self.unit
             if self._stops(item):
-                return here, item
+                return here, item, abs(float(normal[2]))
             left -= float(np.linalg.norm(here - at)) + 1e-3
             at = here + 1e-3 * np.asarray(way)
             if left <= 0.0:
@@ -67,13 +71,17 @@ class Surroundings:
         return found[0] - 0.1 * pose.forward if found is not None else None
 
     def enclosure(self, place: np.ndarray) -> tuple[bool, int]:
-        """(whether something is overhead, how many of eight ways around meet a wall) at a place."""
+        """(whether something is overhead, how many of eight ways around meet something upright) at a place."""
         turns = [math.radians(45.0 * index) for index in range(8)]
         ways = [np.array([math.sin(turn), math.cos(turn), 0.02]) for turn in turns]
         return (
             self.hit(place, np.array([0.0, 0.0, 1.0]), FAR) is not None,
-            sum(self.hit(place, way / np.linalg.norm(way), FAR) is not None for way in ways),
+            sum(self._meets_wall(place, way / np.linalg.norm(way)) for way in ways),
         )
+
+    def _meets_wall(self, place: np.ndarray, way: np.ndarray) -> bool:
+        found = self.hit(place, way, FAR)
+        return found is not None and found[2] < UPRIGHT
 
     def foggy(self, target: np.ndarray | None) -> bool:
         """Whether the camera stands in a volume, or looks into a large one."""
@@ -111,7 +119,7 @@ class Surroundings:
             look = max(self.materials.of(item), key=lambda look: look.glow, default=None)
             box = self._picture_box(item) if look is not None and look.glow >= LEAST_GLOW else None
             if look is not None and box is not None:
-                found.append((item, Emitter(item.name, box, look.color_temperature_k, look.glow)))
+                found.append((item, Emitter(item.name, box, look.color_temperature_k, look.glow, look.color)))
         found.sort(key=lambda pair: (-_area(pair[1].screen_box), pair[1].name))
         seen = (emitter for item, emitter in found[:MOST_PROBED] if self._unhidden(item))
         return tuple(emitter for _, emitter in zip(range(MOST_EMITTERS), seen, strict=False))

@@ -312,7 +312,8 @@ def hdri(confidence, elevation=30.0):
 def test_the_bright_side_of_a_sky_picture_is_told_where_no_sun_is():
     prompt = prompt_of(hdri(0.6))
     told = (
-        "The brightest orange light of the surroundings comes from the back left, behind the scene, at medium height."
+        "The brightest light of the surroundings is orange and comes from the back left, behind the scene, at medium "
+        "height."
     )
     assert told in prompt_text(prompt) and "edge_lighting" in prompt.terms
     assert "环境中最亮的光呈橙色，从画面深处左侧照来，位置不高不低。" in prompt_text(prompt, "zh")

@@ -187,3 +187,27 @@ def test_what_sends_out_no_light_is_no_light(blank_scene, kind, spoil):
     spoil(add_lamp(blank_scene, kind, "Dark", 500.0, (2, -2, 3)).data)
     (shot,) = read_brief(blank_scene)[0].shots
     assert shot.lights == () and shot.suns == ()
+
+
+def test_a_rim_far_behind_a_small_thing_is_aimed_at_it(blank_scene):
+    add_camera(blank_scene, (0, -0.6, 0.14))
+    add_box(blank_scene, "Bottle", (0, 0, 0.1), (0.1, 0.1, 0.2))
+    point_at(add_lamp(blank_scene, "AREA", "Key", 12.0, (-0.8, -0.8, 1)), (0, 0, 0.1))
+    point_at(add_lamp(blank_scene, "AREA", "Rim", 8.0, (0.3, 1.5, 1.2)), (0, 0, 0.1))
+    point_at(add_lamp(blank_scene, "SPOT", "On the wall", 8.0, (0.3, 1.5, 1.2)), (0, 3, 1))
+    roles = {name: light.role for name, light in lights_of(blank_scene).items()}
+    assert roles == {"Key": "key", "Rim": "rim", "On the wall": "background"}
+
+
+def test_lights_and_suns_keep_the_colour_that_no_temperature_tells(blank_scene):
+    add_camera(blank_scene)
+    add_box(blank_scene)
+    for name, color in (("Blue", (0.1, 0.2, 1.0)), ("Red", (0.5, 0.05, 0.025))):
+        add_lamp(blank_scene, "POINT", name, 100.0, (-3, -4, 2)).data.color = color
+    add_lamp(blank_scene, "SUN", "Moon", 1.0).data.color = (0.2, 0.4, 0.8)
+    lights = lights_of(blank_scene)
+    assert lights["Blue"].color == pytest.approx((0.1, 0.2, 1.0))
+    assert lights["Red"].color == pytest.approx((1.0, 0.1, 0.05))
+    assert lights["Blue"].color_temperature_k is None
+    sun = read_brief(blank_scene)[0].shots[0].sun
+    assert sun.samples[0].color == pytest.approx((0.25, 0.5, 1.0))

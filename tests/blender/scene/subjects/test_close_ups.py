@@ -162,3 +162,37 @@ def test_a_room_around_the_camera_stays_no_subject(scene):
     assert told(scene)[0] == ["Chair"]
     bpy.data.objects.remove(scene.objects["Chair"])
     assert told(scene) == ([], None) and room.name == "Cube"
+
+
+def test_the_walls_beside_the_camera_are_no_subjects(scene):
+    for name, x in (("Left House", -2.5), ("Right House", 2.5)):
+        add_box(scene, name, (x, 8, 4), (0.4, 40, 8))
+    add_box(scene, "Person", (0, 6, 0.9), (0.5, 0.3, 1.8))
+    add_camera(scene, (0, -3, 1.5))
+    assert told(scene) == (["Person"], "wide")
+
+
+def test_the_wall_of_a_shaft_behind_a_thing_is_no_subject(scene):
+    add_box(scene, "Shaft", (0, 4, -20), (8, 0.2, 80))
+    add_box(scene, "Cabin", (0, 0, 1), (2, 2, 2.4))
+    add_camera(scene, (0, -6, 1.2)).data.lens = 35
+    assert told(scene) == (["Cabin"], "wide")
+
+
+def test_a_block_that_reaches_past_the_camera_is_not_the_main_subject(scene):
+    add_box(scene, "House", (-7, 8, 5), (8, 40, 10))
+    add_box(scene, "Person", (0.5, 6, 0.9), (0.5, 0.3, 1.8))
+    add_camera(scene, (0, -3, 1.5))
+    assert told(scene) == (["Person", "House"], "wide")
+
+
+def test_in_a_room_its_walls_are_no_subjects(scene):
+    for name, place, size in (
+        ("Wall Back", (0, 3, 1.5), (7, 0.1, 3)), ("Wall Low", (3, 1.5, 0.4), (0.1, 1, 0.8)),
+        ("Ceiling", (0, 0, 3.05), (7, 7, 0.1)), ("Piano", (0, 0.8, 0.5), (1.5, 1.5, 1)),
+    ):  # fmt: skip
+        add_box(scene, name, place, size)
+    add_camera(scene, (0, -3, 1.6)).data.lens = 26
+    assert told(scene)[0] == ["Piano"]
+    bpy.data.objects.remove(scene.objects["Ceiling"])
+    assert set(told(scene)[0]) == {"Piano", "Wall Back", "Wall Low"}

@@ -102,3 +102,42 @@ def test_what_is_scattered_is_told_by_its_own_name(blank_scene, scatter):
     assert (subject.name, subject.noun, subject.count) == ("Pine Tree", "pine tree", len(PLACES))
     assert subject.members is None and shot.camera_path.shot_size == "wide"
     assert "The scene shows several pine trees across the picture." in told
+
+
+def sprinkled(scene, thing, count, systems=1):
+    """A meadow of 20 x 20 m over which particles scatter a thing."""
+    meadow = add_box(scene, "Meadow Ground", (0, 0, -0.05), (20, 20, 0.1))
+    for index in range(systems):
+        meadow.modifiers.new(f"Scatter {index}", "PARTICLE_SYSTEM")
+        meadow.particle_systems[index].seed = index
+        settings = meadow.particle_systems[index].settings
+        settings.type, settings.count, settings.use_advanced_hair = "HAIR", count, True
+        settings.render_type, settings.instance_object, settings.particle_size = "OBJECT", thing, 1.0
+        settings.hair_length = 1.0
+
+
+@pytest.mark.parametrize(("count", "systems"), [(40, 1), (40, 2), (1500, 1)])
+def test_particles_are_told_as_what_they_show(blank_scene, count, systems):
+    scene = blank_scene
+    sprinkled(scene, add_box(scene, "Tulip", (0, -90, 0), (0.3, 0.3, 0.6)), count, systems)
+    add_box(scene, "Barn", (0, 6, 2), (5, 4, 4))
+    scene.camera = add_camera(scene, (0, -12, 2))
+    shot, told = read(scene)
+    subjects = {subject.name: subject for subject in shot.subjects}
+    assert 6 <= subjects["Tulip"].count <= 24 and subjects["Barn"].count == 1
+    assert shot.camera_path.shot_size == "wide" and "several tulips across the picture" in told
+
+
+def test_thousands_of_scattered_things_are_no_carpet(blank_scene):
+    scene = blank_scene
+    stone = add_box(scene, "Stone", (0, 0, 500), (0.4, 0.4, 0.3))
+    mesh = bpy.data.meshes.new("Emitter")
+    mesh.from_pydata([(x * 0.5, y * 0.5, 0) for x in range(-20, 20) for y in range(-20, 20)], [], [])
+    scatterer(scene, mesh, stone, "VERTS")
+    add_box(scene, "Shrine", (0, 3, 1.5), (3, 3, 3))
+    scene.camera = add_camera(scene, (0, -10, 2))
+    look_at(scene.camera, (0, 3, 1.5))
+    shot, _ = read(scene)
+    counts = {subject.name: subject.count for subject in shot.subjects}
+    assert counts["Shrine"] == 1 and 4 < counts["Stone"] <= 24
+    assert shot.camera_path.shot_size == "wide"

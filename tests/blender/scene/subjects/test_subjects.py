@@ -8,7 +8,7 @@ import pytest
 from mathutils import Matrix, Vector
 from scene_makers import add_box, key, link, look_at, use_nodes
 from wan_previs.scene.reader import read_brief
-from wan_previs.scene.subjects.names import best_name, clean_name
+from wan_previs.scene.subjects.names import best_name, clean_name, color_word
 
 
 def subjects_of(scene):
@@ -324,3 +324,26 @@ def test_what_a_render_shows_nothing_of_is_no_subject(scene, why):
     else:
         unseen_shader(pane, why)
     assert nouns_of(scene) == ["crate"]
+
+
+def test_a_bottle_that_turns_with_its_label_stays_where_it_is(scene):
+    bottle = add_box(scene, "Bottle", (0, 0, 1), (0.8, 0.8, 2))
+    label = add_box(scene, "Label", (0, -0.41, 1), (0.5, 0.02, 0.5))
+    bpy.context.view_layer.update()
+    label.parent, label.matrix_parent_inverse = bottle, bottle.matrix_world.inverted()
+    key(bottle, "rotation_euler", {1: (0, 0, 0), 25: (0, 0, math.radians(300))})
+    (subject,) = subjects_of(scene)
+    assert subject.members == ("Bottle", "Label") and subject.motion.kind == "turning"
+
+
+@pytest.mark.parametrize(
+    ("color", "word"),
+    [
+        ((0.7, 0.6, 0.4), "beige"), ((0.5, 0.35, 0.25), "beige"), ((0.4, 0.25, 0.12), "brown"),
+        ((0.4, 0.2, 0.1), "brown"), ((0.2, 0.1, 0.04), "brown"), ((0.3, 0.28, 0.1), "olive green"),
+        ((0.8, 0.3, 0.02), "orange"), ((0.8, 0.6, 0.05), "yellow"), ((0.5, 0.05, 0.04), "red"),
+        ((0.1, 0.4, 0.08), "green"), ((0.3, 0.3, 0.3), None),
+    ],
+)  # fmt: skip
+def test_earthy_colours_have_names_of_their_own(color, word):
+    assert color_word(color) == word

@@ -7,7 +7,7 @@ import math
 import bpy
 import numpy as np
 import pytest
-from scene_makers import add_box, add_camera, add_lamp, add_sky, aim_sun, link, sky_models, use_nodes
+from scene_makers import add_box, add_camera, add_lamp, add_sky, aim_sun, key, link, sky_models, use_nodes
 from sky_renders import brightest, panorama
 from wan_previs.scene.brief import Brief
 from wan_previs.scene.geometry import angle_between_deg, direction_from
@@ -234,3 +234,42 @@ def test_odd_things_are_passed_over(blank_scene):
     environment = environment_of(blank_scene)
     assert "Mirrored" in [item.name for item in environment.emitters]
     assert all(math.isfinite(value) for item in environment.emitters for value in item.screen_box)
+
+
+def test_under_a_bridge_is_no_room(blank_scene):
+    """The camera looks just under a deck: rays there meet its underside, which is no wall."""
+    camera = add_camera(blank_scene, (0.0, -6.0, 1.8))
+    camera.rotation_euler.x += math.atan2(0.2, 26.0)
+    aim_sun(add_lamp(blank_scene), 30, 15)
+    add_box(blank_scene, "Bridge", (0, 20, 2.6), (30, 3, 1.2))
+    assert environment_of(blank_scene).setting == "exterior"
+
+
+def test_how_much_of_the_world_is_seen(blank_scene):
+    camera = add_camera(blank_scene, (0.0, -6.0, 1.5))
+    add_box(blank_scene, "Ground", (0, 0, -0.1), (400, 400, 0.2))
+    assert 0.3 < environment_of(blank_scene).world_share < 0.7
+    add_box(blank_scene, "House Front", (0, 1, 5), (30, 0.2, 10))
+    assert environment_of(blank_scene).world_share == 0.0
+    key(camera, "rotation_euler", {1: camera.rotation_euler.copy(), 48: (math.radians(90), 0, math.radians(180))})
+    blank_scene.frame_end = 48
+    assert environment_of(blank_scene).world_share > 0.3
+
+
+@pytest.mark.parametrize(
+    ("strength", "color", "world", "exposure", "sky"),
+    [
+        (0.08, (0.5, 0.7, 1.0), 0.004, 0.0, "night"), (0.3, (1.0, 1.0, 1.0), 0.0, 0.0, "night"),
+        (0.08, (0.5, 0.7, 1.0), 0.004, 5.0, None), (0.08, (0.5, 0.7, 1.0), 0.3, 0.0, None),
+        (0.3, (1.0, 0.6, 0.3), 0.0, 0.0, None), (3.0, (0.5, 0.7, 1.0), 0.0, 0.0, None),
+    ],
+)  # fmt: skip
+def test_a_weak_sun_in_a_black_world_is_a_moon(blank_scene, strength, color, world, exposure, sky):
+    add_camera(blank_scene)
+    moon = add_lamp(blank_scene, energy=strength)
+    moon.data.color = color
+    aim_sun(moon, 320, 35)
+    blank_scene.world = bpy.data.worlds.new("World")
+    use_nodes(blank_scene.world).nodes["Background"].inputs["Color"].default_value = (world, world, world, 1)
+    blank_scene.view_settings.exposure = exposure
+    assert environment_of(blank_scene).sky == sky
