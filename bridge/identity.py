@@ -36,6 +36,8 @@ _FACTS = {
     "camera_path": "camera", "sun": "sun", "suns": "sun", "subjects": "subjects", "lights": "lights",
     "environment": "surroundings", "north_offset_deg": "north",
 }  # fmt: skip
+# What Blender's side states of itself; a folder that lacks it is of a version that did not.
+_ALWAYS_STATED = frozenset(("prompt_parts", "exact_size", "first_frame"))
 # Names that folders of earlier versions were fingerprinted with.
 _OLD_NAMES = {"expected_light": "light_truth", "repair": "correct"}
 _TOLERANCE = 1e-4  # of a fact's value: less is another computer's rounding
@@ -140,10 +142,12 @@ def changes(
     in `as_then` are not looked at. Raises JobError when the job cannot be read.
     """
     try:
-        request = GenerationRequest.from_json(job.read_request())
+        stored = job.read_request()
+        request = GenerationRequest.from_json(stored)
     except WanError as error:
         raise JobError(str(error)) from error
     then = asked_for(request, request.light.source if request.light else "")
+    as_then = {*as_then, *_ALWAYS_STATED.difference(stored)}
     names = [_FIELDS.get(key, key.replace("_", " ")) for key in _other_keys(then, asked) if key not in as_then]
     return list(dict.fromkeys([*names, *_changed_facts(job, brief)]))
 
@@ -152,9 +156,11 @@ def _changed_facts(job: JobFolder, now: Mapping[str, Any]) -> list[str]:
     try:
         then = json.loads(read_own(job.brief))
         facts, others = ({**brief, **brief["shots"][0]} for brief in (then, now))
+        if not facts.keys() >= {"frame_start", "frame_end", "subjects"}:
+            return ["scene"]
     except (OSError, ValueError, KeyError, IndexError, TypeError, RecursionError):
         return ["scene"]
-    return [words for key, words in _FACTS.items() if not _alike(facts.get(key), others.get(key))]
+    return [words for key, words in _FACTS.items() if key in facts and not _alike(facts[key], others.get(key))]
 
 
 def _other_keys(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
@@ -162,8 +168,9 @@ def _other_keys(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
 
 
 def _alike(one: Any, other: Any) -> bool:
+    """By what both tell: of facts that an earlier version did not read nothing is known to have changed."""
     if isinstance(one, dict) and isinstance(other, dict):
-        return one.keys() == other.keys() and all(_alike(one[key], other[key]) for key in one)
+        return all(_alike(one[key], other[key]) for key in one.keys() & other.keys())
     if isinstance(one, list | tuple) and isinstance(other, list | tuple):
         return len(one) == len(other) and all(map(_alike, one, other))
     if isinstance(one, int | float) and isinstance(other, int | float):

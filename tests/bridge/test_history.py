@@ -162,6 +162,24 @@ def test_what_would_be_asked_for_otherwise_is_named(project):
     assert changes(job, asked_for(then, "brief"), BRIEF) == ["scene"]
 
 
+def test_what_an_earlier_version_did_not_note_is_not_told_as_changed(project):
+    then = GenerationRequest("/nano", "a fox", seed=7, clip_frames=10, clip_fps=24.0)
+    now = asked_for(replace(then, exact_size=True, size=(64, 64), first_frame=11), "")
+    job = make(project)
+    job.write_json(job.brief, BRIEF)
+    stored = then.to_json()
+    for name in ("prompt_parts", "exact_size", "first_frame"):
+        del stored[name]
+    job.write_json(job.request, {**stored, "size": [64, 64]})
+    read_since = {**BRIEF, "shots": [{**BRIEF["shots"][0], "suns": [], "subjects": [{"x": 0.5, "noun": "fox"}]}]}
+    assert changes(job, now, read_since) == []
+    job.write_json(job.request, {**stored, "size": [64, 64], "first_frame": 1})
+    moved = {**read_since, "shots": [{**read_since["shots"][0], "subjects": [{"x": 0.6, "noun": "fox"}]}]}
+    assert set(changes(job, now, moved)) == {"first frame", "subjects"}
+    job.write_json(job.brief, {"shots": [{}]})
+    assert "scene" in changes(job, now, BRIEF)
+
+
 def test_only_what_is_provably_the_takes_own_goes_to_the_trash(project):
     file, job = project / "a.blend", make(project, state="done")
     take = read_identity(job).job
