@@ -72,6 +72,8 @@ class Progress:
             self.tell(STAGES.get(name, name.replace("_", " ").capitalize()), SHARES.get(name, self.share))
         elif kind == "step":
             self._step(event["step"], event["steps"], event["seconds"])
+        elif kind == "window":
+            self.status = f"Step {event['step']}, window {event['window']} of {event['windows']}"
         elif kind == "preview" and message.job is not None:
             self.picture = message.job / event["path"]
             self.pictures += 1

@@ -114,6 +114,8 @@ def _show(event: dict) -> None:
     if event["event"] == "step":
         progress = f"step {event['step']}/{event['steps']} ({event['expert']}, {event['seconds']:.1f} s)"
         print(progress, file=sys.stderr, flush=True)
+    elif event["event"] == "window":
+        print(f"step {event['step']}, window {event['window']}/{event['windows']}", file=sys.stderr, flush=True)
     elif event["event"] == "stage":
         print(event["stage"].replace("_", " "), file=sys.stderr, flush=True)
     elif event["event"] in ("note", "retry"):

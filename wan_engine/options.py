@@ -265,6 +265,13 @@ class EngineOptions(SharedOptions):
         needs="motion_video", metavar="STEP",
     )  # fmt: skip
     frames: int | None = row(Whole(1), None, "Length of the clip: 4n+1 frames", unit="frames")
+    window: int | None = row(
+        Whole(5), None, "Frames (4n+1) that are made at once; a longer clip is made in overlapping windows",
+        unit="frames",
+    )  # fmt: skip
+    overlap: int | None = row(
+        Whole(4, step=4), None, "Frames that a window has in common with the next, at least", unit="frames"
+    )
     shift: float | None = row(Number(0, open=True), None, "How far the schedule leans to high noise")
     guide: tuple[float, float] | None = row(LowHigh(), None, "Guidance of the low-noise and the high-noise part")
     boundary: float | None = row(

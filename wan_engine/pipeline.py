@@ -173,6 +173,7 @@ class Pipeline:
             guided=any(guide != 1 for guide in plan.guide),
             pictures=plan.encodes,
             lead=plan.lead,
+            window=plan.window,
             vae_tiles=request.vae_tiles,
             device=self.device,
             processes=processes,

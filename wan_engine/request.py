@@ -129,6 +129,7 @@ class GenerationRequest(EngineOptions):
             if not option.allows(value := getattr(self, name)):
                 raise UsageError(f"{name} is {value!r}, but must be {option.kind.wording}.")
         check_frames(self.frames)
+        check_frames(self.window)
         if self.prompt_parts and joined(self.prompt_parts) != self.prompt:
             raise UsageError("prompt_parts must make up the prompt; leave them out of a request with another prompt.")
         if self.last_image is not None and self.image is None:

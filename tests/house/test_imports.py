@@ -38,6 +38,7 @@ TORCH_FREE = {
     "wan_engine.options",
     "wan_engine.request",
     "wan_engine.request_parts",
+    "wan_engine.windows",
     "wan_engine.checkpoint",
     "wan_engine.checkpoint.identification",
     "wan_engine.checkpoint.model",
@@ -173,7 +174,7 @@ ENGINE_ORDER = (
     {"option_kinds"},
     {"request_parts"},
     {"networks"},
-    {"media", "light_curve", "expert_names"},
+    {"media", "light_curve", "expert_names", "windows"},
     {"errors", "caches", "terminal", "torch_private"},
 )
 

@@ -128,6 +128,11 @@ class Model:
         return (4, 16, 16) if self.latent_channels == 48 else (4, 8, 8)
 
     @property
+    def longest(self) -> int:
+        """The most frames that it was trained to make at once."""
+        return max(self.frame_counts)
+
+    @property
     def takes_pictures(self) -> bool:
         return self.modes != ("text",)
 

@@ -107,6 +107,7 @@ def _memory_lines(checkpoint: Checkpoint, size: Size | None, frames: int | None,
                 dtype=automatic_dtype(checkpoint) if dtype == AUTO else dtype,
                 offload=kept,
                 guided=guided,
+                window=checkpoint.model.longest,
                 device=device,
             ),
         )

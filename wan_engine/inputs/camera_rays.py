@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +46,13 @@ class CameraPath:
 
     def __len__(self) -> int:
         return len(self.worlds)
+
+    def cut(self, start: int, stop: int) -> CameraPath:
+        """Frames `start` to `stop` (behind the last), as a path of their own from where the first of them stands."""
+        worlds = self.worlds[start:stop].double()
+        relative = torch.linalg.inv(worlds[0]) @ worlds
+        relative[0] = torch.eye(4, dtype=torch.float64)
+        return replace(self, worlds=relative.float(), lenses=self.lenses[start:stop])
 
     def rays(self, frame: int, size: Size) -> Tensor:
         """[6, H, W] of one frame for a clip of `size` (width, height)."""

@@ -13,9 +13,10 @@ from torch import Tensor
 from ..checkpoint.model import MODULES
 from ..checkpoint.sizes import Size
 from ..networks.transformer import WanTransformer
-from ..networks.transformer_blocks import Context
+from ..networks.transformer_blocks import Context, Control
 from ..runtime.model_pool import ModelPool, non_finite
 from ..runtime.run import Run
+from ..windows import Window, frames_of
 from .camera_rays import CameraPath
 from .motion import Motion
 from .plan import Plan, noise
@@ -70,19 +71,42 @@ class Conditioning:
         """Latents [z, t, h, w] to begin with, at noise level `sigma`, for this `pure` noise."""
         return self.impose(pure if self.motion is None else self.motion.beginning(pure), sigma)
 
+    def cut(self, window: Window) -> Conditioning:
+        """What of it concerns one window of the clip, as if that were a clip of its own: the held frame is the first
+        window's alone, the camera starts from where it stands in the window, references and features go with each.
+        """
+        start, stop = window.start, window.stop
+        camera = None if self.camera is None else self.camera.cut(frames_of(start + 1) - 1, frames_of(stop))
+        return replace(
+            self,
+            channels=None if self.channels is None else self.channels[:, :, start:stop],
+            held=self.held if start == 0 else None,
+            camera=camera,
+            frames=frames_of(stop - start),
+            vace=None if self.vace is None else self.of_window(self.vace[0], window)[None],
+            motion=None,  # it is put back into the whole clip
+        )
+
+    def of_window(self, x: Tensor, window: Window) -> Tensor:
+        """[c, t, h, w] of the whole clip, its references included, to that of a window with all references."""
+        return torch.cat([x[:, : self.lead], x[:, self.lead + window.start : self.lead + window.stop]], 1)
+
     def model_input(self, x: Tensor) -> Tensor:
         """[z, t, h, w] to the transformer's [1, in_dim, t, h, w]."""
         return x[None] if self.channels is None else torch.cat([x[None], self.channels], 1)
 
     def contexts(self, network: WanTransformer, texts: Sequence[Tensor]) -> list[Context]:
-        """All that `network` reads beside latents and timesteps, under each prompt's rows [L, text_dim]; the same at
-        every step, so it is made once per expert and prompt, and what does not depend on the prompt once per expert.
+        """What `network` reads under each prompt's rows [L, text_dim], and of the pictures through CLIP; the same at
+        every step and in every window, so it is made once per expert and prompt.
         """
+        return [network.embed_text([rows], self.clip) for rows in texts]
+
+    def control(self, network: WanTransformer, device: torch.device) -> Control:
+        """What `network` reads beside that; the same at every step and under every prompt."""
         rays = None
         if self.camera is not None:
-            rays = (frame[None].to(texts[0].device) for frame in self.camera.packed(self.frames, self.size))
-        control = network.embed_control(self.reference, rays, self.vace, self.scale)
-        return [network.embed_text([rows], self.clip, control) for rows in texts]
+            rays = (frame[None].to(device) for frame in self.camera.packed(self.frames, self.size))
+        return network.embed_control(self.reference, rays, self.vace, self.scale)
 
     def impose(self, x: Tensor, sigma: float) -> Tensor:
         """Latents [z, t, h, w] at noise level `sigma` with what is given put back into its place."""

@@ -6,6 +6,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import torch
@@ -20,6 +21,7 @@ from ..errors import UsageError
 from ..media.pictures import read_picture, sides
 from ..request import GenerationRequest, check_frames
 from ..request_parts import PromptPart
+from ..windows import Window, latents_of, windows
 from . import images
 from .camera_rays import CameraPath, read_camera
 from .control_video import ControlClip, read_control
@@ -36,6 +38,7 @@ class Plan:
     `references` are pictures of what the clip shows, [3, H, W] in -1..1 at its size. `control` is the clip, `camera`
     the camera and `motion` the animation that it follows; `vace` the clip that a VACE branch reads, which counts
     `control_scale` times and has the references as latent frames of their own, `lead` in number, before the clip's.
+    A clip of more frames than `window` is made in windows of so many, which have `overlap` or more in common.
     """
 
     prompt: str
@@ -61,6 +64,13 @@ class Plan:
     motion: MotionClip | None = None
     vace: VaceClip | None = None
     control_scale: float = 1.0
+    window: int = 81
+    overlap: int = 0
+
+    @property
+    def windows(self) -> tuple[Window, ...]:
+        """What is made at once, in latent frames of the clip without its references; one for most clips."""
+        return windows(latents_of(self.frames), latents_of(self.window), self.overlap // 4)
 
     @property
     def lead(self) -> int:
@@ -113,6 +123,7 @@ def make_plan(request: GenerationRequest, checkpoint: Checkpoint, stride: tuple[
     if pictures.last is not None and frames < 5:
         raise UsageError("A first and a last picture need at least 5 frames; ask for 5 or more.")
     control, camera, told = _controls(request, model, folder, pictures.size, frames)
+    window, overlap = _window(request, model)
     two_experts = len(checkpoint.experts) == 2
     steps = _either(request.steps, model.steps)
     motion, motion_notes = read_motion(request, folder, pictures.size, frames, steps)
@@ -144,8 +155,44 @@ def make_plan(request: GenerationRequest, checkpoint: Checkpoint, stride: tuple[
         motion=motion,
         vace=pictures.vace,
         control_scale=_either(request.control_scale, 1.0),
-        warnings=(*_warnings(request, checkpoint, pictures, frames), *pictures.notes, *told, *motion_notes),
+        window=window,
+        overlap=overlap,
+        warnings=(
+            *_length_notes(model, frames, window, overlap),
+            *_warnings(request, checkpoint, pictures),
+            *pictures.notes,
+            *told,
+            *motion_notes,
+        ),
     )
+
+
+def _window(request: GenerationRequest, model: Model) -> tuple[int, int]:
+    """Frames of a window, by default as many as the model was trained for, and those that two have in common, by
+    default a quarter. Raises UsageError where nothing is left between."""
+    window = _either(request.window, model.longest)
+    overlap = _either(request.overlap, max(4, window // 16 * 4))
+    if overlap >= window:
+        raise UsageError(
+            f"Windows of {window} frames cannot have {overlap} in common; ask for at most {window - 1} with --overlap, "
+            "or for longer windows with --window."
+        )
+    return window, overlap
+
+
+def _length_notes(model: Model, frames: int, window: int, overlap: int) -> list[str]:
+    """What to tell of a clip's length where it is not what the model was trained for."""
+    counts = ", ".join(map(str, model.frame_counts))
+    parts = windows(latents_of(frames), latents_of(window), overlap // 4)
+    if len(parts) > 1:
+        common = min(4 * (before.stop - after.start) for before, after in pairwise(parts))
+        return [
+            f"{frames} frames are made in {len(parts)} windows of {window} with {common} or more in common; "
+            f"{model.title} was made for {counts} frames, and where windows meet the clip may look worse."
+        ]
+    if frames in model.frame_counts:
+        return []
+    return [f"{model.title} was made for {counts} frames; {frames} may look worse."]
 
 
 def _check_controls(request: GenerationRequest, model: Model) -> None:
@@ -356,12 +403,9 @@ def _stretch_notes(picture: Size, size: Size) -> tuple[str, ...]:
     return (f"The picture of {sides(picture)} is stretched to {sides(size)}, which changes its shape by {change:.1%}.",)
 
 
-def _warnings(request: GenerationRequest, checkpoint: Checkpoint, pictures: _Pictures, frames: int) -> list[str]:
+def _warnings(request: GenerationRequest, checkpoint: Checkpoint, pictures: _Pictures) -> list[str]:
     model = checkpoint.model
     found = []
-    if frames not in model.frame_counts:
-        counts = ", ".join(map(str, model.frame_counts))
-        found.append(f"{model.title} was made for {counts} frames; {frames} may look worse.")
     if not _size_is_trained(checkpoint, pictures):
         sizes = ", ".join(map(sides, model.sizes))
         found.append(f"{model.title} was made for {sizes}; {sides(pictures.size)} may look worse.")

@@ -21,6 +21,7 @@ from ..checkpoint.model import MODULES
 from ..checkpoint.sizes import Size
 from ..networks.camera_adapter import RAY_CHANNELS
 from ..networks.transformer import SPAN_BYTES
+from ..windows import latents_of
 from .free_memory import available_memory
 from .vae_memory import decoder_peak, encoder_peak
 
@@ -52,8 +53,8 @@ class MemorySettings:
 
     `size` is (width, height) in pixels, `dtype` the name of a torch dtype, `vae_tiles` a side in pixels (0 = none).
     `guided` tells that an unconditional pass is made too, `pictures` that there are any, `lead` how many latent frames
-    of references go before the clip's. Of several `processes` each
-    holds its share of the blocks, and only the `first` encodes and decodes.
+    of references go before the clip's. The transformer works on at most `window` frames at once (0 = all). Of several
+    `processes` each holds its share of the blocks, and only the `first` encodes and decodes.
     """
 
     size: Size
@@ -63,6 +64,7 @@ class MemorySettings:
     guided: bool
     pictures: bool = True
     lead: int = 0
+    window: int = 0
     vae_tiles: int = 0
     device: str = "cpu"
     processes: int = 1
@@ -72,7 +74,9 @@ class MemorySettings:
         """The settings as on the command line."""
         tiles = f" --vae-tiles {self.vae_tiles}" if self.vae_tiles else ""
         width, height = self.size
-        return f"--size {width}x{height} --frames {self.frames} --dtype {self.dtype} --offload {self.offload}" + tiles
+        window = f" --window {self.window}" if 0 < self.window < self.frames else ""
+        sampled = f"--frames {self.frames}{window} --dtype {self.dtype} --offload {self.offload}"
+        return f"--size {width}x{height} {sampled}{tiles}"
 
 
 @dataclass(frozen=True)
@@ -181,8 +185,9 @@ class _Planner:
 
     def _pass(self, asked: MemorySettings, itemsize: int) -> int:
         """Bytes of a step beside the weights, at the moment of a block where they are most."""
-        config, (t, h, w) = self.checkpoint.config, self._latents(asked)
-        t += asked.lead
+        config, (whole, h, w) = self.checkpoint.config, self._latents(asked)
+        t = min(whole, latents_of(asked.window) if asked.window else whole) + asked.lead
+        whole += asked.lead
         dim, (p, q, r) = config.dim, config.patch_size
         frame, modules = (h // q) * (w // r), self.checkpoint.model.modules
         tokens = (t // p + sum(MODULES[name].frames for name in modules)) * frame
@@ -201,11 +206,12 @@ class _Planner:
         responding = own * itemsize * dim + span * (config.ffn_dim * itemsize + 4 * dim * 4)
         held = max(projecting, attending, responding)
         held += own * (4 * dim + 4 * dim // config.num_heads)  # the stream in float32 and the rotary table
-        held += 4 * t * h * w * (2 * config.in_dim + 8 * config.out_dim)  # inputs, velocities, solver's memory
+        # Inputs, of the clip and of the window; velocities and the solver's memory.
+        held += 4 * h * w * ((whole + t) * config.in_dim + 8 * whole * config.out_dim)
         if "camera" in modules:  # its tokens, kept; and one frame's rays while these are made, which are gone by then
             held = max(held, 4 * RAY_CHANNELS * math.prod(asked.size) * 4) + tokens * dim * itemsize
         if config.vace_layers:  # what the branch reads, embedded; its stream in float32, and a hint
-            held += tokens * dim * itemsize + own * dim * (4 + itemsize) + 4 * t * h * w * config.vace_dim
+            held += tokens * dim * itemsize + own * dim * (4 + itemsize) + 4 * whole * h * w * config.vace_dim
         return held + self._contexts(itemsize, asked.guided)
 
     def _contexts(self, itemsize: int, guided: bool) -> int:

@@ -25,6 +25,7 @@ from .light_guide import LightController
 from .resume import ResumeFile, Saved
 from .solvers import Solver, make_solver
 from .step_cache import StepCache
+from .windowed_pass import WindowedPass
 
 OnClean = Callable[[int, Tensor], None]
 _AHEAD = 2  # steps before the switch at which the second expert begins to be read
@@ -135,13 +136,12 @@ class Denoiser:
             self._close()  # let go of the other expert's keys and values before the next one comes
             self._guided = self._open(k, expert, self._threshold)
         self._look_ahead(k, expert)
-        inputs, times = self._conditioning.model_input(x), self._conditioning.timestep(t, x)
-        velocity = self._guided.velocity(inputs, times)
+        velocity = self._guided.velocity(x, t)
         if torch.isfinite(velocity).all():
             return velocity
         self._run.retried(k + 1, expert)
-        with _safer(self._guided.network):
-            velocity = self._open(k, expert, 0.0).velocity(inputs, times)
+        with _safer(self._guided.passes.network):
+            velocity = self._open(k, expert, 0.0).velocity(x, t)
         if not torch.isfinite(velocity).all():
             raise self._non_finite(k, expert)
         return velocity
@@ -179,7 +179,13 @@ class Denoiser:
         used = self._texts[:1] if self._plan.guidance(expert) == 1 else self._texts
         contexts = self._conditioning.contexts(network, used)
         caches = [StepCache(threshold, first_step=k + 1) if threshold else None for _ in used]
-        return _Guided(expert, network, self._plan.guidance(expert), contexts, caches, self._run)
+        windows = self._plan.windows
+
+        def tell(number: int) -> None:
+            self._run.tell("window", step=len(self._run.steps) + 1, window=number + 1, windows=len(windows))
+
+        passes = WindowedPass(network, self._conditioning, windows, self._run.check_cancel, tell)
+        return _Guided(expert, passes, self._plan.guidance(expert), contexts, caches)
 
     def _close(self) -> None:
         """Done with an expert: what its caches have done goes into the report."""
@@ -200,30 +206,29 @@ class _Guided:
     """One expert with the prompts embedded for it, the negative one only where guidance uses it."""
 
     expert: str
-    network: WanTransformer
+    passes: WindowedPass
     guide: float
     contexts: Sequence[Context]
     caches: Sequence[StepCache | None]
-    run: Run
 
-    def velocity(self, inputs: Tensor, times: Tensor) -> Tensor:
-        """Guided prediction [z, t, h, w]; between two blocks it is asked whether to stop."""
-        passes = [
-            self._pass(inputs, times, context, cache)[0].float()
+    def velocity(self, x: Tensor, t: Tensor) -> Tensor:
+        """Guided prediction [z, t, h, w] at latents `x` and timestep `t`."""
+        made = [
+            self._pass(x, t, context, cache)[0].float()
             for context, cache in zip(self.contexts, self.caches, strict=True)
         ]
-        if len(passes) == 1:
-            return passes[0]
-        conditional, unconditional = passes
+        if len(made) == 1:
+            return made[0]
+        conditional, unconditional = made
         return unconditional + self.guide * (conditional - unconditional)
 
-    def _pass(self, inputs: Tensor, times: Tensor, context: Context, cache: StepCache | None) -> Tensor:
+    def _pass(self, x: Tensor, t: Tensor, context: Context, cache: StepCache | None) -> Tensor:
         """Velocity [1, z, t, h, w] under one prompt."""
 
         def compute() -> Tensor:
-            return self.network(inputs, times, context, on_block=self.run.check_cancel)
+            return self.passes.velocity(x, t, context)
 
-        return compute() if cache is None else cache.velocity(times, compute)
+        return compute() if cache is None else cache.velocity(t.float()[None], compute)
 
 
 @contextmanager

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How a long clip is divided: every latent frame is covered, and the shares add up."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wan_engine.windows import frames_of, latents_of, windows
+
+
+@st.composite
+def divisions(draw):
+    length = draw(st.integers(1, 40))
+    return draw(st.integers(1, 400)), length, draw(st.integers(0, length - 1))
+
+
+@given(divisions())
+def test_windows_cover_a_clip_and_their_shares_add_up_to_one(division):
+    count, length, overlap = division
+    parts = windows(count, length, overlap)
+    assert (parts[0].start, parts[-1].stop) == (0, count)
+    assert all(part.stop - part.start == min(length, count) == len(part.weights) for part in parts)
+    assert all(before.stop - after.start >= overlap for before, after in pairwise(parts))
+    assert all(before.start < after.start for before, after in pairwise(parts))
+    total = [0.0] * count
+    for part in parts:
+        assert min(part.weights) > 0
+        for place, weight in enumerate(part.weights, part.start):
+            total[place] += weight
+    assert total == pytest.approx([1.0] * count)
+
+
+@given(divisions())
+def test_no_more_windows_than_needed(division):
+    count, length, overlap = division
+    number = len(windows(count, length, overlap))
+    assert number == 1 or length + (number - 2) * (length - overlap) < count
+
+
+def test_a_clip_that_fits_is_one_window_that_counts_fully():
+    assert [(part.start, part.stop, set(part.weights)) for part in windows(21, 21, 5)] == [(0, 21, {1.0})]
+
+
+def test_one_window_fades_into_the_next():
+    first, second = windows(8, 5, 2)
+    assert (first.start, first.stop, second.start, second.stop) == (0, 5, 3, 8)
+    assert first.weights == pytest.approx((1, 1, 1, 2 / 3, 1 / 3))
+    assert second.weights == pytest.approx((1 / 3, 2 / 3, 1, 1, 1))
+
+
+@given(st.integers(1, 10_000))
+def test_frames_and_latent_frames_are_told_apart(latents):
+    assert latents_of(frames_of(latents)) == latents and frames_of(latents) % 4 == 1
