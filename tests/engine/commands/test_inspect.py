@@ -23,7 +23,7 @@ def test_it_tells_model_layout_parameters_and_plan():
 
 def test_the_plan_is_for_the_settings_asked_for():
     text = describe(NANO, (640, 384), 33, "bfloat16", "block")
-    assert "--size 640x384 --frames 33 --dtype bfloat16 --offload block" in text
+    assert "--size 640x384 --frames 33 --window 17 --dtype bfloat16 --offload block" in text
 
 
 def test_no_weights_are_read(monkeypatch):
