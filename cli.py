@@ -25,10 +25,14 @@ from .previs.saving import SaveError, check_blend_place, check_place, save_blend
 
 COMMAND = "wan_previs"
 # Of the options of `render`: the fields of a request that they decide, where these have another name.
-_MODE = ("image", "last_image", "control_video", "control_scale", "camera", "motion_video", "motion_mask")
-_FOLLOWED = ("control_video",)
+_CLIP = ("control_video",)
 _FIELDS = {
-    "model": ("checkpoint",), "mode": _MODE, "control": _FOLLOWED, "depth_curve": _FOLLOWED, "depth_range": _FOLLOWED,
+    "model": ("checkpoint",),
+    "mode": (
+        "image", "last_image", "control_video", "control_mask", "control_scale", "camera", "motion_video",
+        "motion_mask",
+    ),
+    "control": _CLIP, "blockout_light": _CLIP, "depth_curve": _CLIP, "depth_range": _CLIP,
     "resemblance": ("control_scale", "motion_start", "motion_end"),
 }  # fmt: skip
 _WORDS = [option for option in previs.OPTIONS.values() if option.group == "words"]

@@ -61,7 +61,7 @@ def render_frames(
     def settle() -> None:
         set_picture(scene, size)
         set_png(scene.render.image_settings)
-        _set_engine(scene, samples)
+        set_engine(scene, samples)
 
     paths = {}
     with staged(scene, camera, max(frames.values()), settle) as at:
@@ -71,7 +71,8 @@ def render_frames(
     return paths
 
 
-def _set_engine(scene: Any, samples: int) -> None:
+def set_engine(scene: Any, samples: int) -> None:
+    """The scene's own renderer, or Cycles for EEVEE in the background, with at most so many samples."""
     # Any: which engines a scene has is known only at run time.
     if bpy.app.background and scene.render.engine.startswith("BLENDER_EEVEE"):
         scene.render.engine = "CYCLES"

@@ -69,7 +69,7 @@ def block_means(path: Path, columns: int, rows: int) -> list[float]:
     """Mean display value 0..1 of each channel of each of `columns` x `rows` blocks of a picture file; as many as it
     has pixels where those are fewer.
     """
-    pixels, (width, height) = _read(path)
+    pixels, (width, height) = stored_pixels(path)
     columns, rows = min(columns, width), min(rows, height)
     means = []
     for bottom, top in pairwise(height * row // rows for row in range(rows + 1)):
@@ -82,11 +82,11 @@ def block_means(path: Path, columns: int, rows: int) -> list[float]:
 
 def _pixels(path: Path) -> array:
     """RGBA values as stored in an 8-bit file, 0..1, rows from the bottom."""
-    return _read(path)[0]
+    return stored_pixels(path)[0]
 
 
-def _read(path: Path) -> tuple[array, tuple[int, int]]:
-    """`_pixels` with the picture's (width, height)."""
+def stored_pixels(path: Path) -> tuple[array, tuple[int, int]]:
+    """RGBA values as stored in an 8-bit file, 0..1, rows from the bottom, and the picture's (width, height)."""
     image = bpy.data.images.load(str(path))
     try:
         pixels = array("f", bytes(4 * len(image.pixels)))

@@ -167,7 +167,9 @@ class _ThingPanel:
 
     def draw(self, context: bpy.types.Context) -> None:
         self.layout.use_property_split = True
-        self.layout.prop(getattr(context, self.thing).wan_previs, "description", placeholder="a rusty fishing boat")
+        thing = getattr(context, self.thing).wan_previs
+        self.layout.prop(thing, "description", placeholder="a rusty fishing boat")
+        self.layout.prop(thing, "mark")
 
 
 class WANPREVIS_PT_object(_ThingPanel, bpy.types.Panel):

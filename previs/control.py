@@ -12,35 +12,47 @@ import bpy
 from ..conditioning import passes
 from ..scene.brief import Shot
 from ..wan_engine.checkpoint.summary import Outline
+from ..wan_engine.errors import UsageError
 from ..wan_engine.options import AUTO
 from ..wan_engine.request import GenerationRequest
 from .settings import Settings
 
 FOLDER = "control"  # of a job
-_CAMERA = f"{FOLDER}/camera.json"
+_CAMERA, _MASK = f"{FOLDER}/camera.json", f"{FOLDER}/mask"
 # The modes in which a clip follows every frame, and the types of camera that this takes.
 FOLLOWING = {"control": passes.KINDS, "camera": ("PERSP",)}
 AS_MADE = 0.75  # the resemblance at which a clip follows as the model's makers have it
 _MOST_STRENGTH = 1.5  # of control, at the resemblance 1
 
 
-def followed(settings: Settings, model: Outline, mode: str) -> dict[str, Any]:
+def followed(scene: bpy.types.Scene, settings: Settings, model: Outline, mode: str) -> dict[str, Any]:
     """What a request says of what its clip follows; file names are relative to the job folder."""
     if mode == "camera":
         return {"camera": _CAMERA}
     if mode != "control":
         return {}
     found: dict[str, Any] = {"control_video": f"{FOLDER}/{_clip_name(settings, model)}"}
+    if "keep" in passes.marks_of(scene).values():
+        found["control_mask"] = _MASK
     resemblance = round(settings.resemblance, 3)  # Blender's floats are short
     if "control_scale" in model.model.controls and resemblance != AS_MADE:
         found["control_scale"] = round(_between(resemblance, 0.0, 1.0, _MOST_STRENGTH), 3)
     return found
 
 
-def check_followed(scene: bpy.types.Scene, shot: Shot, settings: Settings, mode: str) -> None:
-    """Raises SceneError where there is nothing in the shot that a clip in this mode could follow."""
-    if mode in FOLLOWING:
-        passes.check_shot(scene, shot, FOLLOWING[mode])
+def check_followed(scene: bpy.types.Scene, shot: Shot, model: Outline, mode: str) -> None:
+    """Raises SceneError where there is nothing in the shot that a clip in this mode could follow, or what is marked is
+    not there; UsageError for a mark that the model can do nothing with."""
+    if mode not in FOLLOWING:
+        return
+    passes.check_shot(scene, shot, FOLLOWING[mode])
+    passes.check_marks(scene)
+    kept = [item.name for item, mark in passes.marks_of(scene).items() if mark == "keep"]
+    if kept and mode == "control" and "control_mask" not in model.model.controls:
+        raise UsageError(
+            f'{model.title} cannot keep "{kept[0]}" as rendered, for it takes no mask. Take the mark away (Object '
+            "properties, Previs), or use a VACE model."
+        )
 
 
 def write_followed(
@@ -61,9 +73,12 @@ def write_followed(
     def wanted(scratch: Path) -> Sequence[passes.Pass]:
         if mode == "camera":
             return [passes.CameraPass(shot, folder / _CAMERA)]
-        curve = _curve(settings, model)
-        scale: passes.Range = "frame" if settings.depth_range == "frame" else "clip"
-        return [passes.DepthPass(shot, place, scratch, _clip_name(settings, model), curve, scale)]
+        marks = set(passes.marks_of(scene).values())
+        found = [_clip(shot, settings, model, place, scratch)]
+        found += [passes.MaskPass(place / "masks", sorted(marks))] if marks else []
+        if request.control_video and request.control_mask:
+            found.append(passes.KeepPass(folder / request.control_video, folder / request.control_mask, scratch))
+        return found
 
     count = request.frames or model.model.frame_counts[0]
     yield from passes.write_passes(scene, shot, request.size, place, count, wanted)
@@ -76,9 +91,20 @@ def _between(resemblance: float, least: float, as_made: float, most: float) -> f
     return as_made + (most - as_made) * (resemblance - AS_MADE) / (1 - AS_MADE)
 
 
+def _clip(shot: Shot, settings: Settings, model: Outline, place: Path, scratch: Path) -> passes.Pass:
+    """What writes the control clip."""
+    name = _clip_name(settings, model)
+    if settings.control == "depth":
+        scale: passes.Range = "frame" if settings.depth_range == "frame" else "clip"
+        return passes.DepthPass(shot, place, scratch, name, _curve(settings, model), scale)
+    return passes.ClipPass(place / name, name)
+
+
 def _clip_name(settings: Settings, model: Outline) -> str:
     """The folder of the control clip; its name tells all that decides how it looks."""
     name = settings.control
+    if name == "blockout" and settings.blockout_light == "studio":
+        name += "_studio"
     if name == "depth":
         name += "_inverse" * (_curve(settings, model) == "inverse") + "_by_frame" * (settings.depth_range == "frame")
     return name

@@ -78,7 +78,7 @@ def preparing(
     check_files(settings)
     wish = wish_of(scene, brief, shot, settings, note)
     model = outline(settings.checkpoint)
-    check_followed(scene, shot, settings, wish.mode)
+    check_followed(scene, shot, model, wish.mode)
     ownership.discard_unrendered(scene, jobs_root(settings))
     job = new_folder(scene, settings, shot.name)
     try:
@@ -147,7 +147,8 @@ def wish_of(
     model = outline(settings.checkpoint)
     mode = mode_of(settings, model, note)
     size = size_of(scene, settings, model, note)
-    request = replace(request_of(brief, shot, settings, model, mode, size), guide_light=settings.guide_light)
+    asked = {"guide_light": settings.guide_light, **followed(scene, settings, model, mode)}
+    request = replace(request_of(brief, shot, settings, model, mode, size), **asked)
     return ownership.Wish(shot, request, settings.expected_light, brief, mode, size)
 
 
@@ -207,7 +208,6 @@ def request_of(
         negative=prompt.negative(model.negative) if prompt.negative_text else None,
         image=None if mode in ("text", "control") else "conditioning/first.png",
         last_image="conditioning/last.png" if mode == "first_last" else None,
-        **followed(settings, model, mode),
         clip_frames=shot.frame_count,
         clip_fps=brief.fps,
         first_frame=shot.frame_start,

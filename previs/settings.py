@@ -30,7 +30,7 @@ MODE = OneOf(
         "else the first, else the prompt",
         3,
     ),
-    Choice("control", "Every Frame", "The clip follows every frame of the scene, by its depth", 4),
+    Choice("control", "Every Frame", "The clip follows every frame of the scene, by its depth or as a blockout", 4),
     Choice("camera", "Camera", "The clip starts with the scene and follows its camera, the rest is free", 5),
     Choice("first_last", "First and Last Frame", "The clip starts and ends with the scene as Blender renders it", 0),
     Choice("first", "First Frame", "The clip starts with the scene as Blender renders it, the rest is free", 1),
@@ -38,6 +38,11 @@ MODE = OneOf(
 )
 CONTROL = OneOf(
     Choice("depth", "Depth", "How far everything is from the camera: shapes and motion, but no colors", 0),
+    Choice("blockout", "Blockout", "The scene in its viewport colors, without its light: shapes, motion and colors", 1),
+)
+BLOCKOUT_LIGHT = OneOf(
+    Choice("flat", "Flat", "The viewport colors alone", 0),
+    Choice("studio", "Studio", "The viewport colors under a light from the camera's side, which shows forms", 1),
 )
 DEPTH_CURVE = OneOf(
     Choice(AUTO, "Automatic", "As the model was trained", 2),
@@ -98,6 +103,7 @@ class Settings(SharedOptions):
         "the model's makers have it",
         group="main",
     )  # fmt: skip
+    blockout_light: str = row(BLOCKOUT_LIGHT, "flat", "How the blockout that a clip follows is lit")
     depth_curve: str = row(DEPTH_CURVE, AUTO, "How the grey of a depth picture goes with the distance")
     depth_range: str = row(DEPTH_RANGE, "clip", "What the white and the black of depth pictures stand for")
     size: tuple[int, int] | None = changed(

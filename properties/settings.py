@@ -70,6 +70,17 @@ class WanPrevisThing(bpy.types.PropertyGroup):
         name="Description",
         description="What this is, in the prompt's words, such as: a rusty fishing boat. Empty: its name tells",
     )
+    mark: EnumProperty(
+        name="In the Clip",
+        description="What a clip that follows every frame does with this. A collection's mark counts for all in it "
+        "that has none of its own",
+        items=(
+            ("none", "Follows the Scene", "As everything else"),
+            ("follow", "Follow Exactly", "A clip in mode motion moves this as the scene does"),
+            ("free", "Free", "The clip is not told of it, but of what is behind"),
+            ("keep", "Keep as Rendered", "The clip shows it as Blender renders it; VACE models can"),
+        ),
+    )
 
 
 class WanPrevisLora(bpy.types.PropertyGroup):

@@ -17,14 +17,21 @@ from ..staging import camera_of, check_writable
 from .camera_path import CameraPass
 from .depth import Curve, DepthPass, Range
 from .eye import KINDS, check_camera
-from .surfaces import Seen, look, pauses
+from .marks import check_marks, marks_of
+from .masks import MaskPass
+from .pictures import ClipPass, KeepPass
+from .sweep import Seen, look, pauses, sweeps
 
-__all__ = ["KINDS", "CameraPass", "Curve", "DepthPass", "Pass", "Range", "check_shot", "clip_times", "write_passes"]
+__all__ = [
+    "KINDS", "CameraPass", "ClipPass", "Curve", "DepthPass", "KeepPass", "MaskPass", "Pass", "Range", "check_marks",
+    "check_shot", "clip_times", "marks_of", "write_passes",
+]  # fmt: skip
 
 
 class Pass(Protocol):
-    """Something that is written of every frame: `layers` are what it needs of a frame (see `surfaces.py`), `add` takes
-    the frames in order, `finish` writes what is left. Raises SceneError, OSError."""
+    """Something that is written of every frame: `layers` are what it needs of a frame (see `Seen`), `add` takes the
+    frames in order, once for each render that gives some of these, `finish` writes what is left. Raises SceneError,
+    OSError."""
 
     @property
     def layers(self) -> Sequence[str]: ...
@@ -76,16 +83,18 @@ def write_passes(
     be read again. One render serves all. Leaves the scene as it was. Raises SceneError.
     """
     check_writable(folder)
-    pausing = pauses(scene)
+    pausing, times = pauses(scene), clip_times(shot, count)
     with scratch_folder() as scratch:
         passes = wanted(scratch)
-        layers = sorted({layer for item in passes for layer in item.layers})
+        rounds = sweeps({layer for item in passes for layer in item.layers})
         try:
-            for number, seen in enumerate(look(scene, shot, size, clip_times(shot, count), layers), 1):
-                for item in passes:
-                    item.add(seen)
-                if pausing:
-                    yield number / count
+            for number, layers in enumerate(rounds):
+                needing = [item for item in passes if set(item.layers) & set(layers) or not layers]
+                for done, seen in enumerate(look(scene, shot, size, times, layers), 1):
+                    for item in needing:
+                        item.add(seen)
+                    if pausing:
+                        yield (number + done / count) / len(rounds)
             for item in passes:
                 item.finish()
         except OSError as error:

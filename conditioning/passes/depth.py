@@ -12,7 +12,7 @@ import numpy as np
 
 from ...scene.brief import SceneError, Shot
 from .png import write_png
-from .surfaces import Seen
+from .sweep import Seen
 
 Curve = Literal["linear", "inverse"]
 Range = Literal["clip", "frame"]

@@ -30,5 +30,15 @@ def write_png(path: Path, pixels: np.ndarray) -> None:
     )
 
 
+def read_png(path: Path) -> np.ndarray:
+    """The pixels of a file that `write_png` wrote. Raises OSError."""
+    data = path.read_bytes()
+    width, height, depth, kind = struct.unpack_from(">2I2B", data, 16)
+    size = struct.unpack_from(">I", data, 33)[0]  # of IDAT, which follows the 25 bytes of IHDR
+    rows = np.frombuffer(zlib.decompress(data[41 : 41 + size]), np.uint8).reshape(height, -1)[:, 1:]
+    pixels = np.ascontiguousarray(rows).view(">u2" if depth == 16 else np.uint8).astype(f"u{depth // 8}")
+    return pixels.reshape((height, width, 3) if kind == 2 else (height, width))
+
+
 def _chunk(name: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))

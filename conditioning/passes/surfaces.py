@@ -9,9 +9,8 @@ other volumes are left out, for a single ray meets them by chance.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +18,10 @@ import bpy
 import numpy as np
 
 from ... import compat
-from ...scene.animation import simulations
 from ...scene.brief import SceneError, Shot
-from ...scene.camera.camera import CameraState
-from ...scene.reader import metres_per_unit
-from ...scratch import scratch_folder
-from ..staging import camera_of, change, in_words, rendered, set_picture, staged, view_layer
+from ..staging import change, in_words, rendered, view_layer
 from .exr import read_exr
-from .eye import check_camera, eye_of
+from .marks import indexed, marked
 from .unseen import unseen, volumes
 
 _NOTHING = 1e10  # Blender's depth where there is no surface; less by rounding
@@ -48,97 +43,39 @@ _SETTLED = 1e-4  # of the pixels
 _SEEN_THROUGH = 64  # transparent surfaces in a row that a ray passes: more than leaves of a tree
 
 
-@dataclass(frozen=True)
-class Seen:
-    """One frame, which may lie between two: the camera there, and pictures with the rows from the top. `depth` [H, W]
-    in metres along the view axis, infinite where there is no surface; `objects`, `materials` [H, W] pass indices;
-    `normals` [H, W, 3] in world space; only those that were asked for."""
+class Surfaces:
+    """The source of these layers, for `look`."""
 
-    frame: float
-    camera: CameraState
-    layers: dict[str, np.ndarray]
+    layers = tuple(_LAYERS)
+    as_filmed = False
 
-    @property
-    def depth(self) -> np.ndarray:
-        return self.layers["depth"]
+    @contextmanager
+    def ready(self, scene: bpy.types.Scene, layers: Collection[str]) -> Iterator[None]:
+        """For as long as frames are rendered."""
+        with unseen(volumes()), indexed(scene) if "objects" in layers else nullcontext():
+            yield
 
+    def settle(self, scene: bpy.types.Scene, layers: Collection[str]) -> None:
+        """The scene's settings for it."""
+        _set_layers(scene, layers)
+        _set_engine(scene)
 
-def look(
-    scene: bpy.types.Scene, shot: Shot, size: tuple[int, int], frames: Sequence[float], layers: Collection[str]
-) -> Iterator[Seen]:
-    """Every one of `frames`, in order, at `size` (width, height); framed as `render_first_last` does it.
+    def render(
+        self, scene: bpy.types.Scene, shot: Shot, frame: float, path: Path, unit: float
+    ) -> dict[str, np.ndarray]:
+        """The layers of the frame that the scene stands at; `unit` is metres per Blender unit. Raises SceneError.
 
-    Without a window, and where simulations have to be played, the scene stays ready to be rendered between two frames;
-    else it is as it was then, so that a user may work on. Raises SceneError.
-    """
-    uid, name = scene.session_uid, scene.name
-    at_once = in_background() or _is_played(scene)
-    for group in [frames] if at_once else [[frame] for frame in frames]:
-        found: Seen | None = None
-        scene = _live(uid, name)
-        camera = camera_of(scene, shot)
-        check_camera(camera, shot)
-        with scratch_folder() as folder, _ready(scene, camera, size, frames[-1], layers) as see:
-            for frame in group:
-                found = see(shot, frame, folder / "layers.exr")
-                if at_once:
-                    yield found
-        if not at_once and found is not None:
-            yield found
-
-
-def _live(uid: int, name: str) -> bpy.types.Scene:
-    """The scene by its session-wide number: an undo step between two frames replaces the object."""
-    for scene in bpy.data.scenes:
-        if scene.session_uid == uid:
-            return scene
-    raise SceneError(f'The scene "{name}" was removed while its frames were rendered.')
-
-
-def pauses(scene: bpy.types.Scene) -> bool:
-    """Whether others may do something between two frames: not while a window's scene is held at a simulation."""
-    return in_background() or not _is_played(scene)
-
-
-def in_background() -> bool:
-    """Whether there is no window."""
-    return bool(bpy.app.background)
-
-
-def _is_played(scene: bpy.types.Scene) -> bool:
-    return any(item.playable for item in simulations.unbaked(scene))
-
-
-@contextmanager
-def _ready(
-    scene: bpy.types.Scene,
-    camera: bpy.types.Object,
-    size: tuple[int, int],
-    last: float,
-    layers: Collection[str],
-) -> Iterator[Callable[[Shot, float, Path], Seen]]:
-    """A function that renders a frame of a shot by way of a file."""
-    unit, tries = metres_per_unit(scene), _TRIES if layers and _has_thin_materials() else 1
-    with eye_of(scene, camera) as (eye, follow), unseen(volumes() if layers else ()):
-
-        def settle() -> None:
-            set_picture(scene, size)
-            if layers:
-                _set_layers(scene, layers)
-                _set_engine(scene)
-
-        with staged(scene, eye, last, settle) as at:
-
-            def see(shot: Shot, frame: float, path: Path) -> Seen:
-                at(frame)
-                state = follow()
-                if not layers:
-                    return Seen(frame, state, {})
-                found = _rendered(scene, shot, frame, path, tries)
-                found["depth"] = found["depth"] * np.float32(unit)
-                return Seen(frame, state, {name: found[name] for name in layers})
-
-            yield see
+        What is marked as free is seen through, for a clip that may do with it what it likes is not told of it; only
+        `objects` tells where it is.
+        """
+        tries, free = _TRIES if _has_thin_materials() else 1, marked(scene, "free")
+        found = _rendered(scene, shot, frame, path, tries)
+        if free:
+            with unseen(free):
+                behind = _rendered(scene, shot, frame, path, tries)
+            found = {**behind, **{name: found[name] for name in ("objects",) if name in found}}
+        found["depth"] = found["depth"] * np.float32(unit)
+        return found
 
 
 def _rendered(scene: bpy.types.Scene, shot: Shot, frame: float, path: Path, tries: int) -> dict[str, np.ndarray]:

@@ -4,9 +4,10 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from passes_scene import make_scene, read_png
-from wan_previs import previs
+from wan_previs import previs, properties
 from wan_previs.scene.brief import SceneError
 from wan_previs.wan_engine.errors import UsageError
 
@@ -113,3 +114,20 @@ def test_cancelling_between_two_frames_ends_the_job(scene, tmp_path):
     (job,) = tmp_path.glob("*-take-*")
     assert json.loads((job / "state.json").read_text())["state"] == "cancelled"
     assert generation.exit_status == 130 and not (job / "request.json").exists()
+
+
+def test_a_blockout_and_marked_objects(scene, tmp_path):
+    with properties.available():
+        scene.objects["Moving"].wan_previs.mark, scene.objects["Still"].wan_previs.mark = "keep", "follow"
+        job, request, _ = prepared(scene, settings(tmp_path, VACE, control="blockout"))
+        assert (request["control_video"], request["control_mask"]) == ("control/blockout", "control/mask")
+        for name in ("blockout", "mask", "masks/keep", "masks/follow"):
+            assert len(list((job.control / name).iterdir())) == 81
+        kept = read_png(job.control / "masks" / "keep" / "00001.png") == 255
+        assert np.array_equal(read_png(job.control / "mask" / "00001.png") == 0, kept) and kept.any()
+        with pytest.raises(UsageError, match='cannot keep "Moving" as rendered'):
+            prepared(scene, settings(tmp_path / "other", FUN))
+        scene.objects["Moving"].hide_render = True
+        with pytest.raises(SceneError, match="hidden from renders"):
+            prepared(scene, settings(tmp_path / "other", VACE))
+        assert not (tmp_path / "other").exists()

@@ -11,9 +11,8 @@ from passes_scene import FRAMES, SIZE, make_scene, met, read_png, shot_of, trace
 from scene_makers import add_box, use_nodes
 from test_frames import disturb, everything
 from wan_previs.conditioning import passes
-from wan_previs.conditioning.passes import surfaces
 from wan_previs.conditioning.passes.depth import Scale
-from wan_previs.conditioning.passes.surfaces import look
+from wan_previs.conditioning.passes.sweep import look
 from wan_previs.scene.brief import SceneError
 
 
@@ -132,7 +131,7 @@ def test_stopping_half_way_leaves_the_scene_as_it_was(stage, tmp_path):
 
 def test_the_scene_is_let_go_of_between_frames_in_a_window(stage, tmp_path, monkeypatch):
     """As in a window, where whoever works on must find the scene as it is."""
-    monkeypatch.setattr(surfaces, "in_background", lambda: False)
+    monkeypatch.setattr("wan_previs.conditioning.passes.sweep.in_background", lambda: False)
     before, shot = everything(stage), shot_of(stage)
     steps = look(stage, shot, SIZE, [1.0, 2.0, 3.0], ["depth"])
     for _ in steps:

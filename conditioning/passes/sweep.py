@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The frames of a clip one after the other, as the camera sees them: in numbers, as a blockout, or as rendered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+
+import bpy
+import numpy as np
+
+from ...scene.animation import simulations
+from ...scene.brief import SceneError, Shot
+from ...scene.camera.camera import CameraState
+from ...scene.reader import metres_per_unit
+from ...scratch import scratch_folder
+from ..staging import camera_of, set_picture, staged
+from .eye import check_camera, eye_of
+from .pictures import Blockout, Filmed, StudioBlockout
+from .surfaces import Surfaces
+
+# What can be rendered of a frame, each in a way of its own; one layer is had by one of them.
+_SOURCES = (Surfaces(), Blockout(), StudioBlockout(), Filmed())
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One frame, which may lie between two: the camera there, and `layers`, pictures with the rows from the top:
+
+    `depth` [H, W] in metres along the view axis, infinite where there is no surface; `objects`, `materials` [H, W] pass
+    indices (that of an object tells its mark, see `marks.py`); `normals` [H, W, 3] in world space; `blockout`,
+    `blockout_studio`, `picture` [H, W, 3] uint8, see `pictures.py`. Only those that were asked for."""
+
+    frame: float
+    camera: CameraState
+    layers: dict[str, np.ndarray]
+
+    @property
+    def depth(self) -> np.ndarray:
+        return self.layers["depth"]
+
+
+def sweeps(layers: Collection[str]) -> list[list[str]]:
+    """The layers, those together that one render gives; one sweep without layers where none is needed."""
+    found = [[name for name in source.layers if name in layers] for source in _SOURCES]
+    return [names for names in found if names] or [[]]
+
+
+def look(
+    scene: bpy.types.Scene, shot: Shot, size: tuple[int, int], frames: Sequence[float], layers: Collection[str]
+) -> Iterator[Seen]:
+    """Every one of `frames`, in order, at `size` (width, height); framed as `render_first_last` does it.
+
+    Without a window, and where simulations have to be played, the scene stays ready to be rendered between two frames;
+    else it is as it was then, so that a user may work on. Raises SceneError.
+    """
+    uid, name = scene.session_uid, scene.name
+    at_once = in_background() or _is_played(scene)
+    for group in [frames] if at_once else [[frame] for frame in frames]:
+        found: Seen | None = None
+        scene = _live(uid, name)
+        camera = camera_of(scene, shot)
+        check_camera(camera, shot)
+        with scratch_folder() as folder, _ready(scene, camera, size, frames[-1], layers) as see:
+            for frame in group:
+                found = see(shot, frame, folder / "layers.exr")
+                if at_once:
+                    yield found
+        if not at_once and found is not None:
+            yield found
+
+
+def _live(uid: int, name: str) -> bpy.types.Scene:
+    """The scene by its session-wide number: an undo step between two frames replaces the object."""
+    for scene in bpy.data.scenes:
+        if scene.session_uid == uid:
+            return scene
+    raise SceneError(f'The scene "{name}" was removed while its frames were rendered.')
+
+
+def pauses(scene: bpy.types.Scene) -> bool:
+    """Whether others may do something between two frames: not while a window's scene is held at a simulation."""
+    return in_background() or not _is_played(scene)
+
+
+def in_background() -> bool:
+    """Whether there is no window."""
+    return bool(bpy.app.background)
+
+
+def _is_played(scene: bpy.types.Scene) -> bool:
+    return any(item.playable for item in simulations.unbaked(scene))
+
+
+@contextmanager
+def _ready(
+    scene: bpy.types.Scene,
+    camera: bpy.types.Object,
+    size: tuple[int, int],
+    last: float,
+    layers: Collection[str],
+) -> Iterator[Callable[[Shot, float, Path], Seen]]:
+    """A function that renders a frame of a shot by way of a file."""
+    unit = metres_per_unit(scene)
+    source = next((source for source in _SOURCES if set(layers) & set(source.layers)), None)
+    with eye_of(scene, camera) as (eye, follow), source.ready(scene, layers) if source else nullcontext():
+        through = camera if source is not None and source.as_filmed else eye
+
+        def settle() -> None:
+            set_picture(scene, size)
+            if source is not None:
+                source.settle(scene, layers)
+
+        with staged(scene, through, last, settle) as at:
+
+            def see(shot: Shot, frame: float, path: Path) -> Seen:
+                at(frame)
+                state = follow()
+                found = source.render(scene, shot, frame, path, unit) if source is not None else {}
+                return Seen(frame, state, {name: found[name] for name in layers})
+
+            yield see
