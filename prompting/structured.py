@@ -190,7 +190,8 @@ class Camera:
 
 @dataclass(frozen=True)
 class SubjectWords:
-    """Subjects of one name: English noun without article, how many, where in the picture, what they do."""
+    """Subjects of one name: English noun without article, how many, where in the picture, what they do; `own`: the
+    noun is the user's own description."""
 
     noun: str
     count: int
@@ -198,6 +199,7 @@ class SubjectWords:
     motion: MotionKind | None
     direction: ScreenDirection | None
     speed: Literal["slowly", "fast"] | None
+    own: bool = False
 
 
 @dataclass(frozen=True)

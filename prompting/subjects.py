@@ -9,8 +9,9 @@ import unicodedata
 
 from ..scene.brief import Emitter, Subject, Vector3
 from .english.grammar import IRREGULAR, PRONOUNS, is_clause
+from .foreign_nouns import from_abroad
 from .lamps import light_color
-from .nouns import ADJECTIVES, NOUNS, english_of
+from .nouns import ADJECTIVES, COLORED, NOUNS, PEOPLE, english_head_of, english_of
 from .structured import Glow, Position, SubjectWords
 from .vocabulary import HUES
 from .weave import tidy
@@ -20,6 +21,17 @@ SLOW, FAST = 0.7, 3.0  # metres per second
 SIDE = 1 / 6  # of the frame's width off the middle: the frame in thirds
 SPREAD = 0.5  # of the frame's width: many things that take more of it have no side
 NOISE = frozenset({"geo", "mesh", "obj", "sm", "lod", "proxy", "grp", "ob", "l", "r"})
+PARTS = frozenset(
+    """
+    roof chimney door window wall facade frame base top bottom wheel wheels blade blades handle lid leg legs pin trunk
+    crown seat backrest cap stand label rim
+    """.split()  # noqa: SIM905
+)
+CROWNS, TRUNKS = frozenset({"crown", "foliage", "canopy", "leaves"}), frozenset({"trunk", "branches", "bark"})
+SKIN = frozenset({"orange", "brown", "beige", "pink", "white"})
+BODY = frozenset(
+    "face head hand hands arm arms leg legs foot feet body torso ear ears nose neck finger mouth shoulder".split()  # noqa: SIM905
+)
 NICKNAMES = {"suzanne": "monkey"}  # Blender's test model
 _LATIN = re.compile(r"[\u0000-\u024f\u1e00-\u1eff\u2019]*")
 _ARTICLE = re.compile(r"^(?:an?|the)\s+", re.IGNORECASE)
@@ -27,12 +39,30 @@ GREY = 0.12  # saturation up to which a colour has no hue
 
 
 def subject_words(subjects: tuple[Subject, ...], most: int = MOST) -> tuple[SubjectWords, ...]:
-    """At most `most` groups of subjects, in the brief's order; moving ones are never counted together."""
+    """At most `most` groups of subjects, in the brief's order; moving ones are never counted together. Still parts of
+    what is told (the roof of a barn) are not told beside it."""
     groups: dict[tuple[str, int], list[Subject]] = {}
+    whole = {_name_words(subject) for subject in subjects}
     for index, subject in enumerate(subjects):
         moving = subject.motion is not None and subject.motion.kind != "static"
-        groups.setdefault((noun(subject), index if moving else -1), []).append(subject)
+        if moving or not _is_part(_name_words(subject), whole):
+            groups.setdefault((noun(subject), index if moving else -1), []).append(subject)
     return tuple(_words(name, members) for (name, _), members in list(groups.items())[:most])
+
+
+def _is_part(name: str, told: set[str]) -> bool:
+    """Whether a name is that of a part of something told; of a tree's parts the crown stands for it."""
+    *before, last = name.split() or [""]
+    thing = " ".join(before)
+    return bool(thing) and ((last in PARTS and thing in told) or (last in TRUNKS and _tree_of(thing) in told))
+
+
+def _tree_of(name: str) -> str | None:
+    """ "fir tree" of a fir, None for what is no tree."""
+    last = name.rpartition(" ")[2]
+    if NOUNS.get(last, ("", ""))[1] != "棵":
+        return None
+    return name if last == "tree" else f"{name} tree"
 
 
 def glowing(emitters: tuple[Emitter, ...], most: int = 2) -> tuple[Glow, ...]:
@@ -46,26 +76,54 @@ def glowing(emitters: tuple[Emitter, ...], most: int = 2) -> tuple[Glow, ...]:
 
 
 def noun(subject: Subject) -> str:
-    """English noun of a subject without article: its description if it has one, as it was written, else what its
-    object's name says, made readable (`LampPost.002` is a lamp post, `geo_Cube` a cube, `Wall North` a north wall). A
-    name that is no noun is quoted."""
-    if told := tidy(subject.description or "").rstrip(" .,;。，"):
+    """English noun of a subject without article: its description if the user wrote one, as it was written, else what
+    its object's name says, made readable (`LampPost.002` is a lamp post, `geo_Cube` a cube, `Wall North` a north wall),
+    with its colour. A name that is no noun is quoted."""
+    told, color = _described(subject)
+    if told:
         if is_clause(told):
             return told
         told = _ARTICLE.sub("", told)
         if _is_no_noun(told.lower()):
             return f'object called "{told}"'
         return english_of(told) or (told if told[1:2].isupper() else told[:1].lower() + told[1:])
+    name = _name_words(subject)
+    if is_clause(name) or _is_no_noun(name) or not _LATIN.fullmatch(name):
+        return f'object called "{tidy(subject.name)}"'.replace("_", " ")
+    return _colored(name, color)
+
+
+def _described(subject: Subject) -> tuple[str, str | None]:
+    """(the user's own description, "" without one; the colour that the brief puts before the noun)."""
+    told = tidy(subject.description or "").rstrip(" .,;。，")
+    plain = (subject.noun or "").lower()
+    color = told.lower().removesuffix(plain).strip() if plain and told.lower().endswith(plain) else ""
+    return ("", color) if color in COLORED else (told, None)
+
+
+def _colored(name: str, color: str | None) -> str:
+    """A thing with its colour. People wear it, and the colours of skin tell nothing of a blocked-out body."""
+    if color is None or color in name.split():
+        return name
+    last = name.rpartition(" ")[2]
+    if last in PEOPLE:
+        return name if color in SKIN else f"{name} in {color}"
+    return name if last in BODY and color in SKIN else f"{color} {name}"
+
+
+def _name_words(subject: Subject) -> str:
+    """What an object's name says, in English as far as the vocabulary knows it."""
     text = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", subject.noun or subject.name)
     words = [word.lower() for word in re.split(r"[^\w'’]|[\d_]", text) if word.strip("'’")]
     kept = [word for word in words if word not in NOISE]
     if len(kept) > 1 and len(kept[-1]) == 1 and kept[-1].isascii():
         kept.pop()  # a letter that numbers it
     name = _ARTICLE.sub("", " ".join(_adjectives_first(kept)))
-    name = NICKNAMES.get(name) or english_of(name) or name or "object"
-    if is_clause(name) or _is_no_noun(name) or not _LATIN.fullmatch(name):
-        return f'object called "{tidy(subject.name)}"'.replace("_", " ")
-    return name
+    *before, last = name.split() or [""]
+    if last in CROWNS and (tree := _tree_of(" ".join(before))) is not None:
+        return tree
+    known = NICKNAMES.get(name) or english_of(name) or english_head_of(name)
+    return known or (None if name in NOUNS else from_abroad(name)) or name or "object"
 
 
 def _is_no_noun(name: str) -> bool:
@@ -112,6 +170,7 @@ def _words(name: str, members: list[Subject]) -> SubjectWords:
         motion=motion.kind if motion is not None else None,
         direction=motion.screen_direction if motion is not None else None,
         speed=None if speed is None else "slowly" if speed < SLOW else "fast" if speed > FAST else None,
+        own=bool(_described(members[0])[0]),
     )
 
 

@@ -1,23 +1,22 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Chinese for free nouns. What the vocabulary does not know stands in brackets behind what it does know, so that no
-foreign word takes a place in a sentence."""
+"""Chinese for free nouns. What the vocabulary does not know of an object's name is left out, so that no foreign word
+takes a place in a sentence; the user's own words stand in brackets behind what is known of them."""
 
 from __future__ import annotations
 
 import re
 
 from ..english import grammar as english
-from ..nouns import ADJECTIVES, GROUPS, NOUNS, measure_of
+from ..nouns import ADJECTIVES, COLORED, GROUPS, NOUNS, PEOPLE, measure_of
 
 NUMBERS = ("零", "一", "两", "三", "四", "五")
 COUNTED = {word: index for index, word in enumerate(("zero", "one", "two", "three", "four", "five"))}
 SINGULAR = {several: one for one, several in english.IRREGULAR.items()}
 UNKNOWN = "物体"
-PEOPLE = frozenset("人 男人 女人 孩子 男孩 女孩 行人 角色 士兵 国王 女王 农民 工人".split()) | {  # noqa: SIM905
-    chinese for chinese, measure in NOUNS.values() if measure == "名"
-}
 SOME = {"several": "几", "some": "几", "few": "几", "many": "许多", "all": "所有", "both": "两", "six": "六"}
 SOME |= {"seven": "七", "eight": "八", "nine": "九", "ten": "十"}
+_PEOPLE = frozenset(NOUNS[person][0] for person in PEOPLE)
+_DRESSED = re.compile(rf"(.+) in ({'|'.join(COLORED)})")
 WITHOUT_MEASURE = frozenset({"许多", "所有"})
 OF_PEOPLE = {"old": "年老的", "small": "小", "big": "高大的", "tall": "高个子", "short": "矮个子"}
 _CHINESE = re.compile(r"[\u3400-\u9fff]")
@@ -25,32 +24,48 @@ _LATIN = re.compile(r"[A-Za-z]")
 _STARTS_WITH_NUMBER = re.compile(r"[一两二三四五六七八九十几数多]")
 
 
-def noun(told: str) -> tuple[str, str]:
-    """Chinese noun and its measure word for an English noun, adjectives in front (`red box` is 红色方块). Where some of
-    it is not known, the whole follows in brackets."""
+def noun(told: str, own: bool = False) -> tuple[str, str]:
+    """Chinese noun and its measure word for an English noun, adjectives in front (`red box` is 红色方块). What is not
+    known is left out; of the user's `own` words nothing is, they follow in brackets."""
     plain = _bare(told)
     if _CHINESE.search(plain) and not _LATIN.search(plain):
         return plain, measure_of(plain)
     if english.is_clause(told):
-        return f"{UNKNOWN}（{plain}）", "个"
+        return _with_own(UNKNOWN, plain, own), "个"
     if (group := _group(told)) is not None:
         return group
+    if (dressed := _DRESSED.fullmatch(told)) is not None and not own:
+        person, measure = noun(dressed[1])
+        return f"穿{COLORED[dressed[2]]}衣服的{person}", measure
     head = english.head_of(told)
     words = [word for word in head.lower().split() if word not in ("a", "an", "the")]
-    whole_head = len(words) == len(head.split())
+    whole = head == told and len(words) == len(head.split())
     if words and words[0] in COUNTED | SOME:
         words = words[1:]
     for start in range(len(words)):
         known = _translated(words[start:])
         if known is not None:
-            whole = start == 0 and head == told and whole_head
-            return (known[0] if whole else f"{known[0]}（{_bare(told)}）"), known[1]
-    return f"{UNKNOWN}（{_bare(told)}）", "个"
+            if start == 0 and whole:
+                return known
+            before = "" if own else "".join(COLORED[word] for word in _colors(words[:start]))
+            return _with_own(before + known[0], plain, own), known[1]
+    before = "" if own else "".join(COLORED[word] for word in _colors(words))
+    return _with_own(before + UNKNOWN, plain, own), "个"
 
 
-def counted(told: str, count: int) -> str:
+def _with_own(known: str, told: str, own: bool) -> str:
+    return f"{known}（{told}）" if own else known
+
+
+def _colors(words: list[str]) -> list[str]:
+    """The colour that some words start with, as one entry; nothing where they start with another word."""
+    ends = range(min(len(words), 2), 0, -1)
+    return next(([" ".join(words[:end])] for end in ends if " ".join(words[:end]) in COLORED), [])
+
+
+def counted(told: str, count: int, own: bool = False) -> str:
     """So many of it, with the measure word: 三棵树."""
-    name, measure = noun(told)
+    name, measure = noun(told, own)
     if _STARTS_WITH_NUMBER.match(name):
         return name
     first = next((word for word in told.lower().split() if word not in ("a", "an", "the")), "")
@@ -108,7 +123,7 @@ def _translated(words: list[str]) -> tuple[str, str] | None:
 
 
 def _is_person(words: list[str]) -> bool:
-    return (_noun_entry(words[-1:]) or ("", ""))[0] in PEOPLE
+    return (_noun_entry(words[-1:]) or ("", ""))[0] in _PEOPLE
 
 
 def _noun_entry(words: list[str]) -> tuple[str, str] | None:

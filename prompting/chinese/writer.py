@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable, Iterator
 
 from ..compose import compose, told_by_user
 from ..english.grammar import is_clause
@@ -33,31 +34,39 @@ def write(prompt: StructuredPrompt) -> list[Sentence]:
 def _subjects(prompt: StructuredPrompt) -> str:
     parts: list[str] = []
     for position, members in prompt.subjects_by_position().items():
-        counts: Counter[str] = Counter()
-        for one in members:
-            counts[one.noun] += one.count
-        things = listed([counted(name, count) for name, count in counts.items()])
+        counts: Counter[tuple[str, bool]] = Counter()
+        for name, own, count in _alike((one.noun, one.own, one.count) for one in members):
+            counts[name, own] += count
+        things = listed([counted(name, count, own) for (name, own), count in counts.items()])
         where = f"{'画面' if position is None or not parts else ''}{POSITIONS[position]}"
         also = "还" if position is None and parts else ""
         parts.append(f"{where}{also}有{things}")
     return f"{'，'.join(parts)}。" if parts else ""
 
 
+def _alike(things: Iterable[tuple[str, bool, int]]) -> Iterator[tuple[str, bool, int]]:
+    """The things with one English noun for all that have the same Chinese one."""
+    first: dict[str, str] = {}
+    for name, own, count in things:
+        yield first.setdefault(noun(name, own)[0], name), own, count
+
+
 def _motions(subjects: tuple[SubjectWords, ...]) -> list[str]:
     """What moves; things that do the same are told together, each of several of a kind as one or another."""
-    totals: Counter[str] = Counter()
-    doing: dict[str, Counter[str]] = {}
-    for one in subjects:
-        totals[one.noun] += one.count
+    totals: Counter[tuple[str, bool]] = Counter()
+    doing: dict[str, Counter[tuple[str, bool]]] = {}
+    names = [(name, own) for name, own, _ in _alike((one.noun, one.own, one.count) for one in subjects)]
+    for one, key in zip(subjects, names, strict=True):
+        totals[key] += one.count
         if one.motion in MOTIONS and not is_clause(one.noun):
-            doing.setdefault(_verb(one), Counter())[one.noun] += one.count
-    told, mentioned = [], set[str]()
+            doing.setdefault(_verb(one), Counter())[key] += one.count
+    told, mentioned = [], set[tuple[str, bool]]()
     for verb, counts in doing.items():
-        names = []
-        for name, count in counts.items():
-            names.append(_mention(name, count, totals[name], name in mentioned))
-            mentioned.add(name)
-        told.append(f"{listed(names)}{verb}。")
+        things = []
+        for key, count in counts.items():
+            things.append(_mention(*key, count, totals[key], key in mentioned))
+            mentioned.add(key)
+        told.append(f"{listed(things)}{verb}。")
     return told
 
 
@@ -67,9 +76,9 @@ def _verb(subject: SubjectWords) -> str:
     return f"{SPEEDS[subject.speed]}{DIRECTIONS[subject.direction] or ('' if subject.speed else '在')}移动"
 
 
-def _mention(name: str, count: int, total: int, again: bool) -> str:
+def _mention(name: str, own: bool, count: int, total: int, again: bool) -> str:
     """A thing that has been named before."""
-    chinese, measure = noun(name)
+    chinese, measure = noun(name, own)
     if count == total:
         return chinese
     number = NUMBERS[count] if count < len(NUMBERS) else "好几"

@@ -2,6 +2,7 @@
 """Names and descriptions of things as nouns of both languages."""
 
 import re
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -12,8 +13,9 @@ from wan_previs.prompting import build_prompt, prompt_text
 from wan_previs.prompting.chinese.grammar import counted as in_chinese
 from wan_previs.prompting.english.grammar import counted
 from wan_previs.prompting.nouns import ADJECTIVES, GROUPS, NOUNS
-from wan_previs.prompting.subjects import noun
-from wan_previs.scene.brief import Motion, Subject
+from wan_previs.prompting.subjects import noun, subject_words
+from wan_previs.scene.brief import Environment, Motion, Subject
+from wan_previs.scene.subjects.names import clean_name
 
 
 def named(name):
@@ -29,13 +31,13 @@ def described(words):
     ("words", "english", "chinese"),
     [
         ("a man", "a man", "一个男人"),
-        ("the dog's bed", "a dog's bed", "一张床（dog's bed）"),
+        ("the dog's bed", "a dog's bed", "一张床"),
         ("an apple", "an apple", "一个苹果"),
-        ("him", 'an object called "him"', "一个物体（him）"),
-        ("x", 'an object called "x"', "一个物体（x）"),
-        ("équipe", "an équipe", "一个物体（équipe）"),
-        ("über", "an über", "一个物体（über）"),
-        ("one way sign", "a one way sign", "一块招牌（one way sign）"),
+        ("him", 'an object called "him"', "一个物体"),
+        ("x", 'an object called "x"', "一个物体"),
+        ("équipe", "an équipe", "一个物体"),
+        ("über", "an über", "一个物体"),
+        ("one way sign", "a one way sign", "一块招牌"),
         ("face", "a face", "一张脸"),
         ("bottle", "a bottle", "一个瓶子"),
         ("people", "people", "一群人"),
@@ -56,13 +58,72 @@ def test_a_name_and_a_description_give_the_same_noun(make, words, english, chine
     assert in_chinese(told, 1) == chinese
 
 
+@pytest.mark.parametrize(
+    ("name", "english", "chinese"),
+    [
+        ("Steam Locomotive", "a steam locomotive", "一列蒸汽火车"),
+        ("Perfume_Bottle", "a perfume bottle", "一个香水瓶子"),
+        ("Windmill Blade", "a windmill blade", "一根风车叶片"), ("Sundial", "a sundial", "一个日晷"),
+        ("Zorblax", "a zorblax", "一个物体"), ("Zorblax Chair", "a zorblax chair", "一把椅子"),
+        ("Haus.002", "a house", "一座房子"), ("Straßenlaterne", "a street lamp", "一盏路灯"),
+        ("silla_01", "a chair", "一把椅子"),
+        ("Стол", "a table", "一张桌子"), ("Árbol", "a tree", "一棵树"), ("ドア", "a door", "一扇门"),
+        ("木桌", "a wooden table", "一张木制桌子"), ("红灯笼", "a red lantern", "一盏红色灯笼"),
+        ("古风凉亭", "a gazebo", "一座凉亭"), ("测试物", 'an object called "测试物"', "一个测试物"),
+    ],
+)  # fmt: skip
+def test_names_of_many_languages(name, english, chinese):
+    told = noun(replace(named(name), noun=clean_name(name)))
+    assert (counted(told, 1), in_chinese(told, 1)) == (english, chinese)
+
+
+@pytest.mark.parametrize(
+    ("color", "name", "english", "chinese"),
+    [
+        ("red", "Woman", "a woman in red", "一个穿红色衣服的女人"),
+        ("blue", "Fisherman", "a fisherman in blue", "一名穿蓝色衣服的渔夫"),
+        ("beige", "Boy", "a boy", "一个男孩"), ("orange", "Face", "a face", "一张脸"),
+        ("green", "Face", "a green face", "一张绿色脸"),
+        ("black", "Grand Piano", "a black grand piano", "一架黑色三角钢琴"),
+        ("red", "Zorblax", "a red zorblax", "一个红色物体"),
+        ("red", "红灯笼", "a red lantern", "一盏红色灯笼"), ("beige", "Barn", "a beige barn", "一座米色谷仓"),
+    ],
+)  # fmt: skip
+def test_colours_of_things_and_of_people(color, name, english, chinese):
+    plain = clean_name(name)
+    told = noun(replace(named(name), noun=plain, description=f"{color} {plain}"))
+    assert (counted(told, 1), in_chinese(told, 1)) == (english, chinese)
+
+
+def test_of_the_users_own_words_nothing_is_left_out():
+    (told,) = subject_words((replace(described("a zorblax from Mars"), noun="cube"),))
+    assert told.own and in_chinese(told.noun, 1, told.own) == "一个物体（zorblax from Mars）"
+
+
+def test_parts_are_not_told_beside_the_whole():
+    names = ("Barn", "Barn Roof", "Fir crown", "Fir trunk", "Table", "Table Lamp", "Windmill", "Windmill Blades")
+    things = [replace(named(name), noun=clean_name(name), motion=Motion("static", 0.0)) for name in names]
+    things[-1] = replace(things[-1], motion=Motion("turning", 0.0))
+    told = [one.noun for one in subject_words(tuple(things), most=9)]
+    assert told == ["barn", "fir tree", "table", "table lamp", "windmill", "windmill blades"]
+
+
+def test_two_things_that_nobody_knows_are_two_things():
+    around = Environment()
+    shot = make_shot(
+        subjects=(named("Zorblax"), replace(named("Quux"), motion=Motion("static", 0.0))), environment=around
+    )
+    text = prompt_text(build_prompt(brief_of(shot), shot), "zh")
+    assert "有两个物体" in text and "其中一个物体" in text
+
+
 @pytest.mark.parametrize(("words", "chinese"), [("people", "三个人"), ("face", "三张脸"), ("singer", "三名歌手")])
 def test_three_of_them(words, chinese):
     assert in_chinese(noun(named(words)), 3) == chinese
 
 
 def test_a_chinese_name_that_nobody_knows_has_the_measure_word_of_its_end():
-    assert in_chinese(noun(named("蒸汽朋克飞机")), 1) == "一架蒸汽朋克飞机"
+    assert in_chinese("蒸汽朋克飞机", 1) == "一架蒸汽朋克飞机"
 
 
 WORDS = st.sampled_from(
