@@ -19,6 +19,7 @@ from .settings import Settings
 
 FOLDER = "control"  # of a job
 _CAMERA, _MASK = f"{FOLDER}/camera.json", f"{FOLDER}/mask"
+_OF_DEPTH = ("depth", "mixed")
 # The modes in which a clip follows every frame, and the types of camera that this takes.
 FOLLOWING = {"control": passes.KINDS, "camera": ("PERSP",)}
 AS_MADE = 0.75  # the resemblance at which a clip follows as the model's makers have it
@@ -75,6 +76,8 @@ def write_followed(
             return [passes.CameraPass(shot, folder / _CAMERA)]
         marks = set(passes.marks_of(scene).values())
         found = [_clip(shot, settings, model, place, scratch)]
+        if settings.control == "mixed":
+            found.append(passes.LinesOverPass(place / _clip_name(settings, model), scratch))
         found += [passes.MaskPass(place / "masks", sorted(marks))] if marks else []
         if request.control_video and request.control_mask:
             found.append(passes.KeepPass(folder / request.control_video, folder / request.control_mask, scratch))
@@ -94,7 +97,7 @@ def _between(resemblance: float, least: float, as_made: float, most: float) -> f
 def _clip(shot: Shot, settings: Settings, model: Outline, place: Path, scratch: Path) -> passes.Pass:
     """What writes the control clip."""
     name = _clip_name(settings, model)
-    if settings.control == "depth":
+    if settings.control in _OF_DEPTH:
         scale: passes.Range = "frame" if settings.depth_range == "frame" else "clip"
         return passes.DepthPass(shot, place, scratch, name, _curve(settings, model), scale)
     return passes.ClipPass(place / name, name)
@@ -105,7 +108,7 @@ def _clip_name(settings: Settings, model: Outline) -> str:
     name = settings.control
     if name == "blockout" and settings.blockout_light == "studio":
         name += "_studio"
-    if name == "depth":
+    if name in _OF_DEPTH:
         name += "_inverse" * (_curve(settings, model) == "inverse") + "_by_frame" * (settings.depth_range == "frame")
     return name
 

@@ -39,6 +39,8 @@ MODE = OneOf(
 CONTROL = OneOf(
     Choice("depth", "Depth", "How far everything is from the camera: shapes and motion, but no colors", 0),
     Choice("blockout", "Blockout", "The scene in its viewport colors, without its light: shapes, motion and colors", 1),
+    Choice("lines", "Lines", "Outlines, creases and borders of materials: forms and motion, nothing between", 2),
+    Choice("mixed", "Depth and Lines", "The depth with the lines drawn over it; no model was trained on just that", 3),
 )
 BLOCKOUT_LIGHT = OneOf(
     Choice("flat", "Flat", "The viewport colors alone", 0),
@@ -103,7 +105,7 @@ class Settings(SharedOptions):
         "the model's makers have it",
         group="main",
     )  # fmt: skip
-    blockout_light: str = row(BLOCKOUT_LIGHT, "flat", "How the blockout that a clip follows is lit")
+    blockout_light: str = row(BLOCKOUT_LIGHT, "studio", "How the blockout that a clip follows is lit")
     depth_curve: str = row(DEPTH_CURVE, AUTO, "How the grey of a depth picture goes with the distance")
     depth_range: str = row(DEPTH_RANGE, "clip", "What the white and the black of depth pictures stand for")
     size: tuple[int, int] | None = changed(

@@ -17,14 +17,15 @@ from ..staging import camera_of, check_writable
 from .camera_path import CameraPass
 from .depth import Curve, DepthPass, Range
 from .eye import KINDS, check_camera
+from .lines import LinesOverPass
 from .marks import check_marks, marks_of
 from .masks import MaskPass
 from .pictures import ClipPass, KeepPass
 from .sweep import Seen, look, pauses, sweeps
 
 __all__ = [
-    "KINDS", "CameraPass", "ClipPass", "Curve", "DepthPass", "KeepPass", "MaskPass", "Pass", "Range", "check_marks",
-    "check_shot", "clip_times", "marks_of", "write_passes",
+    "KINDS", "CameraPass", "ClipPass", "Curve", "DepthPass", "KeepPass", "LinesOverPass", "MaskPass", "Pass", "Range",
+    "check_marks", "check_shot", "clip_times", "marks_of", "write_passes",
 ]  # fmt: skip
 
 

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,8 +36,9 @@ class Blockout:
     """The source of `blockout` [H, W, 3] uint8: Workbench, which also draws Blender's viewport in Solid mode, with the
     materials' viewport colours and no light. What is marked as free is left out."""
 
-    layers = ("blockout",)
+    layers: Sequence[str] = ("blockout",)
     as_filmed = False
+    scale = 1
     light = "FLAT"
 
     @contextmanager
@@ -83,8 +84,9 @@ class StudioBlockout(Blockout):
 class Filmed:
     """The source of `picture` [H, W, 3] uint8: the frame as `render_first_last` renders it, blur and all."""
 
-    layers = ("picture",)
+    layers: Sequence[str] = ("picture",)
     as_filmed = True
+    scale = 1
 
     @contextmanager
     def ready(self, scene: bpy.types.Scene, layers: Collection[str]) -> Iterator[None]:

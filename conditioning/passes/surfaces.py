@@ -9,7 +9,7 @@ other volumes are left out, for a single ray meets them by chance.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -46,8 +46,9 @@ _SEEN_THROUGH = 64  # transparent surfaces in a row that a ray passes: more than
 class Surfaces:
     """The source of these layers, for `look`."""
 
-    layers = tuple(_LAYERS)
+    layers: Sequence[str] = tuple(_LAYERS)
     as_filmed = False
+    scale = 1
 
     @contextmanager
     def ready(self, scene: bpy.types.Scene, layers: Collection[str]) -> Iterator[None]:
@@ -68,12 +69,18 @@ class Surfaces:
         What is marked as free is seen through, for a clip that may do with it what it likes is not told of it; only
         `objects` tells where it is.
         """
-        tries, free = _TRIES if _has_thin_materials() else 1, marked(scene, "free")
-        found = _rendered(scene, shot, frame, path, tries)
-        if free:
-            with unseen(free):
-                behind = _rendered(scene, shot, frame, path, tries)
-            found = {**behind, **{name: found[name] for name in ("objects",) if name in found}}
+        if not marked(scene, "free"):
+            return self.surfaces(scene, shot, frame, path, unit)
+        objects = _rendered(scene, shot, frame, path, _tries()).get("objects")
+        found = self.surfaces(scene, shot, frame, path, unit)
+        return found if objects is None else {**found, "objects": objects}
+
+    def surfaces(
+        self, scene: bpy.types.Scene, shot: Shot, frame: float, path: Path, unit: float
+    ) -> dict[str, np.ndarray]:
+        """The layers without what is marked as free."""
+        with unseen(marked(scene, "free")):
+            found = _rendered(scene, shot, frame, path, _tries())
         found["depth"] = found["depth"] * np.float32(unit)
         return found
 
@@ -148,8 +155,12 @@ def _read(path: Path) -> dict[str, np.ndarray]:
     return found
 
 
+def _tries() -> int:
+    """How often a frame may be rendered: once, unless something may be transparent in part."""
+    return _TRIES if _has_thin_materials() else 1
+
+
 def _has_thin_materials() -> bool:
-    """Whether anything may be transparent in part."""
     trees = [compat.material_tree(material) for material in bpy.data.materials]
     trees += [tree for tree in bpy.data.node_groups if tree.bl_idname == "ShaderNodeTree"]
     return any(_may_be_thin(node) for tree in trees if tree is not None for node in tree.nodes)

@@ -18,11 +18,12 @@ from ...scene.reader import metres_per_unit
 from ...scratch import scratch_folder
 from ..staging import camera_of, set_picture, staged
 from .eye import check_camera, eye_of
+from .lines import Lines
 from .pictures import Blockout, Filmed, StudioBlockout
 from .surfaces import Surfaces
 
 # What can be rendered of a frame, each in a way of its own; one layer is had by one of them.
-_SOURCES = (Surfaces(), Blockout(), StudioBlockout(), Filmed())
+_SOURCES = (Surfaces(), Lines(), Blockout(), StudioBlockout(), Filmed())
 
 
 @dataclass(frozen=True)
@@ -30,8 +31,9 @@ class Seen:
     """One frame, which may lie between two: the camera there, and `layers`, pictures with the rows from the top:
 
     `depth` [H, W] in metres along the view axis, infinite where there is no surface; `objects`, `materials` [H, W] pass
-    indices (that of an object tells its mark, see `marks.py`); `normals` [H, W, 3] in world space; `blockout`,
-    `blockout_studio`, `picture` [H, W, 3] uint8, see `pictures.py`. Only those that were asked for."""
+    indices (that of an object tells its mark, see `marks.py`); `normals` [H, W, 3] in world space; `lines` [H, W]
+    uint8, see `lines.py`; `blockout`, `blockout_studio`, `picture` [H, W, 3] uint8, see `pictures.py`. Only those that
+    were asked for."""
 
     frame: float
     camera: CameraState
@@ -109,7 +111,8 @@ def _ready(
         through = camera if source is not None and source.as_filmed else eye
 
         def settle() -> None:
-            set_picture(scene, size)
+            scale = 1 if source is None else source.scale
+            set_picture(scene, (size[0] * scale, size[1] * scale))
             if source is not None:
                 source.settle(scene, layers)
 

@@ -120,8 +120,8 @@ def test_a_blockout_and_marked_objects(scene, tmp_path):
     with properties.available():
         scene.objects["Moving"].wan_previs.mark, scene.objects["Still"].wan_previs.mark = "keep", "follow"
         job, request, _ = prepared(scene, settings(tmp_path, VACE, control="blockout"))
-        assert (request["control_video"], request["control_mask"]) == ("control/blockout", "control/mask")
-        for name in ("blockout", "mask", "masks/keep", "masks/follow"):
+        assert (request["control_video"], request["control_mask"]) == ("control/blockout_studio", "control/mask")
+        for name in ("blockout_studio", "mask", "masks/keep", "masks/follow"):
             assert len(list((job.control / name).iterdir())) == 81
         kept = read_png(job.control / "masks" / "keep" / "00001.png") == 255
         assert np.array_equal(read_png(job.control / "mask" / "00001.png") == 0, kept) and kept.any()
