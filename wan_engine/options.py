@@ -228,12 +228,13 @@ class EngineOptions(SharedOptions):
     image: str | None = row(File("a picture file"), None, "The picture that the clip starts with")
     last_image: str | None = row(File("a picture file"), None, "The picture that the clip ends with")
     control_video: str | None = row(
-        File("a folder of pictures"),
+        File("a movie or a folder of pictures"),
         None,
-        "The pictures that the clip follows, one for each frame, such as depth or lines",
+        "A movie, or pictures for each frame, that the clip follows, such as depth or lines",
     )
     control_mask: str | None = row(
-        File("a folder of pictures"), None, "Pictures that are white where the clip is made, black where it is kept",
+        File("a movie or a folder of pictures"), None,
+        "A movie or pictures, white where the clip is made, black where it is kept",
         needs="control_video",
     )  # fmt: skip
     control_scale: float | None = row(Number(0), None, "How strongly the control counts; 1 is as trained", soft=2)
@@ -246,14 +247,14 @@ class EngineOptions(SharedOptions):
         File(), None, "The camera of every frame (.json), for models that follow one", metavar="CAMERA.json"
     )
     motion_video: str | None = row(
-        File("a folder of pictures"),
+        File("a movie or a folder of pictures"),
         None,
-        "The pictures of a rough animation whose motion the clip follows (Time-to-Move)",
+        "A movie, or pictures, of a rough animation whose motion the clip follows (Time-to-Move)",
     )
     motion_mask: str | None = row(
-        File("a folder of pictures"),
+        File("a movie or a folder of pictures"),
         None,
-        "Pictures that are white where the clip follows the motion",
+        "A movie or pictures, white where the clip follows the motion",
         needs="motion_video",
     )
     motion_start: int | None = row(

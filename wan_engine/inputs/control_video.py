@@ -34,11 +34,11 @@ class ControlClip:
             yield torch.from_numpy(frame.copy()).permute(2, 0, 1)[:, None].float().div(255).mul(2).sub(1)
 
 
-def read_control(folder: Path, size: Size, frames: int) -> tuple[ControlClip, list[str]]:
-    """The control clip for a clip of `size` and `frames`, and what to tell of it; every picture is looked at once.
-    Raises UsageError for a folder that cannot be read and for one with too few pictures.
+def read_control(place: Path, size: Size, frames: int, fps: float) -> tuple[ControlClip, list[str]]:
+    """The control clip, a movie or a folder of pictures, for a clip of `size` and `frames` at `fps`, and what to tell
+    of it; every picture is looked at once. Raises UsageError for what cannot be read and for too few pictures.
     """
     notes: list[str] = []
-    video = read_sequence(folder, notes)
-    check_count(str(folder), len(video), frames)
-    return ControlClip(video, frames), notes + fitting_notes("control clip", video, size, frames)
+    video = read_sequence(place, notes).at_rate(fps)
+    check_count(str(place), video, frames)
+    return ControlClip(video, frames), notes + fitting_notes("control clip", video, size, frames, fps)

@@ -103,7 +103,7 @@ class Motion:
 
 
 def read_motion(
-    request: GenerationRequest, folder: Path, size: Size, frames: int, steps: int
+    request: GenerationRequest, folder: Path, size: Size, frames: int, steps: int, fps: float
 ) -> tuple[MotionClip | None, list[str]]:
     """The animation that a request names, None without one, and what to tell of it. Raises UsageError for one that
     cannot be read or is too short or too long, and for steps that the sampling does not have.
@@ -117,12 +117,13 @@ def read_motion(
         )
     notes: list[str] = []
     video, mask = (read_sequence(folder / name, notes) for name in (request.motion_video, request.motion_mask))
-    check_count(request.motion_video, len(video), frames)
-    check_count(request.motion_mask, len(mask), frames)
+    check_count(request.motion_video, video, frames)
+    check_count(request.motion_mask, mask, frames)
     if len(video) >= frames + 4:
         raise UsageError(
-            f"{request.motion_video} holds {len(video)} pictures, but the clip has {frames} frames; give as many "
+            f"{request.motion_video} holds {video.counted}, but the clip has {frames} frames; give as many "
             "pictures as frames, or ask for another number with --frames."
         )
-    notes += fitting_notes("motion clip", video, size, frames) + fitting_notes("motion mask", mask, size, frames)
+    for words, given in (("motion clip", video), ("motion mask", mask)):
+        notes += fitting_notes(words, given, size, frames, fps)
     return MotionClip(video, mask, start, end), notes

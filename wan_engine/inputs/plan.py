@@ -117,16 +117,17 @@ def make_plan(request: GenerationRequest, checkpoint: Checkpoint, stride: tuple[
     frames = _either(request.frames, model.frame_counts[0])
     check_frames(frames)
     _check_controls(request, model)
+    fps = _either(request.fps, model.fps)
     pictures = _pictures(request, checkpoint, stride, folder, frames)
     if pictures.vace is not None:
         frames = len(pictures.vace.numbers)
     if pictures.last is not None and frames < 5:
         raise UsageError("A first and a last picture need at least 5 frames; ask for 5 or more.")
-    control, camera, told = _controls(request, model, folder, pictures.size, frames)
+    control, camera, told = _controls(request, model, folder, pictures.size, frames, fps)
     window, overlap = _window(request, model)
     two_experts = len(checkpoint.experts) == 2
     steps = _either(request.steps, model.steps)
-    motion, motion_notes = read_motion(request, folder, pictures.size, frames, steps)
+    motion, motion_notes = read_motion(request, folder, pictures.size, frames, steps, fps)
     return Plan(
         prompt=request.prompt,
         negative=_either(request.negative, model.negative),
@@ -138,7 +139,7 @@ def make_plan(request: GenerationRequest, checkpoint: Checkpoint, stride: tuple[
             pictures.size[1] // stride[1],
             pictures.size[0] // stride[2],
         ),
-        fps=_either(request.fps, model.fps),
+        fps=fps,
         steps=steps,
         shift=_either(request.shift, model.shift_for(pictures.area)),
         guide=_either(request.guide, model.guide),
@@ -207,12 +208,12 @@ def _check_controls(request: GenerationRequest, model: Model) -> None:
 
 
 def _controls(
-    request: GenerationRequest, model: Model, folder: Path, size: Size, frames: int
+    request: GenerationRequest, model: Model, folder: Path, size: Size, frames: int, fps: float
 ) -> tuple[ControlClip | None, CameraPath | None, list[str]]:
     """The clip and the camera that are to be followed, read and looked at, and what to tell of them."""
     control, camera, notes = None, None, list[str]()
     if request.control_video is not None and "control" in model.inputs:
-        control, notes = read_control(folder / request.control_video, size, frames)
+        control, notes = read_control(folder / request.control_video, size, frames, fps)
     if request.camera is not None:
         camera = read_camera(folder / request.camera)
         if len(camera) < frames:
@@ -301,7 +302,8 @@ def _for_vace(
     stretched = model.fit == "resize"
     if stretched or request.control_video is None:
         check_size(size, multiple)
-    given = read_vace(request, folder, size, frames, stretched=stretched)
+    fps = _either(request.fps, model.fps)
+    given = read_vace(request, folder, size, frames, fps, stretched=stretched)
     return _Pictures(given.clip.size, size, references=given.references, notes=given.notes, vace=given.clip)
 
 

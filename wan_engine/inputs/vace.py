@@ -8,7 +8,7 @@ models do otherwise.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,10 +23,10 @@ from torch import Tensor
 from ..checkpoint.sizes import Size
 from ..errors import UsageError
 from ..media.pictures import read_picture, sides
-from ..media.sequences import Sequence, read_sequence
+from ..media.sequences import Sequence, counted, read_sequence
 from ..request import GenerationRequest
 from .images import as_tensor
-from .lengths import check_count
+from .lengths import check_count, rate_notes
 
 CELL = 8  # pixels along a latent: the mask of each has a channel of its own
 _GRID = 16  # pixels along a token
@@ -133,10 +133,10 @@ def vace_context(clip: VaceClip, references: Iterable[Tensor], encode: Encode) -
     return torch.cat([*front, torch.cat([*halves, clip.mask_channels().to(halves[0])])], 1)
 
 
-def size_and_frames(source: Size, count: int, area: int, tokens: int | None = None) -> tuple[Size, tuple[int, ...]]:
-    """Size of the clip that is made of a control clip of `count` pictures of the size `source`, and which of them it
-    has, evenly spread: as many pixels as in `area`, never more than the source has, and no more frames than `tokens`
-    allow, by default the trained 21 latent frames at that area.
+def size_and_length(source: Size, count: int, area: int, tokens: int | None = None) -> tuple[Size, int]:
+    """Size and frames of the clip that is made of a control clip of `count` pictures of the size `source`: as many
+    pixels as in `area`, never more than the source has, and no more frames than `tokens` allow, by default the trained
+    21 latent frames at that area.
 
     Raises UsageError where nothing is left.
     """
@@ -154,13 +154,16 @@ def size_and_frames(source: Size, count: int, area: int, tokens: int | None = No
     columns = int(cells / rows)
     if columns < 1:
         raise UsageError(f"A control clip of {width}x{height} is too elongated; give one nearer to a square.")
-    return (columns * _GRID, rows * _GRID), spread(count, 4 * latents - 3)
+    return (columns * _GRID, rows * _GRID), 4 * latents - 3
 
 
-def spread(count: int, wanted: int) -> tuple[int, ...]:
-    """`wanted` of `count` frames, from the first to the last, at even times; at a border of two the earlier."""
-    times = np.linspace(0, count - 0.5, wanted)
-    return tuple(max(0, math.ceil(time) - 1) for time in times.tolist())
+def spread(starts: Collection[float], wanted: int) -> tuple[int, ...]:
+    """The numbers of `wanted` of the frames that begin at `starts`, at even times from the first one's beginning to the
+    last one's middle; at a border of two the earlier.
+    """
+    begins = np.array(starts, dtype=float)
+    lasting = np.diff(begins).mean() if len(begins) > 1 else 1.0
+    return tuple(np.searchsorted(begins[1:], np.linspace(begins[0], begins[-1] + lasting / 2, wanted)).tolist())
 
 
 @dataclass(frozen=True)
@@ -175,9 +178,9 @@ class VaceInputs:
 
 
 def read_vace(
-    request: GenerationRequest, folder: Path, size: Size, frames: int, *, stretched: bool = False
+    request: GenerationRequest, folder: Path, size: Size, frames: int, fps: float, *, stretched: bool = False
 ) -> VaceInputs:
-    """What a request gives to a VACE branch, every picture looked at once.
+    """What a request gives to a VACE branch, every picture looked at once, for a clip of `fps` frames per second.
 
     With a control clip size and frames are the clip's, and the area of `size` bounds them; `stretched` models make
     exactly `size` and `frames`. Raises UsageError for pictures that cannot be read and for too few of them.
@@ -187,16 +190,22 @@ def read_vace(
         None if name is None else read_sequence(folder / name, notes)
         for name in (request.control_video, request.control_mask)
     )
+    if stretched:
+        video, mask = (None if given is None else given.at_rate(fps) for given in (video, mask))
     numbers = tuple(range(frames))
     if video is not None:
         count = len(video) if mask is None else min(len(video), len(mask))
         if stretched:
-            check_count("The control clip with its mask" if mask is not None else "The control clip", count, frames)
+            check_count("The control clip", video, frames)
+            if mask is not None:
+                check_count("The control mask", mask, frames)
         else:
             latents = max(_TRAINED_FRAMES, (frames - 1) // 4 + 1 if request.frames is not None else 0)
             area = size[0] * size[1]
-            size, numbers = size_and_frames(video.size, count, area, int(latents * area / _GRID**2))
-        notes += _fitting_notes(request, video, mask, size, numbers)
+            size, length = size_and_length(video.size, count, area, int(latents * area / _GRID**2))
+            numbers = spread(video.starts[:count], length)
+        notes += _fitting_notes(video, mask, size, numbers, frames)
+        notes += rate_notes("control clip", video, frames if stretched else count, len(numbers), fps)
     pictures = [read_picture(folder / name, notes) for name in request.reference]
     notes += [
         f"The reference picture of {sides(picture.size)} is fitted into {sides(size)}, with white around it."
@@ -208,7 +217,7 @@ def read_vace(
 
 
 def _fitting_notes(
-    request: GenerationRequest, video: Sequence, mask: Sequence | None, size: Size, numbers: tuple[int, ...]
+    video: Sequence, mask: Sequence | None, size: Size, numbers: tuple[int, ...], frames: int
 ) -> list[str]:
     notes = []
     if video.size != size:
@@ -223,6 +232,6 @@ def _fitting_notes(
         )
     if len(numbers) != len(video):
         notes.append(f"Of the control clip's {len(video)} frames {len(numbers)} are used.")
-    if request.frames not in (None, len(numbers)):
-        notes.append(f"The control clip settles the length: {len(numbers)} frames instead of {request.frames}.")
+    if len(numbers) != frames:
+        notes.append(f"The control clip settles the length: {counted(len(numbers))} instead of {frames}.")
     return notes

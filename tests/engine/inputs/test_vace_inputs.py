@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from wan_engine.errors import UsageError
-from wan_engine.inputs.vace import VaceClip, on_white, size_and_frames, spread, vace_context
+from wan_engine.inputs.vace import VaceClip, on_white, size_and_length, spread, vace_context
 from wan_engine.media.sequences import Sequence, read_sequence
 from wan_engine.networks.vae import load_vae
 
@@ -33,7 +33,8 @@ def test_clips_masks_and_references_are_fitted_as_in_the_original(job, tmp_path)
     video = sequence(tmp_path, "video", case[f"in.{job}.video"])
     mask = sequence(tmp_path, "mask", case[f"in.{job}.mask"]) if f"in.{job}.mask" in case else None
     count = min(len(video), facts["frames"] if mask is None else len(mask))
-    size, numbers = size_and_frames(video.size, count, facts["area"], facts["seq_len"])
+    size, length = size_and_length(video.size, count, facts["area"], facts["seq_len"])
+    numbers = spread(video.starts[:count], length)
     assert size == (facts["width"], facts["height"])
     assert list(numbers) == facts["frame_ids"]
     clip = VaceClip(size, numbers, video, mask)
@@ -84,27 +85,28 @@ def test_first_and_last_frames_never_show_in_the_mask_channels(tmp_path):
 
 
 def test_published_areas_allow_the_published_clips():
-    assert size_and_frames((832, 480), 81, 832 * 480) == ((832, 480), tuple(range(81)))
-    assert size_and_frames((1280, 720), 81, 1280 * 720) == ((1280, 720), tuple(range(81)))
-    size, numbers = size_and_frames((1920, 1080), 200, 832 * 480)
-    assert size == (832, 480) and len(numbers) == 81 and numbers[0] == 0 and numbers[-1] == 199
+    assert size_and_length((832, 480), 81, 832 * 480) == ((832, 480), 81)
+    assert size_and_length((1280, 720), 81, 1280 * 720) == ((1280, 720), 81)
+    assert size_and_length((1920, 1080), 200, 832 * 480) == ((832, 480), 81)
 
 
 @given(st.integers(1, 2000), st.integers(1, 2000), st.integers(1, 400), st.integers(1, 2_000_000))
 def test_any_clip_gets_a_size_within_its_own_and_the_area_or_is_refused(width, height, count, area):
     try:
-        size, numbers = size_and_frames((width, height), count, area)
+        size, length = size_and_length((width, height), count, area)
     except UsageError:
         return
     assert size[0] % 16 == size[1] % 16 == 0 and size[0] * size[1] <= max(area, 256)
-    assert len(numbers) % 4 == 1 and len(numbers) <= count
+    numbers = spread(range(count), length)
+    assert len(numbers) == length and length % 4 == 1 and length <= count
     assert list(numbers) == sorted(set(numbers)) and numbers[0] >= 0 and numbers[-1] < count
 
 
 def test_frames_are_spread_from_the_first_to_the_last():
-    assert spread(1, 1) == (0,)
-    assert spread(5, 5) == (0, 1, 2, 3, 4)
-    assert spread(100, 5)[-1] == 99
+    assert spread(range(1), 1) == (0,)
+    assert spread(range(5), 5) == (0, 1, 2, 3, 4)
+    assert spread(range(200), 81)[::40] == (0, 99, 199)
+    assert spread((0.0, 0.1, 0.2, 0.8, 0.9), 5) == (0, 2, 2, 2, 4)  # by time, not by number
 
 
 @pytest.mark.parametrize("stretched", [False, True])

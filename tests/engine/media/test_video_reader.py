@@ -65,3 +65,20 @@ def test_a_file_without_video_is_told(tmp_path):
         container.mux(stream.encode(sound))
     with pytest.raises(UsageError, match="holds no video"):
         read_clip(tmp_path / "sound.wav")
+
+
+def test_a_movie_that_was_filmed_upright_is_turned(tmp_path):
+    """Telephones write the picture lying down and how it is to be turned."""
+    pixels = gray(40)
+    pixels[:24, :32] = 200  # the top left
+    write(tmp_path / "clip.mp4", [pixels] * 3, "libx264", "yuv420p")
+    data = (tmp_path / "clip.mp4").read_bytes()
+    one, whole = (1 << 16).to_bytes(4, "big"), (1 << 30).to_bytes(4, "big")
+    zero, minus = bytes(4), (-(1 << 16)).to_bytes(4, "big", signed=True)
+    lying = one + zero * 3 + one + zero * 3 + whole
+    place = data.index(lying, data.index(b"tkhd"))
+    turned = zero + one + zero + minus + zero * 4 + whole  # by 90 degrees, clockwise
+    (tmp_path / "clip.mp4").write_bytes(data[:place] + turned + data[place + len(turned) :])
+    frame = read_clip(tmp_path / "clip.mp4").frames[0]
+    assert frame.shape == (64, 48, 3)
+    assert frame[4, -4, 0] > 150 > frame[4, 4, 0] and frame[-4, -4, 0] < 150
