@@ -37,6 +37,7 @@ class SettingsPanel:
             told.label(text=state.mode_words)
         if state.mode_in_use == "control":
             column.prop(state, "control")
+        if state.mode_in_use in ("control", "motion"):
             column.prop(state, "resemblance", slider=True)
         column.prop(state, "seed")
         light = layout.column()

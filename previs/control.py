@@ -10,18 +10,23 @@ from typing import Any
 import bpy
 
 from ..conditioning import passes
-from ..scene.brief import Shot
+from ..scene.brief import SceneError, Shot
 from ..wan_engine.checkpoint.summary import Outline
 from ..wan_engine.errors import UsageError
-from ..wan_engine.options import AUTO
+from ..wan_engine.options import AUTO, PRESETS
 from ..wan_engine.request import GenerationRequest
 from .settings import Settings
 
 FOLDER = "control"  # of a job
+_MOTION, _MOTION_MASK = f"{FOLDER}/motion", f"{FOLDER}/motion_mask"
 _CAMERA, _MASK = f"{FOLDER}/camera.json", f"{FOLDER}/mask"
 _OF_DEPTH = ("depth", "mixed")
 # The modes in which a clip follows every frame, and the types of camera that this takes.
-FOLLOWING = {"control": passes.KINDS, "camera": ("PERSP",)}
+FOLLOWING = {"control": passes.KINDS, "camera": ("PERSP",), "motion": passes.KINDS}
+# Noise levels at which Time-to-Move begins, and lets go of what it follows: of no resemblance, of its authors (steps 3
+# and 7 of 50 at shift 3 for objects, 2 and 5 for cameras), and of the most.
+_OBJECT_CLOCKS = (1.0, 0.9792, 0.93), (1.0, 0.9486, 0.80)
+_CAMERA_CLOCKS = (1.0, 0.9863, 0.94), (1.0, 0.9643, 0.85)
 AS_MADE = 0.75  # the resemblance at which a clip follows as the model's makers have it
 _MOST_STRENGTH = 1.5  # of control, at the resemblance 1
 
@@ -30,6 +35,8 @@ def followed(scene: bpy.types.Scene, settings: Settings, model: Outline, mode: s
     """What a request says of what its clip follows; file names are relative to the job folder."""
     if mode == "camera":
         return {"camera": _CAMERA}
+    if mode == "motion":
+        return {"motion_video": _MOTION, "motion_mask": _MOTION_MASK, **_clocks(scene, settings, model)}
     if mode != "control":
         return {}
     found: dict[str, Any] = {"control_video": f"{FOLDER}/{_clip_name(settings, model)}"}
@@ -41,6 +48,25 @@ def followed(scene: bpy.types.Scene, settings: Settings, model: Outline, mode: s
     return found
 
 
+def _follows_objects(scene: bpy.types.Scene) -> bool:
+    return "follow" in passes.marks_of(scene).values()
+
+
+def _clocks(scene: bpy.types.Scene, settings: Settings, model: Outline) -> dict[str, int]:
+    """The steps between which an animation is followed, as near to the noise levels as the schedule has them."""
+    preset = PRESETS.get(settings.preset or "", {})
+    steps = settings.steps or preset.get("steps") or model.model.steps
+    shift = preset.get("shift") or model.model.shift_for(settings.size or model.area)
+    levels = _OBJECT_CLOCKS if _follows_objects(scene) else _CAMERA_CLOCKS
+
+    def step(level: float) -> int:
+        unshifted = level / (shift - (shift - 1) * level)
+        return min(round((1 - unshifted) * steps), steps - 1)
+
+    begin, end = (step(_between(settings.resemblance, *three)) for three in levels)
+    return {"motion_start": begin, "motion_end": max(begin, end)}
+
+
 def check_followed(scene: bpy.types.Scene, shot: Shot, model: Outline, mode: str) -> None:
     """Raises SceneError where there is nothing in the shot that a clip in this mode could follow, or what is marked is
     not there; UsageError for a mark that the model can do nothing with."""
@@ -48,6 +74,12 @@ def check_followed(scene: bpy.types.Scene, shot: Shot, model: Outline, mode: str
         return
     passes.check_shot(scene, shot, FOLLOWING[mode])
     passes.check_marks(scene)
+    stands = all(move.kind == "static" for move in shot.camera_path.moves)
+    if mode == "motion" and stands and not _follows_objects(scene):
+        raise SceneError(
+            f'In shot "{shot.name}" the camera stands still and no object is marked "Follow Exactly", so there is no '
+            "motion to follow. Mark what moves (Object properties, Previs), or choose another mode."
+        )
     kept = [item.name for item, mark in passes.marks_of(scene).items() if mark == "keep"]
     if kept and mode == "control" and "control_mask" not in model.model.controls:
         raise UsageError(
@@ -74,6 +106,11 @@ def write_followed(
     def wanted(scratch: Path) -> Sequence[passes.Pass]:
         if mode == "camera":
             return [passes.CameraPass(shot, folder / _CAMERA)]
+        if mode == "motion":
+            clip, mask = folder / _MOTION, folder / _MOTION_MASK
+            if _follows_objects(scene):
+                return [passes.ObjectMotionPass(clip, mask)]
+            return [passes.CameraMotionPass(clip, mask, folder / str(request.image))]
         marks = set(passes.marks_of(scene).values())
         found = [_clip(shot, settings, model, place, scratch)]
         if settings.control == "mixed":

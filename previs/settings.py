@@ -35,6 +35,13 @@ MODE = OneOf(
     Choice("first_last", "First and Last Frame", "The clip starts and ends with the scene as Blender renders it", 0),
     Choice("first", "First Frame", "The clip starts with the scene as Blender renders it, the rest is free", 1),
     Choice("text", "Prompt Only", "The clip follows the prompt alone; nothing is rendered in Blender", 2),
+    Choice(
+        "motion",
+        "Motion",
+        "The clip starts with the scene and follows the objects that are marked for it, or the camera's move; for "
+        "models that were not trained to follow (Time-to-Move)",
+        6,
+    ),
 )
 CONTROL = OneOf(
     Choice("depth", "Depth", "How far everything is from the camera: shapes and motion, but no colors", 0),

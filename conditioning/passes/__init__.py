@@ -20,12 +20,14 @@ from .eye import KINDS, check_camera
 from .lines import LinesOverPass
 from .marks import check_marks, marks_of
 from .masks import MaskPass
+from .motion import CameraMotionPass, ObjectMotionPass
 from .pictures import ClipPass, KeepPass
 from .sweep import Seen, look, pauses, sweeps
 
 __all__ = [
-    "KINDS", "CameraPass", "ClipPass", "Curve", "DepthPass", "KeepPass", "LinesOverPass", "MaskPass", "Pass", "Range",
-    "check_marks", "check_shot", "clip_times", "marks_of", "write_passes",
+    "KINDS", "CameraMotionPass", "CameraPass", "ClipPass", "Curve", "DepthPass", "KeepPass", "LinesOverPass",
+    "MaskPass", "ObjectMotionPass", "Pass", "Range", "check_marks", "check_shot", "clip_times", "marks_of",
+    "write_passes",
 ]  # fmt: skip
 
 

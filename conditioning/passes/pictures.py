@@ -21,7 +21,6 @@ from .png import read_png, write_png
 if TYPE_CHECKING:
     from .sweep import Seen
 
-_SAMPLES = 16
 _FLAT: dict[str, Any] = {
     "light": "FLAT", "color_type": "MATERIAL", "show_shadows": False, "show_cavity": False, "show_xray": False,
     "show_object_outline": False, "show_specular_highlight": False, "use_dof": False, "show_backface_culling": False,
@@ -87,6 +86,7 @@ class Filmed:
     layers: Sequence[str] = ("picture",)
     as_filmed = True
     scale = 1
+    samples = 16
 
     @contextmanager
     def ready(self, scene: bpy.types.Scene, layers: Collection[str]) -> Iterator[None]:
@@ -96,21 +96,34 @@ class Filmed:
     def settle(self, scene: bpy.types.Scene, layers: Collection[str]) -> None:
         """The scene's settings for it."""
         set_png(scene.render.image_settings)
-        set_engine(scene, _SAMPLES)
+        set_engine(scene, self.samples)
 
     def render(
         self, scene: bpy.types.Scene, shot: Shot, frame: float, path: Path, unit: float
     ) -> dict[str, np.ndarray]:
         """The layer of the frame that the scene stands at. Raises SceneError."""
-        return {"picture": _picture(scene, shot, frame, path)}
+        return {self.layers[0]: _picture(scene, shot, frame, path)}
+
+
+class Rough(Filmed):
+    """The source of `rough` [H, W, 3] uint8: the same, quick."""
+
+    layers = ("rough",)
+    samples = 4
 
 
 def _picture(scene: bpy.types.Scene, shot: Shot, frame: float, path: Path) -> np.ndarray:
     path = path.with_suffix(".png")
     rendered(scene, shot, frame, path)
     with in_words(shot, frame, path):
-        pixels, (width, height) = stored_pixels(path)
+        picture = load_picture(path)
         path.unlink()
+    return picture
+
+
+def load_picture(path: Path) -> np.ndarray:
+    """uint8 [H, W, 3] of an 8-bit file, rows from the top, as it is stored. Raises RuntimeError."""
+    pixels, (width, height) = stored_pixels(path)
     rows = np.asarray(pixels, np.float32).reshape(height, width, 4)[::-1, :, :3]
     return np.asarray(np.rint(255 * rows), np.uint8)
 

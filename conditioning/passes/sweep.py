@@ -19,11 +19,11 @@ from ...scratch import scratch_folder
 from ..staging import camera_of, set_picture, staged
 from .eye import check_camera, eye_of
 from .lines import Lines
-from .pictures import Blockout, Filmed, StudioBlockout
+from .pictures import Blockout, Filmed, Rough, StudioBlockout
 from .surfaces import Surfaces
 
 # What can be rendered of a frame, each in a way of its own; one layer is had by one of them.
-_SOURCES = (Surfaces(), Lines(), Blockout(), StudioBlockout(), Filmed())
+_SOURCES = (Surfaces(), Lines(), Blockout(), StudioBlockout(), Filmed(), Rough())
 
 
 @dataclass(frozen=True)
@@ -32,8 +32,8 @@ class Seen:
 
     `depth` [H, W] in metres along the view axis, infinite where there is no surface; `objects`, `materials` [H, W] pass
     indices (that of an object tells its mark, see `marks.py`); `normals` [H, W, 3] in world space; `lines` [H, W]
-    uint8, see `lines.py`; `blockout`, `blockout_studio`, `picture` [H, W, 3] uint8, see `pictures.py`. Only those that
-    were asked for."""
+    uint8, see `lines.py`; `blockout`, `blockout_studio`, `picture`, `rough` [H, W, 3] uint8, see `pictures.py`.
+    Only those that were asked for."""
 
     frame: float
     camera: CameraState

@@ -97,6 +97,13 @@ def traces(before, after):
     return {path: pair for path, pair in left.items() if path != never_chosen or pair[0] != repr("")}
 
 
+def inside(names, name):
+    """Pixels of an object all of whose neighbours are of it too: no edge is mixed into them."""
+    own = np.pad(names == name, 1)
+    shifted = [own[1 + y : own.shape[0] - 1 + y, 1 + x : own.shape[1] - 1 + x] for y in (-1, 0, 1) for x in (-1, 0, 1)]
+    return np.logical_and.reduce(shifted)
+
+
 def read_png(path):
     """Numbers of a PNG as our own writer makes it: [H, W] or [H, W, 3]."""
     data, place, body, header = path.read_bytes(), 8, b"", b""

@@ -27,6 +27,7 @@ MODES = {
     "first_last": "a first and a last frame",
     "first": "a first frame",
     "text": "text alone",
+    "motion": "a rough animation",
 }
 # What a request may hold a clip to besides: options, and in words what they give.
 CONTROLS = {

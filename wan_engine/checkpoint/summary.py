@@ -40,9 +40,10 @@ class Outline:
 
     @property
     def modes(self) -> tuple[str, ...]:
-        """What its clips can be made from, the best first."""
+        """What its clips can be made from, the best first. Any model that starts from a picture follows an animation
+        too, which is none's best, for it needs no training."""
         followed = [mode for mode, given in _FOLLOWED.items() if given in self.model.controls]
-        return (*followed, *self.model.modes)
+        return (*followed, *self.model.modes, *(["motion"] if "first" in self.model.modes else []))
 
     @property
     def area(self) -> Size:

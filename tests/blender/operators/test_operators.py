@@ -110,7 +110,7 @@ def test_the_sidebar_tells_which_modes_the_model_can_do(two_shots):
 def test_modes_are_stored_as_they_always_were(two_shots):
     """A file keeps the number of an item; 0, 1 and 2 were there before Automatic."""
     numbers = {item.identifier: item.value for item in two_shots.wan_previs.bl_rna.properties["mode"].enum_items}
-    assert numbers == {"first_last": 0, "first": 1, "text": 2, "auto": 3, "control": 4, "camera": 5}
+    assert numbers == {"first_last": 0, "first": 1, "text": 2, "auto": 3, "control": 4, "camera": 5, "motion": 6}
     two_shots.wan_previs.property_unset("mode")
     assert settings_of(bpy.context).mode == "auto"
 

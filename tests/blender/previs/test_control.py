@@ -2,6 +2,7 @@
 """A clip follows every frame of the scene where its model can: what is rendered, asked and told."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -131,3 +132,49 @@ def test_a_blockout_and_marked_objects(scene, tmp_path):
         with pytest.raises(SceneError, match="hidden from renders"):
             prepared(scene, settings(tmp_path / "other", VACE))
         assert not (tmp_path / "other").exists()
+
+
+TTM = GOLDEN / "ttm" / "fullstack" / "Wan2.2-I2V-A14B" / "checkpoint"
+
+
+# The levels of the method's authors lie there on a schedule of shift 5.
+AUTHORS = {"camera": (0.065, 0.155), "object": (0.095, 0.2125)}
+
+
+@pytest.mark.parametrize(
+    ("resemblance", "marked", "clocks"),
+    [
+        (0.75, False, AUTHORS["camera"]),
+        (0.75, True, AUTHORS["object"]),
+        (0.0, True, (0, 0)),
+        (1.0, True, (0.273, 0.556)),
+    ],
+)
+def test_motion_is_followed_as_long_as_its_noise_levels_say(scene, tmp_path, resemblance, marked, clocks):
+    with properties.available():
+        scene.objects["Moving"].wan_previs.mark = "follow" if marked else "none"
+        brief, _ = previs.read_shots(scene)
+        chosen = replace(settings(tmp_path, TTM, mode="motion", resemblance=resemblance), steps=100)
+        request = previs.wish_of(scene, brief, brief.shots[0], chosen).request
+    assert (request.motion_start / 100, request.motion_end / 100) == pytest.approx(clocks, abs=0.006)
+    assert (request.motion_video, request.image) == ("control/motion", "conditioning/first.png")
+
+
+def test_a_still_camera_and_no_marked_object_give_no_motion_to_follow(scene, tmp_path):
+    scene.camera.animation_data_clear()
+    with pytest.raises(SceneError, match="no motion to follow"):
+        prepared(scene, settings(tmp_path / "jobs", TTM, mode="motion"))
+    assert not (tmp_path / "jobs").exists()
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize("marked", [False, True])
+def test_the_engine_follows_a_motion(scene, tmp_path, marked):
+    with properties.available():
+        scene.objects["Moving"].wan_previs.mark = "follow" if marked else "none"
+        generation = previs.Generation(scene, previs.Settings(mode="motion", steps=4, output=tmp_path))
+        generation.run()
+    assert generation.errors == [] and len(generation.takes) == 1
+    (job,) = tmp_path.glob("*-take-*")
+    for name in ("motion", "motion_mask"):
+        assert len(list((job / "control" / name).iterdir())) == 17

@@ -4,7 +4,7 @@
 import bpy
 import numpy as np
 import pytest
-from passes_scene import SIZE, make_scene, met, read_png, shot_of, traces
+from passes_scene import SIZE, inside, make_scene, met, read_png, shot_of, traces
 from scene_makers import add_lamp
 from test_frames import everything
 from wan_previs import properties
@@ -38,13 +38,6 @@ def srgb(color):
     """Display values 0..255 of a linear colour."""
     values = np.array(color)
     return 255 * np.where(values <= 0.0031308, 12.92 * values, 1.055 * values ** (1 / 2.4) - 0.055)
-
-
-def inside(names, name):
-    """Pixels of an object all of whose neighbours are of it too: no edge is mixed into them."""
-    own = np.pad(names == name, 1)
-    shifted = [own[1 + y : own.shape[0] - 1 + y, 1 + x : own.shape[1] - 1 + x] for y in (-1, 0, 1) for x in (-1, 0, 1)]
-    return np.logical_and.reduce(shifted)
 
 
 def test_it_has_the_viewports_colours_whatever_light_and_exposure(stage, tmp_path):
