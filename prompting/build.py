@@ -9,6 +9,7 @@ from itertools import pairwise
 from ..scene.brief import Brief, Move, Shot, Vector3
 from .contradictions import contradictions
 from .fit import length
+from .focus import focus_shift
 from .lamps import COOL_LIGHT, WARM_LIGHT, lamp_lights, sky_light
 from .light import other_suns, sun_light
 from .structured import (
@@ -37,6 +38,7 @@ WIDE_VIEW = frozenset({"overhead", "aerial"})  # angles that make the picture, w
 NO_SKY = frozenset({"black", "dark gray", "gray"})  # worlds of these colours stand for no sky that could be filmed
 DEFAULT_WORLD = 0.0509  # linear, of each channel: the world of a new scene
 SKY_LIGHT = {"clear": "sunny_lighting", "overcast": "overcast_lighting"}
+FAST = 1.25  # of what is far, in a second
 SHAPELESS = frozenset({"static", "handheld", "tracking", "dolly_zoom"})  # moves told without an amount
 
 
@@ -104,8 +106,9 @@ def _camera(shot: Shot, fps: float) -> Camera:
     in_turn = len(moves) > 1 and _in_turn(moves, fps)
     told = sorted(moves, key=_begin) if in_turn else moves or path.moves[:1]
     reach = shot.subjects[0].distance_m if shot.subjects else None
-    words = tuple(CameraMove(move.kind, _move_amount(move, reach), move in undone) for move in told)
-    return Camera(words, in_turn, path.shot_size, path.angle, path.lens_class, path.composition)
+    words = tuple(CameraMove(move.kind, _move_amount(move, reach, fps), move in undone) for move in told)
+    shift = focus_shift(shot)
+    return Camera(words, in_turn, path.shot_size, path.angle, path.lens_class, path.composition, shift)
 
 
 def _begin(move: Move) -> int:
@@ -136,14 +139,17 @@ def _one_per_axis(moves: list[Move]) -> tuple[list[Move], set[Move]]:
     return told, undone
 
 
-def _move_amount(move: Move, reach: float | None) -> Amount | None:
-    """How far a move goes: angles and focal lengths by themselves, ways against the distance of the main subject."""
+def _move_amount(move: Move, reach: float | None, fps: float) -> Amount | None:
+    """How far a move goes, or that it is fast: angles and focal lengths by themselves, ways against the distance of the
+    main subject."""
     if move.amount is None or move.kind in SHAPELESS:
         return None
     if move.unit == "m":
         value, little, much = (move.amount / reach, 0.1, 0.6) if reach and reach > 0 else (move.amount, 0.5, 6.0)
     else:
         value, little, much = (move.amount, 12.0, 60.0) if move.unit == "deg" else (move.amount, 8.0, 50.0)
+    if value >= little and value * fps / max(move.frame_end - move.frame_start, 1) > FAST * much:
+        return "fast"
     return "slightly" if value < little else "far" if value >= much else "clearly"
 
 

@@ -7,6 +7,7 @@ Where shadows fall and slide is the brief's (`sun.shadows`); nothing here works 
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from itertools import pairwise
 from typing import cast
 
@@ -90,6 +91,13 @@ def _is_another(sun: Sun, main: Sun) -> bool:
     return min(ways) < SAME_PLACE
 
 
+def _with_shadows_seen(start: SunMoment, end: SunMoment) -> tuple[SunMoment, list[SunMoment]]:
+    """Two moments of the same light, of which one alone sees the ground: its shadows are those of both."""
+    if start.shadows is None or end.shadows is None:
+        start, end = (replace(one, shadows=start.shadows or end.shadows) for one in (start, end))
+    return start, [end]
+
+
 def is_moonlit(shot: Shot) -> bool:
     """Whether the night of a shot is lit by what its brief has as a sun."""
     return shot.environment.sky == "night" and shot.sun is not None and shot.sun.samples[0].elevation_deg >= NIGHT
@@ -100,6 +108,8 @@ def _light(sun: Sun, suns: list[Sun], shot: Shot) -> SunLight:
     stretches: tuple[Sun | SunStretch, ...] = sun.stretches or (sun,)
     start = _moment(sun, stretches[0], 0, path, moon)
     ends = [_moment(sun, stretch, -1, path, moon) for stretch in stretches]
+    if len(ends) == 1 and replace(start, shadows=None) == replace(ends[0], shadows=None):
+        start, ends = _with_shadows_seen(start, ends[0])
     changes = [
         _change(stretch, path, before, after, suns)
         for stretch, (before, after) in zip(stretches, pairwise([start, *ends]), strict=True)

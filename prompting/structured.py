@@ -47,7 +47,8 @@ Power = Literal["stronger", "weaker"]
 When = Literal["early", "halfway", "late", "later"]
 """In which third of the shot; `later` is in the same as the moment before."""
 TurnCause = Literal["sun", "camera"]
-Amount = Literal["slightly", "clearly", "far"]
+Amount = Literal["slightly", "clearly", "far", "fast"]
+"""How far something goes, and of a camera's move that it is fast, however far."""
 Position = Literal["left", "middle", "right", "both_sides", "across"]
 
 
@@ -177,8 +178,17 @@ class CameraMove:
 
 
 @dataclass(frozen=True)
+class FocusShift:
+    """The things (English nouns) that are sharp at the start and at the end."""
+
+    start: str
+    end: str
+
+
+@dataclass(frozen=True)
 class Camera:
-    """Moves and framing. `in_turn` is true when the moves follow one another, else they happen together."""
+    """Moves, framing and where the focus goes. `in_turn` is true when the moves follow one another, else they happen
+    together."""
 
     moves: tuple[CameraMove, ...]
     in_turn: bool
@@ -186,6 +196,7 @@ class Camera:
     angle: Angle | None
     lens: LensClass | None
     composition: Composition | None
+    focus: FocusShift | None = None
 
 
 @dataclass(frozen=True)

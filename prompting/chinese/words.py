@@ -163,7 +163,7 @@ MOVES = {
     "handheld": "轻微晃动",
     "dolly_zoom": "做滑动变焦",
 }
-AMOUNTS = {"slightly": "略微", "clearly": "", "far": "大幅", None: ""}
+AMOUNTS = {"slightly": "略微", "clearly": "", "far": "大幅", "fast": "快速", None: ""}
 DIRECTIONS = {
     "left": "向左",
     "right": "向右",

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from ..compose import compose, told_by_user
 from ..english.grammar import is_clause
 from ..fit import Rank, Sentence, length
-from ..structured import StructuredPrompt, SubjectWords
+from ..structured import FocusShift, StructuredPrompt, SubjectWords
 from ..vocabulary import COLORS, TERMS
 from ..weave import ended
 from .grammar import NUMBERS, counted, listed, noun
@@ -25,7 +25,7 @@ def write(prompt: StructuredPrompt) -> list[Sentence]:
         "subject": [Sentence(_subjects(prompt))],
         "action": [Sentence(text, Rank.ACTION) for text in _motions(prompt.subjects)],
         "light": light_sentences(prompt),
-        "camera": [Sentence(_camera(prompt), Rank.CAMERA)],
+        "camera": [Sentence(text, Rank.CAMERA) for text in (_camera(prompt), _focus(prompt.camera.focus))],
         "setting": [Sentence(text, Rank.SETTING) for text in _surroundings(prompt)],
     }
     return compose(prompt, parts, _spare(prompt), length, lambda text: ended(text, "。"))
@@ -99,6 +99,10 @@ def _camera(prompt: StructuredPrompt) -> str:
         return f"{name}先{'，再'.join(moves)}{'，' if sways else ''}{sways}。"
     together = "，同时".join([*(["、".join(moves[:-1])] if moves[1:] else []), *moves[-1:]])
     return f"{name}{together}{'，' if sways and moves else ''}{sways}。"
+
+
+def _focus(shift: FocusShift | None) -> str:
+    return f"焦点从{noun(shift.start)[0]}转移到{noun(shift.end)[0]}。" if shift else ""
 
 
 def _surroundings(prompt: StructuredPrompt) -> list[str]:

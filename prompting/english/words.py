@@ -210,4 +210,4 @@ MOTIONS = {  # what one thing does, and several
     "turning": ("turns", "turn"),
     "deforming": ("moves in place", "move in place"),
 }
-AMOUNTS = {"slightly": " slightly", "clearly": "", "far": " far", None: ""}
+AMOUNTS = {"slightly": " slightly", "clearly": "", "far": " far", "fast": " fast", None: ""}

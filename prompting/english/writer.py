@@ -8,7 +8,7 @@ from collections import Counter
 
 from ..compose import compose, told_by_user
 from ..fit import Rank, Sentence
-from ..structured import StructuredPrompt, SubjectWords
+from ..structured import FocusShift, StructuredPrompt, SubjectWords
 from ..vocabulary import TERMS
 from .grammar import NUMBERS, capital, counted, finished, is_clause, is_plural, listed, plural, with_article
 from .light import light_sentences
@@ -22,7 +22,7 @@ def write(prompt: StructuredPrompt) -> list[Sentence]:
         "subject": [Sentence(text) for text in _subjects(prompt)],
         "action": [Sentence(text, Rank.ACTION) for text in _motions(prompt.subjects)],
         "light": light_sentences(prompt),
-        "camera": [Sentence(_camera(prompt), Rank.CAMERA)],
+        "camera": [Sentence(text, Rank.CAMERA) for text in (_camera(prompt), _focus(prompt.camera.focus))],
         "setting": [Sentence(text, Rank.SETTING) for text in _surroundings(prompt)],
     }
     return compose(prompt, parts, _spare(prompt), lambda text: len(text.split()), finished)
@@ -99,6 +99,10 @@ def _camera(prompt: StructuredPrompt) -> str:
     if camera.in_turn and len(moves) > 1:
         return f"First {name} {moves[0]}, then it {', then it '.join(moves[1:])}."
     return f"{capital(name)} {listed(moves)}."
+
+
+def _focus(shift: FocusShift | None) -> str:
+    return f"The focus shifts from the {shift.start} to the {shift.end}." if shift else ""
 
 
 def _surroundings(prompt: StructuredPrompt) -> list[str]:
