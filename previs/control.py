@@ -101,18 +101,21 @@ def write_followed(
     SceneError."""
     if mode not in FOLLOWING or request.size is None:
         return
-    place = folder / FOLDER
+    place, size = folder / FOLDER, request.size
 
     def wanted(scratch: Path) -> Sequence[passes.Pass]:
+        told: list[passes.Pass] = [passes.TracksPass(place / "tracks.json", size)]
+        if passes.is_perspective(scene, shot):
+            told.append(passes.CameraPass(shot, folder / _CAMERA))
         if mode == "camera":
-            return [passes.CameraPass(shot, folder / _CAMERA)]
+            return told
         if mode == "motion":
             clip, mask = folder / _MOTION, folder / _MOTION_MASK
             if _follows_objects(scene):
-                return [passes.ObjectMotionPass(clip, mask)]
-            return [passes.CameraMotionPass(clip, mask, folder / str(request.image))]
+                return [*told, passes.ObjectMotionPass(clip, mask)]
+            return [*told, passes.CameraMotionPass(clip, mask, folder / str(request.image))]
         marks = set(passes.marks_of(scene).values())
-        found = [_clip(shot, settings, model, place, scratch)]
+        found = [*told, _clip(shot, settings, model, place, scratch)]
         if settings.control == "mixed":
             found.append(passes.LinesOverPass(place / _clip_name(settings, model), scratch))
         found += [passes.MaskPass(place / "masks", sorted(marks))] if marks else []

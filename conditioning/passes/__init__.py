@@ -23,11 +23,12 @@ from .masks import MaskPass
 from .motion import CameraMotionPass, ObjectMotionPass
 from .pictures import ClipPass, KeepPass
 from .sweep import Seen, look, pauses, sweeps
+from .tracks import TracksPass
 
 __all__ = [
     "KINDS", "CameraMotionPass", "CameraPass", "ClipPass", "Curve", "DepthPass", "KeepPass", "LinesOverPass",
-    "MaskPass", "ObjectMotionPass", "Pass", "Range", "check_marks", "check_shot", "clip_times", "marks_of",
-    "write_passes",
+    "MaskPass", "ObjectMotionPass", "Pass", "Range", "TracksPass", "check_marks", "check_shot", "clip_times",
+    "is_perspective", "marks_of", "write_passes",
 ]  # fmt: skip
 
 
@@ -49,6 +50,11 @@ def clip_times(shot: Shot, count: int) -> list[float]:
     last, evenly, as the clip is spread over the shot when it is finished."""
     span = shot.frame_end - shot.frame_start
     return [shot.frame_start + span * i / max(1, count - 1) for i in range(count)]
+
+
+def is_perspective(scene: bpy.types.Scene, shot: Shot) -> bool:
+    """Whether the shot's camera has a focal length."""
+    return bool(camera_of(scene, shot).data.type == "PERSP")
 
 
 def check_shot(scene: bpy.types.Scene, shot: Shot, kinds: Sequence[str]) -> None:
@@ -92,8 +98,10 @@ def write_passes(
         rounds = sweeps({layer for item in passes for layer in item.layers})
         try:
             for number, layers in enumerate(rounds):
-                needing = [item for item in passes if set(item.layers) & set(layers) or not layers]
-                for done, seen in enumerate(look(scene, shot, size, times, layers), 1):
+                plain = [item for item in passes if not item.layers and number == 0]
+                needing = [item for item in passes if set(item.layers) & set(layers)] + plain
+                watches = [item.watch for item in plain if isinstance(item, TracksPass)]
+                for done, seen in enumerate(look(scene, shot, size, times, layers, watches), 1):
                     for item in needing:
                         item.add(seen)
                     if pausing:

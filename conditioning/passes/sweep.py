@@ -44,6 +44,9 @@ class Seen:
         return self.layers["depth"]
 
 
+Watch = Callable[[bpy.types.Scene, CameraState], None]
+
+
 def sweeps(layers: Collection[str]) -> list[list[str]]:
     """The layers, those together that one render gives; one sweep without layers where none is needed."""
     found = [[name for name in source.layers if name in layers] for source in _SOURCES]
@@ -51,9 +54,15 @@ def sweeps(layers: Collection[str]) -> list[list[str]]:
 
 
 def look(
-    scene: bpy.types.Scene, shot: Shot, size: tuple[int, int], frames: Sequence[float], layers: Collection[str]
+    scene: bpy.types.Scene,
+    shot: Shot,
+    size: tuple[int, int],
+    frames: Sequence[float],
+    layers: Collection[str],
+    watches: Sequence[Watch] = (),
 ) -> Iterator[Seen]:
-    """Every one of `frames`, in order, at `size` (width, height); framed as `render_first_last` does it.
+    """Every one of `frames`, in order, at `size` (width, height); framed as `render_first_last` does it. While the
+    scene stands at a frame, each of `watches` is called.
 
     Without a window, and where simulations have to be played, the scene stays ready to be rendered between two frames;
     else it is as it was then, so that a user may work on. Raises SceneError.
@@ -65,7 +74,7 @@ def look(
         scene = _live(uid, name)
         camera = camera_of(scene, shot)
         check_camera(camera, shot)
-        with scratch_folder() as folder, _ready(scene, camera, size, frames[-1], layers) as see:
+        with scratch_folder() as folder, _ready(scene, camera, size, frames[-1], layers, watches) as see:
             for frame in group:
                 found = see(shot, frame, folder / "layers.exr")
                 if at_once:
@@ -103,6 +112,7 @@ def _ready(
     size: tuple[int, int],
     last: float,
     layers: Collection[str],
+    watches: Sequence[Watch],
 ) -> Iterator[Callable[[Shot, float, Path], Seen]]:
     """A function that renders a frame of a shot by way of a file."""
     unit = metres_per_unit(scene)
@@ -121,6 +131,8 @@ def _ready(
             def see(shot: Shot, frame: float, path: Path) -> Seen:
                 at(frame)
                 state = follow()
+                for watch in watches:
+                    watch(scene, state)
                 found = source.render(scene, shot, frame, path, unit) if source is not None else {}
                 return Seen(frame, state, {name: found[name] for name in layers})
 

@@ -55,6 +55,8 @@ def test_a_model_that_follows_a_clip_gets_the_depth_of_each_of_its_frames(scene,
     pictures = sorted((job.path / request["control_video"]).iterdir())
     assert len(pictures) == 81 and read_png(pictures[0]).shape == (request["size"][1], request["size"][0], 3)
     assert not list(job.conditioning.iterdir())
+    told = {name: json.loads((job.control / f"{name}.json").read_text()) for name in ("tracks", "camera")}
+    assert len(told["tracks"]["frames"]) == len(told["camera"]["frames"]) == 81 and told["tracks"]["tracks"]
 
 
 @pytest.mark.parametrize(("resemblance", "scale"), [(0.0, 0.0), (0.375, 0.5), (0.75, None), (1.0, 1.5)])
