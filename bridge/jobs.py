@@ -19,7 +19,18 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from .files import disk_trouble, is_link, left_behind, open_own, overwrite_json, read_own, write_json
-from .state import ENDED, STATE_SCHEMA, JobError, JobState, in_hand, in_words, maker_alive, utc_now, worker_alive
+from .state import (
+    ENDED,
+    STATE_SCHEMA,
+    JobError,
+    JobState,
+    JobTaken,
+    in_hand,
+    in_words,
+    maker_alive,
+    utc_now,
+    worker_alive,
+)
 
 TRASH = "trash"  # the folder among the job folders where deleted ones wait; it is no job
 TAKE = re.compile(r"(?P<stem>.+)-take-(?P<number>\d+)(?: \(\d+\))?", re.IGNORECASE)
@@ -213,15 +224,22 @@ class JobFolder:
             return state
         return replace(state, state="failed", message=text, exit_status=JobError.exit_status, interrupted=True)
 
+    def check_free(self) -> JobState:
+        """Its state. Raises JobTaken while another living process than this one runs the job; JobError."""
+        state, hand = self.read_state(), in_hand(os.getpid())
+        if state.state == "running" and any(getattr(state, name) != value for name, value in hand.items()):
+            raise JobTaken(f"Another engine is at work in {self.path}. Wait for it, or cancel it where it was started.")
+        return state
+
     def release(self) -> None:
         """The job is ready, and waits for whoever runs it. Raises JobError."""
         self.write_state(JobState("queued", queued=self.read_state().queued))
 
     def mark_running(self) -> None:
         """State running, by this process, and a fresh events.jsonl, in which an event `before` tells how far the run
-        before has come whose state is kept. Raises JobError.
+        before has come whose state is kept. Raises JobError; JobTaken, with nothing changed.
         """
-        queued = self.read_state().queued
+        queued = self.check_free().queued
         steps = [event for event in self.read_events() if event.get("event") in ("step", "before")]
         with in_words(self.path):
             os.close(open_own(self.events, os.O_TRUNC))
@@ -236,10 +254,10 @@ class JobFolder:
                 os.utime(self.state)
 
     def mark_ended(self, state: str, message: str, exit_status: int, interrupted: bool = False) -> None:
-        """State done, failed or cancelled, with what there is to say about it. Raises JobError."""
+        """State done, failed or cancelled, with what there is to say about it. Raises JobError, JobTaken."""
         if state not in ENDED:
             raise ValueError(f"{state} is no end of a job")
-        before = self.read_state()
+        before = self.check_free()
         self.write_state(
             JobState(
                 state,

@@ -32,6 +32,10 @@ class JobError(Exception):
     exit_status = 5
 
 
+class JobTaken(JobError):
+    """A job that another engine is at."""
+
+
 @dataclass(frozen=True)
 class JobState:
     """state.json. Times are ISO 8601 in UTC. `pid` and `host` name the process that has the job in hand, or had: the

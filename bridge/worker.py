@@ -33,7 +33,7 @@ from .channel import Channel
 from .jobs import JobFolder
 from .output import LogInto, guard_output, take_stdout, write_all
 from .pulse import Pulse
-from .state import BEAT_SECONDS, JobError
+from .state import BEAT_SECONDS, JobError, JobTaken
 from .warm_engine import WarmEngine, import_engine, trouble_in_words
 
 PARENT_GONE = "The program that asked for this clip ended before it was finished. Generate the shot again."
@@ -59,9 +59,11 @@ class Task:
         if not self._lock.acquire(timeout=2.0):
             return message
         try:
-            if self._end is None:
+            if self._end is None and not self.settled:
                 self._end = state, message, exit_status, interrupted
                 self._write_end()
+        except JobTaken:
+            self.settled = True  # by whoever is at it
         except JobError as error:
             return f"{message} {error}".strip()
         finally:
@@ -147,6 +149,7 @@ class Worker:
             return "cancelled", "Cancelled.", Cancelled.exit_status
         except (WanError, JobError) as error:
             traceback.print_exc()
+            task.settled = isinstance(error, JobTaken)
             return "failed", str(error), error.exit_status
         except Exception as error:
             traceback.print_exc()
@@ -155,6 +158,7 @@ class Worker:
 
     def _generate(self, task: Task) -> None:
         job = task.job
+        job.check_free()
         job.check_links()
         request = GenerationRequest.from_json(job.read_request())
         request.check_outputs_inside()

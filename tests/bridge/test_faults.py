@@ -308,3 +308,21 @@ def test_a_console_that_takes_nothing_costs_no_clip(tmp_path):
             [str(python), "-m", "bridge.worker", str(job.path)], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=full
         )
     assert ended.returncode == 0 and job.read_state().state == "done" and job.clip.is_file()
+
+
+def test_of_two_engines_the_one_that_is_at_a_job_keeps_it(client, tmp_path):
+    job = make_job(tmp_path, LONG)
+    client.submit(job)
+    poll_until(client, stepping)
+    others = engine_client(tmp_path / "other")
+    others.submit(JobFolder(job.path))
+    (refused,) = [message for message in poll_until(others, ends) if message.ends_job]
+    assert (refused.kind, refused.exit_status) == ("failed", 5) and "Another engine is at work" in refused.text
+    assert job.read_state().pid == client.pid
+    others.submit(JobFolder(job.path))
+    others.close()
+    assert job.read_state().state == "running"
+    client.cancel()
+    assert poll_until(client, ends)[-1].kind == "cancelled" and job.read_state().state == "cancelled"
+    steps = [event["step"] for event in job.read_events() if event["event"] == "step"]
+    assert steps == list(range(1, len(steps) + 1))
