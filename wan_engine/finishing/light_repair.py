@@ -15,9 +15,10 @@ import numpy as np
 from ..light.bounds import flicker_bound
 from ..light.changes import find_cuts, frame_gains, relative_changes
 from ..light.color import blackbody_rgb, luminance
-from ..light.curves import Step, excess, expected_luminance, expected_rgb, expected_temperature, meant_frames, slow_part
+from ..light.curves import DARK, Step, excess, expected_luminance, expected_rgb, expected_temperature, slow_part
 from ..light.departure import chroma
-from ..light.jumps import DARK, events_of_the_whole, meant_events
+from ..light.jumps import events_of_the_whole
+from ..light.meant import Intent, intent_of, meant_events, meant_frames
 from ..light.motion import GRID, Changes, compare_frames, compare_two, reduced
 from ..light_curve import LightCurve
 from ..media.frames import as_rgb
@@ -46,10 +47,10 @@ def deflicker(frames: np.ndarray, expected: LightCurve | None = None) -> np.ndar
         return clip.copy()
     pictures = reduced(clip)
     changes = compare_frames(pictures)
-    cuts = find_cuts(changes)
-    relative = relative_changes(changes, cuts, luminance(pictures).mean((1, 2)))
+    cuts, means = find_cuts(changes, pictures), luminance(pictures).mean((1, 2))
+    relative = relative_changes(changes, cuts, means)
     gains = frame_gains(changes, cuts) @ _LUMINANCE
-    calm, breaks = _without_faults(gains, relative, expected, changes)
+    calm, breaks = _without_faults(gains, relative, intent_of(expected, means, cuts), changes)
     breaks = sorted({*breaks, *cuts})
     course, slow = _course(gains), slow_part(_course(calm), breaks)
     quick = _quick_part(expected, len(clip), breaks)
@@ -71,7 +72,7 @@ def match_color(frames: np.ndarray, first: np.ndarray | None = None, expected: L
     clip = as_rgb(frames)
     pictures = reduced(clip)
     changes = compare_frames(pictures)
-    cuts = find_cuts(changes)
+    cuts = find_cuts(changes, pictures)
     breaks = sorted({*cuts, *meant_frames(expected, len(clip))})
     course = _restarted(_course(frame_gains(changes, cuts)), cuts)
     brightness = course @ _LUMINANCE
@@ -110,13 +111,13 @@ def _quieted(correction: np.ndarray, noise: float) -> np.ndarray:
 
 
 def _without_faults(
-    gains: np.ndarray, relative: np.ndarray, expected: LightCurve | None, changes: Changes
+    gains: np.ndarray, relative: np.ndarray, intent: Intent, changes: Changes
 ) -> tuple[np.ndarray, list[int]]:
     """Logarithmic gains [T-1] without unmeant steps of the whole picture, and the frames at which other steps, those
     meant and those of one part, begin and end."""
     calm, breaks = gains.copy(), []
-    events = events_of_the_whole(relative, expected)
-    meant = meant_events(events, expected, len(gains) + 1)
+    events = events_of_the_whole(relative, intent)
+    meant = meant_events(events, intent)
     for step, planned in ((step, k in meant) for k, event in enumerate(events) for step in event):
         end = step.frame + step.width
         if planned or not _of_the_whole(step, changes):
@@ -175,8 +176,9 @@ def _offset(first: np.ndarray, frame: np.ndarray, picture: np.ndarray) -> np.nda
     """What frame 0 lacks against the picture it was made from, logarithm of linear channels [3]; 0 for another one."""
     height, width = frame.shape[:2]
     fitted = cv2.resize(as_rgb(first[None])[0], (width, height), interpolation=cv2.INTER_AREA)
-    between = compare_two(picture, reduced(fitted[None])[0])
-    return np.zeros(3) if find_cuts(between) else frame_gains(between, [])[0]
+    pair = np.stack([picture, reduced(fitted[None])[0]])
+    between = compare_two(*pair)
+    return np.zeros(3) if find_cuts(between, pair) else frame_gains(between, [])[0]
 
 
 def _with_gains(clip: np.ndarray, field: np.ndarray) -> np.ndarray:

@@ -3,33 +3,44 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 
-from .flicker import plain_changes
-from .jumps import DARK
-from .motion import Changes
+from .curves import DARK, plain_changes
+from .motion import ANOTHER_PICTURE, Changes, compare_two
 
-# Correlation of structure along the flow: pairs within one shot stay above 0.56, pairs across a cut below 0.40.
-_ANOTHER_PICTURE = 0.48
+# With a camera too fast for the flow pairs within a shot fall as low, but many together: a cut stands out from those
+# beside it.
+_STANDS_OUT = 0.25
+_LONGEST_FLASH = 4  # frames
 
 
-def find_cuts(changes: Changes) -> list[int]:
-    """First frames of another picture. A clip that is nothing but change (noise) has none: it cannot be compared."""
-    cuts = [int(t) + 1 for t in np.flatnonzero(changes.alike < _ANOTHER_PICTURE)]
-    return cuts if len(cuts) <= max(3, len(changes.alike) // 4) else []
+def find_cuts(changes: Changes, pictures: np.ndarray) -> list[int]:
+    """First frames of another picture, of reduced `pictures` [T, h, w, 3]. A clip that is nothing but change (noise)
+    has none: it cannot be compared. A picture that is back after a flash is no other one."""
+    alike = changes.alike
+    cuts = [int(t) + 1 for t in np.flatnonzero(alike < ANOTHER_PICTURE) if _stands_out(alike, t)]
+    for a, b in pairwise(tuple(cuts)):
+        if b - a <= _LONGEST_FLASH and compare_two(pictures[a - 1], pictures[b]).alike[0] >= ANOTHER_PICTURE:
+            cuts = [cut for cut in cuts if cut not in (a, b)]
+    return cuts if len(cuts) <= max(3, len(alike) // 4) else []
+
+
+def _stands_out(alike: np.ndarray, t: int) -> bool:
+    beside = [*alike[max(0, t - 2) : t], *alike[t + 1 : t + 3]]
+    return not beside or alike[t] < float(np.median(beside)) - _STANDS_OUT
 
 
 def relative_changes(changes: Changes, cuts: list[int], means: np.ndarray) -> np.ndarray:
     """Motion-compensated change of display luminance over its level, whole frame, t against t-1 [T-1]; 0 at a cut.
 
-    Where hardly anything can be followed the plain means [T] tell.
+    Where hardly anything can be followed the plain means [T] tell, and where that is doubtful the smaller change does.
     """
     followed = _over_cells(changes.change / np.maximum(changes.level, DARK), changes.weight)
     plain = plain_changes(means, [])
-    lost = changes.weight.mean((1, 2)) < 0.1
-    if not cuts:
-        lost |= changes.alike < _ANOTHER_PICTURE
-    relative = np.where(lost, plain, followed)
+    doubtful = (changes.alike < ANOTHER_PICTURE) & (np.abs(plain) < np.abs(followed))
+    relative = np.where((changes.weight.mean((1, 2)) < 0.1) | doubtful, plain, followed)
     relative[[cut - 1 for cut in cuts]] = 0
     return relative
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from ..light_curve import LightCurve
 
+DARK = 0.1  # level under which a relative change is taken of this level: near black everything is relative
 _BESIDE = 3  # frames on either side that tell how fast the light changes anyway
 _WIDTHS = (1, 2, 3, 4)  # frames that a step may take: a video autoencoder spreads it over its four
 _GROWTH = 2.5  # how much faster than a frame later (earlier) light may change at the clip's first (last) frame
@@ -49,25 +50,11 @@ def expected_rgb(expected: LightCurve, count: int) -> np.ndarray | None:
     return np.stack([np.interp(at, expected.times, track) for track in zip(*expected.rgb, strict=True)], -1)
 
 
-def meant_frames(expected: LightCurve | None, count: int) -> list[int]:
-    """Frames at which the scene itself changes light abruptly."""
-    return sorted(meant_changes(expected, count))
-
-
-def meant_changes(expected: LightCurve | None, count: int) -> dict[int, int]:
-    """Frames at which the scene itself changes light abruptly, as stated, and where its curve steps between samples;
-    with each whether the curve steps up (1) or down (-1) there, 0 where that is only stated.
-
-    A curve that is sampled as finely as the clip shows its own steps; a coarse one is a ramp and has none.
-    """
-    if expected is None or count < 2:
-        return {}
-    frames = {round(time * (count - 1)): 0 for time in expected.jumps}
-    curve = expected_luminance(expected, count)
-    relative = np.diff(curve) / np.maximum((curve[1:] + curve[:-1]) / 2, 0.05)
-    for step in find_steps(relative, 0.04):
-        frames |= {step.frame + k: int(np.sign(step.size)) for k in range(step.width)}
-    return frames
+def plain_changes(light: np.ndarray, cuts: Sequence[int]) -> np.ndarray:
+    """The relative changes [T-1] of a course of luminance [T]; 0 at a cut."""
+    changes = np.diff(light) / np.maximum((light[1:] + light[:-1]) / 2, DARK)
+    changes[[cut - 1 for cut in cuts]] = 0
+    return changes
 
 
 def slow_part(curve: np.ndarray, breaks: Sequence[int] = (), sigma: float = _SMOOTH) -> np.ndarray:

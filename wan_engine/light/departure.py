@@ -14,8 +14,9 @@ import numpy as np
 
 from ..light_curve import LightCurve
 from .color import luminance
-from .curves import expected_luminance, expected_rgb, meant_changes
-from .jumps import DARK, MEANT_NEAR, Jump, meant_reach
+from .curves import DARK, expected_luminance, expected_rgb
+from .jumps import Jump
+from .meant import MEANT_NEAR, meant_changes, meant_reach
 
 RGB = Sequence[float]
 Pictures = tuple[RGB | None, RGB | None]
@@ -135,8 +136,8 @@ def _without_undrawn(course: np.ndarray, curve: np.ndarray, jumps: Sequence[Jump
     for jump in jumps:
         around = curve[max(0, jump.frame - 1 - MEANT_NEAR) : jump.frame + 4 + MEANT_NEAR]
         drawn = np.ptp(around) / max(around.mean(), DARK)
-        if jump.meant and jump.kind == "step" and drawn < abs(jump.size) / 2:
-            calm[jump.frame :] -= jump.size
+        if jump.meant and jump.kind == "step" and drawn < jump.share * abs(jump.size) / 2:
+            calm[jump.frame :] -= jump.share * jump.size
     return calm
 
 

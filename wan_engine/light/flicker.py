@@ -4,16 +4,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..light_curve import LightCurve
 from .bounds import flicker_bound
-from .curves import expected_luminance, find_steps, slow_part
-from .jumps import DARK, SMALLEST_JUMP
+from .curves import find_steps, slow_part
+from .jumps import SMALLEST_JUMP
 
-_FLICKER_OF_QUICK = 0.4  # of a quick change that is expected: curves are drawn with corners, and met by a frame or so
+_FLICKER_OF_QUICK = 0.4  # of a quick change that the clip shares with its curve, for that is drawn with corners
 _FLICKER_SMOOTHING = 4.0  # frames; what repeats within some 8 frames counts as flicker
 _SWING = 0.03  # of slow light to one side and then to the other: clean clips make one or two of that size
 
@@ -38,42 +37,55 @@ def flicker_of(
     """From the relative changes [T-1] of a clip along the motion, those of its frames' means (`plain`) and those of its
     curve; with `jumps` steps are taken out.
 
-    A quick change that the curve draws is no flicker, and a slow one that it draws excuses none; light that
-    does not follow a curve which swings leaves the curve, but does not pulse. Nor does light whose frames' means keep
-    to a curve that knows what crosses the picture.
+    A quick change that the curve draws is no flicker where the clip has it too, and excuses none beside it, nor does a
+    slow one; light that does not follow a curve which swings leaves the curve, but does not pulse. Nor does light whose
+    frames' means keep to a curve that knows what crosses the picture. What the flow alone makes is not in the means.
     """
     own = _read(relative, cuts, jumps)
+    unfollowed = _size(_fast(plain, cuts, jumps))
     if expected_steps is None:
-        return own
+        return replace(own, flicker=min(own.flicker, unfollowed))
     beside, told = _read(relative - expected_steps, cuts, jumps), _read(expected_steps, cuts, False)
-    allowed = flicker_bound(min(own.slow_change, beside.slow_change)) + _FLICKER_OF_QUICK * told.flicker
+    fast = _fast(relative, cuts, jumps)
+    shared = _shared(fast, _fast(expected_steps, cuts, False))
+    allowed = flicker_bound(min(own.slow_change, beside.slow_change)) + _FLICKER_OF_QUICK * _size(shared)
     seen = [beside, _read(plain - expected_steps, cuts, jumps), *([own] if told.swings else [])]
     swinging = min(seen, key=lambda reading: reading.swings)
-    return Flicker(min(own.flicker, beside.flicker), allowed, own.slow_change, swinging.swings, swinging.swing)
-
-
-def expected_changes(expected: LightCurve, means: np.ndarray, cuts: Sequence[int]) -> np.ndarray:
-    """The relative changes [T-1] of light that goes by the curve, at the level of the clip's means [T]; 0 at a cut."""
-    curve = expected_luminance(expected, len(means)) * (1.0 if expected.source == "render" else means[0])
-    return plain_changes(curve, cuts)
-
-
-def plain_changes(light: np.ndarray, cuts: Sequence[int]) -> np.ndarray:
-    """The relative changes [T-1] of a course of luminance [T]; 0 at a cut."""
-    changes = np.diff(light) / np.maximum((light[1:] + light[:-1]) / 2, DARK)
-    changes[[cut - 1 for cut in cuts]] = 0
-    return changes
+    flicker = min(_size(fast - shared), beside.flicker, unfollowed, seen[1].flicker)
+    return Flicker(flicker, allowed, own.slow_change, swinging.swings, swinging.swing)
 
 
 def _read(relative: np.ndarray, cuts: Sequence[int], jumps: bool) -> Flicker:
-    course = np.concatenate([[0.0], np.cumsum(_without_steps(relative) if jumps else relative)])
-    calm = slow_part(course, cuts, _FLICKER_SMOOTHING)
-    fast = course - calm
-    if len(fast) > 8:
-        fast = fast[2:-2]  # the regression leans at the ends
-    flicker, slow = float(np.sqrt(np.mean(fast**2))), 1 - float(np.exp(-np.ptp(slow_part(course, cuts))))
-    swings = _swings(calm)
+    course = _course(relative, jumps)
+    slow = 1 - float(np.exp(-np.ptp(slow_part(course, cuts))))
+    swings = _swings(slow_part(course, cuts, _FLICKER_SMOOTHING))
+    flicker = _size(_fast(relative, cuts, jumps))
     return Flicker(flicker, flicker_bound(slow), slow, len(swings), float(np.mean(swings)) if swings else 0.0)
+
+
+def _course(relative: np.ndarray, jumps: bool) -> np.ndarray:
+    return np.concatenate([[0.0], np.cumsum(_without_steps(relative) if jumps else relative)])
+
+
+def _fast(relative: np.ndarray, cuts: Sequence[int], jumps: bool) -> np.ndarray:
+    """What a course does beside its slow part; without the ends, where the regression leans."""
+    course = _course(relative, jumps)
+    fast = course - slow_part(course, cuts, _FLICKER_SMOOTHING)
+    return fast[2:-2] if len(fast) > 8 else fast
+
+
+def _shared(fast: np.ndarray, told: np.ndarray) -> np.ndarray:
+    """As much of `told` as `fast` has, up to a frame early or late [T]; at most all of it."""
+    best = np.zeros_like(fast)
+    for shifted in (told, np.append(told[1:], 0.0), np.append(0.0, told[:-1])):
+        power = float(shifted @ shifted)
+        part = shifted * min(max(float(fast @ shifted) / power, 0.0), 1.0) if power > 0 else best
+        best = min(best, part, key=lambda candidate: _size(fast - candidate))
+    return best
+
+
+def _size(values: np.ndarray) -> float:
+    return float(np.sqrt(np.mean(values**2)))
 
 
 def _without_steps(relative: np.ndarray) -> np.ndarray:

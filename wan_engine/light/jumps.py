@@ -3,15 +3,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
-from ..light_curve import LightCurve
-from .curves import Step, excess, find_steps, flicker_level, meant_changes
-from .motion import Changes
+from .curves import DARK, Step, excess, find_steps, flicker_level
+from .meant import Event, Intent, meant_events
+from .motion import ANOTHER_PICTURE, Changes
 
 # A whole-frame step of 5 % of display luminance (a sixth of a stop) within a few frames is plainly seen; what the flow
 # leaves of motion and noise in rendered clips stays under 3 %.
@@ -19,76 +18,47 @@ SMALLEST_JUMP = 0.05
 # Part of the picture: a lamp that goes off takes a quarter of the light where it shone; a shadow's moving edge takes
 # that from fewer cells.
 _SMALLEST_LOCAL_JUMP, _SMALLEST_LOCAL_AREA = 0.25, 0.1
-MEANT_NEAR = 2  # frames by which a meant jump may come early or late, at least
-_MEANT_SHARE = 0.04
-Event = tuple[Step, ...]  # a step, or two that make a flash
-DARK = 0.1  # level under which a relative change is taken of this level: near black everything is relative
 
 
 @dataclass(frozen=True)
 class Jump:
     """An abrupt change of light. `frame`: the first that shows it; `size`: relative change of display luminance beyond
-    the slow change around it; `kind`: "step", or "flash" when the light comes back within four frames; `box`: where,
-    [x0, y0, x1, y1] in 0..1 with y up; `meant`: the scene itself changes light here."""
+    the slow change around it, where it is seen; `kind`: "step", or "flash" when the light comes back within four
+    frames; `box`: where, [x0, y0, x1, y1] in 0..1 with y up, and of the picture this `share`; `meant`: the scene itself
+    changes light here."""
 
     frame: int
     size: float
     box: tuple[float, float, float, float]
     kind: str
     meant: bool
+    share: float = 1.0
 
 
-def find_jumps(
-    changes: Changes, relative: np.ndarray, cuts: list[int], expected: LightCurve | None, count: int
-) -> list[Jump]:
-    """The jumps of a clip of `count` frames, of the whole picture and of parts of it, in order of time.
+def find_jumps(changes: Changes, relative: np.ndarray, cuts: list[int], intent: Intent) -> list[Jump]:
+    """The jumps of a clip, of the whole picture and of parts of it, in order of time.
 
     `relative` [T-1] is the whole picture's relative change, frame t against t-1; `cuts` are left out.
     """
     cells = changes.change / np.maximum(changes.level, DARK) * (changes.weight > 0.3)
     cells[[cut - 1 for cut in cuts]] = 0
-    found = [(event, _box(cells, event[0])) for event in events_of_the_whole(relative, expected)]
-    known = {event[0].frame + k for event, _ in found for k in range(-1, event[0].width + 2)}
-    found += [((step,), box) for step, box in _local_steps(cells) if step.frame not in known]
+    cells[changes.alike < ANOTHER_PICTURE] = 0  # the flow is lost there: parts cannot be told
+    found = [(event, _box(cells, event[0]), 1.0) for event in events_of_the_whole(relative, intent)]
+    known = {event[0].frame + k for event, _, _ in found for k in range(-1, event[0].width + 2)}
+    found += [((step,), box, share) for step, box, share in _local_steps(cells) if step.frame not in known]
     found.sort(key=lambda item: item[0][0].frame)
-    meant = meant_events([event for event, _ in found], expected, count)
+    meant = meant_events([event for event, _, _ in found], intent, [share for _, _, share in found])
     return [
-        Jump(event[0].frame, round(event[0].size, 4), box, "flash" if len(event) == 2 else "step", k in meant)
-        for k, (event, box) in enumerate(found)
+        Jump(event[0].frame, round(event[0].size, 4), box, "flash" if len(event) == 2 else "step", k in meant, share)
+        for k, (event, box, share) in enumerate(found)
     ]
 
 
-def meant_reach(count: int) -> int:
-    """Frames by which a meant change may come early or late in a clip of `count`."""
-    return max(MEANT_NEAR, round(_MEANT_SHARE * count))
-
-
-def meant_events(events: Sequence[Event], expected: LightCurve | None, count: int) -> set[int]:
-    """Which of the steps and flashes the scene means, by their places in `events`.
-
-    A frame at which the scene's light changes at once excuses what lies within two frames, and else the nearest within
-    4 % of the clip: steps of its own direction where the curve draws one, and a flash only together with a second such
-    frame, for the light must come back.
-    """
-    frames = meant_changes(expected, count)
-    near, excused = meant_reach(count), set()
-    for frame, sign in frames.items():
-        returns = any(other != frame and abs(other - frame) <= 4 for other in frames)
-        candidates = []
-        for k, event in enumerate(events):
-            step, flash = event[0], len(event) == 2
-            away = max(step.frame - frame, frame - (step.frame + step.width - 1), 0)
-            if away <= near and (returns if flash else step.size * sign >= 0):
-                candidates.append((away, k))
-        excused |= {k for away, k in candidates if away <= MEANT_NEAR or away == min(candidates)[0]}
-    return excused
-
-
-def events_of_the_whole(relative: np.ndarray, expected: LightCurve | None) -> list[Event]:
+def events_of_the_whole(relative: np.ndarray, intent: Intent) -> list[Event]:
     """The steps of the whole picture's light [T-1]; two that undo each other within four frames are one flash, unless
     the scene means one of them alone."""
     steps = find_steps(relative, SMALLEST_JUMP)
-    meant = meant_events([(step,) for step in steps], expected, len(relative) + 1)
+    meant = meant_events([(step,) for step in steps], intent)
     result: list[Event] = []
     k = 0
     while k < len(steps):
@@ -104,8 +74,8 @@ def events_of_the_whole(relative: np.ndarray, expected: LightCurve | None) -> li
     return result
 
 
-def _local_steps(cells: np.ndarray) -> list[tuple[Step, tuple[float, float, float, float]]]:
-    """Steps of a part of the picture: cells side by side that change together within a frame."""
+def _local_steps(cells: np.ndarray) -> list[tuple[Step, tuple[float, float, float, float], float]]:
+    """Steps of a part of the picture: cells side by side that change together within a frame; where, and its share."""
     beyond = excess(cells, 1)
     bound = np.maximum(_SMALLEST_LOCAL_JUMP, 5 * flicker_level(cells)) if len(cells) else 0
     result = []
@@ -115,10 +85,10 @@ def _local_steps(cells: np.ndarray) -> list[tuple[Step, tuple[float, float, floa
             for label in range(1, labels_count):
                 mask = labels == label
                 if mask.mean() >= _SMALLEST_LOCAL_AREA:
-                    result.append((Step(t + 1, 1, float(np.median(frame[mask]))), _box_of(mask)))
+                    result.append((Step(t + 1, 1, float(np.median(frame[mask]))), _box_of(mask), float(mask.mean())))
     by_frame = {}
-    for step, box in sorted(result, key=lambda item: abs(item[0].size)):
-        by_frame[step.frame] = (step, box)
+    for found in sorted(result, key=lambda item: abs(item[0].size)):
+        by_frame[found[0].frame] = found
     return list(by_frame.values())
 
 

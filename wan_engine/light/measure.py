@@ -18,12 +18,13 @@ from ..light_curve import LightCurve
 from ..media.frames import as_rgb
 from .changes import _compensated_change, find_cuts, frame_gains, relative_changes
 from .color import blackbody_rgb, color_temperature, luminance, mired
-from .curves import expected_luminance, expected_temperature
+from .curves import expected_luminance, expected_temperature, plain_changes
 from .departure import ColorDeparture, LuminanceDeparture, Pictures, color_departure, luminance_departure
 from .direction import LightDirection, light_direction
-from .flicker import expected_changes, flicker_of, plain_changes
+from .flicker import flicker_of
 from .jumps import Jump, find_jumps
 from .loss import LightConsistencyLoss
+from .meant import intent_of
 from .motion import compare_frames, reduced
 
 __all__ = [
@@ -95,14 +96,13 @@ def measure(
     y = luminance(small).reshape(count, -1)
     levels = {name: np.percentile(y, q, axis=1) for name, q in (("p05", 5), ("p50", 50), ("p95", 95))}
     changes = compare_frames(small)
-    cuts = find_cuts(changes)
+    cuts = find_cuts(changes, small)
     relative = relative_changes(changes, cuts, y.mean(1))
-    jumps = find_jumps(changes, relative, cuts, expected, count)
+    intent = intent_of(expected, y.mean(1), cuts)
+    jumps = find_jumps(changes, relative, cuts, intent)
     course = np.concatenate([[0.0], np.cumsum(relative)])
-    expected_steps = None if expected is None else expected_changes(expected, y.mean(1), cuts)
-    flicker = flicker_of(
-        relative, plain_changes(y.mean(1), cuts), expected_steps, cuts, any(jump.size for jump in jumps)
-    )
+    told = None if expected is None else intent.told
+    flicker = flicker_of(relative, plain_changes(y.mean(1), cuts), told, cuts, any(jump.size for jump in jumps))
     kelvin = None if expected is None else expected_temperature(expected, count)
     gains = np.concatenate([np.zeros((1, 3)), np.cumsum(frame_gains(changes, cuts), axis=0)])
     warming = (gains[:, 0] - gains[:, 2]) / _log_ratio_per_mired()

@@ -25,6 +25,8 @@ _SMALLEST_FOR_FLOW = 32  # below this the flow's coarsest patches do not fit
 _CLIPPED, _BLACK = 0.98, 0.04
 _TOO_DARK = 0.08  # luminance of the brightest parts under which a picture shows nothing that could be another's
 _OUTLIER = 0.02  # display luminance
+# Correlation of structure along the flow: pairs within one shot stay above 0.56, pairs across a cut below 0.40.
+ANOTHER_PICTURE = 0.48
 _Compared = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, float]
 
 

@@ -17,9 +17,9 @@ from wan_engine.commands import measure as measure_command
 from wan_engine.errors import UsageError
 from wan_engine.light.bounds import BOUNDS
 from wan_engine.light.color import blackbody_rgb, color_temperature
-from wan_engine.light.curves import slow_part
+from wan_engine.light.curves import plain_changes, slow_part
 from wan_engine.light.direction import light_direction
-from wan_engine.light.flicker import flicker_of, plain_changes
+from wan_engine.light.flicker import flicker_of
 from wan_engine.light.measure import LightConsistencyLoss, measure
 from wan_engine.light.verdict import verdict
 from wan_engine.light_curve import LightCurve
