@@ -222,7 +222,8 @@ def save_gguf(path: Path, architecture, state, kind="F16", drop_axes=False):
     numbers = {}
     for name, data in state.items():
         product = _is_linear(name) or re.search(r"\.(attn_[qkvo]|ffn_\w+)\.", name)
-        qtype = gguf.GGMLQuantizationType[kind if product and data.dim() == 2 else "F32"]
+        chosen = kind if data.shape[-1] % 32 == 0 else "F16"  # as the converters do with rows that make no whole block
+        qtype = gguf.GGMLQuantizationType[chosen if product and data.dim() == 2 else "F32"]
         array = data.float().numpy()
         if drop_axes and array.ndim == 3 and array.shape[0] == 1:
             array = array[0]

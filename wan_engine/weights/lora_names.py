@@ -33,6 +33,7 @@ _DIFFUSERS_ATTENTION = (
 _DIFFUSERS_IN_BLOCK = (
     *(f"{kind}.{layer}" for kind in ("attn1", "attn2") for layer in _DIFFUSERS_ATTENTION),
     *("norm2", "ffn.net.0.proj", "ffn.net.2", "scale_shift_table"),
+    *("proj_in", "proj_out"),  # in blocks of VACE
 )
 _DIFFUSERS_OUTSIDE = (
     *(f"condition_embedder.{kind}_embedder.linear_{n}" for kind in ("text", "time") for n in (1, 2)),
@@ -41,6 +42,7 @@ _DIFFUSERS_OUTSIDE = (
     "condition_embedder.image_embedder.pos_embed",
     *("proj_out", "scale_shift_table"),
 )
+_BLOCK = re.compile(r"(?:vace_)?blocks\.\d+\.")
 _BARE = (".pos_embed", "scale_shift_table")  # parameters that stand for themselves
 # The first that fits decides; the group is the layer.
 _ROLES = tuple(
@@ -116,8 +118,8 @@ class LayerIndex:
     def __init__(self, parameters: Iterable[str]) -> None:
         """`parameters` are the published names of the transformer's tensors."""
         layers = {_layer_of(name) for name in parameters}
-        blocks = {layer.split(".")[1] for layer in layers if layer.startswith("blocks.")}
-        theirs = [*_DIFFUSERS_OUTSIDE, *(f"blocks.{n}.{layer}" for n in blocks for layer in _DIFFUSERS_IN_BLOCK)]
+        blocks = {found[0] for layer in layers if (found := _BLOCK.match(layer))}
+        theirs = [*_DIFFUSERS_OUTSIDE, *(f"{block}{layer}" for block in blocks for layer in _DIFFUSERS_IN_BLOCK)]
         self._dotted = {name: _from_diffusers(name) for name in theirs}
         self._dotted = {name: layer for name, layer in self._dotted.items() if layer in layers}
         self._dotted |= {layer: layer for layer in layers}

@@ -22,6 +22,7 @@ from wan_engine.networks.transformer_config import TransformerConfig
 from wan_engine.request_parts import Lora
 from wan_engine.weights.lora import lora_notes, lora_patch
 from wan_engine.weights.lora_names import LayerIndex
+from wan_engine.weights.tensor_names import published
 
 RANK, ALPHA = 4, 3.0
 CONFIG = TransformerConfig(
@@ -179,6 +180,24 @@ def test_every_layer_of_diffusers_is_found(weights):
     linear = {name for name in ours if weights[f"{name}.weight"].ndim > 1}
     assert sorted(map(str, found)) == sorted(linear)
     assert index.find("transformer.blocks.1.norm2") == index.find("blocks.1.norm3") == "blocks.1.norm3"
+
+
+def test_every_layer_of_diffusers_vace_model_is_found():
+    """Of its control branch, too, with dots and with underscores."""
+    diffusers = pytest.importorskip("diffusers")
+    with torch.device("meta"):
+        theirs = diffusers.WanVACETransformer3DModel(
+            num_attention_heads=2, attention_head_dim=12, in_channels=16, out_channels=16, text_dim=12, freq_dim=16,
+            ffn_dim=40, num_layers=2, vace_layers=[0, 1], vace_in_channels=96,
+        )  # fmt: skip
+    ours = {name: recipe.shape for name, recipe in published(shapes_of(theirs.state_dict()), "transformer").items()}
+    index = LayerIndex(ours)
+    names = [name for name, layer in theirs.named_modules() if isinstance(layer, nn.Linear | nn.Conv3d)]
+    found = [index.find(f"transformer.{name}") for name in names]
+    assert found == [index.find(f"lora_unet_{flat(name)}") for name in names]
+    linear = {name.removesuffix(".weight") for name in ours if name.endswith(".weight") and len(ours[name]) > 1}
+    assert sorted(map(str, found)) == sorted(linear)
+    assert "vace_blocks.0.before_proj" in found and "vace_blocks.1.self_attn.q" in found
 
 
 def test_strengths_add_up(weights, factors, plain, tmp_path):
