@@ -227,7 +227,7 @@ FUN_14B_CAMERA_V21 = replace(
 )
 
 
-def _of_1_3b(row: Model) -> Model:
+def small_of(row: Model) -> Model:
     """The small one of two 2.1 models that are alike in all but their width."""
     names = {key: getattr(row, key).replace("14B", "1.3B") for key in ("title", "name", "repo")}
     return replace(row, dim=1536, **names)
@@ -286,7 +286,7 @@ ROWS = (
     FUN_5B_CONTROL,
     FUN_5B_CAMERA,
     *FUN_V21,
-    *map(_of_1_3b, FUN_V21),
+    *map(small_of, FUN_V21),
     VACE_1_3B_V21,
     VACE_14B_V21,
     VACE_FUN_A14B,
