@@ -123,6 +123,8 @@ def _set_layers(scene: bpy.types.Scene, layers: Collection[str]) -> None:
 def _set_engine(scene: bpy.types.Scene) -> None:
     render: Any = scene.render
     render.use_motion_blur = render.use_freestyle = False
+    # What stands still is prepared once; but other chances of a ray are heard of only where all is prepared anew.
+    change(render, "use_persistent_data", not _has_thin_materials())
     change(scene, "world", None)  # its fog hides what is in it
     try:
         change(render, "engine", "CYCLES")
