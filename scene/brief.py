@@ -257,7 +257,7 @@ class Emitter:
 class Environment:
     """What surrounds the shot; `world_color` is linear RGB, `world_share` the largest part of the picture in which
     nothing stands before the world, at a few frames (None where a brief does not say); emitters stand largest first.
-    `sky` is `night` for a sun under the horizon, and for a moon: a weak Sun light, not warm, in a black world."""
+    `sky` is `night` for a sun under the horizon, and for a moon: a weak, bluish Sun light in a black world."""
 
     setting: Setting = "unknown"
     sky: Sky | None = None

@@ -66,8 +66,8 @@ def _colors(words: list[str]) -> list[str]:
 def counted(told: str, count: int, own: bool = False) -> str:
     """So many of it, with the measure word: 三棵树."""
     name, measure = noun(told, own)
-    if _STARTS_WITH_NUMBER.match(name):
-        return name
+    if _CHINESE.search(told) and _STARTS_WITH_NUMBER.match(name):
+        return name  # somebody has counted already
     first = next((word for word in told.lower().split() if word not in ("a", "an", "the")), "")
     if first in SOME and count == 1:
         return f"{SOME[first]}{'' if SOME[first] in WITHOUT_MEASURE else _one_by_one(measure)}{name}"

@@ -23,7 +23,7 @@ from .ray_probe import Surroundings, walls_of
 
 BRIGHT_WORLD = 0.4  # luminance of an even world that is a white sky
 BLACK_WORLD = 0.02  # luminance of a world that gives no light to speak of
-MOON, COOL = 0.5, 5000.0  # W/m2 below which a Sun light is a moon, kelvin from which it is not warm
+MOON, BLUE = 0.5, 1.1  # W/m2 below which a bluish Sun light is a moon; by how much blue leads in its colour
 GREY = 0.5  # colour spread (of the largest channel) up to which a sky is white or grey
 SUNNY, CLOUDY = 0.25, 0.12  # confidence of a picture's brightest direction
 
@@ -92,11 +92,12 @@ def _sky(
 
 
 def _is_moon(sun: Sun, exposure: float) -> bool:
-    """Whether a Sun light lights no more than a moon in a film does: weakly, all the while, and not warm."""
+    """Whether a Sun light lights as a moon in a film does: weakly and bluish, all the while. A weak white one may as
+    well fill a studio."""
     strengths = [sample.strength for sample in sun.samples]
-    kelvins = [sample.color_temperature_k or COOL for sample in sun.samples]
     weak = all(strength is not None and strength * exposure < MOON for strength in strengths)
-    return sun.source == "sun_light" and weak and min(kelvins) >= COOL
+    blue = all(one.color is not None and one.color[2] > BLUE * max(one.color[:2]) for one in sun.samples)
+    return sun.source == "sun_light" and weak and blue
 
 
 def _white(world_color: tuple[float, float, float] | None) -> bool:
