@@ -67,13 +67,15 @@ def _clocks(scene: bpy.types.Scene, settings: Settings, model: Outline) -> dict[
     return {"motion_start": begin, "motion_end": max(begin, end)}
 
 
-def check_followed(scene: bpy.types.Scene, shot: Shot, model: Outline, mode: str) -> None:
+def check_followed(scene: bpy.types.Scene, shot: Shot, settings: Settings, model: Outline, mode: str) -> None:
     """Raises SceneError where there is nothing in the shot that a clip in this mode could follow, or what is marked is
     not there; UsageError for a mark that the model can do nothing with."""
     if mode not in FOLLOWING:
         return
     passes.check_shot(scene, shot, FOLLOWING[mode])
     passes.check_marks(scene)
+    if mode == "control" and settings.control == "pose":
+        passes.check_bodies(scene)
     stands = all(move.kind == "static" for move in shot.camera_path.moves)
     if mode == "motion" and stands and not _follows_objects(scene):
         raise SceneError(
@@ -115,7 +117,7 @@ def write_followed(
                 return [*told, passes.ObjectMotionPass(clip, mask)]
             return [*told, passes.CameraMotionPass(clip, mask, folder / str(request.image))]
         marks = set(passes.marks_of(scene).values())
-        found = [*told, _clip(shot, settings, model, place, scratch)]
+        found = [*told, _clip(shot, settings, model, place, scratch, size)]
         if settings.control == "mixed":
             found.append(passes.LinesOverPass(place / _clip_name(settings, model), scratch))
         found += [passes.MaskPass(place / "masks", sorted(marks))] if marks else []
@@ -134,12 +136,16 @@ def _between(resemblance: float, least: float, as_made: float, most: float) -> f
     return as_made + (most - as_made) * (resemblance - AS_MADE) / (1 - AS_MADE)
 
 
-def _clip(shot: Shot, settings: Settings, model: Outline, place: Path, scratch: Path) -> passes.Pass:
+def _clip(
+    shot: Shot, settings: Settings, model: Outline, place: Path, scratch: Path, size: tuple[int, int]
+) -> passes.Pass:
     """What writes the control clip."""
     name = _clip_name(settings, model)
     if settings.control in _OF_DEPTH:
         scale: passes.Range = "frame" if settings.depth_range == "frame" else "clip"
         return passes.DepthPass(shot, place, scratch, name, _curve(settings, model), scale)
+    if settings.control == "pose":
+        return passes.PosePass(place / name, size)
     return passes.ClipPass(place / name, name)
 
 

@@ -78,7 +78,7 @@ def preparing(
     check_files(settings)
     wish = wish_of(scene, brief, shot, settings, note)
     model = outline(settings.checkpoint)
-    check_followed(scene, shot, model, wish.mode)
+    check_followed(scene, shot, settings, model, wish.mode)
     ownership.discard_unrendered(scene, jobs_root(settings))
     job = new_folder(scene, settings, shot.name)
     try:

@@ -48,6 +48,7 @@ CONTROL = OneOf(
     Choice("blockout", "Blockout", "The scene in its viewport colors, without its light: shapes, motion and colors", 1),
     Choice("lines", "Lines", "Outlines, creases and borders of materials: forms and motion, nothing between", 2),
     Choice("mixed", "Depth and Lines", "The depth with the lines drawn over it; no model was trained on just that", 3),
+    Choice("pose", "Pose", "The bodies of armatures as stick figures: how people move, and nothing else", 4),
 )
 BLOCKOUT_LIGHT = OneOf(
     Choice("flat", "Flat", "The viewport colors alone", 0),

@@ -22,12 +22,14 @@ from .marks import check_marks, marks_of
 from .masks import MaskPass
 from .motion import CameraMotionPass, ObjectMotionPass
 from .pictures import ClipPass, KeepPass
+from .pose import PosePass, check_bodies
 from .sweep import Seen, look, pauses, sweeps
 from .tracks import TracksPass
 
 __all__ = [
     "KINDS", "CameraMotionPass", "CameraPass", "ClipPass", "Curve", "DepthPass", "KeepPass", "LinesOverPass",
-    "MaskPass", "ObjectMotionPass", "Pass", "Range", "TracksPass", "check_marks", "check_shot", "clip_times",
+    "MaskPass", "ObjectMotionPass", "Pass", "PosePass", "Range", "TracksPass", "check_bodies", "check_marks",
+    "check_shot", "clip_times",
     "is_perspective", "marks_of", "write_passes",
 ]  # fmt: skip
 
@@ -100,7 +102,7 @@ def write_passes(
             for number, layers in enumerate(rounds):
                 plain = [item for item in passes if not item.layers and number == 0]
                 needing = [item for item in passes if set(item.layers) & set(layers)] + plain
-                watches = [item.watch for item in plain if isinstance(item, TracksPass)]
+                watches = [item.watch for item in plain if isinstance(item, TracksPass | PosePass)]
                 for done, seen in enumerate(look(scene, shot, size, times, layers, watches), 1):
                     for item in needing:
                         item.add(seen)

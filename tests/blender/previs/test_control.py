@@ -180,3 +180,9 @@ def test_the_engine_follows_a_motion(scene, tmp_path, marked):
     (job,) = tmp_path.glob("*-take-*")
     for name in ("motion", "motion_mask"):
         assert len(list((job / "control" / name).iterdir())) == 17
+
+
+def test_a_scene_without_bodies_is_told_before_a_job_is_made(scene, tmp_path):
+    with pytest.raises(SceneError, match="previs_joint"):
+        prepared(scene, settings(tmp_path / "jobs", FUN, control="pose"))
+    assert not (tmp_path / "jobs").exists()
