@@ -28,6 +28,7 @@ DEFAULT = {
 }  # fmt: skip
 HUES = ((15, "red"), (42, "orange"), (68, "yellow"), (165, "green"), (195, "cyan"), (258, "blue"), (292, "purple"),
         (335, "pink"), (361, "red"))  # fmt: skip
+BRICK = 15.0  # degrees of hue up to which all but dark shades are red
 EARTH = (7.2, 65.0)  # degrees of hue whose pale and dark shades have names of their own
 
 
@@ -63,7 +64,9 @@ def color_word(rgb: Sequence[float]) -> str | None:
     if saturation < 0.2:
         return "white" if value > 0.93 else None
     if EARTH[0] <= degrees < EARTH[1] and saturation < 0.85:
-        if value < 0.7 or (saturation >= 0.35 and value < 0.76 and degrees < 40.0):
+        if value < (0.65 if degrees < BRICK else 0.7) or (
+            saturation >= 0.35 and value < 0.76 and BRICK <= degrees < 40.0
+        ):
             return "brown" if degrees < 50.0 else "olive green"
         if saturation < 0.35:
             return "beige"

@@ -342,7 +342,8 @@ def test_a_bottle_that_turns_with_its_label_stays_where_it_is(scene):
         ((0.7, 0.6, 0.4), "beige"), ((0.5, 0.35, 0.25), "beige"), ((0.4, 0.25, 0.12), "brown"),
         ((0.4, 0.2, 0.1), "brown"), ((0.2, 0.1, 0.04), "brown"), ((0.3, 0.28, 0.1), "olive green"),
         ((0.8, 0.3, 0.02), "orange"), ((0.8, 0.6, 0.05), "yellow"), ((0.5, 0.05, 0.04), "red"),
-        ((0.1, 0.4, 0.08), "green"), ((0.3, 0.3, 0.3), None),
+        ((0.1, 0.4, 0.08), "green"), ((0.4, 0.15, 0.1), "red"),
+        ((0.3, 0.3, 0.3), None),
     ],
 )  # fmt: skip
 def test_earthy_colours_have_names_of_their_own(color, word):
