@@ -14,15 +14,15 @@ LEAST, MOST, FULL = 60, 200, 300
 
 class Rank(IntEnum):
     """What a text that is too long can do without: the highest goes first. Nothing is left out of the user's OWN words
-    and of what tells light and subject (MAIN); terms, which the sentences tell again, and camera go only where the
+    and of what tells light and subject (MAIN); camera and terms (nano's light drifts without them) go only where the
     model could not read them."""
 
     OWN = -1
     MAIN = 0
     CAMERA = 1
-    COURSE = 2  # of the light between the shot's ends, and of a second sun
-    ACTION = 3
-    TERMS = 4
+    TERMS = 2
+    COURSE = 3  # of the light between the shot's ends, and of a second sun
+    ACTION = 4
     SETTING = 5
     LAMPS = 6
 
