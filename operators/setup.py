@@ -75,6 +75,7 @@ class WANPREVIS_OT_setup_engine(Work, bpy.types.Operator):
         try:
             self._setup = set_up(folder)
         except EnvironmentMissing as error:
+            log(f"engine set-up cannot begin: {error}")
             session.end([str(error)])
             self.report({"ERROR"}, str(error))
             return False

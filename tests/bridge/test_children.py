@@ -13,8 +13,7 @@ import time
 from pathlib import Path
 
 import pytest
-from real_jobs import PATIENCE, ROOT, ends, engine_client, make_job, poll_until
-from wan_previs.bridge.environment import find_engine
+from real_jobs import PATIENCE, ROOT, ends, engine_client, engine_python, make_job, poll_until
 from wan_previs.bridge.tool import EngineTool
 from wan_previs.wan_engine.errors import GenerationError
 
@@ -133,7 +132,7 @@ def test_the_next_run_sweeps_what_a_killed_one_left(tmp_path):
     ended.wait()
     (job.path / f".raw.{ended.pid}.partial").mkdir()
     (job.path / f".preview.png.{ended.pid}.partial").write_bytes(b"x")
-    python = find_engine(None, ROOT, ROOT / "nowhere").python
+    python = engine_python()
     done = subprocess.run([python, "-B", "-m", "bridge.worker", job.path], cwd=ROOT, capture_output=True)
     assert done.returncode == 0, done.stderr
     assert [path.name for path in job.path.iterdir() if path.name.startswith(".")] == []

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from real_jobs import engine_python
 from wan_previs.bridge.environment import (
     VARIABLE,
     EnvironmentMissing,
@@ -60,8 +61,7 @@ def test_a_choice_that_leads_nowhere_is_not_passed_over(tmp_path, monkeypatch):
 
 
 def test_the_engine_environment_of_this_checkout_has_everything():
-    found = find_engine(None, ROOT, ROOT / "nowhere")
-    facts = inspect_engine(found.python)
+    facts = inspect_engine(engine_python())
     assert facts["ok"] and facts["missing"] == [] and facts["packages"]["torch"].startswith("2.")
 
 

@@ -22,13 +22,13 @@ from real_jobs import (
     SHORT,
     ends,
     engine_client,
+    engine_python,
     gone,
     make_job,
     poll_until,
     stepping,
 )
 from wan_previs.bridge.client import EngineClient
-from wan_previs.bridge.environment import find_engine
 from wan_previs.bridge.jobs import JobFolder
 from wan_previs.bridge.messages import Message
 from wan_previs.wan_engine.errors import CheckpointError
@@ -213,7 +213,7 @@ while True:
 @pytest.mark.parametrize("how", ["leave", pytest.param("killed", marks=POSIX)])
 def test_the_worker_ends_when_its_parent_does(tmp_path, how):
     job = make_job(tmp_path, LONG)
-    python = find_engine(None, ROOT, ROOT / "nowhere").python
+    python = engine_python()
     arguments = [str(value) for value in (python, ROOT, tmp_path / "worker.log", job.path, how)]
     with subprocess.Popen([sys.executable, "-c", PARENT, *arguments], stdout=subprocess.PIPE) as parent:
         worker = int(parent.stdout.readline())
@@ -226,7 +226,7 @@ def test_the_worker_ends_when_its_parent_does(tmp_path, how):
 
 
 def run_alone(folder: Path) -> subprocess.Popen[str]:
-    python = find_engine(None, ROOT, ROOT / "nowhere").python
+    python = engine_python()
     return subprocess.Popen(
         [str(python), "-B", "-m", "bridge.worker", str(folder)],
         cwd=ROOT,
@@ -275,7 +275,7 @@ def test_nothing_is_compiled_into_the_addon_folder(tmp_path):
     addon = tmp_path / "addon"
     for name in ("bridge", "wan_engine"):
         shutil.copytree(ROOT / name, addon / name, ignore=shutil.ignore_patterns("__pycache__"))
-    python = find_engine(None, ROOT, ROOT / "nowhere").python
+    python = engine_python()
     with contextlib.closing(EngineClient(python, addon, tmp_path / "worker.log")) as client:
         client.start()
         poll_until(client, lambda message: message.kind == "ready")
@@ -302,7 +302,7 @@ def test_a_log_and_a_preview_that_cannot_be_written_cost_no_clip(client, tmp_pat
 def test_a_console_that_takes_nothing_costs_no_clip(tmp_path):
     job = make_job(tmp_path, SHORT)
     job.log.mkdir()
-    python = find_engine(None, ROOT, ROOT / "nowhere").python
+    python = engine_python()
     with open("/dev/full", "w") as full:
         ended = subprocess.run(
             [str(python), "-m", "bridge.worker", str(job.path)], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=full
