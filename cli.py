@@ -29,11 +29,11 @@ _CLIP = ("control_video",)
 _FIELDS = {
     "model": ("checkpoint",),
     "mode": (
-        "image", "last_image", "control_video", "control_mask", "control_scale", "camera", "motion_video",
-        "motion_mask",
+        "image", "last_image", "control_video", "control_mask", "control_scale", "control_share", "camera",
+        "motion_video", "motion_mask",
     ),
     "control": _CLIP, "blockout_light": _CLIP, "depth_curve": _CLIP, "depth_range": _CLIP,
-    "resemblance": ("control_scale", "motion_start", "motion_end"),
+    "resemblance": ("control_scale", "control_share", "motion_start", "motion_end"),
 }  # fmt: skip
 _WORDS = [option for option in previs.OPTIONS.values() if option.group == "words"]
 _STORED = "the scene's, else "

@@ -28,8 +28,9 @@ _FIELDS = {
     "checkpoint": "model", "clip_frames": "number of frames", "clip_fps": "frame rate", "negative": "words to avoid",
     "sun": "sun's path", "image": "mode", "last_image": "mode", "guide_light": "light guide", "loras": "LoRAs",
     "expected_light": "expected light", "repair": "repairs", "control_video": "what it follows",
-    "control_mask": "marked objects", "control_scale": "resemblance", "camera": "mode", "motion_video": "mode",
-    "motion_mask": "mode", "motion_start": "resemblance", "motion_end": "resemblance",
+    "control_mask": "marked objects", "control_scale": "resemblance", "control_share": "resemblance",
+    "camera": "mode", "motion_video": "mode", "motion_mask": "mode", "motion_start": "resemblance",
+    "motion_end": "resemblance",
 }  # fmt: skip
 _FACTS = {
     "resolution": "picture's size", "fps": "frame rate", "frame_start": "frames", "frame_end": "frames",

@@ -45,6 +45,8 @@ def followed(scene: bpy.types.Scene, settings: Settings, model: Outline, mode: s
     resemblance = round(settings.resemblance, 3)  # Blender's floats are short
     if "control_scale" in model.model.controls and resemblance != AS_MADE:
         found["control_scale"] = round(_between(resemblance, 0.0, 1.0, _MOST_STRENGTH), 3)
+    if "control_share" in model.model.controls and resemblance < AS_MADE:
+        found["control_share"] = round(resemblance / AS_MADE, 3)
     return found
 
 

@@ -238,6 +238,10 @@ class EngineOptions(SharedOptions):
         needs="control_video",
     )  # fmt: skip
     control_scale: float | None = row(Number(0), None, "How strongly the control counts; 1 is as trained", soft=2)
+    control_share: float | None = row(
+        Number(0, 1), None, "The share of the steps, from the first on, that see the control clip; 1 is as trained",
+        needs="control_video",
+    )  # fmt: skip
     reference: tuple[str, ...] = row(
         Files("picture files"),
         (),

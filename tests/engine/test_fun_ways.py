@@ -63,6 +63,19 @@ def test_a_step_cache_that_leaves_out_nothing_changes_nothing(case, tmp_path):
     assert torch.equal(latents(case, tmp_path, step_cache=1e-9), latents(case, tmp_path))
 
 
+def test_control_counts_in_the_first_share_of_the_steps(tmp_path):
+    """In none of them it is as if no clip were given, which the model knows from training."""
+    case = Case(*CONTROL, root="control/")
+    whole, without = latents(case, tmp_path), latents(case, tmp_path, control_video=None)
+    assert torch.equal(latents(case, tmp_path, control_share=0.0), without)
+    assert torch.equal(latents(case, tmp_path, control_share=1.0), whole)
+    half = latents(case, tmp_path, control_share=0.5)
+    assert not torch.equal(half, whole) and not torch.equal(half, without)
+    with pytest.raises(Cancelled):
+        latents(case, tmp_path, control_share=0.5, resume="state", stop_behind=3)
+    assert torch.equal(latents(case, tmp_path, control_share=0.5, resume="state"), half)
+
+
 def test_another_control_clip_is_another_request(tmp_path):
     """What had been saved for one must not be gone on from with the other."""
     case = Case(*CONTROL, root="control/")

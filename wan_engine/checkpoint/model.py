@@ -34,6 +34,7 @@ CONTROLS = {
     "control_video": "a control clip",
     "control_mask": "a control mask",
     "control_scale": "a strength of control",
+    "control_share": "a share of steps with control",
     "reference": "reference pictures",
     "camera": "a camera",
 }

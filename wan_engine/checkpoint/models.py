@@ -136,7 +136,7 @@ FUN_A14B_CONTROL = replace(
     inputs=("noise", "control", "mask", "picture"),
     modules=frozenset({"reference"}),
     named="",
-    controls=("control_video", "reference"),
+    controls=("control_video", "control_share", "reference"),
     sizes=((480, 832), (832, 480)),
 )
 FUN_A14B_CAMERA = replace(

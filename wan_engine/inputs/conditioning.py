@@ -6,11 +6,12 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import takewhile
 
 import torch
 from torch import Tensor
 
-from ..checkpoint.model import MODULES
+from ..checkpoint.model import INPUTS, MODULES
 from ..checkpoint.sizes import Size
 from ..networks.transformer import WanTransformer
 from ..networks.transformer_blocks import Context, Control
@@ -37,7 +38,8 @@ class Conditioning:
     image features for the cross attention. `motion` is the animation that the clip follows. `reference` [1, z, h, w]
     are latents whose tokens go before the clip's; `camera` is followed for `frames` of `size` (width, height). `vace`
     [1, 96, t, h, w] is what a VACE branch reads, counting `scale` times; the first `lead` latent frames are no part of
-    the clip, but its references. All None: text alone.
+    the clip, but its references. Of the channels those `control_from` `control_to` are a control clip's, which counts
+    in the first `control_share` of the steps: at noise levels above `control_above`. All None: text alone.
     """
 
     channels: Tensor | None = None
@@ -51,6 +53,10 @@ class Conditioning:
     vace: Tensor | None = None
     scale: float = 1.0
     lead: int = 0
+    control_from: int = 0
+    control_to: int = 0
+    control_share: float = 1.0
+    control_above: float = 0.0
 
     def with_references(self, clean: Tensor) -> Tensor:
         """Clean latents [z, t, h, w] of the clip, with those of its references before them."""
@@ -60,7 +66,8 @@ class Conditioning:
 
     def scheduled(self, sigmas: Tensor) -> Conditioning:
         """The same for a sampling along `sigmas` [steps + 1]."""
-        return self if self.motion is None else replace(self, motion=self.motion.scheduled(sigmas))
+        motion = None if self.motion is None else self.motion.scheduled(sigmas)
+        return replace(self, motion=motion, control_above=_level_after(self.control_share, sigmas))
 
     @property
     def first_step(self) -> int:
@@ -91,9 +98,16 @@ class Conditioning:
         """[c, t, h, w] of the whole clip, its references included, to that of a window with all references."""
         return torch.cat([x[:, : self.lead], x[:, self.lead + window.start : self.lead + window.stop]], 1)
 
-    def model_input(self, x: Tensor) -> Tensor:
-        """[z, t, h, w] to the transformer's [1, in_dim, t, h, w]."""
-        return x[None] if self.channels is None else torch.cat([x[None], self.channels], 1)
+    def model_input(self, x: Tensor, t: Tensor) -> Tensor:
+        """[z, t, h, w] at timestep `t` to the transformer's [1, in_dim, t, h, w]; control that no longer counts is
+        zero, as for a clip without."""
+        if self.channels is None:
+            return x[None]
+        channels = self.channels
+        if float(t) / 1000 < self.control_above:
+            channels = channels.clone()
+            channels[:, self.control_from : self.control_to] = 0
+        return torch.cat([x[None], channels], 1)
 
     def contexts(self, network: WanTransformer, texts: Sequence[Tensor]) -> list[Context]:
         """What `network` reads under each prompt's rows [L, text_dim], and of the pictures through CLIP; the same at
@@ -122,6 +136,16 @@ class Conditioning:
         times = t.repeat(x.shape[1] * frame)
         times[:frame] = 0
         return times[None]
+
+
+def _level_after(share: float, sigmas: Tensor) -> float:
+    """A noise level between the steps of the first `share` of a schedule `sigmas` [steps + 1] and those behind them; 0
+    where none is behind."""
+    steps = len(sigmas) - 1
+    seen = round(share * steps)
+    if seen >= steps:
+        return 0.0
+    return 2.0 if seen == 0 else float(sigmas[seen - 1] + sigmas[seen]) / 2
 
 
 def encode_texts(plan: Plan, pool: ModelPool, run: Run, cache: PromptCache | None = None) -> list[Tensor]:
@@ -195,10 +219,14 @@ def condition(plan: Plan, pool: ModelPool, run: Run) -> Conditioning:
     inputs = model.inputs[1:]  # behind the noise
     clip = _clip_features(plan, pool, run)
     channels = _channels(plan, inputs, pool, run) if inputs else None
+    before = sum(INPUTS[name] or pool.checkpoint.config.out_dim for name in takewhile(lambda n: n != "control", inputs))
     held = _encode_frames([plan.first[:, None]], pool, run) if model.held and plan.first is not None else None
     reference = _reference(plan, pool, run) if "reference" in model.modules else None
     return Conditioning(
         channels=channels,
+        control_from=before,
+        control_to=before + (pool.checkpoint.config.out_dim if "control" in inputs else 0),
+        control_share=plan.control_share,
         held=held,
         clip=clip,
         reference=reference,

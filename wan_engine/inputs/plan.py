@@ -38,6 +38,7 @@ class Plan:
     `references` are pictures of what the clip shows, [3, H, W] in -1..1 at its size. `control` is the clip, `camera`
     the camera and `motion` the animation that it follows; `vace` the clip that a VACE branch reads, which counts
     `control_scale` times and has the references as latent frames of their own, `lead` in number, before the clip's.
+    `control` counts in the first `control_share` of the steps.
     A clip of more frames than `window` is made in windows of so many, which have `overlap` or more in common.
     """
 
@@ -64,6 +65,7 @@ class Plan:
     motion: MotionClip | None = None
     vace: VaceClip | None = None
     control_scale: float = 1.0
+    control_share: float = 1.0
     window: int = 81
     overlap: int = 0
 
@@ -156,6 +158,7 @@ def make_plan(request: GenerationRequest, checkpoint: Checkpoint, stride: tuple[
         motion=motion,
         vace=pictures.vace,
         control_scale=_either(request.control_scale, 1.0),
+        control_share=_either(request.control_share, 1.0),
         window=window,
         overlap=overlap,
         warnings=(

@@ -57,4 +57,4 @@ class WindowedPass:
             self._control = None  # let go of the last window's before the next one's comes
             self._control = number, part.control(self.network, x.device)
         context.control = self._control[1]
-        return self.network(part.model_input(x), part.timestep(t, x), context, on_block=self._on_block)
+        return self.network(part.model_input(x, t), part.timestep(t, x), context, on_block=self._on_block)

@@ -64,6 +64,13 @@ def test_resemblance_is_the_strength_of_control(scene, tmp_path, resemblance, sc
     assert prepared(scene, settings(tmp_path, VACE, resemblance=resemblance))[1]["control_scale"] == scale
 
 
+@pytest.mark.parametrize(("resemblance", "share"), [(0.0, 0.0), (0.375, 0.5), (0.75, None), (1.0, None)])
+def test_resemblance_is_the_share_of_steps_that_see_the_control_of_a_fun_model(scene, tmp_path, resemblance, share):
+    brief, _ = previs.read_shots(scene)
+    wish = previs.wish_of(scene, brief, brief.shots[0], settings(tmp_path, FUN, resemblance=resemblance))
+    assert wish.request.control_share == share and wish.request.control_scale is None
+
+
 def test_a_model_that_follows_a_camera_gets_it_with_the_first_frame(scene, tmp_path):
     job, request, notes = prepared(scene, settings(tmp_path, CAMERA))
     assert request["camera"] == "control/camera.json" and request["image"] == "conditioning/first.png"
