@@ -6,8 +6,9 @@ from __future__ import annotations
 import colorsys
 import re
 import unicodedata
+from typing import Literal
 
-from ..scene.brief import Emitter, Subject, Vector3
+from ..scene.brief import Emitter, Motion, Subject, Vector3
 from .english.grammar import IRREGULAR, PRONOUNS, is_clause
 from .foreign_nouns import from_abroad
 from .lamps import light_color
@@ -39,14 +40,16 @@ GREY = 0.12  # saturation up to which a colour has no hue
 
 
 def subject_words(subjects: tuple[Subject, ...], most: int = MOST) -> tuple[SubjectWords, ...]:
-    """At most `most` groups of subjects, in the brief's order; moving ones are never counted together. Still parts of
-    what is told (the roof of a barn) are not told beside it."""
-    groups: dict[tuple[str, int], list[Subject]] = {}
+    """At most `most` groups of subjects, in the brief's order; moving ones are counted together where they do the same.
+    Still parts of what is told (the roof of a barn) are not told beside it."""
+    groups: dict[tuple[str, str], list[Subject]] = {}
     whole = {_name_words(subject) for subject in subjects}
-    for index, subject in enumerate(subjects):
-        moving = subject.motion is not None and subject.motion.kind != "static"
+    for subject in subjects:
+        motion = subject.motion
+        moving = motion is not None and motion.kind != "static"
+        does = f"{motion.kind} {motion.screen_direction} {_speed(motion)}" if motion is not None and moving else ""
         if moving or not _is_part(_name_words(subject), whole):
-            groups.setdefault((noun(subject), index if moving else -1), []).append(subject)
+            groups.setdefault((noun(subject), does), []).append(subject)
     return tuple(_words(name, members) for (name, _), members in list(groups.items())[:most])
 
 
@@ -162,16 +165,20 @@ def color_name(color: Vector3 | None) -> str | None:
 
 def _words(name: str, members: list[Subject]) -> SubjectWords:
     motion = members[0].motion
-    speed = motion.speed_m_s if motion is not None and motion.kind == "moving" else None
     return SubjectWords(
         noun=name,
         count=sum(member.count for member in members),
         position=_position({_third(subject) for subject in members}),
         motion=motion.kind if motion is not None else None,
         direction=motion.screen_direction if motion is not None else None,
-        speed=None if speed is None else "slowly" if speed < SLOW else "fast" if speed > FAST else None,
+        speed=_speed(motion),
         own=bool(_described(members[0])[0]),
     )
+
+
+def _speed(motion: Motion | None) -> Literal["slowly", "fast"] | None:
+    speed = motion.speed_m_s if motion is not None and motion.kind == "moving" else None
+    return None if speed is None else "slowly" if speed < SLOW else "fast" if speed > FAST else None
 
 
 def _third(subject: Subject) -> Position:
@@ -185,4 +192,4 @@ def _third(subject: Subject) -> Position:
 def _position(thirds: set[Position]) -> Position | None:
     if len(thirds) == 1:
         return next(iter(thirds))
-    return "both_sides" if thirds == {"left", "right"} else None
+    return "both_sides" if thirds == {"left", "right"} else "across" if len(thirds) > 2 else None

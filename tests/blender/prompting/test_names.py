@@ -141,3 +141,13 @@ def test_any_words_keep_to_the_rules(words, as_description):
     faults = [fault for fault in english_faults(english) if re.match("an? for|article|doubled article", fault)]
     faults += [fault for fault in chinese_faults(chinese) if "measure" in fault or "foreign letters" in fault]
     assert faults == [] and not re.search(r"\b[Aa]n? (?:an?|the|him)\b", english)
+
+
+def test_things_that_move_alike_are_counted_together():
+    trucks = [
+        replace(named(f"Truck.{i:03}"), screen_box=(x, 0.2, x + 0.1, 0.4)) for i, x in enumerate((0.1, 0.45, 0.8))
+    ]
+    (told,) = subject_words(tuple(trucks))
+    assert (told.count, told.position, told.direction) == (3, "across", "left")
+    away = replace(trucks[2], motion=Motion("moving", 1.0, "away"))
+    assert [one.count for one in subject_words((*trucks[:2], away))] == [2, 1]
