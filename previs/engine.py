@@ -13,7 +13,7 @@ import bpy
 
 from ..bridge.client import EngineClient
 from ..bridge.engine_setup import EngineSetup
-from ..bridge.environment import EnvironmentMissing, find_engine, inspect_engine
+from ..bridge.environment import EngineEnvironment, EnvironmentMissing, find_engine, inspect_engine
 from ..wan_engine.checkpoint.summary import outline
 from ..wan_engine.errors import CheckpointError, WanError
 from .log import log_file
@@ -95,7 +95,8 @@ def _check_engine(settings: Settings) -> Iterator[Finding]:
     yield Finding(not missing, f"Engine: {found.python} ({found.origin})", advice)
 
 
-def engine_environment(settings: Settings):
+def engine_environment(settings: Settings) -> EngineEnvironment:
+    """The engine's Python and where it was found. Raises EnvironmentMissing."""
     return find_engine(settings.engine_python, ADDON_DIR, settings.user_dir or ADDON_DIR / "engine")
 
 

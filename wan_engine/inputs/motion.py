@@ -88,15 +88,16 @@ class Motion:
         )
 
     def noised(self, sigma: float) -> Tensor:
+        """The animation's latents [z, t, h, w] at noise level `sigma`, 0..1."""
         return (1 - sigma) * self.latents + sigma * self.noise
 
     def beginning(self, pure: Tensor) -> Tensor:
-        """The latents to begin with: the whole animation under noise, or `pure` noise with a negative start."""
+        """The latents [z, t, h, w] to begin with: the animation under noise, or `pure` noise with a negative start."""
         assert self.start is not None
         return pure if self.start < 0 else self.noised(self.begin)
 
     def impose(self, x: Tensor, sigma: float) -> Tensor:
-        """Latents at noise level `sigma` with the animation in the mask's place, while it binds."""
+        """Latents [z, t, h, w] at noise level `sigma` with the animation in the mask's place, while it binds."""
         if not self.until <= sigma < self.begin:
             return x
         return x * (1 - self.mask) + self.mask * self.noised(sigma)

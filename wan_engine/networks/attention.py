@@ -28,6 +28,7 @@ _SHORT = 192  # fewer queries or keys than this: the fused kernel starts quicker
 
 
 def sdpa(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    """PyTorch's fused attention; as for all here, q [B,L,heads,d], k and v [B,M,heads,d] -> [B,L,heads,d]."""
     q, k, v = (x.transpose(1, 2) for x in (q, k, v))
     return F.scaled_dot_product_attention(q, k, v).transpose(1, 2)
 
@@ -66,14 +67,17 @@ def auto(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
 
 
 def flash(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    """FlashAttention 2; half precision on CUDA only."""
     return importlib.import_module("flash_attn").flash_attn_func(q, k, v)
 
 
 def sage(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    """SageAttention, which quantises queries and keys: quicker, and not exact."""
     return importlib.import_module("sageattention").sageattn(q, k, v, tensor_layout="NHD", is_causal=False)
 
 
 def xformers(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    """The memory-efficient attention of xFormers."""
     return importlib.import_module("xformers.ops").memory_efficient_attention(q, k, v)
 
 

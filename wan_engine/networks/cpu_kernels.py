@@ -37,7 +37,7 @@ def product(x: Tensor, weight: Tensor, bias: Tensor | None = None, gelu: bool = 
 
 
 def linear(layer: nn.Linear, x: Tensor, gelu: bool = False) -> Tensor:
-    """The layer applied to x, in the layer's dtype."""
+    """The layer applied to x [...,in] -> [...,out], in the layer's dtype; `gelu` follows with its tanh form."""
     return product(x, layer.weight, layer.bias, gelu)
 
 

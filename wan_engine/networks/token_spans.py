@@ -54,7 +54,7 @@ def modulated(x: Tensor, shift: Tensor, scale: Tensor, eps: float) -> Tensor:
 
 
 def added(x: Tensor, y: Tensor, gate: Tensor | None = None) -> Tensor:
-    """x + y * gate, in place unless gradients are wanted."""
+    """x + y * gate, x and y [B,n,dim], gate [B,1,dim] or [B,n,dim], in place unless gradients are wanted."""
     if torch.is_grad_enabled():
         return x + y if gate is None else torch.addcmul(x, y.float(), gate)
     return x.add_(y) if gate is None else x.addcmul_(y, gate)

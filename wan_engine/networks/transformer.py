@@ -62,6 +62,7 @@ class ImageEmbedding(nn.Module):
         self.emb_pos = nn.Parameter(torch.zeros(1, 514, c)) if config.flf else None
 
     def forward(self, features: Tensor) -> Tensor:
+        """[B,n,clip_dim] -> [B,n,dim]."""
         return self.proj(features if self.emb_pos is None else features + self.emb_pos)
 
 

@@ -83,7 +83,7 @@ class RMSNorm(nn.Module):
         self.weight, self.eps = nn.Parameter(torch.ones(dim)), eps
 
     def forward(self, x: Tensor) -> Tensor:
-        """float32 whatever the dtype of x."""
+        """[...,dim] -> the same, float32 whatever the dtype of x."""
         length = torch.linalg.vector_norm(x, dim=-1, keepdim=True, dtype=torch.float32)
         return x * self.weight.float() * torch.rsqrt(length.square() / x.shape[-1] + self.eps)
 
@@ -98,6 +98,7 @@ class Attention(nn.Module):
         self.norm_q, self.norm_k = RMSNorm(config.dim, config.eps), RMSNorm(config.dim, config.eps)
 
     def heads(self, x: Tensor) -> Tensor:
+        """[B,L,dim] -> [B,L,heads,d]."""
         return x.unflatten(-1, (self.num_heads, -1))
 
 
@@ -126,6 +127,7 @@ class CrossAttention(Attention):
             self.norm_k_img = RMSNorm(config.dim, config.eps)
 
     def forward(self, x: Tensor, context: Context, attend: Attend) -> Tensor:
+        """Tokens [B,n,dim] -> what they read, [B,n,dim]."""
         q = linear(self.q, x)
         q = self.heads(self.norm_q(q).to(q.dtype))
         first, *others = self._keys_values(context)
@@ -202,6 +204,7 @@ class Block(nn.Module):
 
     @property
     def dtype(self) -> torch.dtype:
+        """That of the weights, in which everything but the residual stream is computed."""
         return self.ffn[0].weight.dtype
 
 

@@ -3,7 +3,6 @@
 
 import os
 import signal
-import time
 from dataclasses import replace
 
 import bpy
@@ -94,10 +93,8 @@ def test_a_killed_worker_is_told_and_the_next_shot_gets_a_new_one(scene, setting
 
     generation = previs.Generation(scene, replace(settings, steps=60))
     step_until(generation, lambda: generation.status.startswith("Step"))
-    killed = time.monotonic()
     os.kill(previs.engine_client(settings).pid, signal.SIGKILL)
     step_until(generation, lambda: bool(generation.errors))
-    assert time.monotonic() - killed < 20
     assert "signal 9" in generation.errors[0] or "killed" in generation.errors[0]
     step_until(generation, lambda: False)
     assert generation.takes == ["Right take 1"] and generation.exit_status == 5
