@@ -7,7 +7,7 @@ A loaded `Pipeline` serves any number of requests; networks are opened when firs
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -26,6 +26,7 @@ from .inputs.images import as_pixels, mean_rgb
 from .inputs.plan import Plan, make_plan
 from .inputs.prompt_cache import PromptCache
 from .media.atomic_write import write_json, write_whole
+from .media.frame_store import Frames, FrameStore
 from .media.video_writer import write_clip
 from .networks import attention as attentions
 from .networks.latent_rgb import LightMap, fit_light_map
@@ -113,12 +114,12 @@ class Pipeline:
             if not first:
                 return generation_report(request, plan, self.pool, run, {})
             with run.stage("decode"):
-                frames = self._decode(latents, request.vae_tiles, run)
+                frames = self._decode(latents, request.vae_tiles, folder, run)
             with run.stage("finish"):
                 _keep(request, latents, sigmas, frames, folder, run)
                 mended = _repaired(request, plan, frames, run)
-                clip = enlarged(mended, request, folder, self._redraw(request, plan, texts, run))
-                facts, delivered = deliver(clip, frames.shape[:3], request, plan.fps, folder)
+                clip = enlarged(mended, request, folder, self._redraw(request, plan, texts, folder, run))
+                facts, delivered = deliver(clip, (plan.frames, *plan.size[::-1]), request, plan.fps, folder)
             if request.page is not None:
                 with run.stage("measure"), run.sparing("The light could not be measured"):
                     measure_clip(request, plan, frames, delivered, run)
@@ -260,30 +261,34 @@ class Pipeline:
         first, last = (None if picture is None else mean_rgb(picture) for picture in (plan.first, plan.last))
         return LightController(request.light, request.light_strength, light_map, first, last)
 
-    def _redraw(self, request: GenerationRequest, plan: Plan, texts: list[Tensor], run: Run) -> Redraw | None:
+    def _redraw(
+        self, request: GenerationRequest, plan: Plan, texts: list[Tensor], folder: Path, run: Run
+    ) -> Redraw | None:
         """The refining pass over the clip made twice as large; None where none is asked for."""
         if not request.refine:
             return None
         larger = refined_plan(plan, 2, request.refine)
 
-        def redraw(frames: np.ndarray) -> np.ndarray:
-            latents, _ = refine(frames, larger, self.pool, texts, run, request.refine)
-            return with_light_of(frames, self._decode(latents, request.vae_tiles, run))
+        def redraw(frames: Iterable[np.ndarray]) -> Frames:
+            large = FrameStore(folder, *larger.size[::-1])
+            for frame in frames:
+                large.append(frame)
+            latents, _ = refine(large, larger, self.pool, texts, run, request.refine)
+            return with_light_of(large, self._decode(latents, request.vae_tiles, folder, run))
 
         return redraw
 
-    def _decode(self, latents: Tensor, tile: int, run: Run) -> np.ndarray:
-        """uint8 [T, H, W, 3], decoded frame by frame into one piece of memory: many small pieces would lie between what
-        is freed, and keep the allocator from giving that back."""
+    def _decode(self, latents: Tensor, tile: int, folder: Path, run: Run) -> FrameStore:
+        """The frames of latents [z, t, h, w], decoded one by one into a file in `folder`."""
         vae = self.pool.vae()
-        _, count, rows, columns = latents.shape
-        frames = np.empty((4 * count - 3, rows * vae.stride[1], columns * vae.stride[2], 3), np.uint8)
+        _, _, rows, columns = latents.shape
+        frames = FrameStore(folder, rows * vae.stride[1], columns * vae.stride[2])
         with run.watching(vae):
-            for place, chunk in zip(frames, vae.decode_stream(latents[None], tile), strict=True):
+            for chunk in vae.decode_stream(latents[None], tile):
                 if not torch.isfinite(chunk).all():
                     raise non_finite("Decoding", self.checkpoint.vae)
                 pixels = (chunk[0].clamp(-1, 1) + 1) / 2 * 255
-                place[:] = pixels[:, 0].to(torch.uint8).permute(1, 2, 0).cpu().numpy()
+                frames.append(pixels[:, 0].to(torch.uint8).permute(1, 2, 0).cpu().numpy())
         return frames
 
     @contextmanager
@@ -342,17 +347,15 @@ def _check_places(request: GenerationRequest, folder: Path) -> None:
         raise UsageError(f"{folder / request.frames_out} is a file; give a folder for the frames.")
 
 
-def _repaired(request: GenerationRequest, plan: Plan, frames: np.ndarray, run: Run) -> np.ndarray:
-    """The frames, uint8 [T, H, W, 3], their light repaired as asked for; as they are where a repair fails."""
+def _repaired(request: GenerationRequest, plan: Plan, frames: Frames, run: Run) -> Frames:
+    """The frames, their light repaired as asked for; as they are where a repair fails."""
     with run.sparing("The light could not be repaired"):
         first = None if plan.first is None else as_pixels(plan.first)
         return repaired(frames, request.repair, first, request.light)
     return frames
 
 
-def _keep(
-    request: GenerationRequest, latents: Tensor, sigmas: Tensor, frames: np.ndarray, folder: Path, run: Run
-) -> None:
+def _keep(request: GenerationRequest, latents: Tensor, sigmas: Tensor, frames: Frames, folder: Path, run: Run) -> None:
     """What the model made, before anything is done to it, where it was asked for."""
     if request.latents is not None:
         with run.sparing("The latents could not be kept", "latents"):

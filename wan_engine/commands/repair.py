@@ -16,7 +16,7 @@ import numpy as np
 
 from ..errors import UsageError
 from ..finishing.finish import deliver, enlarged, repaired
-from ..finishing.interpolation import retime
+from ..finishing.interpolation import retimed
 from ..light.measure import measure
 from ..media.atomic_write import write_json
 from ..media.frames import read_frames
@@ -53,7 +53,7 @@ def repair(task: dict[str, Any]) -> str:
     light = {"expected": (report.get("light") or {}).get("expected")}
     with run.sparing("The light could not be measured"):
         pictures = _mean_rgb(first), _mean_rgb(last)
-        before = measure(retime(raw, len(delivered)), fps, request.light, pictures)
+        before = measure(retimed(raw, len(raw), len(delivered)), fps, request.light, pictures)
         light |= light_facts(delivered, fps, request.light, pictures, before, request.first_frame)
     report |= {
         "clip": facts,

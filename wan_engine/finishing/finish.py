@@ -15,14 +15,15 @@ import numpy as np
 
 from ..errors import UsageError
 from ..light_curve import LightCurve
+from ..media.frame_store import Frames, FrameStore
 from ..media.video_writer import check_codec, exact_rate, place, write_clip
 from ..request import GenerationRequest
 from .interpolation import retimed
 from .learned_interpolation import InterpolationModel
 from .light_repair import deflicker, match_color
-from .upscale import FACTORS, upscale, upscaled
+from .upscale import FACTORS, upscaled
 
-Redraw = Callable[[np.ndarray], np.ndarray]
+Redraw = Callable[[Iterable[np.ndarray]], Frames]
 
 
 def check_finish(request: GenerationRequest, folder: Path) -> None:
@@ -40,11 +41,9 @@ def check_finish(request: GenerationRequest, folder: Path) -> None:
         raise UsageError("Refining redraws an enlarged clip; give --upscale too, or leave out --refine.")
 
 
-def repaired(
-    frames: np.ndarray, repairs: Collection[str], first: np.ndarray | None, expected: LightCurve | None
-) -> np.ndarray:
-    """The frames, uint8 [T, H, W, 3], with these repairs of their light; `first` is the picture they were made from,
-    uint8 [h, w, 3].
+def repaired(frames: Frames, repairs: Collection[str], first: np.ndarray | None, expected: LightCurve | None) -> Frames:
+    """The frames with these repairs of their light, each made when it is asked for; `first` is the picture they were
+    made from, uint8 [h, w, 3].
     """
     if "deflicker" in repairs:
         frames = deflicker(frames, expected)
@@ -54,32 +53,32 @@ def repaired(
 
 
 def enlarged(
-    frames: np.ndarray, request: GenerationRequest, folder: Path, redraw: Redraw | None = None
+    frames: Frames, request: GenerationRequest, folder: Path, redraw: Redraw | None = None
 ) -> Iterable[np.ndarray]:
-    """The frames, uint8 [T, H, W, 3], as large as the clip was asked for.
+    """The frames as large as the clip was asked for.
 
     `redraw` is the refining pass over the clip enlarged twice, None without one; a factor of 4 enlarges what it gives
     once more.
     """
     model = None if request.upscale_model is None else folder / request.upscale_model
     if redraw is not None:
-        redrawn = redraw(upscale(frames, 2, model))
+        redrawn = redraw(upscaled(frames, 2, model))
         return upscaled(redrawn, 2, model) if request.upscale == 4 else redrawn
     return upscaled(frames, request.upscale, model) if request.upscale else frames
 
 
 def deliver(
     clip: Iterable[np.ndarray], shape: tuple[int, ...], request: GenerationRequest, fps: float, folder: Path
-) -> tuple[dict[str, Any], np.ndarray]:
+) -> tuple[dict[str, Any], Frames]:
     """Fit a clip to the shot's frames and write it; returns the report's facts about it, and its frames as delivered,
-    uint8 [T, H, W, 3], scaled back to `shape`.
+    scaled back to `shape`.
 
     `shape` (T, H, W) is that of the clip before it was enlarged, `fps` the rate of its frames. Raises GenerationError
     when the clip cannot be written.
     """
     count, height, width = shape
     between = None if request.interpolation_model is None else InterpolationModel(folder / request.interpolation_model)
-    seen: list[np.ndarray] = []
+    seen = FrameStore(folder, height, width)
 
     def watched() -> Iterator[np.ndarray]:
         for frame in retimed(clip, count, request.clip_frames or count, between):
@@ -96,4 +95,4 @@ def deliver(
         "size": list(written.size),
         "codec": written.codec,
     }
-    return facts, np.stack(seen)
+    return facts, seen

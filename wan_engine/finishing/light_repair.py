@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Repairs of a finished clip's light: flicker and jumps evened out, colour held to the first frame and the scene.
 
-Frames are uint8 [T, H, W, 3], display-referred; the repairs are gains of linear light that vary slowly over the
-picture, so detail stays as it is. Frames that need nothing come back byte for byte.
+Frames are uint8 [H, W, 3], display-referred; the repairs are gains of linear light that vary slowly over the picture,
+so detail stays as it is. Frames that need nothing come back byte for byte. Each is repaired when it is asked for.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from ..light.jumps import events_of_the_whole
 from ..light.meant import Intent, intent_of, meant_events, meant_frames
 from ..light.motion import GRID, Changes, compare_frames, compare_two, reduced
 from ..light_curve import LightCurve
+from ..media.frame_store import Changed, Frames
 from ..media.frames import as_rgb
 from ..media.srgb import encode, to_linear
 
@@ -34,7 +35,7 @@ _COLOR_NOISE, _CURVE_NOISE = 0.015, 0.03
 _UNSEEN = 0.002  # a gain nearer to none than this changes no byte worth changing
 
 
-def deflicker(frames: np.ndarray, expected: LightCurve | None = None) -> np.ndarray:
+def deflicker(frames: np.ndarray | Frames, expected: LightCurve | None = None) -> Frames:
     """The clip with its flicker taken out and its unmeant jumps undone; the slow course stays.
 
     The course of exposure along the motion is replaced by its slow part (local quadratic regression); jumps are taken
@@ -44,7 +45,7 @@ def deflicker(frames: np.ndarray, expected: LightCurve | None = None) -> np.ndar
     """
     clip = as_rgb(frames)
     if len(clip) < 3:
-        return clip.copy()
+        return clip
     pictures = reduced(clip)
     changes = compare_frames(pictures)
     cuts, means = find_cuts(changes, pictures), luminance(pictures).mean((1, 2))
@@ -60,7 +61,9 @@ def deflicker(frames: np.ndarray, expected: LightCurve | None = None) -> np.ndar
     return _with_gains(clip, np.repeat(field[..., None], 3, axis=-1))
 
 
-def match_color(frames: np.ndarray, first: np.ndarray | None = None, expected: LightCurve | None = None) -> np.ndarray:
+def match_color(
+    frames: np.ndarray | Frames, first: np.ndarray | None = None, expected: LightCurve | None = None
+) -> Frames:
     """The clip with its colour held: to `first` (uint8 [h, w, 3], the picture the clip was made from) if it shows the
     same as frame 0, else to frame 0 itself, and along the scene's curve, or to a render's own colour where that has it.
 
@@ -181,18 +184,19 @@ def _offset(first: np.ndarray, frame: np.ndarray, picture: np.ndarray) -> np.nda
     return np.zeros(3) if find_cuts(between, pair) else frame_gains(between, [])[0]
 
 
-def _with_gains(clip: np.ndarray, field: np.ndarray) -> np.ndarray:
+def _with_gains(clip: Frames, field: np.ndarray) -> Frames:
     """Linear light times exp(field), field [T, 5, 8, 3] spread smoothly over the picture."""
-    result = clip.copy()
-    height, width = clip.shape[1:3]
-    for k in np.flatnonzero(np.abs(field).max((1, 2, 3)) > _UNSEEN):
-        even = np.ptp(field[k].reshape(-1, 3), axis=0).max() < 1e-6
-        if even:
-            table = encode(to_linear(np.arange(256))[:, None] * np.exp(field[k, 0, 0]))
-            table = np.rint(255 * table.clip(0, 1)).astype(np.uint8)
-            result[k] = np.stack([table[clip[k, ..., c], c] for c in range(3)], -1)
-            continue
-        wide = cv2.resize(field[k].astype(np.float32), (width, height), interpolation=cv2.INTER_CUBIC)
-        light = to_linear(clip[k]) * np.exp(wide)
-        result[k] = np.rint(255 * encode(light).clip(0, 1)).astype(np.uint8)
-    return result
+    return Changed(clip, lambda number, frame: _with_gain(frame, field[number]))
+
+
+def _with_gain(frame: np.ndarray, field: np.ndarray) -> np.ndarray:
+    if np.abs(field).max() <= _UNSEEN:
+        return frame
+    if np.ptp(field.reshape(-1, 3), axis=0).max() < 1e-6:  # even over the picture
+        table = encode(to_linear(np.arange(256))[:, None] * np.exp(field[0, 0]))
+        table = np.rint(255 * table.clip(0, 1)).astype(np.uint8)
+        return np.stack([table[frame[..., c], c] for c in range(3)], -1)
+    height, width = frame.shape[:2]
+    wide = cv2.resize(field.astype(np.float32), (width, height), interpolation=cv2.INTER_CUBIC)
+    light = to_linear(frame) * np.exp(wide)
+    return np.rint(255 * encode(light).clip(0, 1)).astype(np.uint8)

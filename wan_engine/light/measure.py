@@ -8,6 +8,7 @@ change is a change of it over its level, so 0.1 is about a third of a stop.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -84,9 +85,9 @@ class LightMeasures:
 
 
 def measure(
-    frames: np.ndarray, fps: float, expected: LightCurve | None = None, pictures: Pictures = (None, None)
+    frames: Iterable[np.ndarray], fps: float, expected: LightCurve | None = None, pictures: Pictures = (None, None)
 ) -> LightMeasures:
-    """The light of `frames` (uint8 [T, H, W, 3], or what `as_rgb` takes) at `fps`, against the scene's curve if given,
+    """The light of `frames` (a clip, or what `as_rgb` takes) at `fps`, against the scene's curve if given,
     and against the mean display RGB (0..1) of the pictures of the shot's first and last frame, where there are some.
 
     Raises UsageError when the frames are no clip.

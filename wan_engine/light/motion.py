@@ -7,7 +7,7 @@ follow (occlusion, picture edges) does not count. So neither a moving object nor
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
@@ -48,12 +48,14 @@ class Changes:
     alike: np.ndarray
 
 
-def reduced(frames: np.ndarray) -> np.ndarray:
-    """uint8 [T, H, W, 3] as float32 0..1, averaged down to at most _LONG_SIDE pixels."""
-    height, width = frames.shape[1:3]
-    scale = min(1.0, _LONG_SIDE / max(height, width))
-    size = max(1, round(width * scale)), max(1, round(height * scale))
-    small = [cv2.resize(np.float32(frame), size, interpolation=cv2.INTER_AREA) for frame in frames]
+def reduced(frames: Iterable[np.ndarray]) -> np.ndarray:
+    """The frames as float32 [T, h, w, 3] in 0..1, averaged down to at most _LONG_SIDE pixels."""
+    small = []
+    for frame in frames:
+        height, width = frame.shape[:2]
+        scale = min(1.0, _LONG_SIDE / max(height, width))
+        size = max(1, round(width * scale)), max(1, round(height * scale))
+        small.append(cv2.resize(np.float32(frame), size, interpolation=cv2.INTER_AREA))
     return np.stack(small) / np.float32(255)
 
 

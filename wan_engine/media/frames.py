@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -13,11 +15,14 @@ from .pictures import read_picture
 from .video_reader import read_clip
 
 
-def as_rgb(frames: np.ndarray) -> np.ndarray:
-    """Frames as uint8 [T, H, W, 3]: alpha is composited over black, grey repeated, 16 bit and floats 0..1 rounded.
+def as_rgb(frames: np.ndarray | Iterable[np.ndarray]) -> Any:
+    """An array of frames as uint8 [T, H, W, 3]: alpha is composited over black, grey repeated, 16 bit and floats 0..1
+    rounded; frames that come one by one are that already.
 
     Raises UsageError for anything that is no clip.
     """
+    if not isinstance(frames, np.ndarray | list):
+        return frames
     array = np.asarray(frames)
     if array.ndim != 4 or array.shape[-1] not in (1, 3, 4) or 0 in array.shape:
         raise UsageError(f"A clip must be frames of pixels [T, H, W, 3], but this one is {list(array.shape)}.")

@@ -16,6 +16,7 @@ from matplotlib.patches import Rectangle
 from ..light.verdict import WORDS
 from ..light_curve import LightCurve
 from ..media.atomic_write import write_whole
+from ..media.frame_store import Frames
 from ..media.lettering import Letters, plotting, shortened, wrapped
 from .light_charts import (
     BEFORE,
@@ -42,7 +43,7 @@ _SETTING_WIDTH = 46
 def write_page(
     path: Path,
     report: Mapping[str, Any],
-    frames: np.ndarray,
+    frames: Frames,
     expected: LightCurve | None = None,
     sun: Sequence[Mapping[str, float]] | None = None,
 ) -> None:
@@ -50,9 +51,8 @@ def write_page(
 
     report: as in report.json; of "light" are read "measured" (`LightMeasures.to_json()`, of the clip as delivered),
     "verdict" (`Verdict`, from whose first_frame frames are counted on the page) and, when the clip was corrected,
-    "before" (measures before it) and "after" (those of the corrected clip, which then stand for "measured"). frames:
-    uint8 [T, H, W, 3]. expected: the scene's curve. sun: samples {"frame", "azimuth_deg", "elevation_deg"} along the
-    shot; [] = none.
+    "before" (measures before it) and "after" (those of the corrected clip, which then stand for "measured"). expected:
+    the scene's curve. sun: samples {"frame", "azimuth_deg", "elevation_deg"} along the shot; [] = none.
     Raises GenerationError in words when the page cannot be written; nothing else is touched.
     """
     words = (_clip_name(report), _prompt(report), report["light"]["verdict"], *(report.get(n) for n in _SETTINGS))
@@ -66,7 +66,7 @@ def write_page(
 
 def _drawn(
     report: Mapping[str, Any],
-    frames: np.ndarray,
+    frames: Frames,
     expected: LightCurve | None,
     sun: Sequence[Mapping[str, float]] | None,
     letters: Letters,
@@ -117,7 +117,7 @@ def _prompt(report: Mapping[str, Any]) -> str:
     return (report.get("request") or {}).get("prompt") or ""
 
 
-def _strip(figure: Figure, frames: np.ndarray, measured: Mapping[str, Any], first: int) -> None:
+def _strip(figure: Figure, frames: Frames, measured: Mapping[str, Any], first: int) -> None:
     """Six frames spread over the clip, numbered from `first`; a jump's own takes the place of its nearest."""
     count = len(frames)
     shown = sorted({round(k) for k in np.linspace(0, count - 1, min(count, _STRIP))})

@@ -8,29 +8,28 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from ..finishing.interpolation import retime
+from ..finishing.interpolation import retimed
 from ..inputs.images import mean_rgb
 from ..inputs.plan import Plan
 from ..light.departure import Pictures
 from ..light.measure import LightMeasures, measure
 from ..light.verdict import verdict
 from ..light_curve import LightCurve, SunPlace
+from ..media.frame_store import Frames
 from ..request import GenerationRequest
 from ..runtime.run import Run
 
 
 def light_facts(
-    frames: np.ndarray,
+    frames: Frames,
     fps: float,
     expected: LightCurve | None,
     pictures: Pictures = (None, None),
     before: LightMeasures | None = None,
     first_frame: int = 0,
 ) -> dict[str, Any]:
-    """What a report says under "light" of a clip as delivered, uint8 [T, H, W, 3], made from `pictures` of which the
-    mean display RGB is given; `before` measures it, in as many frames, without its repair. Words count frames from
+    """What a report says under "light" of a clip as delivered, made from `pictures` of which the mean display RGB is
+    given; `before` measures it, in as many frames, without its repair. Words count frames from
     `first_frame`.
     """
     measures = measure(frames, fps, expected, pictures)
@@ -45,7 +44,7 @@ def light_facts(
 
 def draw_page(
     report: Mapping[str, Any],
-    frames: np.ndarray,
+    frames: Frames,
     expected: LightCurve | None,
     sun: Sequence[SunPlace] | None,
     path: Path,
@@ -68,12 +67,14 @@ def tell_guide(request: GenerationRequest, run: Run) -> None:
     run.facts["light"] = {"expected": request.to_json()["light"], "guide": guide}
 
 
-def measure_clip(request: GenerationRequest, plan: Plan, raw: np.ndarray, delivered: np.ndarray, run: Run) -> None:
+def measure_clip(request: GenerationRequest, plan: Plan, raw: Frames, delivered: Frames, run: Run) -> None:
     """The delivered clip's light into the report; beside it, where it was repaired, that of the frames as made."""
     fps = request.clip_fps or plan.fps
     ends = [None if picture is None else mean_rgb(picture).tolist() for picture in (plan.first, plan.last)]
     pictures = ends[0], ends[1]
-    before = measure(retime(raw, len(delivered)), fps, request.light, pictures) if request.repair else None
+    before = None
+    if request.repair:
+        before = measure(retimed(raw, len(raw), len(delivered)), fps, request.light, pictures)
     light = run.facts.setdefault("light", {"expected": None})
     light |= light_facts(delivered, fps, request.light, pictures, before, request.first_frame) | {
         "repair": list(request.repair)

@@ -165,13 +165,12 @@ class _Planner:
         itemsize = _itemsize(asked.dtype)
         kept = self._kept(asked, itemsize) + self._resident(asked) * itemsize if asked.offload == "none" else self._vae
         _, h, w = self._latents(asked)
-        pixels = asked.frames * asked.size[0] * asked.size[1]
-        finished = 2 * pixels * 3
+        held = 0  # finished frames lie on the disk
         if asked.vae_tiles and max(asked.size) > asked.vae_tiles:
             longest = max(asked.vae_tiles // checkpoint.model.stride[1], 2)
             h, w = min(h, longest), min(w, longest)
-            finished += pixels * 12  # tiles are blended into the whole video
-        return Stage("decoding", kept, _with_slack(decoder_peak(checkpoint.vae.shapes, (h, w))) + finished)
+            held = asked.frames * math.prod(asked.size) * 12  # tiles are blended into the whole video
+        return Stage("decoding", kept, _with_slack(decoder_peak(checkpoint.vae.shapes, (h, w))) + held)
 
     def _kept(self, asked: MemorySettings, itemsize: int) -> int:
         """Bytes of text encoder and autoencoder where they stay for the next clip."""

@@ -19,6 +19,7 @@ from torch import Tensor
 from ..errors import UsageError
 from ..inputs.conditioning import condition
 from ..inputs.plan import Plan
+from ..media.frame_store import Changed, Frames
 from ..media.srgb import from_linear, to_linear
 from ..runtime.model_pool import ModelPool, non_finite
 from ..runtime.run import Run
@@ -56,18 +57,19 @@ def refined_plan(plan: Plan, factor: int, strength: float) -> Plan:
 
 
 def refine(
-    frames: np.ndarray, plan: Plan, pool: ModelPool, texts: list[Tensor], run: Run, strength: float
+    frames: Frames, plan: Plan, pool: ModelPool, texts: list[Tensor], run: Run, strength: float
 ) -> tuple[Tensor, Tensor]:
     """Redraw enlarged frames; latents [z, t, h, w] and sigmas [steps + 1], as the denoise loop gives them.
 
-    `frames` is uint8 [T, H, W, 3] at the size and count of `plan`, which `refined_plan` made with the same strength;
+    `frames` are of the size and count of `plan`, which `refined_plan` made with the same strength;
     `texts` are the prompts as encoded for the clip itself. The steps are told to `run` as events and under
     `facts["refine"]`; the report's own steps stay those of the clip.
 
     Raises GenerationError as the denoise loop does, Cancelled when the user stops.
     """
-    if frames.shape[:3] != (plan.frames, plan.size[1], plan.size[0]):
-        raise ValueError(f"frames are {list(frames.shape)}, the plan says {plan.frames} of {plan.size}")
+    found = len(frames), *frames[0].shape[1::-1]
+    if found != (plan.frames, *plan.size):
+        raise ValueError(f"count, width and height of the frames are {found}, the plan says {plan.frames}, {plan.size}")
     clean = _encode(frames, pool, run)
     inner = Run(lambda event: run.tell(**event), lambda: _asked(run))
     conditioning = condition(plan, pool, inner)
@@ -78,11 +80,11 @@ def refine(
     return latents, sigmas
 
 
-def with_light_of(frames: np.ndarray, redrawn: np.ndarray) -> np.ndarray:
-    """`redrawn` under the light of `frames`, both uint8 [T, H, W, 3]: broad brightness and colour of each frame are
-    those of `frames`, in linear light; what is finer stays as it was redrawn.
+def with_light_of(frames: Frames, redrawn: Frames) -> Frames:
+    """`redrawn` under the light of `frames`, as many and as large: broad brightness and colour of each frame are those
+    of `frames`, in linear light; what is finer stays as it was redrawn.
     """
-    return np.stack([_relit(frame, other) for frame, other in zip(frames, redrawn, strict=True)])
+    return Changed(redrawn, lambda number, other: _relit(frames[number], other))
 
 
 def _relit(frame: np.ndarray, redrawn: np.ndarray) -> np.ndarray:
@@ -97,11 +99,11 @@ def _asked(run: Run) -> bool:
     return False
 
 
-def _encode(frames: np.ndarray, pool: ModelPool, run: Run) -> Tensor:
-    pixels = torch.from_numpy(frames).permute(3, 0, 1, 2).float() / 127.5 - 1
+def _encode(frames: Frames, pool: ModelPool, run: Run) -> Tensor:
+    pixels = (torch.from_numpy(frame).permute(2, 0, 1)[None, :, None].float() / 127.5 - 1 for frame in frames)
     vae = pool.vae()
     with run.watching(vae):
-        latents = vae.encode(pixels[None].to(pool.device))[0]
+        latents = torch.cat(list(vae.encode_stream(frame.to(pool.device) for frame in pixels)), dim=2)[0]
     pool.release()
     if not torch.isfinite(latents).all():
         raise non_finite("Encoding the enlarged frames", pool.checkpoint.vae)

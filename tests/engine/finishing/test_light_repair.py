@@ -6,11 +6,19 @@ import numpy as np
 import pytest
 
 from wan_engine.errors import UsageError
-from wan_engine.finishing.light_repair import deflicker, match_color
+from wan_engine.finishing import light_repair
 from wan_engine.light.color import LUMA
 from wan_engine.light.measure import measure
 from wan_engine.light.verdict import verdict
 from wan_engine.light_curve import LightCurve
+
+
+def deflicker(*given) -> np.ndarray:
+    return np.stack(list(light_repair.deflicker(*given)))
+
+
+def match_color(*given) -> np.ndarray:
+    return np.stack(list(light_repair.match_color(*given)))
 
 
 def brief(luminance, kelvin=None, jumps=()):

@@ -71,7 +71,7 @@ def test_the_high_noise_part_is_refused(nano, request_):
         refined_plan(plan, 2, 0.3)
 
 
-def test_refined_frames_are_the_clip_made_larger(nano, request_):
+def test_refined_frames_are_the_clip_made_larger(nano, request_, tmp_path):
     run = Run()
     with torch.inference_mode():
         plan = nano._plan(request_, Path())
@@ -80,7 +80,7 @@ def test_refined_frames_are_the_clip_made_larger(nano, request_):
         large = upscale(small, 2)
         bigger = refined_plan(plan, 2, 0.3)
         latents, sigmas = refine(large, bigger, nano.pool, texts, run, 0.3)
-        frames = with_light_of(large, nano._decode(latents, 0, run))
+        frames = np.stack(list(with_light_of(large, nano._decode(latents, 0, tmp_path, run))))
     assert frames.shape == large.shape
     assert {step["expert"] for step in run.facts["refine"]["steps"]} == {"low"}
     assert sigmas[0] == pytest.approx(0.3, abs=1e-6)
@@ -95,7 +95,7 @@ def test_light_is_put_back_and_drawing_kept():
     frames = moving.scene([0, 1], light=lambda time, x, y: 0.8 - 0.3 * time)
     grain = np.random.default_rng(0).integers(-9, 10, frames.shape)
     redrawn = np.clip(frames * (1.15, 1.0, 0.85) + grain, 0, 255).astype(np.uint8)
-    result = with_light_of(frames, redrawn)
+    result = np.stack(list(with_light_of(frames, redrawn)))
     assert np.abs(result.mean((1, 2)) - frames.mean((1, 2))).max() < 1.5
     kept = np.corrcoef((result.astype(float) - frames).ravel(), grain.ravel())[0, 1]
     assert kept > 0.75
