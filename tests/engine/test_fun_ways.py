@@ -118,7 +118,7 @@ def _two_clips(folder: Path) -> dict:
         (_broken, "0004.png cannot be read"),
         (_two_clips, "pictures of several clips"),
         (lambda folder: {"control_video": folder / "missing"}, "does not exist"),
-        (lambda folder: {"control_video": folder / "0001.png"}, "is no folder"),
+        (lambda folder: {"control_video": folder / "0001.png"}, "is a single picture"),
         (lambda folder: {"camera": folder / "0001.png"}, "takes no camera"),
         (lambda folder: {"control_scale": 1}, "takes no strength of control"),
     ],
