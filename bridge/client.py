@@ -262,7 +262,7 @@ class EngineClient:
         said = said or process.last_lines(self.log)
         said = f" Its last words: {said}" if said else ""
         if self._ready or code == process.KILLED:
-            text = f"The engine stopped unexpectedly: it was {how}. Generate the shot again.{said}"
+            text = f"The engine stopped unexpectedly: it was {how}. Continue the shot, or generate it again.{said}"
             return text, GenerationError.exit_status
         text = (
             f"The engine did not start: {self.python} was {how}. Set up the engine again in the add-on's preferences."
