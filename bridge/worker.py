@@ -36,7 +36,7 @@ from .pulse import Pulse
 from .state import BEAT_SECONDS, JobError, JobTaken
 from .warm_engine import WarmEngine, import_engine, trouble_in_words
 
-PARENT_GONE = "The program that asked for this clip ended before it was finished. Continue the shot, or generate it again."
+PARENT_GONE = "The program that asked for this clip ended too early. Continue the shot, or generate it again."
 LATE_STAGES = ("finish", "measure")  # in which files are written
 
 
