@@ -222,7 +222,7 @@ def test_the_worker_ends_when_its_parent_does(tmp_path, how):
         parent.wait(20)
     assert gone(worker, 5)
     state = JobFolder(job.path).read_state()
-    assert state.ended and state.interrupted and "Generate" in state.message if how == "killed" else state.ended
+    assert state.ended and state.interrupted and "Continue" in state.message if how == "killed" else state.ended
 
 
 def run_alone(folder: Path) -> subprocess.Popen[str]:
