@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Keeps a text between 60 and 200 words, up to 300 for the course of light and action: optional sentences give way,
-spare ones fill in."""
+"""Keeps a text between 60 and 200 words: optional sentences give way, spare ones fill in."""
 
 from __future__ import annotations
 
@@ -9,13 +8,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
-LEAST, MOST, FULL = 60, 200, 300
+LEAST, MOST = 60, 200
 
 
 class Rank(IntEnum):
     """What a text that is too long can do without: the highest goes first. Nothing is left out of the user's OWN words
-    and of what tells light and subject (MAIN); camera and terms (nano's light drifts without them) go only where the
-    model could not read them."""
+    and of what tells light and subject (MAIN); camera and terms go only where the model could not read them."""
 
     OWN = -1
     MAIN = 0
@@ -39,18 +37,16 @@ def fit(
     sentences: Sequence[Sentence], spare: Sequence[str], length: Callable[[str], int], last: Sequence[Sentence] = ()
 ) -> list[Sentence]:
     """The sentences that fit: spare ones are added while the text is shorter than LEAST, optional ones taken away
-    while it is longer than MOST, course and action only beyond FULL. What must stay may still be longer, and where
-    facts are few a text stays shorter.
+    while it is longer than MOST. What must stay may still be longer, and where facts are few a text stays shorter.
     `last` comes after the spare ones; it is longer than MOST by itself, and so counts for nothing."""
     end = [sentence for sentence in last if sentence.text]
     chosen = [sentence for sentence in sentences if sentence.text]
     missing = LEAST - _total([*chosen, *end], length)
     chosen += [Sentence(text, Rank.LAMPS) for text in _needed(spare, missing, length)]
-    for most, ranks in ((MOST, (Rank.LAMPS, Rank.SETTING)), (FULL, (Rank.ACTION, Rank.COURSE))):
-        for rank in ranks:
-            for sentence in [one for one in reversed(chosen) if one.rank == rank]:
-                if _total(chosen, length) > most:
-                    chosen.remove(sentence)
+    while _total(chosen, length) > MOST and any(sentence.rank >= Rank.COURSE for sentence in chosen):
+        highest = max(sentence.rank for sentence in chosen)
+        drop = max(i for i, sentence in enumerate(chosen) if sentence.rank == highest)
+        del chosen[drop]
     return [*chosen, *end]
 
 
