@@ -416,6 +416,8 @@ def _warnings(request: GenerationRequest, checkpoint: Checkpoint, pictures: _Pic
         found.append(f"{model.title} was made for {sizes}; {sides(pictures.size)} may look worse.")
     if request.boundary is not None and len(checkpoint.experts) == 1:
         found.append(f"{model.title} has a single expert; the boundary has no effect.")
+    if "camera" in model.modules and request.camera is None:
+        found.append(f"{model.title} was made to follow a camera and is given none; give one with --camera.")
     if request.preset == "lightning" and not request.loras:
         found.append("Four steps are enough for distilled weights only; give their LoRA unless the checkpoint has it.")
     return found
