@@ -66,7 +66,7 @@ class FrameStore:
 
     def _no_room(self, error: OSError) -> GenerationError:
         return GenerationError(
-            f"The frames cannot be kept in {self._folder} ({error.strerror or error}); free some disk space."
+            f"The frames cannot be written in {self._folder} ({error.strerror or error}); is the folder there, and its disk not full?"
         )
 
 

@@ -68,7 +68,11 @@ def test_settings_that_cannot_be_are_told(more, words, capsys):
 @pytest.mark.parametrize(
     ("model", "told"),
     [
-        ("Wan2.2-Fun-A14B-Control", "a control clip (--control-video), reference pictures (--reference)"),
+        (
+            "Wan2.2-Fun-A14B-Control",
+            "a control clip (--control-video), a share of steps with control (--control-share), "
+            "reference pictures (--reference)",
+        ),
         ("Wan2.2-Fun-5B-Control-Camera", "a camera (--camera)"),
     ],
 )

@@ -48,7 +48,7 @@ def test_a_frame_of_another_size_or_kind_is_refused(store):
 
 
 def test_a_place_that_takes_no_file_is_told(tmp_path):
-    with pytest.raises(GenerationError, match="cannot be kept"):
+    with pytest.raises(GenerationError, match="cannot be written"):
         FrameStore(tmp_path / "missing", 6, 8)
 
 
