@@ -66,7 +66,8 @@ class FrameStore:
 
     def _no_room(self, error: OSError) -> GenerationError:
         return GenerationError(
-            f"The frames cannot be written in {self._folder} ({error.strerror or error}); is the folder there, and its disk not full?"
+            f"The frames cannot be written in {self._folder} ({error.strerror or error}); see whether the folder is "
+            "there and its disk has room."
         )
 
 

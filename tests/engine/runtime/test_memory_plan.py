@@ -137,7 +137,7 @@ def test_the_text_tells_every_stage_and_the_verdict(checkpoint):
     assert "it fits" in plan(checkpoint, available=2**40).text()
 
 
-@pytest.mark.parametrize("frames", [33, 129])
+@pytest.mark.parametrize("frames", [33, 257])
 def test_what_is_dearest_to_the_picture_is_given_up_last(checkpoint, frames):
     wanted = plan(checkpoint, frames=frames)
     assert nearest_that_fits(checkpoint, dataclasses.replace(wanted, available=wanted.peak)) is not None
