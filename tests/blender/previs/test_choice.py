@@ -133,7 +133,7 @@ def test_the_mode_that_a_text_model_can_do_is_taken_and_told(scene, tmp_path):
 
 @pytest.mark.parametrize(
     ("model", "mode", "can"), [(TEXT_ONLY, "first_last", "auto, text;"), (TEXT_ONLY, "first", "auto, text;"),
-                               (TINY, "text", "auto, first_last, first;")],
+                               (TINY, "text", "auto, first_last, first, motion;")],
 )  # fmt: skip
 def test_a_mode_that_the_model_cannot_do_is_refused_before_anything_is_rendered(scene, tmp_path, model, mode, can):
     chosen = previs.Settings(model=str(model), mode=mode, size=(96, 64), output=tmp_path / "jobs")
