@@ -93,7 +93,7 @@ class _Slots:
             setattr(block.get_submodule(owner), leaf, parameter)
 
     def _ahead(self, number: int) -> ReadAhead[dict[str, Tensor]]:
-        return ReadAhead(f"block {number}", partial(self._read, number))
+        return ReadAhead(f"block {number}", partial(self._read, number), short=True)
 
     def _read(self, number: int) -> dict[str, Tensor]:
         return {own: self.load(name) for name, own in self._names[number].items()}

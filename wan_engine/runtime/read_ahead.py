@@ -11,14 +11,18 @@ T = TypeVar("T")
 
 
 class ReadAhead(Generic[T]):
-    """What `read` gives, read in a thread of its own; the process does not wait for that to end."""
+    """What `read` gives, read in a thread of its own.
 
-    def __init__(self, name: str, read: Callable[[], T]) -> None:
+    The process waits for what is `short` before it ends: torch aborts where Python takes a thread away from it. It does
+    not wait for what is long.
+    """
+
+    def __init__(self, name: str, read: Callable[[], T], short: bool = False) -> None:
         self.name = name
         self._read = read
         self._found: list[T] = []
         self._error: BaseException | None = None
-        self._thread = threading.Thread(target=self._work, name=f"read ahead: {name}", daemon=True)
+        self._thread = threading.Thread(target=self._work, name=f"read ahead: {name}", daemon=not short)
         self._thread.start()
 
     def _work(self) -> None:

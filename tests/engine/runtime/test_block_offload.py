@@ -2,10 +2,13 @@
 """Blocks that are in memory only while they run."""
 
 import dataclasses
+import subprocess
+import sys
 import threading
 import time
 import weakref
 
+import golden
 import pytest
 import torch
 from peaks import growth
@@ -176,3 +179,38 @@ def test_it_needs_a_fraction_of_the_resident_networks_memory(tmp_path):
     assert resident > 16 * block
     assert streamed < outside + 2.5 * block + 6 * 2**20
     assert streamed < 0.4 * resident
+
+
+LEAVING = """
+import sys
+from pathlib import Path
+import torch
+from wan_engine.runtime.block_offload import stream_blocks
+from wan_engine.networks.transformer import WanTransformer
+from wan_engine.networks.transformer_config import TransformerConfig
+from wan_engine.weights.weight_file import WeightFile
+
+config = TransformerConfig(16, 32, 2, 2, 16, 16, 16, text_len=16)
+heavy = torch.randn(900, 900)
+
+def patch(name, tensor):
+    for _ in range(20 if name.startswith("blocks.0.") and passed else 0):
+        heavy @ heavy
+    return tensor
+
+passed = False
+with torch.inference_mode():
+    file = WeightFile.open(Path(sys.argv[1]), "transformer")
+    network = stream_blocks(file, lambda: WanTransformer(config), torch.float32, "cpu", patch)
+    context = network.embed_text([torch.randn(4, 16)])
+    passed = True
+    network(torch.randn(1, 16, 2, 8, 8), torch.tensor([500.0]), context)
+"""
+
+
+def test_a_process_that_ends_while_a_block_is_read_ends_well(tmp_path):
+    config = TransformerConfig(16, 32, 2, 2, 16, 16, 16, text_len=16)
+    save_file(WanTransformer(config).state_dict(), tmp_path / "net.safetensors")
+    command = [sys.executable, "-c", LEAVING, str(tmp_path / "net.safetensors")]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=golden.REPOSITORY)
+    assert done.returncode == 0, done.stderr
