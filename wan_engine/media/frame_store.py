@@ -46,6 +46,7 @@ class FrameStore:
         try:
             self._file.seek(self._count * frame.nbytes)
             self._file.write(np.ascontiguousarray(frame).data)
+            self._file.flush()  # a full disk is told here, not where a frame is read
         except OSError as error:
             raise self._no_room(error) from error
         self._count += 1

@@ -52,6 +52,20 @@ def test_a_place_that_takes_no_file_is_told(tmp_path):
         FrameStore(tmp_path / "missing", 6, 8)
 
 
+def test_a_full_disk_is_told_at_the_frame_that_has_no_room(tmp_path):
+    """A limit on the size of written files stands in for a disk without room."""
+    resource = pytest.importorskip("resource")
+    store, (soft, hard) = FrameStore(tmp_path, 6, 8), resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (300, hard))
+    try:
+        with pytest.raises(GenerationError, match="cannot be written"):
+            for frame in FRAMES:
+                store.append(frame)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert len(store) == 2
+
+
 def test_frames_are_changed_when_they_are_asked_for(store):
     seen: list[int] = []
 
