@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from real_jobs import engine_client
 from wan_previs.bridge.client import EngineClient
+from wan_previs.bridge.environment import VARIABLE
 
 os.environ["OMP_NUM_THREADS"] = "1"
 
@@ -20,3 +21,9 @@ def client(tmp_path: Path) -> Iterator[EngineClient]:
     client = engine_client(tmp_path)
     yield client
     client.close()
+
+
+@pytest.fixture
+def no_variable(monkeypatch):
+    """No engine is named by the environment variable."""
+    monkeypatch.delenv(VARIABLE, raising=False)

@@ -12,7 +12,6 @@ import pytest
 from wan_previs.bridge.engine_setup import MARK, EngineSetup, NetworkRefused
 from wan_previs.bridge.environment import (
     REQUIRED,
-    VARIABLE,
     EnvironmentMissing,
     find_engine,
     inspect_engine,
@@ -23,9 +22,7 @@ from wan_previs.bridge.messages import MOST_TEXT
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.fixture(autouse=True)
-def no_variable(monkeypatch):
-    monkeypatch.delenv(VARIABLE, raising=False)
+pytestmark = pytest.mark.usefixtures("no_variable")
 
 
 def a_lock(folder: Path) -> Path:

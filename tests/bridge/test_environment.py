@@ -20,9 +20,7 @@ from wan_previs.bridge.process import scrubbed_environment
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.fixture(autouse=True)
-def no_variable(monkeypatch):
-    monkeypatch.delenv(VARIABLE, raising=False)
+pytestmark = pytest.mark.usefixtures("no_variable")
 
 
 def make_python(folder: Path) -> Path:
