@@ -14,10 +14,12 @@ import re
 import shutil
 import time
 import unicodedata
+from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Protocol
 
+from . import process
 from .files import disk_trouble, is_link, left_behind, open_own, overwrite_json, read_own, write_json
 from .state import (
     ENDED,
@@ -103,6 +105,11 @@ class JobFolder:
     @property
     def state(self) -> Path:
         return self.path / "state.json"
+
+    @property
+    def lock(self) -> Path:
+        """An empty file, held while an engine takes up the job: of several that begin at once one gets it."""
+        return self.path / "job.lock"
 
     @property
     def events(self) -> Path:
@@ -228,7 +235,7 @@ class JobFolder:
         """Its state. Raises JobTaken while another living process than this one runs the job; JobError."""
         state, hand = self.read_state(), in_hand(os.getpid())
         if state.state == "running" and any(getattr(state, name) != value for name, value in hand.items()):
-            raise JobTaken(f"Another engine is at work in {self.path}. Wait for it, or cancel it where it was started.")
+            raise self._taken()
         return state
 
     def release(self) -> None:
@@ -239,13 +246,27 @@ class JobFolder:
         """State running, by this process, and a fresh events.jsonl, in which an event `before` tells how far the run
         before has come whose state is kept. Raises JobError; JobTaken, with nothing changed.
         """
-        queued = self.check_free().queued
-        steps = [event for event in self.read_events() if event.get("event") in ("step", "before")]
+        with self._held():
+            queued = self.check_free().queued
+            steps = [event for event in self.read_events() if event.get("event") in ("step", "before")]
+            with in_words(self.path):
+                os.close(open_own(self.events, os.O_TRUNC))
+            if steps and os.path.isfile(self.resume):
+                self.append_event({"event": "before", "step": steps[-1].get("step"), "steps": steps[-1].get("steps")})
+            self.write_state(JobState("running", queued=queued, started=utc_now(), **in_hand(os.getpid())))
+
+    @contextlib.contextmanager
+    def _held(self) -> Iterator[None]:
+        """Between looking whether the job is free and saying that it no longer is. Raises JobTaken, JobError."""
         with in_words(self.path):
-            os.close(open_own(self.events, os.O_TRUNC))
-        if steps and os.path.isfile(self.resume):
-            self.append_event({"event": "before", "step": steps[-1].get("step"), "steps": steps[-1].get("steps")})
-        self.write_state(JobState("running", queued=queued, started=utc_now(), **in_hand(os.getpid())))
+            file = os.fdopen(open_own(self.lock), "ab")
+        with file:
+            if not process.lock(file):
+                raise self._taken()
+            yield
+
+    def _taken(self) -> JobTaken:
+        return JobTaken(f"Another engine is at work in {self.path}. Wait for it, or cancel it where it was started.")
 
     def beat(self) -> None:
         """The worker is still at it: `read_state` of whatever computer takes it from the time of state.json."""

@@ -7,6 +7,7 @@ The branches for Windows follow its documentation and are untested there.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import signal
 import subprocess
@@ -22,6 +23,7 @@ if sys.platform == "win32":
 else:
     NO_WINDOW = 0
 TELLS_WORK = sys.platform == "linux"  # whether `cpu_seconds`, `stopped` and `identity` have an answer here
+_LOCKED = (errno.EAGAIN, errno.EACCES, errno.EDEADLK)  # flock(2), and `locking` of Windows
 KILLED = -9  # the exit code, as subprocess gives it, of a process that the system or a user killed
 
 
@@ -158,7 +160,9 @@ def close_pipes(child: subprocess.Popen[bytes]) -> None:
 
 
 def lock(file: IO[bytes]) -> bool:
-    """Whether this open file is ours alone now, until it is closed or this process ends, however it does."""
+    """Whether this open file is ours alone now, until it is closed or this process ends, however it does. On a file
+    system without locks everybody is told so.
+    """
     try:
         if sys.platform == "win32":
             import msvcrt
@@ -168,8 +172,8 @@ def lock(file: IO[bytes]) -> bool:
             import fcntl
 
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
+    except OSError as error:
+        return error.errno not in _LOCKED
     return True
 
 

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import json
 import os
 import socket
@@ -19,7 +21,7 @@ from hypothesis import strategies as st
 from wan_previs.bridge import process
 from wan_previs.bridge.files import replacing, unfinished
 from wan_previs.bridge.jobs import MAX_STEM_BYTES, JobFolder, safe_name
-from wan_previs.bridge.state import STALE_SECONDS, JobError, JobState
+from wan_previs.bridge.state import STALE_SECONDS, JobError, JobState, JobTaken
 from wan_previs.wan_engine.request import GenerationRequest
 
 ANY_TEXT = st.text(st.characters(), max_size=300)
@@ -251,6 +253,74 @@ def test_a_damaged_state_is_a_failure_in_words(tmp_path, content):
     job = JobFolder.create(tmp_path, "A")
     job.state.write_bytes(content)
     assert job.read_state().state == "failed" and "damaged" in job.read_state().message
+
+
+TAKERS = """
+import sys
+from wan_previs.bridge.jobs import JobFolder
+from wan_previs.bridge.state import JobTaken
+print("here", flush=True)
+for line in sys.stdin:
+    try:
+        JobFolder(line.strip()).mark_running()
+        print("got", flush=True)
+    except JobTaken as refused:
+        print(refused, flush=True)
+"""
+
+
+def test_of_engines_that_begin_at_once_one_gets_the_job(tmp_path):
+    jobs = [JobFolder.create(tmp_path, "A") for _ in range(20)]
+    for job in jobs:
+        job.release()
+    with contextlib.ExitStack() as stack:
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+        takers = [stack.enter_context(subprocess.Popen([sys.executable, "-c", TAKERS], **pipes)) for _ in range(3)]
+        assert all(taker.stdout.readline() == "here\n" for taker in takers)
+        for job in jobs:
+            for taker in takers:
+                taker.stdin.write(f"{job.path}\n")
+                taker.stdin.flush()
+            got, *refused = sorted((taker.stdout.readline() for taker in takers), key=lambda said: said != "got\n")
+            assert got == "got\n" and all("Another engine is at work" in said for said in refused)
+            assert job.read_state().state == "running"
+
+
+HOLDER = """
+import sys, time
+from wan_previs.bridge import process
+file = open(sys.argv[1], "ab")
+print(process.lock(file), flush=True)
+time.sleep(600)
+"""
+
+
+def test_a_job_is_free_again_when_who_took_it_up_is_killed(tmp_path):
+    job = JobFolder.create(tmp_path, "A")
+    with subprocess.Popen([sys.executable, "-c", HOLDER, str(job.lock)], stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout.readline() == "True\n"
+        before = job.state.read_bytes()
+        with pytest.raises(JobTaken, match="Another engine"):
+            job.mark_running()
+        assert job.state.read_bytes() == before and not job.events.exists()
+        holder.kill()
+        holder.wait()
+    job.mark_running()
+    assert job.read_state().state == "running"
+
+
+def test_a_file_system_without_locks_keeps_no_job_waiting(tmp_path, monkeypatch):
+    if sys.platform == "win32":
+        pytest.skip("has other calls for it")
+    import fcntl
+
+    def none(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    job = JobFolder.create(tmp_path, "A")
+    monkeypatch.setattr(fcntl, "flock", none)
+    job.mark_running()
+    assert job.read_state().state == "running"
 
 
 def test_a_folder_with_a_request_alone_is_queued(tmp_path):
