@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import colorsys
 
-from ..scene.brief import Light, LightChange, LightRole, Shot, Vector3
+from ..scene.brief import Light, LightChange, LightRole, Shot, Vector3, settled
 from .structured import Height, LampChange, LampKind, LampLight, LightColor, SkyLight, When
 from .view import is_steep
 
@@ -87,7 +87,7 @@ def light_color(kelvin: float | None, color: Vector3 | None = None) -> LightColo
         return word
     if kelvin is None:
         return None
-    return next((word for limit, word in KELVINS if kelvin < limit), "bluish")
+    return next((word for limit, word in KELVINS if settled(kelvin) < limit), "bluish")
 
 
 def _hue_word(color: Vector3, kelvin: float | None) -> LightColor | None:
@@ -101,4 +101,4 @@ def _hue_word(color: Vector3, kelvin: float | None) -> LightColor | None:
 
 def height_word(elevation_deg: float) -> Height:
     """The word for a light's elevation."""
-    return next((word for limit, word in HEIGHTS if elevation_deg < limit), OVERHEAD)
+    return next((word for limit, word in HEIGHTS if settled(elevation_deg) < limit), OVERHEAD)

@@ -8,7 +8,7 @@ import re
 import unicodedata
 from typing import Literal
 
-from ..scene.brief import Emitter, Motion, Subject, Vector3
+from ..scene.brief import Emitter, Motion, Subject, Vector3, settled
 from .english.grammar import IRREGULAR, PRONOUNS, is_clause
 from .foreign_nouns import from_abroad
 from .lamps import light_color
@@ -19,7 +19,7 @@ from .weave import tidy
 
 MOST = 6
 SLOW, FAST = 0.7, 3.0  # metres per second
-SIDE = 1 / 6  # of the frame's width off the middle: the frame in thirds
+SIDE = settled(1 / 6)  # of the frame's width off the middle: the frame in thirds
 SPREAD = 0.5  # of the frame's width: many things that take more of it have no side
 NOISE = frozenset({"geo", "mesh", "obj", "sm", "lod", "proxy", "grp", "ob", "l", "r"})
 PARTS = frozenset(
@@ -185,7 +185,7 @@ def _third(subject: Subject) -> Position:
     """The third of the picture in which a thing stands, or that many stand all over it."""
     if subject.count > 1 and subject.screen_box[2] - subject.screen_box[0] > SPREAD:
         return "across"
-    offset = round((subject.screen_box[0] + subject.screen_box[2]) / 2 - 0.5, 6)
+    offset = settled((subject.screen_box[0] + subject.screen_box[2]) / 2 - 0.5)
     return "left" if offset < -SIDE else "right" if offset > SIDE else "middle"
 
 

@@ -57,6 +57,12 @@ Matrix16 = tuple[
 ]  # fmt: skip
 
 
+def settled(value: float) -> float:
+    """A number to the fourth place, for comparisons with a bound: Blender keeps single precision, in which what a user
+    sets to the bound lies a little beside it."""
+    return round(value, 4)
+
+
 class SceneError(Exception):
     """The scene (or a brief of it) lacks what was asked for; the message says what to do."""
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .brief import Sector, TimeOfDay
+from .brief import Sector, TimeOfDay, settled
 
 SECTORS: tuple[Sector, ...] = (
     "back", "back_right", "right", "front_right", "front", "front_left", "left", "back_left",
@@ -107,24 +107,25 @@ class Pose:
 def sector(direction: Sequence[float] | np.ndarray, pose: Pose, *, below_horizon: bool = False) -> Sector | None:
     """Where a direction lies around the camera, seen from above, in 45-degree sectors; `top` from 70 degrees up. None
     below -6 degrees unless `below_horizon` (lamps may stand low)."""
-    elevation = elevation_deg(direction)
+    elevation = settled(elevation_deg(direction))
     if elevation >= TOP_ELEVATION:
         return "top"
     if elevation < DARK_ELEVATION and not below_horizon:
         return None
-    turn = azimuth_deg(direction) - azimuth_deg(pose.heading)
+    turn = settled(azimuth_deg(direction) - azimuth_deg(pose.heading))
     return SECTORS[math.floor((turn + 22.5) / 45.0) % 8]
 
 
 def time_of_day(azimuth: float, elevation: float, rising: bool) -> TimeOfDay:
     """Name of the time by the sun's compass azimuth, its elevation (degrees) and whether it rises."""
+    elevation, from_south = settled(elevation), abs(settled(azimuth - 180.0))
     if elevation < DARK_ELEVATION:
         return "night"
     if elevation < 0.0:
         return "dawn" if rising else "dusk"
     if elevation < 10.0:
         return "sunrise" if rising else "sunset"
-    if elevation >= 60.0 or abs(azimuth - 180.0) <= 15.0:
+    if elevation >= 60.0 or from_south <= 15.0:
         return "midday"
     return "morning" if rising else "afternoon"
 

@@ -276,7 +276,7 @@ class ShotReader:
             shot_size=shot_size(opening[0].whole[3] - opening[0].whole[1]) if opening else None,
             angle=angle,
             lens_class=start.lens_class,
-            composition=composition([item.box for item in opening]),
+            composition=composition([thing.box for thing in self.tracker.arranged if thing is not figure]),
         )
 
 

@@ -11,7 +11,7 @@ import bpy
 import numpy as np
 from mathutils import Matrix, Vector
 
-from ..brief import CameraSample, LensClass, Matrix16, SceneError
+from ..brief import CameraSample, LensClass, Matrix16, SceneError, settled
 from ..geometry import Pose, angle_between_deg, cross, unit
 
 ANGLE_TOLERANCE = 0.25
@@ -65,7 +65,7 @@ class CameraState:
             return None
         if self.kind == "PANO":
             return "fisheye"
-        angle = math.degrees(2.0 * math.atan(self.width / 2.0))
+        angle = settled(math.degrees(2.0 * math.atan(self.width / 2.0)))
         return "wide" if angle > 63.0 else "long" if angle < 30.0 else "medium"
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..brief import Angle, Composition, Motion, ScreenDirection, ShotSize
+from ..brief import Angle, Composition, Motion, ScreenDirection, ShotSize, settled
 from ..geometry import Pose
 from .seen import Seen
 
@@ -31,18 +31,18 @@ STILL_TURN = 5.0  # degrees over the shot
 
 def shot_size(height: float) -> ShotSize:
     """By the main subject's height in picture heights, cut off or not."""
-    return next((size for limit, size in SIZES if height < limit), "extreme_close_up")
+    return next((size for limit, size in SIZES if settled(height) < limit), "extreme_close_up")
 
 
 def camera_angle(pose: Pose, height_above: float | None) -> Angle:
     """By the camera's pitch and roll; `height_above`: metres above what is seen, None where nothing is."""
-    pitch = pose.pitch_deg
+    pitch = settled(pose.pitch_deg)
     if pitch <= -OVERHEAD:
         return "overhead"
-    if abs(pitch) < OVERHEAD and abs(pose.roll_deg) >= DUTCH:
+    if abs(pitch) < OVERHEAD and abs(settled(pose.roll_deg)) >= DUTCH:
         return "dutch"
     if pitch < -LEVEL:
-        return "aerial" if height_above is not None and height_above >= AERIAL_HEIGHT else "high"
+        return "aerial" if height_above is not None and settled(height_above) >= AERIAL_HEIGHT else "high"
     return "low" if pitch > LEVEL else "eye_level"
 
 
@@ -78,16 +78,16 @@ def composition(boxes: Sequence[Box]) -> Composition | None:
     middles = np.array([(x0 + x1) / 2.0 for x0, _, x1, _ in boxes])
     if len(boxes) > 1 and all(_mirrored(box, boxes) for box in boxes):
         return "symmetrical"
-    mean = float(areas @ middles / areas.sum())
-    if abs(mean - 0.5) <= 0.1:
-        return "center" if abs(float(middles[0]) - 0.5) <= 0.1 else "balanced"
-    return "left_heavy" if mean < 0.5 else "right_heavy"
+    off, off_main = settled(areas @ middles / areas.sum() - 0.5), settled(middles[0] - 0.5)
+    if abs(off) <= 0.1:
+        return "center" if abs(off_main) <= 0.1 else "balanced"
+    return "left_heavy" if off < 0.0 else "right_heavy"
 
 
 def _mirrored(box: Box, boxes: Sequence[Box]) -> bool:
     """Whether some box is the mirror image of this one, about the picture's upright middle."""
     twin = np.array((1.0 - box[2], box[1], 1.0 - box[0], box[3]))
-    return any(float(np.abs(twin - np.array(other)).max()) < 0.04 for other in boxes)
+    return any(settled(np.abs(twin - np.array(other)).max()) < 0.04 for other in boxes)
 
 
 def motion(

@@ -57,5 +57,6 @@ class Seen:
         """How much it is the main subject: large, near the middle, sharp, unhidden, all of it before the camera."""
         x, y = (self.box[0] + self.box[2]) / 2.0, (self.box[1] + self.box[3]) / 2.0
         off = min(1.0, float(np.hypot(x - 0.5, y - 0.5)) / 0.6)
-        doubts = (self.blur >= 0.02, self.seen < 0.5, self.depths[0] <= 0.0)
+        hidden = min(max((0.6 - self.seen) / 0.2, 0.0), 1.0)  # a ramp: what is half hidden is no more certain than that
+        doubts = (self.blur >= 0.02, hidden, self.depths[0] <= 0.0)
         return self.area * (1.0 - 0.75 * off) * 0.1 ** sum(doubts)

@@ -49,13 +49,14 @@ class TrackedSubject:
 
 class SubjectTracker:
     """Subjects found by looking at a shot's frames. `opening`: what is seen at the start, else at the first frame that
-    shows something; `tracked`: every subject at its first visible frame, the main one first;
-    `world_share` as in the brief."""
+    shows something; `arranged`: the same with all of each kind; `tracked`: every subject at its first visible frame,
+    the main one first; `world_share` as in the brief."""
 
     def __init__(self, scanner: Scanner, at: At, camera: Camera) -> None:
         self.scanner, self.at, self.camera = scanner, at, camera
         self.occluders, self.unit = scanner.occluders, scanner.unit
         self.opening: list[Seen] = []
+        self.arranged: list[Seen] = []
         self.tracked: list[TrackedSubject] = []
         self.aim: np.ndarray | None = None
         self.world_share = 0.0
@@ -73,7 +74,10 @@ class SubjectTracker:
             self.world_share = max(self.world_share, self.scanner.world_share(depsgraph, state))
             if frame == first:
                 self.aim = self.scanner.middle(depsgraph, state)
-            self.opening = self.opening or things[:MOST_SUBJECTS]
+            if not self.opening:
+                self.opening = things[:MOST_SUBJECTS]
+                nouns = list(dict.fromkeys(thing.noun for thing in things))[:MOST_SUBJECTS]
+                self.arranged = [thing for thing in things if thing.noun in nouns]
             for thing in things:
                 subject = met.setdefault(thing.group.key, TrackedSubject(thing, frame, state, 0.0))
                 subject.weight = max(subject.weight, thing.weight)

@@ -213,6 +213,8 @@ class View:
         chosen = points[inside]
         if not len(chosen):  # larger than the picture
             return self._unhidden_inside(item)
+        # In an order of their own: that of a mesh's vertices is another one in each version of Blender.
+        chosen = chosen[np.lexsort(chosen.round(6).T)]
         chosen = chosen[np.linspace(0, len(chosen) - 1, min(PROBE_POINTS, len(chosen))).astype(int)]
         chosen = chosen + (points.mean(axis=0) - chosen) * 0.1
         pose = self.camera.pose

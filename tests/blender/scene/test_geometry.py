@@ -9,6 +9,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from wan_previs.scene import geometry as g
 from wan_previs.scene.color_temperature import color_temperature_k
+from wan_previs.scene.subjects.framing import SIZES, camera_angle, shot_size
 
 azimuths = st.floats(0.0, 359.9)
 elevations = st.floats(-89.0, 89.0)
@@ -105,3 +106,37 @@ def test_color_temperature():
     assert color_temperature_k((0, 0, 0)) is None
     assert color_temperature_k((0, 1, 0)) is None
     assert color_temperature_k((0.2, 0, 1)) is None
+
+
+NOISE = st.sampled_from((-3e-6, 0.0, 3e-6))
+"""Degrees by which single precision misses what was set."""
+
+
+@given(st.sampled_from((-6.0, 0.0, 10.0, 60.0)), st.sampled_from((165.0, 195.0, 90.0)), NOISE, NOISE, st.booleans())
+def test_a_bound_that_rounding_misses_is_met(elevation, azimuth, noise, other, rising):
+    assert g.time_of_day(azimuth + other, elevation + noise, rising) == g.time_of_day(azimuth, elevation, rising)
+
+
+@given(st.sampled_from((0.0, 22.5, 67.5, 112.5, 202.5)), st.sampled_from((-6.0, 20.0, 70.0)), NOISE, NOISE)
+def test_a_sector_that_rounding_misses_is_met(azimuth, elevation, noise, other):
+    exact, near = (g.direction_from(azimuth + a, elevation + e) for a, e in ((0.0, 0.0), (noise, other)))
+    assert g.sector(near, level_pose(0.0)) == g.sector(exact, level_pose(0.0))
+
+
+@given(st.sampled_from((-70.0, -12.0, 12.0)), st.sampled_from((0.0, 8.0, -8.0)), NOISE, NOISE)
+def test_an_angle_that_rounding_misses_is_met(pitch, roll, noise, other):
+    exact, near = (tipped_pose(pitch + a, roll + b) for a, b in ((0.0, 0.0), (noise, other)))
+    assert camera_angle(near, 15.0 + noise) == camera_angle(exact, 15.0)
+
+
+@given(st.sampled_from([limit for limit, _ in SIZES]), NOISE)
+def test_a_size_that_rounding_misses_is_met(height, noise):
+    assert shot_size(height + noise) == shot_size(height)
+
+
+def tipped_pose(pitch, roll):
+    """Looks north, up by the pitch, turned clockwise by the roll, degrees."""
+    forward = g.direction_from(0.0, pitch)
+    right, up = np.array([1.0, 0.0, 0.0]), np.cross([1.0, 0.0, 0.0], forward)
+    c, s = math.cos(math.radians(roll)), math.sin(math.radians(roll))
+    return g.Pose(np.zeros(3), c * right - s * up, c * up + s * right, forward)

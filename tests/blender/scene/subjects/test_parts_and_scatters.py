@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Things that stand for others: parts of what is seen close, and what an object scatters over itself."""
 
+import math
+
 import bpy
 import pytest
 from scene_makers import add_box, add_camera, link, look_at
 from wan_previs.prompting import build_prompt, prompt_text
 from wan_previs.scene.reader import read_brief
+from wan_previs.scene.subjects.visible import Scanner
 
 PLACES = [(x, y) for x in (-6, -3, 0, 3, 6) for y in (-2, 2)]
 
@@ -141,3 +144,49 @@ def test_thousands_of_scattered_things_are_no_carpet(blank_scene):
     counts = {subject.name: subject.count for subject in shot.subjects}
     assert counts["Shrine"] == 1 and 4 < counts["Stone"] <= 24
     assert shot.camera_path.shot_size == "wide"
+
+
+def half_sunk_balls(scene, order):
+    """A shrine with round stones half in the ground around it, whose vertices come in some order."""
+    mesh = bpy.data.meshes.new("Stone")
+    ring = [i * math.pi / 12 for i in range(24)]
+    points = [
+        (0.3 * math.cos(a) * math.cos(t), 0.3 * math.sin(a) * math.cos(t), 0.3 * math.sin(t))
+        for a in ring
+        for t in (-1.4, -1.0, -0.6, -0.2, 0.0, 0.2, 0.6, 1.0, 1.4)
+    ]
+    order = order(list(range(len(points))))
+    place = {old: new for new, old in enumerate(order)}
+    pairs = [(9 * i + j, 9 * ((i + 1) % 24) + j) for i in range(24) for j in range(8)]
+    faces = [(a, b, b + 1, a + 1) for a, b in pairs]
+    mesh.from_pydata([points[i] for i in order], [], [tuple(place[i] for i in face) for face in faces])
+    add_box(scene, "Ground", (0, 0, -0.1), (60, 60, 0.2))
+    add_box(scene, "Shrine", (0, 3, 1.25), (3, 2.5, 2.5))
+    for index, x in enumerate((-4, -2.5, -1.2, 1.1, 2.2, 3.4, 5)):
+        link(scene, f"Stone.{index:03}", mesh, (x, -1 + 0.3 * index, 0.0))
+    add_camera(scene, (0, -9, 1.8))
+
+
+def test_the_order_of_vertices_changes_nothing_that_is_measured(blank_scene, monkeypatch):
+    looked, look = [], Scanner.look
+    monkeypatch.setattr(Scanner, "look", lambda *args: looked.append(look(*args)) or looked[-1])
+    for order in (list, lambda old: sorted(old, key=lambda i: i * 79 % 216)):
+        bpy.ops.wm.read_factory_settings(use_empty=True)
+        half_sunk_balls(bpy.context.scene, order)
+        read(bpy.context.scene)
+    first, second = ([(thing.group.key, thing.seen) for thing in looked[i]] for i in (0, len(looked) // 2))
+    assert first == second and len(first) > 4
+
+
+def test_scattered_things_match_by_chance_and_make_no_symmetry(blank_scene):
+    scene = blank_scene
+    add_box(scene, "Ground", (0, 0, -0.1), (60, 60, 0.2))
+    add_box(scene, "Shrine", (0, 3, 1.25), (3, 2.5, 2.5))
+    add_box(scene, "Bell", (0, -1, 0.6), (1, 1, 1.2))
+    add_camera(scene, (0, -9, 1.8))
+    for index, (x, y) in enumerate([(-1.6, -1), (1.6, -1), (-2.4, 0), (2.4, 0), (-3, 1), (3, 1)]):
+        add_box(scene, f"Stone.{index:03}", (x, y, 0.3), (0.6, 0.6, 0.6))
+    assert read(scene)[0].camera_path.composition == "symmetrical"
+    for index, (x, y) in enumerate([(5.0, 9), (4.2, 7), (-3.0, 8), (3.2, 6)]):
+        add_box(scene, f"Stone.1{index:02}", (x, y, 0.15), (0.3, 0.3, 0.3))
+    assert read(scene)[0].camera_path.composition == "center"
