@@ -193,7 +193,7 @@ def _angle_of_light(sun: SunLight | None, sky: SkyLight | None) -> str | None:
 
 
 def _color_term(sun: SunLight | None, lamps: tuple[LampLight, ...]) -> str | None:
-    lights = [lamp.color for lamp in lamps]
+    lights = [lamp.color for lamp in lamps[:2]]  # a third one tinges little
     if sun is not None:
         lights += [moment.color for moment in sun.moments if moment.height != "below"]
     warm, cool = WARM_LIGHT & set(lights), COOL_LIGHT & set(lights)

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -40,7 +39,7 @@ class LightWords:
     net: Callable[[Power], str]
     other_sun: Callable[[SunLight], str]
     sky_light: Callable[[SkyLight], str]
-    lamps: Callable[[LampLight, int], str]
+    lamps: Callable[[LampLight], str]
     glow: Callable[[Glow], str]
     by_moon: Callable[[str], str]
 
@@ -53,7 +52,7 @@ def light_sentences(prompt: StructuredPrompt, words: LightWords) -> list[Sentenc
         told = [replace(sentence, text=words.by_moon(sentence.text)) for sentence in told]
     if prompt.sky_light is not None:
         told.append(Sentence(words.sky_light(prompt.sky_light)))
-    told += [Sentence(words.lamps(lamp, count), prompt.rank_of(lamp)) for lamp, count in _alike(prompt.lamps, words)]
+    told += [Sentence(words.lamps(lamp), prompt.rank_of(lamp)) for lamp in prompt.lamps]
     return told + [Sentence(words.glow(glow), Rank.LAMPS) for glow in prompt.glows]
 
 
@@ -68,13 +67,6 @@ def without_repeats(told: Sequence[Sequence[str]], again: Callable[[str], str]) 
 def own_turn(change: SunChange) -> Turn | None:
     """Where the sun itself wanders, whatever the camera does."""
     return None if change.turn_cause == "camera" else change.turn
-
-
-def _alike(lamps: Sequence[LampLight], words: LightWords) -> list[tuple[LampLight, int]]:
-    """The lamps of which the same is told, counted together."""
-    counts = Counter(words.lamps(lamp, 1) for lamp in lamps)
-    first = {words.lamps(lamp, 1): lamp for lamp in reversed(lamps)}
-    return [(first[text], count) for text, count in counts.items()]
 
 
 def _sun(sun: SunLight, alone: bool, words: LightWords) -> list[Sentence]:

@@ -39,6 +39,8 @@ LightColor = Literal[
 Turn = Literal["left", "right", "front", "back", "clockwise", "counterclockwise"]
 """Where the light wanders, seen from the camera; the last two are half turns and more, seen from above."""
 LampKind = Literal["lamp", "spotlight", "panel", "beam"]
+Around = Literal["both_sides", "around"]
+"""Where several lamps stand that do not share a side."""
 HeightChange = Literal["rises", "sinks"]
 LengthChange = Literal["shorten", "lengthen", "appear", "fade"]
 Brightness = Literal["brighter", "dimmer"]
@@ -138,15 +140,17 @@ class LampChange:
 
 @dataclass(frozen=True)
 class LampLight:
-    """One of the strongest other lights; `steep` as in `SunMoment`, `moves_to` where it goes."""
+    """Some of the strongest other lights, `count` of a kind that do the same; `steep` as in `SunMoment`, `moves_to`
+    where they go."""
 
     kind: LampKind
     role: LightRole | None
     color: LightColor | None
-    sector: Sector | None
+    sector: Sector | Around | None
     steep: bool = False
     changes: tuple[LampChange, ...] = ()
     moves_to: Sector | None = None
+    count: int = 1
 
 
 @dataclass(frozen=True)

@@ -191,7 +191,8 @@ class Light:
     `elevation_deg` how high it stands seen from what it lights (-90 straight below it), `library` the name of the
     library that its object is linked from ("" for the file's own, None where a brief does not say). `changes`: how its
     power goes over the shot, in order; empty for a steady light. `moves_to`: where a light that moves stands at its
-    last frame. `color`: linear RGB with 1 the largest."""
+    last frame. `color`: linear RGB with 1 the largest. `share`: the part (0..1) of the light of all such lights on what
+    they light that is its own; None where a brief does not say."""
 
     name: str
     type: str
@@ -204,6 +205,7 @@ class Light:
     changes: tuple[LightChange, ...] = ()
     moves_to: Sector | None = None
     color: Vector3 | None = None
+    share: float | None = None
 
 
 @dataclass(frozen=True)

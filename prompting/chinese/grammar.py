@@ -76,7 +76,12 @@ def counted(told: str, count: int, own: bool = False) -> str:
     count = COUNTED.get(first, count) if count == 1 else count
     if count == 1 and english.is_plural(told) and first not in COUNTED and noun_is_several(told):
         return f"几{measure}{name}"
-    return f"{NUMBERS[count] if count < len(NUMBERS) else '好几'}{measure}{name}"
+    return f"{number(count)}{measure}{name}"
+
+
+def number(count: int) -> str:
+    """How many, in words."""
+    return NUMBERS[count] if count < len(NUMBERS) else "好几"
 
 
 def _one_by_one(measure: str) -> str:

@@ -9,7 +9,7 @@ from functools import partial
 from ..light_story import End, LightWords, own_turn, without_repeats
 from ..light_story import light_sentences as story
 from ..structured import Amount, Glow, LampLight, LightColor, SkyLight, SunChange, SunLight, SunMoment, SunStop
-from .grammar import NUMBERS, listed, noun
+from .grammar import listed, noun, number
 from .words import (
     AMOUNTS,
     FALL,
@@ -172,10 +172,10 @@ def _sky_light(light: SkyLight) -> str:
     return f"环境中最亮的光{color}{(FROM_STEEP if light.steep else FROM)[light.sector]}{place}。"
 
 
-def _lamps(lamp: LampLight, count: int) -> str:
+def _lamps(lamp: LampLight) -> str:
     """What one lamp does, or several that do the same."""
     kind, measure = LAMPS[lamp.kind]
-    name = f"{NUMBERS[count]}{measure}{_colored(lamp.color)}{kind}"
+    name = f"{number(lamp.count)}{measure}{_colored(lamp.color)}{kind}"
     does = [(WHEN[change.when] if change.when else "") + LAMP_CHANGES[change.kind] for change in lamp.changes]
     first = does.pop(0) if lamp.changes and lamp.changes[0].kind in ("comes_on", "fades_in") else ""
     if lamp.role == "practical":

@@ -34,6 +34,8 @@ FROM_OF_LAMP = {  # a lamp on the camera's side of the subject need not be behin
     "back_left": "从画面深处左侧照来",
     "back_right": "从画面深处右侧照来",
     "top": "从正上方照下",
+    "both_sides": "从两侧照来",
+    "around": "从四周照来",
 }
 FROM_STEEP = {  # of a camera that looks straight down or up
     "front": "从画面下方照来",
@@ -45,6 +47,8 @@ FROM_STEEP = {  # of a camera that looks straight down or up
     "back_left": "从画面左上方照来",
     "back_right": "从画面右上方照来",
     "top": "从正上方照下",
+    "both_sides": "从两侧照来",
+    "around": "从四周照来",
 }
 SIDE = {  # of something in the picture
     "left": "左侧",
@@ -53,6 +57,7 @@ SIDE = {  # of something in the picture
     "right": "右侧",
     "front_right": "右侧",
     "back_right": "右侧",
+    "both_sides": "两侧",
 }
 SIDES = {
     "front": "镜头后方",

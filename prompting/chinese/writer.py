@@ -12,7 +12,7 @@ from ..fit import Rank, Sentence, length
 from ..structured import FocusShift, StructuredPrompt, SubjectWords
 from ..vocabulary import COLORS, TERMS
 from ..weave import ended
-from .grammar import NUMBERS, counted, listed, noun
+from .grammar import counted, listed, noun, number
 from .light import light_sentences
 from .words import AMOUNTS, ANGLES, DIRECTIONS, LENSES, MOTIONS, MOVES, POSITIONS, SKIES, SPEEDS
 
@@ -81,8 +81,7 @@ def _mention(name: str, own: bool, count: int, total: int, again: bool) -> str:
     chinese, measure = noun(name, own)
     if count == total:
         return chinese
-    number = NUMBERS[count] if count < len(NUMBERS) else "好几"
-    return f"{'另' if again else '其中'}{number}{measure}{chinese}"
+    return f"{'另' if again else '其中'}{number(count)}{measure}{chinese}"
 
 
 def _camera(prompt: StructuredPrompt) -> str:

@@ -9,7 +9,7 @@ from functools import partial
 from ..light_story import End, LightWords, own_turn, without_repeats
 from ..light_story import light_sentences as story
 from ..structured import Amount, Glow, LampChange, LampLight, SkyLight, SunChange, SunLight, SunMoment, SunStop
-from .grammar import NUMBERS, capital, is_plural, listed, with_article
+from .grammar import capital, counted, is_plural, listed
 from .words import (
     AMOUNTS,
     BELOW,
@@ -175,12 +175,11 @@ def _sky_light(light: SkyLight) -> str:
     return f"The brightest light of the surroundings {color}comes from {source(light.sector, light.steep)}{place}."
 
 
-def _lamps(lamp: LampLight, count: int) -> str:
+def _lamps(lamp: LampLight) -> str:
     """What one lamp does, or several that do the same."""
     color = f"{lamp.color} " if lamp.color else ""
-    name = f"{color}{LAMPS[lamp.kind]}"
-    many = int(count > 1)
-    lights = capital(f"{NUMBERS[count]} {name}s" if many else with_article(name))
+    many = int(lamp.count > 1)
+    lights = capital(counted(f"{color}{LAMPS[lamp.kind]}", lamp.count))
     does = [_lamp_change(change, many) for change in lamp.changes]
     if lamp.changes and lamp.changes[0].kind in ("comes_on", "fades_in"):
         lights = f"{lights} {does.pop(0)} and"

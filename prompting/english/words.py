@@ -14,8 +14,9 @@ FROM = {
     "back_right": "the back right, behind the scene",
     "top": "above",
 }
+AROUND_THEM = {"both_sides": "both sides", "around": "all around"}  # where several lamps stand
 # A lamp on the camera's side of the subject need not be behind the camera.
-FROM_OF_LAMP = {sector: words.removesuffix(", behind the camera") for sector, words in FROM.items()}
+FROM_OF_LAMP = {sector: words.removesuffix(", behind the camera") for sector, words in FROM.items()} | AROUND_THEM
 FROM_STEEP = {  # of a camera that looks straight down or up
     "front": "the bottom of the picture",
     "front_left": "the bottom left of the picture",
@@ -26,7 +27,7 @@ FROM_STEEP = {  # of a camera that looks straight down or up
     "back_left": "the top left of the picture",
     "back_right": "the top right of the picture",
     "top": "above",
-}
+} | AROUND_THEM
 BELOW = {
     "front": " behind the camera",
     "front_left": " behind the camera, to the left",
@@ -147,6 +148,7 @@ SIDE = {  # of something in the picture
     "right": " on the right",
     "front_right": " on the right",
     "back_right": " on the right",
+    "both_sides": " on both sides",
 }
 AROUND = " around the scene"  # what an arc goes around, told once
 MOVES = {

@@ -86,6 +86,7 @@ def describe_lights(
         return _irradiance(lamp, target) * _mean_share(lamp, tracks.get(lamp.key, [])) if lit else 0.0
 
     ranked = sorted(lamps, key=lambda lamp: (-reaching(lamp), lamp.key))
+    whole = sum(map(reaching, ranked))
     depth = float((target - camera.pose.position) @ camera.pose.forward)
     lights = []
     for index, lamp in enumerate(ranked):
@@ -100,11 +101,9 @@ def describe_lights(
         track = tracks.get(lamp.key, [])
         course = changes([frame for frame, _ in track], _powers(track), fps) if track else ()
         moved = _moves_to(track, target, pose_at)
-        lights.append(
-            Light(
-                lamp.owner.name, lamp.kind, role, kelvin, lamp.energy, side, height, library, course, moved, lamp.color
-            )
-        )
+        share = reaching(lamp) / whole if whole > 0.0 else 0.0
+        name, energy, color = lamp.owner.name, lamp.energy, lamp.color
+        lights.append(Light(name, lamp.kind, role, kelvin, energy, side, height, library, course, moved, color, share))
     return tuple(lights)
 
 

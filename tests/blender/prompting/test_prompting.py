@@ -8,7 +8,16 @@ from typing import get_args
 
 import pytest
 from prompt_briefs import brief_of, camera_sample, make_shot, read_sun, sun_sample
-from wan_previs.prompting import build_prompt, light, prompt_json, prompt_sentences, prompt_text, subjects, vocabulary
+from wan_previs.prompting import (
+    build_prompt,
+    light,
+    prompt_json,
+    prompt_sentences,
+    prompt_text,
+    structured,
+    subjects,
+    vocabulary,
+)
 from wan_previs.prompting.chinese import words as chinese
 from wan_previs.prompting.chinese.grammar import noun
 from wan_previs.prompting.english import words as english
@@ -272,7 +281,9 @@ def test_every_word_of_the_brief_has_words_in_both_languages():
     assert set(english.MOVES) == set(chinese.MOVES) == set(get_args(facts.MoveKind))
     sectors = set(get_args(facts.Sector))
     assert set(english.FROM) == set(chinese.FROM) == set(chinese.SIDES) == set(english.BELOW) == sectors
-    assert set(english.FROM_STEEP) == set(chinese.FROM_STEEP) == sectors
+    around = sectors | set(get_args(structured.Around))
+    assert set(english.FROM_STEEP) == set(chinese.FROM_STEEP) == around
+    assert set(english.FROM_OF_LAMP) == set(chinese.FROM_OF_LAMP) == around
     falls = set(get_args(facts.ShadowFall))
     assert set(english.FALL) == set(chinese.FALL) == set(english.FALL_STEEP) == set(chinese.FALL_STEEP) == falls
     assert set(light.TURN_OF_SHADOWS) == set(get_args(facts.ShadowSlide))
