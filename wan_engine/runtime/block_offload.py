@@ -80,7 +80,7 @@ class _Slots:
         reading, self._next = self._next, None
         if reading is None or reading.name != f"block {number}":
             if reading is not None:
-                reading.wait()  # a pass was broken off: its block is not wanted, and two must not read at once
+                reading.stop()  # a pass was broken off: its block is not wanted, and two must not read at once
             reading = self._ahead(number)
         block.load_state_dict(reading.result(), assign=True)
         block.requires_grad_(False)
@@ -93,10 +93,14 @@ class _Slots:
             setattr(block.get_submodule(owner), leaf, parameter)
 
     def _ahead(self, number: int) -> ReadAhead[dict[str, Tensor]]:
-        return ReadAhead(f"block {number}", partial(self._read, number), short=True)
+        return ReadAhead(f"block {number}", partial(self._read, number))
 
-    def _read(self, number: int) -> dict[str, Tensor]:
-        return {own: self.load(name) for name, own in self._names[number].items()}
+    def _read(self, number: int, go_on: Callable[[], None]) -> dict[str, Tensor]:
+        read = {}
+        for name, own in self._names[number].items():
+            go_on()
+            read[own] = self.load(name)
+        return read
 
 
 @torch.no_grad()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -22,7 +23,7 @@ from ..networks.umt5 import T5Config, T5Encoder
 from ..networks.vae import WanVAE
 from ..request_parts import Lora
 from ..weights.lora import lora_patch
-from ..weights.weight_file import WeightFile
+from ..weights.weight_file import Patch, WeightFile
 from . import process_group, sharding
 from .block_offload import encode_streamed, stream_blocks
 from .free_memory import give_back
@@ -70,10 +71,11 @@ class ModelPool:
         if self._expert is None or self._expert[0] != name:
             self._expert = None
             give_back()
-            ahead, self._ahead = self._ahead, None
-            if ahead is not None and ahead.name == name:
+            if self._ahead is not None and self._ahead.name == name:
+                ahead, self._ahead = self._ahead, None
                 network = ahead.result().to(self.device)
             else:
+                self._stop_reading()
                 network = self._read(name, self.device)
             self._expert = name, self._ready(network)
         return self._expert[1]
@@ -89,7 +91,7 @@ class ModelPool:
         needed = self.checkpoint.experts[name].parameters * self.options.dtype.itemsize
         if available_memory("cpu") < needed * _SPARE:
             return False
-        self._ahead = ReadAhead(name, lambda: self._read(name, "cpu"))
+        self._ahead = ReadAhead(name, partial(self._read, name, "cpu"))
         return True
 
     def text_encoder(self) -> T5Encoder:
@@ -114,19 +116,27 @@ class ModelPool:
 
     def release(self) -> None:
         """A network has done its work: let go of it unless networks are kept for the next clip."""
+        self._stop_reading()
         if self.options.offload != "none":
             self._expert = self._text_encoder = self._vae = None
 
     def free(self) -> None:
         """Let go of everything, whatever the offload setting."""
-        self._expert = self._text_encoder = self._vae = self._ahead = None
+        self._stop_reading()
+        self._expert = self._text_encoder = self._vae = None
         gc.collect()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
 
-    def _read(self, name: str, device: str) -> WanTransformer:
+    def _stop_reading(self) -> None:
+        if self._ahead is not None:
+            self._ahead.stop()
+        self._ahead = None
+
+    def _read(self, name: str, device: str, go_on: Callable[[], None] | None = None) -> WanTransformer:
+        """`go_on` is called before each tensor, and may raise to end it."""
         dtype, file = self.options.dtype, self.checkpoint.experts[name]
-        patch = lora_patch(self.options.loras, name, file.shapes)
+        patch = _stoppable(lora_patch(self.options.loras, name, file.shapes), go_on)
         if process_group.active():
             return sharding.load_parallel(file, self._build, dtype, device, patch)
         if self.options.offload == "block":
@@ -144,6 +154,17 @@ class ModelPool:
             ) in network.in_order.values():  # not block.compile(): hooks on the block stay outside of what is compiled
                 block.forward = torch.compile(block.forward)  # type: ignore[method-assign]
         return network
+
+
+def _stoppable(patch: Patch | None, go_on: Callable[[], None] | None) -> Patch | None:
+    if go_on is None:
+        return patch
+
+    def stoppable(name: str, tensor: Tensor) -> Tensor:
+        go_on()
+        return tensor if patch is None else patch(name, tensor)
+
+    return stoppable
 
 
 def non_finite(what: str, file: WeightFile, dtype: torch.dtype = torch.float32) -> WanError:

@@ -80,6 +80,14 @@ class Denoiser:
 
         Raises GenerationError when a step ends in NaN or infinite values, also in the safer setting.
         """
+        try:
+            return self._sampled()[:, self._lead :], self._solver.sigmas
+        finally:
+            self._close()
+            self._pool.release()
+
+    def _sampled(self) -> Tensor:
+        """The latents after the last step, with those that are no part of the clip."""
         plan, conditioning, run, solver = self._plan, self._conditioning, self._run, self._solver
         light = self._options.light
         x = self._begin()
@@ -103,9 +111,7 @@ class Denoiser:
             with run.step(k + 1, plan.steps, expert, float(t), float(sigma), seconds, **guided):
                 cached = run.facts.get("step_cache")
                 self._options.resume.save(Saved(x, solver.state(), run.steps, self._cache_states(), cached))
-        self._close()
-        self._pool.release()
-        return x[:, self._lead :], solver.sigmas
+        return x
 
     def _begin(self) -> Tensor:
         """The latents to start from: noise, or what an interrupted run had reached."""

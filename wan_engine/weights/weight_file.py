@@ -148,8 +148,10 @@ class WeightFile:
         """
         network = self.outline(build)
         scratch = Scratch()
-        state = {name: self._final(name, dtype, torch.device(device), patch, scratch) for name in self.shapes}
-        self._close()
+        try:
+            state = {name: self._final(name, dtype, torch.device(device), patch, scratch) for name in self.shapes}
+        finally:
+            self._close()
         network.load_state_dict(state, assign=True)
         return network.eval().requires_grad_(False)
 
