@@ -25,6 +25,7 @@ JOBS_OWN = (
     "identity.json",
     "brief.json",
     "events.jsonl",
+    "job.lock",
     "log.txt",
     "conditioning",
     "control",
