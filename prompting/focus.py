@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from ..scene.brief import CameraSample, Shot, Subject
 from .structured import FocusShift
-from .subjects import noun
+from .subjects import chinese_noun, noun
 
 SHARP, BLURRED = 0.004, 0.01  # circle of confusion in picture widths
 WAYS = frozenset({"push_in", "pull_back", "tracking", "dolly_zoom", "arc_left", "arc_right"})
@@ -24,7 +24,7 @@ def focus_shift(shot: Shot) -> FocusShift | None:
     if start is None or end is None or noun(start) == noun(end):
         return None
     shifts = _blur(samples[0], end) > BLURRED < _blur(samples[-1], start)
-    return FocusShift(noun(start), noun(end)) if shifts else None
+    return FocusShift(noun(start), noun(end), (chinese_noun(start), chinese_noun(end))) if shifts else None
 
 
 def _sharpest(sample: CameraSample, subjects: list[Subject]) -> Subject | None:

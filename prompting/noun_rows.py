@@ -8,7 +8,8 @@ BY_MEASURE = {
     "个": """
         object=物体 thing=物体 box=方块 block=方块 cube=立方体 sphere=球体 ball=球 football=足球 cone=圆锥
         cylinder=圆柱体 bus_stop=公交站 torus=圆环 ring=圆环 disc=圆盘 disk=圆盘 prism=棱柱 capsule=胶囊体
-        shape=几何体 crown=树冠 tree_crown=树冠 barrel=木桶 bucket=水桶 basket=篮子 crate=木箱 chest=箱子 case=箱子
+        shape=几何体 crown=树冠 tree_crown=树冠 barrel=木桶 bucket=水桶 basket=篮子 crate=木箱
+        wooden_box=木箱 metal_box=铁箱 cardboard_box=纸箱 chest=箱子 case=箱子
         suitcase=行李箱 container=集装箱 shipping_container=集装箱 trash_can=垃圾桶 bin=垃圾桶 dumpster=垃圾箱
         mailbox=邮筒 hydrant=消防栓 fire_hydrant=消防栓 traffic_light=红绿灯 person=人 man=男人 woman=女人
         child=孩子 boy=男孩 girl=女孩 baby=婴儿 walker=行人 pedestrian=行人 figure=人影 dummy=人偶

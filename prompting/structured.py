@@ -165,11 +165,12 @@ class SkyLight:
 
 @dataclass(frozen=True)
 class Glow:
-    """A thing in the picture that shines by itself."""
+    """A thing in the picture that shines by itself; `chinese` as in `SubjectWords`."""
 
     noun: str
     position: Position | None
     color: LightColor | None
+    chinese: str | None = None
 
 
 @dataclass(frozen=True)
@@ -183,10 +184,12 @@ class CameraMove:
 
 @dataclass(frozen=True)
 class FocusShift:
-    """The things (English nouns) that are sharp at the start and at the end."""
+    """The things (English nouns) that are sharp at the start and at the end, and their `chinese` as in
+    `SubjectWords`."""
 
     start: str
     end: str
+    chinese: tuple[str | None, str | None] = (None, None)
 
 
 @dataclass(frozen=True)
@@ -206,7 +209,7 @@ class Camera:
 @dataclass(frozen=True)
 class SubjectWords:
     """Subjects of one name: English noun without article, how many, where in the picture, what they do; `own`: the
-    noun is the user's own description."""
+    noun is the user's own description; `chinese` the noun of an object that is called in Chinese."""
 
     noun: str
     count: int
@@ -215,6 +218,7 @@ class SubjectWords:
     direction: ScreenDirection | None
     speed: Literal["slowly", "fast"] | None
     own: bool = False
+    chinese: str | None = None
 
 
 @dataclass(frozen=True)

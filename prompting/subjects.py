@@ -35,6 +35,7 @@ BODY = frozenset(
 )
 NICKNAMES = {"suzanne": "monkey"}  # Blender's test model
 _LATIN = re.compile(r"[\u0000-\u024f\u1e00-\u1eff\u2019]*")
+_CHINESE = re.compile(r"[\u3400-\u9fff]+")
 _ARTICLE = re.compile(r"^(?:an?|the)\s+", re.IGNORECASE)
 GREY = 0.12  # saturation up to which a colour has no hue
 
@@ -73,7 +74,8 @@ def glowing(emitters: tuple[Emitter, ...], most: int = 2) -> tuple[Glow, ...]:
     found: dict[str, Glow] = {}
     for emitter in emitters:
         seen = Subject(emitter.name, None, emitter.screen_box, 0.0)
-        glow = Glow(noun(seen), _third(seen), light_color(emitter.color_temperature_k, emitter.color))
+        color = light_color(emitter.color_temperature_k, emitter.color)
+        glow = Glow(noun(seen), _third(seen), color, chinese_noun(seen))
         found.setdefault(glow.noun, glow)
     return tuple(found.values())[:most]
 
@@ -96,6 +98,20 @@ def noun(subject: Subject) -> str:
     return _colored(name, color)
 
 
+def chinese_noun(subject: Subject) -> str | None:
+    """What an object is called in Chinese, with its colour; None for another language, for what nobody knows (its
+    name is quoted), and where the user's description wins."""
+    told, color = _described(subject)
+    name = "".join(_kept_words(subject))
+    english = english_of(name) or english_head_of(name)
+    if told or english is None or not _CHINESE.fullmatch(name):
+        return None
+    colored = _colored(english, color)
+    if color is None or colored == english or name.startswith(COLORED[color][0]):
+        return name
+    return f"穿{COLORED[color]}衣服的{name}" if colored.startswith(english) else COLORED[color] + name
+
+
 def _described(subject: Subject) -> tuple[str, str | None]:
     """(the user's own description, "" without one; the colour that the brief puts before the noun)."""
     told = tidy(subject.description or "").rstrip(" .,;。，")
@@ -114,13 +130,19 @@ def _colored(name: str, color: str | None) -> str:
     return name if last in BODY and color in SKIN else f"{color} {name}"
 
 
-def _name_words(subject: Subject) -> str:
-    """What an object's name says, in English as far as the vocabulary knows it."""
+def _kept_words(subject: Subject) -> list[str]:
+    """The words of an object's name, in lower case, without numbers and what only files need."""
     text = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", subject.noun or subject.name)
     words = [word.lower() for word in re.split(r"[^\w'’]|[\d_]", text) if word.strip("'’")]
     kept = [word for word in words if word not in NOISE]
     if len(kept) > 1 and len(kept[-1]) == 1 and kept[-1].isascii():
         kept.pop()  # a letter that numbers it
+    return kept
+
+
+def _name_words(subject: Subject) -> str:
+    """What an object's name says, in English as far as the vocabulary knows it."""
+    kept = _kept_words(subject)
     name = _ARTICLE.sub("", " ".join(_adjectives_first(kept)))
     *before, last = name.split() or [""]
     if last in CROWNS and (tree := _tree_of(" ".join(before))) is not None:
@@ -173,6 +195,7 @@ def _words(name: str, members: list[Subject]) -> SubjectWords:
         direction=motion.screen_direction if motion is not None else None,
         speed=_speed(motion),
         own=bool(_described(members[0])[0]),
+        chinese=chinese_noun(members[0]),
     )
 
 

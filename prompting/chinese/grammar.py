@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 
 from ..english import grammar as english
+from ..noun_rows import BY_MEASURE
 from ..nouns import ADJECTIVES, COLORED, GROUPS, NOUNS, PEOPLE, measure_of
 
 NUMBERS = ("零", "一", "两", "三", "四", "五")
@@ -19,9 +20,15 @@ _PEOPLE = frozenset(NOUNS[person][0] for person in PEOPLE)
 _DRESSED = re.compile(rf"(.+) in ({'|'.join(COLORED)})")
 WITHOUT_MEASURE = frozenset({"许多", "所有"})
 OF_PEOPLE = {"old": "年老的", "small": "小", "big": "高大的", "tall": "高个子", "short": "矮个子"}
+ALIVE = frozenset("只头匹棵")
+LIFELESS = frozenset(
+    "风筝 手表 鞋 靴子 茶杯 高脚杯 酒杯 手套 袜子 拖鞋 凉鞋 运动鞋 手镯 耳环 玩具熊 热气球 瓮".split()  # noqa: SIM905
+)
+"""What is counted as animals are and does not live."""
+MADE = ("制", "砌")
 _CHINESE = re.compile(r"[\u3400-\u9fff]")
 _LATIN = re.compile(r"[A-Za-z]")
-_STARTS_WITH_NUMBER = re.compile(r"[一两二三四五六七八九十几数多]")
+_COUNTED = re.compile(rf"[一两二三四五六七八九十几数多][{''.join(BY_MEASURE)}位群堆排对束摞]")
 
 
 def noun(told: str, own: bool = False) -> tuple[str, str]:
@@ -66,7 +73,7 @@ def _colors(words: list[str]) -> list[str]:
 def counted(told: str, count: int, own: bool = False) -> str:
     """So many of it, with the measure word: 三棵树."""
     name, measure = noun(told, own)
-    if _CHINESE.search(told) and _STARTS_WITH_NUMBER.match(name):
+    if _CHINESE.search(told) and _COUNTED.match(name):
         return name  # somebody has counted already
     first = next((word for word in told.lower().split() if word not in ("a", "an", "the")), "")
     if first in SOME and count == 1:
@@ -118,8 +125,7 @@ def _translated(words: list[str]) -> tuple[str, str] | None:
                 if entry is not None:
                     return told + entry[0], entry[1]
             elif part in ADJECTIVES or entry is not None:
-                of_people = OF_PEOPLE.get(part) if _is_person(words) else None
-                told = told.removesuffix("的") + (of_people or ADJECTIVES.get(part) or (entry or ("", ""))[0])
+                told = told.removesuffix("的") + (_before(part, words) or (entry or ("", ""))[0])
                 start = end
                 break
         else:
@@ -127,8 +133,15 @@ def _translated(words: list[str]) -> tuple[str, str] | None:
     return None
 
 
-def _is_person(words: list[str]) -> bool:
-    return (_noun_entry(words[-1:]) or ("", ""))[0] in _PEOPLE
+def _before(adjective: str, words: list[str]) -> str | None:
+    """An adjective as it stands before the noun that these words end in: another one for people, for what lives, and
+    short before a short noun (铁锅, not 铁制锅)."""
+    known, (noun, measure) = ADJECTIVES.get(adjective), _noun_entry(words[-1:]) or ("", "")
+    if noun in _PEOPLE and adjective in OF_PEOPLE:
+        return OF_PEOPLE[adjective]
+    if adjective == "old" and measure in ALIVE and noun not in LIFELESS:
+        return "老"
+    return known[:-1] if known and known.endswith(MADE) and len(noun) == 1 else known
 
 
 def _noun_entry(words: list[str]) -> tuple[str, str] | None:

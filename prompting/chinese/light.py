@@ -190,7 +190,7 @@ def _lamps(lamp: LampLight) -> str:
 
 
 def _glow(glow: Glow) -> str:
-    return f"画面{POSITIONS[glow.position]}的{noun(glow.noun)[0]}发出{_colored(glow.color)}光。"
+    return f"画面{POSITIONS[glow.position]}的{noun(glow.chinese or glow.noun)[0]}发出{_colored(glow.color)}光。"
 
 
 _ENDS: dict[End, str] = {"": "", "first": "开始时", "last": "最后"}

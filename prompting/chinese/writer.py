@@ -35,7 +35,7 @@ def _subjects(prompt: StructuredPrompt) -> str:
     parts: list[str] = []
     for position, members in prompt.subjects_by_position().items():
         counts: Counter[tuple[str, bool]] = Counter()
-        for name, own, count in _alike((one.noun, one.own, one.count) for one in members):
+        for name, own, count in _alike((one.chinese or one.noun, one.own, one.count) for one in members):
             counts[name, own] += count
         things = listed([counted(name, count, own) for (name, own), count in counts.items()])
         where = f"{'画面' if position is None or not parts else ''}{POSITIONS[position]}"
@@ -55,7 +55,7 @@ def _motions(subjects: tuple[SubjectWords, ...]) -> list[str]:
     """What moves; things that do the same are told together, each of several of a kind as one or another."""
     totals: Counter[tuple[str, bool]] = Counter()
     doing: dict[str, Counter[tuple[str, bool]]] = {}
-    names = [(name, own) for name, own, _ in _alike((one.noun, one.own, one.count) for one in subjects)]
+    names = [(name, own) for name, own, _ in _alike((one.chinese or one.noun, one.own, one.count) for one in subjects)]
     for one, key in zip(subjects, names, strict=True):
         totals[key] += one.count
         if one.motion in MOTIONS and not is_clause(one.noun):
@@ -101,7 +101,10 @@ def _camera(prompt: StructuredPrompt) -> str:
 
 
 def _focus(shift: FocusShift | None) -> str:
-    return f"焦点从{noun(shift.start)[0]}转移到{noun(shift.end)[0]}。" if shift else ""
+    if shift is None:
+        return ""
+    start, end = (noun(name or told)[0] for name, told in zip(shift.chinese, (shift.start, shift.end), strict=True))
+    return f"焦点从{start}转移到{end}。"
 
 
 def _surroundings(prompt: StructuredPrompt) -> list[str]:

@@ -79,6 +79,28 @@ def test_names_of_many_languages(name, english, chinese):
 
 
 @pytest.mark.parametrize(
+    ("color", "name", "chinese"),
+    [
+        (None, "铁锅", "一个铁锅"), (None, "木桌", "一张木桌"), (None, "老树.001", "一棵老树"),
+        (None, "纸箱_02", "一个纸箱"),
+        (None, "三轮车", "一辆三轮车"), (None, "石桥", "一座石桥"), ("red", "红灯笼", "一盏红灯笼"),
+        ("brown", "木箱", "一个棕色木箱"), ("red", "老人", "一个穿红色衣服的老人"),
+        ("green", "Iron Pot", "一个绿色铁锅"),
+        (None, "Old Dog", "一只老狗"), (None, "Old Shoe", "一只旧鞋"), (None, "Brick Wall", "一面砖墙"),
+        (None, "Wooden Box", "一个木箱"), (None, "Wooden Table", "一张木制桌子"),
+        (None, "蒸汽朋克飞机", "一架蒸汽朋克飞机"),
+    ],
+)  # fmt: skip
+def test_chinese_names_stay_whole_in_chinese(color, name, chinese):
+    plain = clean_name(name)
+    thing = replace(named(name), noun=plain, description=color and f"{color} {plain}")
+    shot = make_shot(subjects=(thing,))
+    prompt = build_prompt(brief_of(shot), shot)
+    assert f"画面中间有{chinese}。" in prompt_text(prompt, "zh")
+    assert chinese_faults(prompt_text(prompt, "zh")) == [] and not re.search("[\u4e00-\u9fff]", prompt_text(prompt))
+
+
+@pytest.mark.parametrize(
     ("color", "name", "english", "chinese"),
     [
         ("red", "Woman", "a woman in red", "一个穿红色衣服的女人"),
