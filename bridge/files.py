@@ -105,9 +105,9 @@ def is_link(path: Path) -> bool:
     return stat.S_ISLNK(facts.st_mode)
 
 
-def read_own(path: Path) -> bytes:
-    """What a job's own file holds. Raises OSError, and ValueError for what is no file: a link to somewhere else, a pipe
-    or a device, which could be read for ever.
+def read_own(path: Path, count: int = -1) -> bytes:
+    """What a job's own file holds, or its first `count` bytes. Raises OSError, and ValueError for what is no file: a
+    link to somewhere else, a pipe or a device, which could be read for ever.
     """
     if is_link(path):
         raise ValueError(f"{path} is a link to another place")
@@ -115,7 +115,7 @@ def read_own(path: Path) -> bytes:
     with open(os.open(path, flags), "rb") as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise ValueError(f"{path} is no file")
-        return file.read()
+        return file.read(count)
 
 
 def open_own(path: Path, flags: int = 0) -> int:

@@ -13,10 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..wan_engine.saved_state import SCHEMA
 from .files import disk_trouble, is_link, read_own
 from .identity import Identity, Standing, read_identity, standing
 from .jobs import TAKE, TRASH, JobFolder, safe_name
 from .state import JobError, JobState
+
+_HEADER_LIMIT = 16 << 20  # of a saved state, which tells every step
 
 
 @dataclass(frozen=True)
@@ -61,28 +64,38 @@ class Found:
 @dataclass(frozen=True)
 class Unfinished:
     """A job that ended before its clip was there and can go on; `step` of `steps` is done (0 of 0: the engine had not
-    begun), of `frames` frames."""
+    begun), of `frames` frames. `checkpoint` and `loras` are what it was asked for with, `weights` what its saved state
+    says of their files; where they are others by now, or the state is another version's, nothing of it is `kept`.
+    """
 
     found: Found
     step: int
     steps: int
     frames: int
+    checkpoint: str = ""
+    loras: tuple[str, ...] = ()
+    weights: str = ""
+    kept: bool = True
 
     @property
     def job(self) -> JobFolder:
+        """Its folder."""
         return self.found.job
 
     @property
     def sampled(self) -> bool:
         """Whether every step is done, so that the clip has only to be finished."""
-        return 0 < self.steps == self.step
+        return self.kept and 0 < self.steps == self.step
 
     @property
     def words(self) -> str:
+        """What going on with it means, as a button says it."""
         if self.sampled:
             return "Continue: finish the clip"
         if not self.steps:
             return "Continue where Blender ended"
+        if not self.kept:
+            return f"Continue from step 1 of {self.steps}"
         return f"Continue at step {min(self.step + 1, self.steps)} of {self.steps}"
 
 
@@ -133,18 +146,37 @@ def _offer(found: Found) -> tuple[Unfinished | None, bool]:
         state = job.read_state()
         if state.state in ("done", "running"):
             return None, True
-        frames = job.read_request().get("clip_frames")
+        request = job.read_request()
         steps = [event for event in job.read_events() if event.get("event") in ("step", "before")]
     except JobError:
         return None, False
-    if not steps and state.interrupted and state.started is None and isinstance(frames, int):
+    frames = request.get("clip_frames")
+    if not isinstance(frames, int):
+        return None, False
+    if not steps and state.interrupted and state.started is None:
         return Unfinished(found, 0, 0, frames), False
     step, count = (steps[-1].get("step"), steps[-1].get("steps")) if steps else (None, None)
-    if not (
-        isinstance(step, int) and isinstance(count, int) and isinstance(frames, int) and os.path.isfile(job.resume)
-    ):
+    if not (isinstance(step, int) and isinstance(count, int) and os.path.isfile(job.resume)):
         return None, False
-    return Unfinished(found, step, count, frames), False
+    saved, loras = _header(job.resume), request.get("loras")
+    paths = [lora.get("path") for lora in loras if isinstance(lora, dict)] if isinstance(loras, list) else []
+    return Unfinished(
+        found, step, count, frames,
+        checkpoint=str(request.get("checkpoint")),
+        loras=tuple(map(str, paths)),
+        weights=str(saved.get("weights")),
+        kept=saved.get("schema") == SCHEMA,
+    ), False  # fmt: skip
+
+
+def _header(path: Path) -> dict[str, Any]:
+    """What a saved state (a safetensors file) says of itself; {} for what is none."""
+    try:
+        length = int.from_bytes(read_own(path, 8), "little")
+        facts = json.loads(read_own(path, 8 + min(length, _HEADER_LIMIT))[8:]).get("__metadata__")
+    except (OSError, ValueError, AttributeError, RecursionError):
+        return {}
+    return facts if isinstance(facts, dict) else {}
 
 
 def copied(job: JobFolder, root: Path, stem: str, number: int = 1) -> JobFolder:

@@ -28,10 +28,10 @@ class WarmEngine:
         """
         import_engine()
         from wan_engine import pipeline
-        from wan_engine.sampling.resume import files_of
+        from wan_engine.saved_state import weights_of
 
-        files = [files_of(Path(place)) for place in (request.checkpoint, *(lora.path for lora in request.loras))]
-        key = (request.load_options, files)
+        weights = weights_of(Path(request.checkpoint), *(Path(lora.path) for lora in request.loras))
+        key = (request.load_options, weights)
         if self._pipeline is not None and key == self._key:
             print(f"still loaded: {request.checkpoint}", file=sys.stderr)
             return self._pipeline

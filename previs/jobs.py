@@ -24,6 +24,7 @@ from ..wan_engine.option_kinds import File
 from ..wan_engine.options import AUTO, SharedOptions, options_of
 from ..wan_engine.request import GenerationRequest
 from ..wan_engine.request_parts import PromptPart
+from ..wan_engine.saved_state import weights_of
 from . import ownership
 from .control import check_followed, followed, write_followed
 from .saving import why_not_read
@@ -228,9 +229,22 @@ def _sun_path(shot: Shot) -> tuple[SunPlace, ...]:
 def unfinished(scene: bpy.types.Scene, settings: Settings) -> dict[str, history.Unfinished]:
     """Of each shot, by name, the work that was cut short and can go on."""
     try:
-        return ownership.unfinished(scene, jobs_root(settings))
+        offers = ownership.unfinished(scene, jobs_root(settings))
     except SceneError:
         return {}
+    return {name: replace(offer, kept=offer.kept and _as_saved(offer, settings)) for name, offer in offers.items()}
+
+
+def _as_saved(offer: history.Unfinished, settings: Settings) -> bool:
+    """Whether the weights' files are as they were. Those of another model than the chosen one are not looked for: a job
+    folder may name any place."""
+    try:
+        chosen = settings.checkpoint
+    except CheckpointError:
+        return True
+    if offer.checkpoint != str(chosen) or offer.loras != tuple(lora.path for lora in settings.loras):
+        return True
+    return offer.weights == weights_of(chosen, *map(Path, offer.loras))
 
 
 def doubts_about(scene: bpy.types.Scene, settings: Settings, name: str) -> str:

@@ -52,7 +52,8 @@ from .sampling.denoise import Denoiser, SamplingOptions
 from .sampling.light_guide import LightController
 from .sampling.preview import write_preview
 from .sampling.refine import refine, refined_plan, with_light_of
-from .sampling.resume import ResumeFile, fingerprint, lora_facts
+from .sampling.resume import ResumeFile, fingerprint
+from .saved_state import weights_of
 from .weights.lora import lora_notes
 
 
@@ -218,14 +219,16 @@ class Pipeline:
         options = self.pool.options
         settings = {
             "dtype": str(options.dtype),
-            "loras": lora_facts(options.loras),
+            "loras": options.loras,
             "attention": options.attention,
             "compile": options.compile,
             "step_cache": request.step_cache,
             "device": self.device,
             "light": (request.light, request.light_strength),
         }
-        return ResumeFile(folder / request.resume, fingerprint(plan, self.checkpoint.folder, settings))
+        loras = [Path(lora.path) for lora in options.loras]
+        named, all_of_it = (weights_of(Path(place), *loras) for place in (request.checkpoint, self.checkpoint.folder))
+        return ResumeFile(folder / request.resume, fingerprint(plan, all_of_it, settings), named)
 
     def _open_light_map(self, request: GenerationRequest) -> LightMap | None:
         """What reads light and colour off latents, where preview or light guide want it: the checkpoint's own, or one

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from saved_states import state_file
 from wan_previs.bridge import history
 from wan_previs.bridge.identity import (
     Identity,
@@ -48,7 +49,7 @@ def make(project, file="a.blend", scene="s", shot="k", made="1", state="failed",
     job.write_state(JobState(state, started=utc_now(), pid=1, host="elsewhere.example"))
     if step:
         job.append_event({"event": "step", "step": step, "steps": 12})
-        job.resume.write_bytes(b"state")
+        job.resume.write_bytes(state_file())
     return job
 
 
@@ -65,6 +66,15 @@ def test_the_latest_work_of_file_scene_and_shot_goes_on(project):
     assert found(project, scene="other") is None and found(project, shot="other") is None
     later = make(project, made="2", step=5, name="Renamed")
     assert found(project).job.path == later.path
+
+
+@pytest.mark.parametrize("content", [state_file("wan_previs.resume/5"), b"state", b"", b"\xff" * 40])
+@pytest.mark.parametrize("step", [3, 12])
+def test_work_whose_state_is_not_gone_on_from_is_offered_from_its_first_step(project, content, step):
+    job = make(project, step=step)
+    job.resume.write_bytes(content)
+    offer = found(project)
+    assert offer.words == "Continue from step 1 of 12" and not offer.kept and not offer.sampled
 
 
 def test_a_take_that_died_at_once_hides_none_but_a_finished_one_does(project):
@@ -231,7 +241,7 @@ def test_a_copy_goes_on_and_leaves_the_other_as_it_was(project):
     (job.conditioning / "first.png").write_bytes(b"picture")
     before = {str(path): path.read_bytes() for path in job.path.rglob("*") if path.is_file()}
     copy = history.copied(job, project / "previs", "Wide")
-    assert copy.path != job.path and copy.resume.read_bytes() == b"state" and read_identity(copy) is None
+    assert copy.path != job.path and copy.resume.read_bytes() == job.resume.read_bytes() and read_identity(copy) is None
     assert (copy.conditioning / "first.png").read_bytes() == b"picture" and not copy.read_state().interrupted
     assert before == {str(path): path.read_bytes() for path in job.path.rglob("*") if path.is_file()}
     job.preview.symlink_to(Path("/etc/hostname"))
@@ -251,7 +261,9 @@ def test_a_copy_that_fails_waits_for_nothing(project):
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
-@pytest.mark.parametrize("name", ["request.json", "state.json", "events.jsonl", "identity.json", "report.json"])
+@pytest.mark.parametrize(
+    "name", ["request.json", "state.json", "events.jsonl", "identity.json", "report.json", "resume.safetensors"]
+)
 @pytest.mark.parametrize("kind", ["pipe", "link", "folder"])
 def test_what_is_no_file_is_never_read(project, name, kind):
     """Looking for unfinished work must not hang Blender, nor read what lies elsewhere."""

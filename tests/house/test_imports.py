@@ -25,7 +25,7 @@ ENGINE = {
     "httpx2",
 }
 ENGINE |= {"filelock", "httpx2", "matplotlib", "onnxruntime", "spandrel"}
-REQUEST = {"wan_engine.request", "wan_engine.options", "wan_engine.errors"}
+REQUEST = {"wan_engine.request", "wan_engine.options", "wan_engine.errors", "wan_engine.saved_state"}
 TORCH_FREE = {
     "wan_engine.terminal",
     "wan_engine",
@@ -38,6 +38,7 @@ TORCH_FREE = {
     "wan_engine.options",
     "wan_engine.request",
     "wan_engine.request_parts",
+    "wan_engine.saved_state",
     "wan_engine.windows",
     "wan_engine.checkpoint",
     "wan_engine.checkpoint.identification",
@@ -175,7 +176,7 @@ ENGINE_ORDER = (
     {"request_parts"},
     {"networks"},
     {"media", "light_curve", "expert_names", "windows"},
-    {"errors", "caches", "terminal", "torch_private"},
+    {"errors", "caches", "saved_state", "terminal", "torch_private"},
 )
 
 

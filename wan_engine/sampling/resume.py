@@ -22,9 +22,8 @@ from torch import Tensor
 
 from ..inputs.plan import Plan
 from ..media.atomic_write import BROKEN, digest, read_stored, write_whole
-from ..request_parts import Lora
+from ..saved_state import SCHEMA
 
-SCHEMA = "wan_previs.resume/5"
 _SOLVER = "solver."
 _CACHE = "cache."
 _OTHER = "The saved state belongs to another request, checkpoint or version; sampling started anew."
@@ -47,11 +46,13 @@ class Saved:
 
 
 class ResumeFile:
-    """The state file of one generation; with no path nothing is kept."""
+    """The state file of one generation; with no path nothing is kept. `fingerprint` stands for all that decides the
+    latents, `weights` (of `weights_of`) for the part of it that is known without the engine.
+    """
 
-    def __init__(self, path: Path | None, fingerprint: str) -> None:
+    def __init__(self, path: Path | None, fingerprint: str, weights: str = "") -> None:
         self._path = path
-        self._fingerprint = fingerprint
+        self._fingerprint, self._weights = fingerprint, weights
 
     def load(self, device: str) -> tuple[Saved | None, str]:
         """The saved state, or None with a sentence on why there is none to go on from (empty: no file). With a state
@@ -71,9 +72,9 @@ class ResumeFile:
         tensors = {name: tensor.to(device) for name, tensor in tensors.items()}
         caches = [_below(tensors, f"{_CACHE}{i}.") for i in range(int(facts["caches"]))]
         steps, cached = json.loads(facts["steps"]), json.loads(facts["cached"])
-        here, words = str(torch.get_num_threads()), ""
-        if facts["threads"] != here:  # sums are taken in another order
-            words = f"The saved state was made with {facts['threads']} threads; with {here} the last bits may differ."
+        # Sums are taken in another order; nothing else is another.
+        then, now = f"{facts['threads']} threads and PyTorch {facts['torch']}", _here()
+        words = "" if then == now else f"The saved state was made with {then}; with {now} the last bits may differ."
         return Saved(tensors["latents"], _below(tensors, _SOLVER), steps, caches, cached), words
 
     def save(self, state: Saved) -> None:
@@ -86,10 +87,12 @@ class ResumeFile:
         metadata = {
             "schema": SCHEMA,
             "fingerprint": self._fingerprint,
+            "weights": self._weights,
             "steps": json.dumps(state.steps),
             "caches": str(len(state.caches)),
             "cached": json.dumps(state.cached),
             "threads": str(torch.get_num_threads()),
+            "torch": torch.__version__,
         }
         tensors = {name: tensor.cpu().clone().contiguous() for name, tensor in tensors.items()}
         data = save(tensors, {**metadata, "digest": digest(metadata, tensors)})
@@ -103,29 +106,21 @@ class ResumeFile:
             path.unlink(missing_ok=True)
 
 
+def _here() -> str:
+    return f"{torch.get_num_threads()} threads and PyTorch {torch.__version__}"
+
+
 def _below(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {name.removeprefix(prefix): data for name, data in tensors.items() if name.startswith(prefix)}
 
 
-def fingerprint(plan: Plan, checkpoint: Path, settings: Mapping[str, Any]) -> str:
-    """One value for all that decides the latents: the plan with its pictures, the checkpoint's files, `settings`."""
+def fingerprint(plan: Plan, weights: str, settings: Mapping[str, Any]) -> str:
+    """One value for all that decides the latents: the plan with its pictures, the weights' files, `settings`."""
     decides = {name: value for name, value in vars(plan).items() if name not in _INDIFFERENT}
     plain = {name: value for name, value in decides.items() if not _holds_tensor(value)}
     pictures = {name: _digest(value) for name, value in decides.items() if _holds_tensor(value)}
-    facts = {"plan": plain, "pictures": pictures, "files": files_of(checkpoint), "torch": torch.__version__, **settings}
+    facts = {"plan": plain, "pictures": pictures, "weights": weights, **settings}
     return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()
-
-
-def lora_facts(loras: tuple[Lora, ...]) -> list[tuple]:
-    """Each LoRA with its file's size and time, so that another file of the same name counts as another LoRA."""
-    return [(lora.path, lora.strength, lora.expert, files_of(Path(lora.path))) for lora in loras]
-
-
-def files_of(place: Path) -> list[tuple[str, int, int]]:
-    """Names, sizes and times of a file, or of all files in a folder; empty when there are none."""
-    paths = [place] if place.is_file() else sorted(path for path in place.rglob("*") if path.is_file())
-    facts = [(path, path.stat()) for path in paths]
-    return [(str(path.relative_to(place)), stat.st_size, stat.st_mtime_ns) for path, stat in facts]
 
 
 def _holds_tensor(value: object) -> bool:

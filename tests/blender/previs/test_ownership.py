@@ -11,6 +11,7 @@ from pathlib import Path
 import bpy
 import pytest
 import wan_previs
+from saved_states import state_file
 from scene_makers import add_box, add_camera
 from tiny_shots import TEXT_ONLY
 from wan_previs import cli, previs, sequencer
@@ -20,6 +21,7 @@ from wan_previs.bridge.state import JobState
 from wan_previs.previs import ownership
 from wan_previs.scene.identity import KEY, part_copies, scene_identifier, shot_identifiers
 from wan_previs.wan_engine.request import GenerationRequest
+from wan_previs.wan_engine.saved_state import weights_of
 
 SETTINGS = previs.Settings(model=str(TEXT_ONLY), size=(64, 48), steps=40, mode="text")
 
@@ -61,7 +63,8 @@ def cut_short(scene, settings=SETTINGS, name=None) -> JobFolder:
     """A job that was asked for and interrupted behind its third step."""
     job = ask(scene, settings, name)
     job.append_event({"event": "step", "step": 3, "steps": 40})
-    job.resume.write_bytes(b"state")
+    places = (settings.checkpoint, *(Path(lora.path) for lora in settings.loras))
+    job.resume.write_bytes(state_file(weights=weights_of(*places)))
     job.write_state(JobState("failed", interrupted=True))
     return job
 
@@ -153,7 +156,7 @@ def test_save_as_asks_before_it_goes_on_and_then_does_so_in_a_copy(scene, projec
     brief, _ = previs.read_shots(scene)
     wish = previs.wish_of(scene, brief, brief.shots[0], settings)
     copy = ownership.take_up(offer, scene, settings.output, wish)
-    assert copy.path != job.path and copy.resume.read_bytes() == b"state"
+    assert copy.path != job.path and copy.resume.read_bytes() == job.resume.read_bytes()
     assert before == {str(path): path.read_bytes() for path in job.path.rglob("*") if path.is_file()}
     assert previs.unfinished(scene, settings)["Wide"].job.path == copy.path
     assert previs.doubts_about(scene, settings, "Wide") == ""

@@ -3,6 +3,7 @@
 
 import os
 import re
+import shutil
 import signal
 import time
 from dataclasses import replace
@@ -119,8 +120,9 @@ def test_a_folder_that_is_no_job_is_never_deleted(scene, take, tmp_path):
 
 
 @pytest.mark.engine
-def test_a_job_that_was_cut_short_goes_on_in_its_folder(scene, settings):
-    slow = replace(settings, steps=200)
+def test_a_job_that_was_cut_short_goes_on_in_its_folder(scene, settings, tmp_path):
+    model = shutil.copytree(TINY, tmp_path / "model")
+    slow = replace(settings, model=str(model), steps=200)
     generation = previs.Generation(scene, slow)
 
     def at_step_3():  # a busy machine does not show every step
@@ -135,6 +137,11 @@ def test_a_job_that_was_cut_short_goes_on_in_its_folder(scene, settings):
     found = previs.unfinished(scene, slow)["Wide"]
     assert found.words.startswith("Continue at step ") and found.words.endswith(" of 200") and found.step >= 3
     assert found.frames == 10 and previs.doubts_about(scene, slow, "Wide") == ""
+    weights = next(model.rglob("*.safetensors"))
+    before = weights.stat()
+    os.utime(weights, (1, 1))  # as after another download
+    assert previs.unfinished(scene, slow)["Wide"].words == "Continue from step 1 of 200"
+    os.utime(weights, ns=(before.st_atime_ns, before.st_mtime_ns))
     going_on = previs.Generation(scene, slow, resume=True)
     going_on.run()
     assert going_on.errors == [] and going_on.made[0].folder == str(found.job.path)

@@ -8,7 +8,7 @@ import os
 import signal
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import golden
@@ -18,11 +18,13 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from wan_engine.errors import Cancelled
+from wan_engine.inputs.plan import Plan
 from wan_engine.light_curve import LightCurve
 from wan_engine.pipeline import load
 from wan_engine.request import GenerationRequest
 from wan_engine.sampling.resume import ResumeFile, Saved
 from wan_engine.sampling.solvers import make_solver
+from wan_engine.saved_state import SCHEMA
 
 T2V = "fullstack/Wan2.2-T2V-A14B/checkpoint"
 STEPS = 6
@@ -257,6 +259,23 @@ def test_a_state_of_an_earlier_version_starts_anew_in_words(kept):
     save_file(load_file(path), path, facts)
     saved, words = ResumeFile(path, fingerprint).load("cpu")
     assert saved is None and "version" in words
+
+
+def test_a_state_made_with_another_pytorch_goes_on_and_says_what_that_means(kept, monkeypatch):
+    path, fingerprint = kept
+    here = torch.__version__
+    monkeypatch.setattr(torch, "__version__", "9.9")
+    saved, words = ResumeFile(path, fingerprint).load("cpu")
+    assert saved is not None and f"PyTorch {here}" in words and "9.9" in words
+
+
+def test_what_a_state_depends_on_is_that_of_its_schema():
+    """Who offers to go on reads the schema alone: raise it, and state the fields here anew, when they change."""
+    assert SCHEMA == "wan_previs.resume/6"
+    assert " ".join(item.name for item in fields(Plan)) == (
+        "prompt negative size frames latent_shape fps steps shift guide boundary solver seed first last warnings "
+        "clip_pictures prompt_parts references control camera motion vace control_scale control_share window overlap"
+    )
 
 
 @pytest.fixture
