@@ -50,6 +50,13 @@ class Found:
         """By the shot's identifier; by its name where the folder tells nothing better."""
         if self.identity is not None:
             return self.identity.shot == shot != ""
+        return self._named(name)
+
+    def makes(self, shot: str, name: str) -> bool:
+        """Whether its clip is one of the shot's. A repair has no shot, but a folder named after it."""
+        return self.is_of(shot, name) or (self.identity is not None and not self.identity.shot and self._named(name))
+
+    def _named(self, name: str) -> bool:
         match = TAKE.fullmatch(self.job.path.name)
         return match is not None and match["stem"].lower() == safe_name(name).lower()
 
@@ -137,6 +144,18 @@ def unfinished(jobs: list[Found], shot: str, name: str) -> Unfinished | None:
         others_over |= over
         of_others = of_others or (None if others_over else offer)
     return of_others
+
+
+def finished(jobs: list[Found], shot: str, name: str) -> list[JobFolder]:
+    """Of `jobs_of`: the shot's whose clips are done and that are the asker's for sure, first to last."""
+    return [found.job for found in reversed(jobs) if found.sure and found.makes(shot, name) and _is_done(found.job)]
+
+
+def _is_done(job: JobFolder) -> bool:
+    try:
+        return job.read_state().state == "done" and isinstance(job.read_request().get("clip_frames"), int)
+    except JobError:
+        return False
 
 
 def _offer(found: Found) -> tuple[Unfinished | None, bool]:

@@ -43,7 +43,7 @@ def show_shots(scene: bpy.types.Scene, brief: previs.Brief, warnings: list[str],
     for warning in warnings:
         state.warnings.add().text = warning
     state.read_from = read_source(scene)
-    look_for_unfinished(scene, settings)
+    look_for_jobs(scene, settings)
 
 
 def look_at_disk(context: bpy.types.Context) -> None:
@@ -57,12 +57,17 @@ def look_at_disk(context: bpy.types.Context) -> None:
             session.lost.add().text = session.key_of(scene, name)
 
 
-def look_for_unfinished(scene: bpy.types.Scene, settings: previs.Settings) -> None:
-    """Puts into the rows which shots' work was cut short and can go on."""
-    offers = previs.unfinished(scene, settings)
-    for row in scene.wan_previs.shots:
-        offer = offers.get(row.name)
-        row.unfinished = offer.words if offer and offer.frames == row.frame_count else ""
+def look_for_jobs(scene: bpy.types.Scene, settings: previs.Settings) -> None:
+    """Has the session told which shots' work was cut short and can go on, and which clips are done."""
+    session = session_of(bpy.context)
+    lengths = {row.name: row.frame_count for row in scene.wan_previs.shots}
+    offers = previs.unfinished(scene, settings).items()
+    fitting = [(shot, offer.words) for shot, offer in offers if offer.frames == lengths.get(shot)]
+    session.tell_found(session.unfinished, scene, ({"shot": shot, "words": words} for shot, words in fitting))
+    clips = previs.clips_of(scene, settings)
+    session.tell_found(
+        session.clips, scene, ({"shot": clip.shot, "number": clip.number, "job": clip.job} for clip in clips)
+    )
 
 
 def session_of(context: bpy.types.Context) -> WanPrevisSession:

@@ -11,7 +11,7 @@ from bpy.props import BoolProperty, StringProperty
 
 from .. import previs
 from ..previs.progress import duration_in_words
-from .common import Work, look_at_disk, look_for_unfinished, redraw, session_of, settings_of, show_shots
+from .common import Work, look_at_disk, look_for_jobs, redraw, session_of, settings_of, show_shots
 from .picture import LivePicture
 
 _NOTES = 4  # that the panel has room for
@@ -20,9 +20,9 @@ _NOTES = 4  # that the panel has room for
 class Generate(Work):
     """All ways of generating; they differ in `wanted` and in whether interrupted work goes on."""
 
-    bl_options: ClassVar[set[str]] = {"UNDO"}
     continues: ClassVar[bool] = False
     _generation: previs.Generation
+    _added = 0
     _picture: LivePicture | None = None
     _pictures = 0
 
@@ -61,17 +61,25 @@ class Generate(Work):
             self.report({"ERROR"}, str(error))
             return False
         session.begin("")
-        self._pictures = 0
+        self._pictures = self._added = 0
         self._mirror(context)
         return True
 
     def step(self, context: bpy.types.Context) -> bool:
         over = self._generation.step()
-        self._mirror(context)
+        self._went_on(context)
         return over
 
     def run(self, context: bpy.types.Context) -> None:
-        self._generation.run(lambda _: self._mirror(context))
+        self._generation.run(lambda _: self._went_on(context))
+
+    def _went_on(self, context: bpy.types.Context) -> None:
+        """Each take is a step of its own to undo: else who undoes what they did meanwhile would undo takes with it."""
+        takes = self._generation.takes
+        if len(takes) > self._added:
+            self._added = len(takes)
+            bpy.ops.ed.undo_push(message=f"Add {takes[-1]}")
+        self._mirror(context)
 
     def stop(self) -> None:
         self._generation.cancel()
@@ -82,7 +90,7 @@ class Generate(Work):
         session.end(generation.errors, result if generation.made else "")
         self._drop_picture()
         session.overview = str(generation.overview or "")
-        look_for_unfinished(context.scene, generation.settings)
+        look_for_jobs(context.scene, generation.settings)
         look_at_disk(context)
         if generation.clips:
             session.folder = str(generation.clips[-1].parent)

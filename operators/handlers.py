@@ -9,7 +9,7 @@ import bpy
 from bpy.app.handlers import persistent
 
 from .. import previs, properties
-from .common import look_at_disk, look_for_unfinished, settings_of
+from .common import look_at_disk, look_for_jobs, settings_of
 
 
 @persistent
@@ -24,7 +24,7 @@ def _after_load(*_: object) -> None:
     properties.bring_up_to_date()
     for manager in bpy.data.window_managers:
         manager.wan_previs.end([])
-    look_for_unfinished(bpy.context.scene, settings_of(bpy.context))
+    look_for_jobs(bpy.context.scene, settings_of(bpy.context))
     look_at_disk(bpy.context)
 
 
@@ -42,7 +42,16 @@ def _after_save(*_: object) -> None:
         print(f"wan_previs: {error}", file=sys.stderr)
 
 
-_HANDLERS = {"load_pre": _before_load, "load_post": _after_load, "save_pre": _before_save, "save_post": _after_save}
+@persistent
+def _after_undo(*_: object) -> None:
+    """A take that was deleted may have its strip back, though its clip is in the trash folder."""
+    look_at_disk(bpy.context)
+
+
+_HANDLERS = {
+    "load_pre": _before_load, "load_post": _after_load, "save_pre": _before_save, "save_post": _after_save,
+    "undo_post": _after_undo, "redo_post": _after_undo,
+}  # fmt: skip
 
 
 def _look_at_first() -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What one does with finished takes: look at one and its report, repair its light, delete it."""
+"""What one does with finished takes: look at one and its report, repair its light, delete it, put its strip back."""
 
 from __future__ import annotations
 
@@ -12,17 +12,16 @@ import bpy
 from bpy.props import StringProperty
 
 from .. import previs
-from .common import Work, look_at_disk, redraw, session_of, settings_of
+from .common import Work, look_at_disk, look_for_jobs, redraw, session_of, settings_of
 
 REPORT_IMAGE = ".Previs Report"  # a leading dot keeps it out of Blender's lists
 
 
-class TakeOperator:
-    """`take` is the name of a take's strip."""
+class FolderOperator:
+    """What is done with a finished clip and its job folder; then what there is on the disk is looked at anew."""
 
     report: Callable[[set[str], str], None]
     bl_options: ClassVar[set[str]] = {"INTERNAL"}
-    take: StringProperty(name="Take", description="Name of the take's strip", options={"SKIP_SAVE"})
 
     def act(self, context: bpy.types.Context) -> None:
         """Do it. Raises one of `previs.OurError`."""
@@ -35,9 +34,16 @@ class TakeOperator:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
         finally:
+            look_for_jobs(context.scene, settings_of(context))
             look_at_disk(context)
         redraw(context)
         return {"FINISHED"}
+
+
+class TakeOperator(FolderOperator):
+    """`take` is the name of a take's strip."""
+
+    take: StringProperty(name="Take", description="Name of the take's strip", options={"SKIP_SAVE"})
 
 
 class WANPREVIS_OT_show_take(TakeOperator, bpy.types.Operator):
@@ -119,6 +125,33 @@ class WANPREVIS_OT_delete_take(TakeOperator, bpy.types.Operator):
             self.report({"INFO"}, words)
 
 
+class ClipOperator(FolderOperator):
+    """`job` is the identifier of the job that made a clip."""
+
+    job: StringProperty(name="Job", description="Identifier of the job that made the clip", options={"SKIP_SAVE"})
+
+
+class WANPREVIS_OT_put_back(ClipOperator, bpy.types.Operator):
+    """Put this clip back into the Sequencer, where its shot begins now"""
+
+    bl_idname = "wan_previs.put_back"
+    bl_label = "Put Back"
+    bl_options: ClassVar[set[str]] = {"UNDO"}
+
+    def act(self, context: bpy.types.Context) -> None:
+        previs.put_back(context.scene, settings_of(context), self.job)
+
+
+class WANPREVIS_OT_discard_clip(ClipOperator, bpy.types.Operator):
+    """Delete this clip: its folder moves to the trash folder among the clips"""
+
+    bl_idname = "wan_previs.discard_clip"
+    bl_label = "Delete Clip"
+
+    def act(self, context: bpy.types.Context) -> None:
+        self.report({"INFO"}, previs.discard_clip(context.scene, settings_of(context), self.job))
+
+
 class WANPREVIS_OT_repair_take(Work, bpy.types.Operator):
     """Take flicker, jumps and colour drift out of this take's frames, as a new take. This one stays as it is"""
 
@@ -156,6 +189,7 @@ class WANPREVIS_OT_repair_take(Work, bpy.types.Operator):
         repair, session = self._repair, session_of(context)
         result = f"Made {repair.made.name} of {self.take}" if repair.made else ""
         session.end(repair.errors, result)
+        look_for_jobs(context.scene, repair.settings)
         redraw(context)
         if repair.errors:
             self.report({"ERROR"}, "\n".join(repair.errors))
@@ -206,6 +240,8 @@ def _window_of(context: bpy.types.Context, area: bpy.types.Area) -> bpy.types.Wi
 
 
 CLASSES = (
+    WANPREVIS_OT_put_back,
+    WANPREVIS_OT_discard_clip,
     WANPREVIS_OT_show_take,
     WANPREVIS_OT_open_report,
     WANPREVIS_OT_open_overview,

@@ -70,8 +70,9 @@ class ShotsPanel:
             return
         column = layout.column(align=True)
         column.scale_y = 1.3
-        if state.active is not None and state.active.unfinished:
-            column.operator("wan_previs.resume", text=state.active.unfinished, icon="FRAME_NEXT")
+        session = context.window_manager.wan_previs
+        if state.active is not None and (words := session.how_to_go_on(context.scene, state.active.name)):
+            column.operator("wan_previs.resume", text=words, icon="FRAME_NEXT")
         column.operator("wan_previs.generate", icon="PLAY")
         column.operator("wan_previs.generate_all", icon="SEQUENCE")
         draw_ended(layout, context)

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The takes of the active shot, each with a word about its light."""
+"""The takes of the active shot, each with a word about its light, and its clips that have no strip."""
 
 from __future__ import annotations
 
 import bpy
 
 from .. import previs
+from ..properties import WanPrevisFound
 from .wrapping import label
 
 VERDICT_ICONS = {"holds": "CHECKMARK", "jumps": "CANCEL", "unmeasured": "QUESTION"}  # others: the light drifts
@@ -22,12 +23,29 @@ class TakesPanel:
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         active = context.scene.wan_previs.active
-        return active is not None and bool(previs.takes_of(context.scene, active.name))
+        return active is not None and bool(previs.takes_of(context.scene, active.name) or _without_strip(context))
 
     def draw(self, context: bpy.types.Context) -> None:
         takes = previs.takes_of(context.scene, context.scene.wan_previs.active.name)
         for take in reversed(takes):
             _draw_take(self.layout.box().column(), context, take)
+        for clip in reversed(_without_strip(context)):
+            _draw_clip(self.layout.box().column(), context, clip)
+
+
+def _without_strip(context: bpy.types.Context) -> list[WanPrevisFound]:
+    """The active shot's clips that no strip shows: undone, deleted in the Sequencer, or made in a file not saved."""
+    clips = context.window_manager.wan_previs.clips_of(context.scene, context.scene.wan_previs.active.name)
+    shown = previs.shown_jobs() if clips else set()
+    return [clip for clip in clips if clip.job not in shown]
+
+
+def _draw_clip(column: bpy.types.UILayout, context: bpy.types.Context, clip: WanPrevisFound) -> None:
+    row = column.row(align=True)
+    row.label(text=f"Take {clip.number}")
+    row.operator("wan_previs.discard_clip", text="", icon="TRASH", emboss=False).job = clip.job
+    label(column, context, "Not in the Sequencer; its clip is kept.", icon="INFO")
+    column.operator("wan_previs.put_back", icon="LOOP_BACK").job = clip.job
 
 
 def _draw_take(column: bpy.types.UILayout, context: bpy.types.Context, take: previs.Take) -> None:

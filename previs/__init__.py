@@ -15,6 +15,7 @@ from ..wan_engine.option_arguments import add_options, given_options
 from ..wan_engine.option_kinds import File
 from ..wan_engine.request_parts import Lora
 from ..wan_engine.terminal import plain
+from .clips import Clip, clips_of, discard_clip, put_back, shown_jobs
 from .engine import check, close_engine, engine_client
 from .generation import Generation
 from .jobs import Resume, doubts_about, jobs_root, modes_of, prepare, size_of, unfinished, wish_of
@@ -45,6 +46,7 @@ __all__ = [
     "RAW",
     "Brief",
     "Cancelled",
+    "Clip",
     "File",
     "Generation",
     "JobError",
@@ -63,9 +65,11 @@ __all__ = [
     "before_saving",
     "check",
     "check_template",
+    "clips_of",
     "close_engine",
     "contradictions_of",
     "delete_take",
+    "discard_clip",
     "doubts_about",
     "engine_client",
     "given_options",
@@ -80,11 +84,13 @@ __all__ = [
     "prompt_json",
     "prompt_of",
     "prompt_text",
+    "put_back",
     "read_shots",
     "report_picture",
     "saved_elsewhere",
     "scene_named",
     "show_take",
+    "shown_jobs",
     "size_of",
     "takes_of",
     "unfinished",

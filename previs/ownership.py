@@ -107,6 +107,13 @@ def doubts(offer: history.Unfinished, wish: Wish, as_then: Collection[str] = ())
     return words
 
 
+def finished(scene: bpy.types.Scene, root: Path) -> dict[str, list[JobFolder]]:
+    """Of each shot, by name, the folders below `root` in which this file's and scene's clips are done, first to last;
+    those of repairs too."""
+    jobs = history.jobs_of(root, history.Asker(open_file(), lambda name: scene_identifier(scene, name)))
+    return {name: history.finished(jobs, shot, name) for name, shot in shot_identifiers(scene).items()}
+
+
 def discard_unrendered(scene: bpy.types.Scene, root: Path) -> None:
     """Move this file's and scene's jobs that Blender left before their frames were rendered into the trash folder:
     nothing can go on with them.
@@ -178,8 +185,12 @@ def hand_over(takes: Iterable[Take], file: Path) -> None:
 
 
 def before_saving() -> None:
-    """Copied scenes and cameras become their own."""
+    """Copied scenes and cameras become their own. On the first save scenes keep what their jobs know them by, which
+    undo may have taken away."""
     part_copies(_file_name())
+    for scene in bpy.data.scenes if open_file() is None else ():
+        if hasattr(scene, "wan_previs") and scene.wan_previs.output:
+            keep_identifiers(scene, "")
 
 
 def after_saving(takes: Iterable[Take]) -> None:

@@ -7,12 +7,13 @@ The second mirrors the running generation for the panels; it is emptied whenever
 from .choices import switched_off
 from .old_files import bring_up_to_date
 from .registration import CLASSES, attach, available, detach
-from .rows import WanPrevisShot, outdated, read_source
+from .rows import WanPrevisFound, WanPrevisShot, outdated, read_source
 from .session import WanPrevisSession
 from .settings import WanPrevisScene
 
 __all__ = [
     "CLASSES",
+    "WanPrevisFound",
     "WanPrevisScene",
     "WanPrevisSession",
     "WanPrevisShot",

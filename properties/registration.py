@@ -15,12 +15,13 @@ from bpy.props import (
 )
 
 from .old_files import bring_up_to_date
-from .rows import WanPrevisLine, WanPrevisShot
+from .rows import WanPrevisFound, WanPrevisLine, WanPrevisShot
 from .session import WanPrevisSession
 from .settings import WanPrevisLora, WanPrevisScene, WanPrevisThing, WanPrevisWords
 
 CLASSES = (
     WanPrevisLine,
+    WanPrevisFound,
     WanPrevisShot,
     WanPrevisWords,
     WanPrevisThing,

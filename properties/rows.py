@@ -14,6 +14,16 @@ class WanPrevisLine(bpy.types.PropertyGroup):
     ok: BoolProperty()
 
 
+class WanPrevisFound(bpy.types.PropertyGroup):
+    """What was found on the disk of a shot of a scene: work that can go on, or a clip that is done."""
+
+    scene: StringProperty(name="The scene, by its number in this session")
+    shot: StringProperty(name="Shot")
+    words: StringProperty(name="What a button says that goes on with it")
+    number: IntProperty(name="The take's number")
+    job: StringProperty(name="The job's identifier")
+
+
 class WanPrevisShot(bpy.types.PropertyGroup):
     """A shot as it was last read: its facts in words, ready to be drawn."""
 
@@ -28,7 +38,6 @@ class WanPrevisShot(bpy.types.PropertyGroup):
     sun_side: StringProperty(name="Light from")
     prompt: StringProperty(name="Prompt")
     frame_count: IntProperty(name="Length in frames")
-    unfinished: StringProperty(name="Where interrupted work can go on")
     contradictions: CollectionProperty(type=WanPrevisLine)
 
 

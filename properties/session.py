@@ -1,16 +1,19 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The running generation as panels see it; emptied whenever a file is loaded."""
+"""The running generation and what was found on the disk, as panels see them. None of it is the file's, so that undo
+leaves it as it is; it is emptied whenever a file is loaded."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 import bpy
 from bpy.props import BoolProperty, CollectionProperty, FloatProperty, IntProperty, StringProperty
 
-from .rows import WanPrevisLine
+from .rows import WanPrevisFound, WanPrevisLine
 
 
 class WanPrevisSession(bpy.types.PropertyGroup):
-    """The work that runs now, and what became of the last one."""
+    """The work that runs now, what became of the last one, and what the job folders hold."""
 
     running: BoolProperty()
     cancelling: BoolProperty()
@@ -25,6 +28,8 @@ class WanPrevisSession(bpy.types.PropertyGroup):
     overview: StringProperty(name="The picture of the last takes")
     engine_missing: BoolProperty()
     lost: CollectionProperty(type=WanPrevisLine, name="The takes whose clips are gone, as `key_of` names them")
+    unfinished: CollectionProperty(type=WanPrevisFound, name="Interrupted work that can go on")
+    clips: CollectionProperty(type=WanPrevisFound, name="The clips that are done")
     errors: CollectionProperty(type=WanPrevisLine)
     findings: CollectionProperty(type=WanPrevisLine)
 
@@ -37,6 +42,30 @@ class WanPrevisSession(bpy.types.PropertyGroup):
         """Whether the clip of a take was gone when it was last looked for."""
         key = self.key_of(scene, take)
         return any(line.text == key for line in self.lost)
+
+    def tell_found(self, rows: bpy.types.bpy_prop_collection, scene: bpy.types.Scene, found: Iterable[dict]) -> None:
+        """What there is of a scene in the place of what there was of it, in `unfinished` or `clips`."""
+        key = str(scene.session_uid)
+        for index in reversed([index for index, row in enumerate(rows) if row.scene == key]):
+            rows.remove(index)
+        for facts in found:
+            row = rows.add()
+            row.scene = key
+            for name, value in facts.items():
+                setattr(row, name, value)
+
+    def how_to_go_on(self, scene: bpy.types.Scene, shot: str) -> str:
+        """What the button says that goes on with a shot's interrupted work; "" without any."""
+        return next((row.words for row in self._of(self.unfinished, scene, shot)), "")
+
+    def clips_of(self, scene: bpy.types.Scene, shot: str) -> list[WanPrevisFound]:
+        """The clips of a shot that are done."""
+        return list(self._of(self.clips, scene, shot))
+
+    @staticmethod
+    def _of(rows: Iterable[WanPrevisFound], scene: bpy.types.Scene, shot: str) -> Iterable[WanPrevisFound]:
+        key = str(scene.session_uid)
+        return (row for row in rows if row.scene == key and row.shot == shot)
 
     def begin(self, title: str) -> None:
         """New work starts; what the last one said is forgotten."""

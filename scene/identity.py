@@ -20,16 +20,17 @@ from .shots import Cut, read_cuts
 
 KEY = "wan_previs_id"
 _SPACE = uuid.UUID("6f0c1d0e-6c2c-4a55-9d4b-1c7f0f4b8a35")
+_SESSION = uuid.uuid4().hex  # this run of Blender, in which undo may take stored identifiers away
 
 
 def scene_identifier(scene: bpy.types.Scene, file_name: str) -> str:
-    """`file_name` is the name, without folders, that the scene's file has or had; "" for one that was never saved, of
-    which "" is returned while the scene has no identifier of its own.
+    """`file_name` is the name, without folders, that the scene's file has or had; "" for one that was never saved,
+    whose scenes are told apart from those of all other runs of Blender.
     """
     if scene.library is not None:
         return _made("linked scene", bpy.path.basename(scene.library.filepath), scene.get(KEY) or scene.name)
     if not file_name:
-        return _kept(scene, bpy.data.scenes) or ""
+        return _kept(scene, bpy.data.scenes) or _made("unsaved scene", _SESSION, str(scene.session_uid))
     return _identifier(scene, bpy.data.scenes, "scene", file_name)
 
 
@@ -48,7 +49,7 @@ def shot_identifiers(scene: bpy.types.Scene) -> dict[str, str]:
 def keep_identifiers(scene: bpy.types.Scene, file_name: str) -> None:
     """Store them in the scene and its shots' cameras, as far as these are of this file."""
     if scene.library is None:
-        scene[KEY] = scene_identifier(scene, file_name) or uuid.uuid4().hex
+        scene[KEY] = scene_identifier(scene, file_name)
     for cut in _cuts(scene):
         if cut.camera.library is None and cut.camera.override_library is None:
             cut.camera[KEY] = _camera_identifier(cut.camera)

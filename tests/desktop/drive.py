@@ -145,10 +145,38 @@ def report():
 
 
 def undo():
+    """A user's own steps are undone one by one while clips are made, and no clip is lost."""
+    with override():
+        bpy.ops.wan_previs.generate_all("INVOKE_DEFAULT")
+    yield from until(lambda: "Wide take 2" in strips(), "the first of two takes is there")
+    bpy.context.scene.objects[0].location.x += 1.0
+    with override():
+        bpy.ops.ed.undo_push(message="Move")
+        bpy.ops.ed.undo()
+    see(
+        strips() == ["Wide take 1", "Wide take 2"] and session().running, "undoing a move meanwhile takes no strip away"
+    )
     with override():
         bpy.ops.ed.undo()
-    yield 0.5
-    see(strips() == [], "undo takes the strip away")
+        bpy.ops.ed.undo()
+    see(strips() == [] and session().running, "undoing both takes does")
+    yield from until(lambda: not session().running, "the second clip is made all the same")
+    see(strips() == ["Close take 1"], "and has its strip")
+    bpy.context.scene.wan_previs.active_shot = 0
+    yield 1.0
+    yield from picture("undone")
+    clips = [clip.job for clip in session().clips_of(bpy.context.scene, "Wide")]
+    see(len(clips) == 2, "the two clips without a strip are listed")
+    for job in clips:
+        with override():
+            see(bpy.ops.wan_previs.put_back("INVOKE_DEFAULT", job=job) == {"FINISHED"}, "one is put back")
+    see(strips() == ["Close take 1", "Wide take 1", "Wide take 2"], "all takes are there again")
+    yield 1.0
+    yield from picture("put_back")
+    for name in strips():
+        with override():
+            bpy.ops.wan_previs.delete_take("EXEC_DEFAULT", take=name)
+    see(strips() == [], "they can be deleted")
 
 
 def cancel():

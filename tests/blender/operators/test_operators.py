@@ -137,6 +137,7 @@ def test_check_tells_what_is_missing(two_shots, extension, tmp_path):
 
 @pytest.mark.engine
 def test_generate_all_blocks_and_puts_strips_on_the_shots(two_shots, extension):
+    bpy.ops.ed.undo_push(message="Before")
     assert bpy.ops.wan_previs.generate_all() == {"FINISHED"}
     strips = sorted(all_strips(two_shots), key=first_frame)
     assert [strip.name for strip in strips] == ["Wide take 1", "Close take 1"]
@@ -144,6 +145,9 @@ def test_generate_all_blocks_and_puts_strips_on_the_shots(two_shots, extension):
     assert not extension.session.running and not extension.session.errors
     assert "Close take 1" in extension.session.result
     assert (Path(extension.session.folder) / "clip.mp4").is_file()
+    for left in (["Wide take 1"], []):  # each take is a step to undo
+        bpy.ops.ed.undo()
+        assert [strip.name for strip in all_strips(bpy.context.scene)] == left
 
 
 class _Hands:
@@ -151,6 +155,7 @@ class _Hands:
 
     start, step, stop, finish = Generate.start, Generate.step, Generate.stop, Generate.finish
     _mirror, modal, _drop_timer, cancel = Generate._mirror, Work.modal, Generate._drop_timer, Work.cancel
+    _went_on = Generate._went_on
     _drop_picture, how_to_resume, _picture = Generate._drop_picture, Generate.how_to_resume, None
 
     def __init__(self, names):

@@ -9,46 +9,15 @@ from types import SimpleNamespace
 import bpy
 import pytest
 import wan_previs
+from drawn_panels import draw_all
 from made_takes import made
-from wan_previs import preferences, previs
+from wan_previs import previs
 from wan_previs.operators.common import look_at_disk
-from wan_previs.panels import CLASSES
 
 DISK = [
     (os, name)
     for name in ("stat", "lstat", "listdir", "scandir", "open", "access", "readlink", "mkdir", "unlink", "replace")
 ] + [(builtins, "open"), (io, "open")]
-
-
-class Layout:
-    """A layout that is drawn nowhere. It asks each button's poll, as Blender does."""
-
-    def __init__(self, drawn):
-        self.drawn = drawn
-
-    def __getattr__(self, name):
-        def draw(*arguments, **options):
-            self.drawn.append((name, options.get("text", arguments[0] if arguments else "")))
-            if name == "operator":
-                room, operator = arguments[0].split(".")
-                getattr(getattr(bpy.ops, room), operator).poll()
-                return SimpleNamespace()
-            return Layout(self.drawn)
-
-        return draw
-
-
-def draw_all(context):
-    """What all panels, their lists and the preferences draw, as (kind, words)."""
-    drawn = []
-    for cls in (*CLASSES, preferences.WanPrevisPreferences):
-        face = SimpleNamespace(layout=Layout(drawn), thing=getattr(cls, "thing", ""))
-        if hasattr(cls, "draw_item"):
-            for item in context.scene.wan_previs.shots:
-                cls.draw_item(face, context, Layout(drawn), None, item, 0, None, "", 0)
-        elif not hasattr(cls, "poll") or cls.poll(context):
-            cls.draw(face, context)
-    return drawn
 
 
 @pytest.fixture
