@@ -153,9 +153,7 @@ def undo():
     with override():
         bpy.ops.ed.undo_push(message="Move")
         bpy.ops.ed.undo()
-    see(
-        strips() == ["Wide take 1", "Wide take 2"] and session().running, "undoing a move meanwhile takes no strip away"
-    )
+    see(strips() == ["Wide take 1", "Wide take 2"] and session().running, "undoing a move takes no strip away")
     with override():
         bpy.ops.ed.undo()
         bpy.ops.ed.undo()
