@@ -145,7 +145,7 @@ def open_checkpoint(place: Path) -> Checkpoint:
     extra = found.own_facts
     read = found.headers.read
     experts = {name: WeightFile(read(path), "transformer") for name, path in found.experts.items()}
-    configs = {name: _transformer_config(file, found.settings.get(name), extra) for name, file in experts.items()}
+    configs = {name: _transformer_config(file, found, name) for name, file in experts.items()}
     config = next(iter(configs.values()))
     if any(other != config for other in configs.values()):
         raise CheckpointError(f"The two experts in {found.folder} differ in size; they do not belong together.")
@@ -190,11 +190,11 @@ def _described(file: WeightFile, read: Callable[[], Any]) -> Any:
         raise CheckpointError(f"{file.label} does not fit the network: {reason}") from error
 
 
-def _transformer_config(file: WeightFile, path: Path | None, extra: Mapping[str, Any]) -> TransformerConfig:
-    settings = {} if path is None else read_json(path)
+def _transformer_config(file: WeightFile, found: Layout, name: str) -> TransformerConfig:
+    path, settings = found.settings.get(name), found.stated[name]
     if "num_attention_heads" in settings:  # Diffusers' word
         settings = {**settings, "num_heads": settings["num_attention_heads"]}
-    own = extra.get("transformer")
+    own = found.own_facts.get("transformer")
     if isinstance(own, dict):
         settings = {**settings, **own}
     if path is None and "num_heads" not in settings:

@@ -107,11 +107,16 @@ class Layout:
             names=f"{self.names} {self._maker}",
         )
 
+    @cached_property
+    def stated(self) -> dict[str, dict]:
+        """What each expert's config.json states; {} where there is none. Raises CheckpointError."""
+        paths = {name: self.settings.get(name) for name in self.experts}
+        return {name: {} if path is None else read_json(path) for name, path in paths.items()}
+
     @property
     def _maker(self) -> str:
         """What config.json tells of who made it: its keys for control are VideoX-Fun's alone."""
-        settings = [read_json(path) for path in self.settings.values() if path is not None]
-        return "VideoX-Fun" if any("in_dim_control_adapter" in known for known in settings) else ""
+        return "VideoX-Fun" if any("in_dim_control_adapter" in known for known in self.stated.values()) else ""
 
     def _foreign(self, told: str) -> CheckpointError:
         return CheckpointError(

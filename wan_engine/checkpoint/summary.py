@@ -8,7 +8,6 @@ from pathlib import Path
 
 from ..errors import UsageError
 from ..options import AUTO
-from ..weights.safetensors_header import parsed
 from .layouts import Layout, find_layout
 from .model import MODES, Model
 from .sizes import Size, nearest_size
@@ -89,12 +88,6 @@ def outline(place: Path) -> Outline:
 
 
 def _text_length(found: Layout) -> int:
-    """As the transformer's config.json says; what is wrong with that file shows when it is loaded."""
-    for path in found.settings.values():
-        try:
-            length = parsed(path.read_text(encoding="utf-8"))["text_len"] if path else None
-        except (OSError, ValueError, KeyError, TypeError):
-            continue
-        if isinstance(length, int) and length > 0:
-            return length
-    return TEXT_LENGTH
+    """As the transformer's config.json says; what is wrong with its number shows when it is loaded."""
+    told = (stated.get("text_len") for stated in found.stated.values())
+    return next((length for length in told if isinstance(length, int) and length > 0), TEXT_LENGTH)
