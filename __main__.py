@@ -18,6 +18,7 @@ def _own_stdout() -> TextIO:
 
 
 def main() -> int:
+    """The command line; returns the exit status."""
     if len(sys.argv) < 2 or sys.argv[1] in ("-h", "--help"):
         print("usage: python -m wan_previs FILE.blend {brief,prompt,render,check} ...", file=sys.stderr)
         return 0 if len(sys.argv) > 1 else 2

@@ -299,5 +299,6 @@ def register() -> None:
 
 
 def unregister() -> None:
+    """Makes it unknown again."""
     while _registered:
         bpy.utils.unregister_cli_command(_registered.pop())

@@ -28,6 +28,7 @@ class Channel:
         self._thread.start()
 
     def send(self, kind: str, **content: Any) -> None:
+        """Put a message in line to be written; never waits."""
         self._messages.put({"type": kind, **content})
 
     def close(self) -> None:

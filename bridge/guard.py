@@ -18,6 +18,7 @@ EVERY = 1.0  # seconds between two looks at the parent, where the end of stdin d
 
 
 def main(command: list[str]) -> int:
+    """Runs the command and ends it when the parent goes; returns its exit status."""
     parent = os.getppid()
     line = sys.stdin.buffer.readline()
     child = subprocess.Popen(command, stdin=subprocess.PIPE)

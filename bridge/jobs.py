@@ -43,7 +43,8 @@ ROOM = 4096  # bytes that a state takes until the job has ended, so that its end
 class Request(Protocol):
     """What a job needs of a request: its JSON."""
 
-    def to_json(self) -> dict[str, Any]: ...
+    def to_json(self) -> dict[str, Any]:
+        """Plain data, as request.json holds it."""
 
 
 def safe_name(name: str) -> str:
@@ -90,6 +91,7 @@ class JobFolder:
 
     @property
     def request(self) -> Path:
+        """What the engine is asked for."""
         return self.path / "request.json"
 
     @property
@@ -104,6 +106,7 @@ class JobFolder:
 
     @property
     def state(self) -> Path:
+        """How the job stands; see state.py."""
         return self.path / "state.json"
 
     @property
@@ -113,10 +116,12 @@ class JobFolder:
 
     @property
     def events(self) -> Path:
+        """The engine's events, a line of JSON each."""
         return self.path / "events.jsonl"
 
     @property
     def conditioning(self) -> Path:
+        """The pictures that the clip is held to."""
         return self.path / "conditioning"
 
     @property
@@ -126,6 +131,7 @@ class JobFolder:
 
     @property
     def preview(self) -> Path:
+        """The clip as it looks while it is sampled."""
         return self.path / "preview.png"
 
     @property
@@ -135,10 +141,12 @@ class JobFolder:
 
     @property
     def clip(self) -> Path:
+        """The clip, unless its codec writes another file."""
         return self.path / "clip.mp4"
 
     @property
     def report(self) -> Path:
+        """What was made, how and in what time."""
         return self.path / "report.json"
 
     @property
@@ -148,6 +156,7 @@ class JobFolder:
 
     @property
     def log(self) -> Path:
+        """What the engine printed."""
         return self.path / "log.txt"
 
     def check_links(self) -> None:

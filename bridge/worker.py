@@ -274,6 +274,7 @@ def run_alone(folder: Path, console: int) -> int:
 
 
 def main(arguments: list[str]) -> int:
+    """Serves a parent on standard input, or runs one job folder; returns the exit status."""
     console = os.dup(2)
     guard_output()
     if not arguments:

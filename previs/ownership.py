@@ -50,6 +50,7 @@ class Wish:
 
     @property
     def asked(self) -> dict[str, Any]:
+        """What decides which clip it makes, as job folders are fingerprinted with."""
         return asked_for(self.request, self.expected_light)
 
     @property

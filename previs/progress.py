@@ -50,6 +50,7 @@ class Progress:
 
     @property
     def left(self) -> float | None:
+        """Seconds that it will still take; None while that cannot be told."""
         return None if self._ends_at is None else max(0.0, self._ends_at - self.clock())
 
     def tell(self, status: str, share: float) -> None:

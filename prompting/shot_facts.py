@@ -21,6 +21,10 @@ RING = ("back", "back_right", "right", "front_right", "front", "front_left", "le
 
 @dataclass(frozen=True)
 class SunMoment:
+    """The sun at one of its samples: `elevation` in degrees above the horizon, the time of day's `word`, and whether it
+    is rising (None: unknown).
+    """
+
     elevation: float
     word: str | None
     rising: bool | None
@@ -39,6 +43,7 @@ class ShotFacts:
 
     @cached_property
     def elevations(self) -> list[float]:
+        """Of the strongest sun at its samples, in degrees above the horizon."""
         return [sample.elevation_deg for sample in self.samples]
 
     @cached_property
@@ -81,10 +86,12 @@ class ShotFacts:
 
     @cached_property
     def bright(self) -> SkyLight | None:
+        """The brightest direction of the world's picture, where no sun tells it and the picture clearly has one."""
         return sky_light(self.shot)
 
     @cached_property
     def colors(self) -> set[str]:
+        """The colours of all lights, as words."""
         samples = [sample for sun in self.suns for sample in sun.samples if sample.elevation_deg >= 0]
         lights = [(one.color_temperature_k, one.color) for one in self.shot.lights]
         lights += [(one.color_temperature_k, one.color) for one in samples]

@@ -71,6 +71,7 @@ class SunMoment:
 
     @property
     def shines(self) -> bool:
+        """Whether it lights the scene."""
         return self.height != "below" and self.strength != "out"
 
     @property
@@ -123,10 +124,12 @@ class SunLight:
 
     @property
     def moments(self) -> tuple[SunMoment, ...]:
+        """The start, each stop and the end."""
         return (self.start, *(stop.moment for stop in self.stops), self.end)
 
     @property
     def changes(self) -> tuple[SunChange, ...]:
+        """What happens between one moment and the next."""
         return (*(stop.change for stop in self.stops), self.change)
 
 

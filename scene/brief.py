@@ -297,6 +297,7 @@ class Shot:
 
     @property
     def frame_count(self) -> int:
+        """Number of frames, both ends counted."""
         return self.frame_end - self.frame_start + 1
 
 

@@ -37,6 +37,7 @@ class Place(NamedTuple):
 
     @property
     def node(self) -> Any:
+        """The node that the input belongs to."""
         return self.socket.node
 
     def beside(self, key: str | int) -> Place | None:

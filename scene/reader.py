@@ -62,6 +62,7 @@ class Reading:
         self.world = compat.world_of(self.scene, self.layer)
 
     def warn(self, text: str) -> None:
+        """Note a warning for the user, once."""
         if text not in self.warnings:
             self.warnings.append(text)
 
@@ -84,6 +85,7 @@ class ShotReader:
         self.shown: list[bpy.types.Object] | None = None
 
     def read(self) -> Shot:
+        """The shot with all its facts. Raises SceneError."""
         reading, first, last = self.reading, self.cut.frame_start, self.cut.frame_end
         self.instanced = has_instanced_lights(reading.at(first))
         self.tracker.find(first, last)
@@ -197,9 +199,11 @@ class ShotReader:
         return facts if agree else None
 
     def camera(self, depsgraph: bpy.types.Depsgraph) -> CameraState:
+        """The shot's camera as evaluated."""
         return read_camera(self.cut.camera, depsgraph, self.reading.unit)
 
     def evaluate(self, frame: int) -> FrameFacts:
+        """Camera and suns at a frame, read once."""
         if frame not in self.facts:
             depsgraph = self.reading.at(frame)
             self.facts[frame] = FrameFacts(self.camera(depsgraph), self.suns(depsgraph, frame))
@@ -257,6 +261,7 @@ class ShotReader:
         return lit_share(light, self.shown)
 
     def camera_path(self, cameras: list[tuple[int, CameraState]]) -> CameraPath:
+        """Samples, moves and framing of the camera's way, [(frame, state)] from first to last frame."""
         start = cameras[0][1]
         path = take_apart(
             [frame for frame, _ in cameras],

@@ -48,6 +48,7 @@ class PlainCamera:
 
     @classmethod
     def of(cls, camera: bpy.types.Object) -> PlainCamera | None:
+        """A camera that keyframes alone move; None for any other."""
         plain, data = PlainObject.of(camera), plain_curves(camera.data)
         if plain is None or data is None or any(path in {"type", "sensor_fit"} for path, _ in data):
             return None
@@ -58,6 +59,7 @@ class PlainCamera:
         return cls(plain, data, focus) if focus is not None and not camera.data.dof.focus_subtarget else None
 
     def state(self, frame: int, scene: bpy.types.Scene, unit: float) -> CameraState:
+        """The camera at a frame, without evaluating the scene; `unit` is metres per Blender unit."""
         item = self.camera.item
         focus: Vector | None = self.focus.matrix(frame).translation if self.focus is not None else None
         data = _CameraValues(item.data, self.data, frame)

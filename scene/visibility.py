@@ -41,6 +41,7 @@ class Lamp:
 
     @property
     def name(self) -> str:
+        """Of the object that carries the light."""
         return self.owner.name
 
 

@@ -38,19 +38,24 @@ class Kind:
     arguments: ClassVar[Mapping[str, Any]] = {}
 
     def accepts(self, value: Any) -> bool:
+        """Whether it is such a value."""
         raise NotImplementedError
 
     @property
     def wording(self) -> str:
+        """What ends the sentence "... must be"."""
         raise NotImplementedError
 
     def parse(self, text: str) -> Any:
+        """The value that one word of a command line stands for. Raises ValueError or UsageError."""
         raise ValueError(text)
 
     def collect(self, given: Any) -> Any:
+        """The value of what argparse gives."""
         return given
 
     def from_json(self, data: Any) -> Any:
+        """The value of plain data. Raises UsageError."""
         return tuple(data) if isinstance(data, list) else data
 
 
@@ -83,6 +88,7 @@ class File(Kind):
 
     @property
     def is_folder(self) -> bool:
+        """Whether a folder is meant."""
         return self.what == "a folder"
 
     @property

@@ -40,11 +40,14 @@ class Pass(Protocol):
     OSError."""
 
     @property
-    def layers(self) -> Sequence[str]: ...
+    def layers(self) -> Sequence[str]:
+        """The layers that `add` reads."""
 
-    def add(self, seen: Seen) -> None: ...
+    def add(self, seen: Seen) -> None:
+        """Take the next frame, or another render of the same one."""
 
-    def finish(self) -> None: ...
+    def finish(self) -> None:
+        """Write what all frames together make."""
 
 
 def clip_times(shot: Shot, count: int) -> list[float]:

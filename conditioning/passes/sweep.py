@@ -41,6 +41,7 @@ class Seen:
 
     @property
     def depth(self) -> np.ndarray:
+        """Distance along the view axis in metres [H, W]."""
         return self.layers["depth"]
 
 

@@ -97,6 +97,7 @@ class PlainObject:
         return not moved and (self.parent is None or self.parent.still)
 
     def values(self, frame: int) -> Values:
+        """What its F-curves make of its properties at a frame."""
         return Values(self.item, self.curves, frame)
 
     def matrix(self, frame: int) -> Matrix:

@@ -37,6 +37,7 @@ class CameraState:
     fstop: float | None
 
     def sample(self, frame: int) -> CameraSample:
+        """The state as a brief tells it at a frame."""
         return CameraSample(
             frame, self.matrix, self.lens_mm, self.sensor_mm, self.shift, self.focus_distance_m, self.fstop
         )

@@ -26,6 +26,7 @@ class Group:
 
     @cached_property
     def key(self) -> str:
+        """What tells it from other groups of the scene."""
         if self.role:
             return f"{self.role} {self.head.name_full}"
         return f"collection {self.collection.name_full}" if self.collection is not None else self.head.name_full

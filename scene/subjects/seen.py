@@ -31,14 +31,17 @@ class Seen:
 
     @property
     def noun(self) -> str:
+        """What it is, in a word."""
         return self.group.noun
 
     @property
     def area(self) -> float:
+        """Of its box, as a share of the picture."""
         return (self.box[2] - self.box[0]) * (self.box[3] - self.box[1])
 
     @property
     def centre(self) -> np.ndarray:
+        """The middle of its corners in world space, [3]."""
         return self.corners.mean(axis=0)
 
     @property

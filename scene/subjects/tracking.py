@@ -44,6 +44,7 @@ class TrackedSubject:
 
     @property
     def group(self) -> Group:
+        """The objects that it is."""
         return self.thing.group
 
 

@@ -65,6 +65,7 @@ class Scanner:
         return self.number[group.key]
 
     def head(self, item: bpy.types.Object) -> bpy.types.Object:
+        """The object that an object belongs to, looked for once."""
         if item not in self.heads:
             self.heads[item] = head_of(item)
         return self.heads[item]

@@ -73,6 +73,7 @@ class Checkpoint:
         return self.experts[expert].fill(lambda: WanTransformer(self.config), dtype, device, patch)
 
     def load_text_encoder(self, dtype: torch.dtype, device: str) -> T5Encoder:
+        """Raises CheckpointError naming a tensor that is missing or does not fit."""
         return self.text_encoder.fill(self._build_text_encoder, dtype, device)
 
     def open_tokenizer(self) -> Tokenizer:

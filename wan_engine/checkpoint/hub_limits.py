@@ -83,6 +83,7 @@ class Limits:
             )
 
     def too_slow(self) -> GenerationError:
+        """The error that ends a download which sends less than the limit."""
         return GenerationError(
             f"The hub at {self._hub} sends too slowly: less than {LEAST_BYTES // 1024} kB in {WINDOW_SECONDS:g} "
             "seconds. Look at the network, and start again: it goes on from here."

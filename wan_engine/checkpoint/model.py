@@ -136,6 +136,7 @@ class Model:
 
     @property
     def takes_pictures(self) -> bool:
+        """Whether a clip can be held to a picture."""
         return self.modes != ("text",)
 
     @property

@@ -61,6 +61,7 @@ class Shelf:
 
     @classmethod
     def of(cls, base: Path, headers: Headers) -> Shelf:
+        """Looks at the header of every weight file below `base`."""
         files: dict[Path, Contents] = {}
         unread: dict[Path, str] = {}
         for path in weight_files(base):
@@ -72,6 +73,7 @@ class Shelf:
         return cls(base, {path: contents for path, contents in files.items() if path not in sharded}, unread)
 
     def holding(self, part: str) -> dict[Path, Contents]:
+        """The files that hold a part of a model."""
         return {path: contents for path, contents in self.files.items() if part in contents.parts}
 
     def beside(self, modules: Mapping[str, Path]) -> Shelf:

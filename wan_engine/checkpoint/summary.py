@@ -30,6 +30,7 @@ class Outline:
 
     @property
     def title(self) -> str:
+        """The model's name for the user."""
         return self.model.title
 
     @property

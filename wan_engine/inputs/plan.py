@@ -92,6 +92,7 @@ class Plan:
         return "high" if timestep >= self.boundary * 1000 else "low"
 
     def guidance(self, expert: str) -> float:
+        """How strongly the prompt counts while that expert works; 1 is without guidance."""
         return self.guide[expert == "high"]
 
 

@@ -78,6 +78,8 @@ def _checked_heads(asked: int | None, dim: int) -> int:
 
 
 class Attention(nn.Module):
+    """Self attention over all tokens: [N,L,dim] -> [N,L,dim]."""
+
     def __init__(self, config: ClipConfig) -> None:
         super().__init__()
         self.num_heads = config.num_heads
@@ -90,6 +92,8 @@ class Attention(nn.Module):
 
 
 class Block(nn.Module):
+    """Attention and feed-forward, normalised before: [N,L,dim] -> [N,L,dim]."""
+
     def __init__(self, config: ClipConfig) -> None:
         super().__init__()
         self.norm1, self.norm2 = nn.LayerNorm(config.dim, EPS), nn.LayerNorm(config.dim, EPS)

@@ -34,6 +34,8 @@ SPAN_BYTES = {"cpu": 2**26, "cuda": 2**29}
 
 
 class Head(nn.Module):
+    """Tokens to the patches that they stand for, shifted and scaled by the time."""
+
     def __init__(self, config: TransformerConfig) -> None:
         super().__init__()
         patch = config.patch_size[0] * config.patch_size[1] * config.patch_size[2]

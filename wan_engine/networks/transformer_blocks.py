@@ -78,6 +78,8 @@ class Pass:
 
 
 class RMSNorm(nn.Module):
+    """Divides by the root mean square over the last dimension, with a learned weight; arXiv 1910.07467."""
+
     def __init__(self, dim: int, eps: float) -> None:
         super().__init__()
         self.weight, self.eps = nn.Parameter(torch.ones(dim)), eps
@@ -103,6 +105,8 @@ class Attention(nn.Module):
 
 
 class SelfAttention(Attention):
+    """Attention among the clip's tokens, which know their places by rotation (arXiv 2104.09864)."""
+
     def project(self, x: Tensor, rotary: Tensor) -> Iterator[Tensor]:
         """Queries and keys, turned to their places, and values of tokens x: each [B,L,heads,d], one after the other,
         for their float32 in between is larger than they are.
@@ -153,6 +157,10 @@ class CrossAttention(Attention):
 
 
 class Block(nn.Module):
+    """Self attention, cross attention and feed-forward; the first and last are shifted, scaled and gated by the time
+    (arXiv 2212.09748).
+    """
+
     def __init__(self, config: TransformerConfig) -> None:
         super().__init__()
         self.norm1 = nn.LayerNorm(config.dim, config.eps, elementwise_affine=False)

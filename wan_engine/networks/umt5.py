@@ -46,6 +46,10 @@ class T5Config:
 
 
 class RMSNorm(nn.Module):
+    """Divides by the root mean square over the last dimension, in float32: [...,dim] -> [...,dim] in the weight's dtype
+    (arXiv 1910.07467).
+    """
+
     def __init__(self, dim: int) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.ones(dim))
@@ -57,6 +61,10 @@ class RMSNorm(nn.Module):
 
 
 class Attention(nn.Module):
+    """Self attention without scaling: states [B,L,dim] and `bias` [1 or B,heads,L,L], which is added to the logits ->
+    [B,L,dim].
+    """
+
     def __init__(self, config: T5Config) -> None:
         super().__init__()
         self.num_heads = config.num_heads
@@ -70,6 +78,8 @@ class Attention(nn.Module):
 
 
 class FeedForward(nn.Module):
+    """Gated by GELU in its tanh form (arXiv 2002.05202): [B,L,dim] -> [B,L,dim]."""
+
     def __init__(self, config: T5Config) -> None:
         super().__init__()
         self.gate = nn.Sequential(nn.Linear(config.dim, config.dim_ffn, bias=False), nn.GELU(approximate="tanh"))
@@ -110,6 +120,10 @@ def relative_buckets(length: int, num_buckets: int, device: torch.device | str =
 
 
 class Block(nn.Module):
+    """Attention and feed-forward, normalised before, with relative positions of its own: states [B,L,dim] and `mask`
+    [B,L] (1 = real token; None = all real) -> [B,L,dim].
+    """
+
     def __init__(self, config: T5Config) -> None:
         super().__init__()
         self.norm1, self.norm2 = RMSNorm(config.dim), RMSNorm(config.dim)
@@ -125,6 +139,8 @@ class Block(nn.Module):
 
 
 class T5Encoder(nn.Module):
+    """Token ids to text states, one of width dim for each token (arXiv 2304.09151: UMT5)."""
+
     def __init__(self, config: T5Config) -> None:
         super().__init__()
         self.token_embedding = nn.Embedding(config.vocab, config.dim)

@@ -102,7 +102,7 @@ class CausalConv3d(nn.Conv3d):
 
 
 class RMSNorm(nn.Module):
-    """Normalises over channels (dimension 1)."""
+    """Divides by the root mean square over channels: [B,C,...] -> the same, into `out` where it is given."""
 
     def __init__(self, shape: Sequence[int]) -> None:
         super().__init__()
@@ -125,7 +125,7 @@ def _activated(norm: RMSNorm, conv: CausalConv3d, x: Tensor, past: Past | None) 
 
 
 class ResidualBlock(nn.Module):
-    """Two causal convolutions around a shortcut."""
+    """Two causal convolutions beside a shortcut: [B,C,T,H,W] -> [B,C',T,H,W]."""
 
     def __init__(self, shapes: Shapes) -> None:
         super().__init__()
@@ -147,7 +147,7 @@ class ResidualBlock(nn.Module):
 
 
 class AttentionBlock(nn.Module):
-    """Single-head self-attention within each frame."""
+    """Single-head self-attention within each frame: [B,C,T,H,W] -> the same shape."""
 
     def __init__(self, shapes: Shapes) -> None:
         super().__init__()
@@ -166,7 +166,11 @@ class AttentionBlock(nn.Module):
 
 
 class Downsample(nn.Module):
-    """Halves height and width, and time too where there is a `time_conv`; the clip's first frame stays alone."""
+    """Halves height and width, and time too where there is a `time_conv`; the clip's first frame stays alone.
+
+    [B,C,T,H,W] -> [B,C',T,H/2,W/2]; with `time_conv` 1+(T-1)/2 frames of a whole clip or its first frames (T = 1+2k),
+    T/2 of later ones (T even).
+    """
 
     def __init__(self, shapes: Shapes) -> None:
         super().__init__()
@@ -190,7 +194,10 @@ class Downsample(nn.Module):
 
 
 class Upsample(nn.Module):
-    """Doubles height and width, and time too where there is a `time_conv`; the clip's first frame stays alone."""
+    """Doubles height and width, and time too where there is a `time_conv`; the clip's first frame stays alone.
+
+    [B,C,T,H,W] -> [B,C',T,2H,2W], with `time_conv` 1+2(T-1) frames where the first is among them, else 2T.
+    """
 
     def __init__(self, shapes: Shapes) -> None:
         super().__init__()
@@ -222,7 +229,9 @@ class Upsample(nn.Module):
 
 
 class Level(nn.Module):
-    """A level of the 2.2 autoencoder: residual blocks and a resampling, beside a parameter-free shortcut."""
+    """A level of the 2.2 autoencoder: residual blocks and a resampling, beside a shortcut without parameters; shapes as
+    `Downsample` and `Upsample` have them.
+    """
 
     def __init__(self, shapes: Shapes, kind: str) -> None:
         super().__init__()
@@ -263,6 +272,7 @@ class Level(nn.Module):
 
 
 def below(shapes: Shapes, prefix: str) -> dict[str, Sequence[int]]:
+    """The shapes of the tensors below a prefix, by the rest of their names."""
     return {k[len(prefix) + 1 :]: v for k, v in shapes.items() if k.startswith(prefix + ".")}
 
 
@@ -284,7 +294,11 @@ def _chain(shapes: Shapes, resample: type[nn.Module]) -> nn.ModuleDict:
 
 
 class Half(nn.Module):
-    """Encoder or decoder: a stem, resampling levels and a middle (in the half's own order), a head."""
+    """Encoder or decoder: a stem, resampling levels and a middle (in the half's own order), a head.
+
+    The encoder takes pixels [B,C,T,H,W] (T = 1+4k, in -1..1) to what becomes mean and log-variance [B,2z,1+k,h,w], the
+    decoder latents [B,z,1+k,h,w] to pixels. Layers are told by the tensors in `shapes`; KeyError names one that lacks.
+    """
 
     def __init__(self, shapes: Shapes, kind: str) -> None:
         super().__init__()

@@ -21,6 +21,7 @@ _DAYLIGHT = 6500.0  # kelvin, where the first frame is too coloured to tell
 
 
 def panel(figure: Figure, left: float, bottom: float, width: float, height: float) -> Axes:
+    """Empty axes in the page's look; place and size in shares of the figure."""
     axes = figure.add_axes((left, bottom, width, height), facecolor=PANEL)
     for side, spine in axes.spines.items():
         spine.set(color=LINE, visible=side in ("left", "bottom"))

@@ -44,6 +44,7 @@ class Stage:
 
     @property
     def total(self) -> int:
+        """Bytes at the stage's peak."""
         return self.weights + self.activations
 
 
@@ -91,10 +92,12 @@ class MemoryPlan:
 
     @property
     def peak(self) -> int:
+        """Bytes at the peak of the largest stage."""
         return max(stage.total for stage in self.parts)
 
     @property
     def fits(self) -> bool:
+        """Whether the peak is not more than what is free."""
         return self.peak <= self.available
 
     def text(self) -> str:

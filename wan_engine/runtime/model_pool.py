@@ -95,6 +95,7 @@ class ModelPool:
         return True
 
     def text_encoder(self) -> T5Encoder:
+        """The text encoder, loaded once. Raises CheckpointError."""
         if self._text_encoder is None:
             self._text_encoder = self.checkpoint.load_text_encoder(self.options.dtype, self.device)
         return self._text_encoder
@@ -106,6 +107,7 @@ class ModelPool:
         return encode_streamed(file, config, ids, self.options.dtype, self.device, on_layer)
 
     def vae(self) -> WanVAE:
+        """The autoencoder, loaded once, in float32. Raises CheckpointError."""
         if self._vae is None:
             self._vae = self.checkpoint.load_vae(self.device)
         return self._vae

@@ -38,6 +38,7 @@ class Run:
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
+        """Tells and times a part of the work. Raises Cancelled when the user wants to stop."""
         self.check_cancel()
         give_back()
         self.tell("stage", stage=name)
@@ -96,6 +97,7 @@ class Run:
             self.note(f"{lost}: {_in_words(error)}")
 
     def tell(self, event: str, **facts: Any) -> None:
+        """Hands an event to whoever follows the run."""
         self._on_event({"event": event, **facts})
 
     def check_cancel(self, *_: object) -> None:

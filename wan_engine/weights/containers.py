@@ -70,14 +70,17 @@ class Container(Protocol):
     stored: Mapping[str, Stored]
     unpacks: bool
 
-    def read(self, name: str, scratch: Scratch | None = None) -> Tensor: ...
+    def read(self, name: str, scratch: Scratch | None = None) -> Tensor:
+        """The tensor, in memory of its own or in `scratch`. Raises CheckpointError."""
 
     def map(self, name: str) -> Tensor:
         """The tensor without a copy where the file allows it; writing to it does not reach the file."""
 
-    def rows(self, name: str, index: Tensor) -> Tensor: ...
+    def rows(self, name: str, index: Tensor) -> Tensor:
+        """Rows `index` [n] of the tensor, without reading the others where the file allows it."""
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Let go of the file; mapped tensors stay good."""
 
 
 def open_container(contents: Contents) -> Container:

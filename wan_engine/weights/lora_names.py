@@ -134,6 +134,7 @@ class LayerIndex:
         return next((layer for cut in cuts if (layer := self.find(cut)) is not None), None)
 
     def find(self, layer: str) -> str | None:
+        """The network's name of a layer as a LoRA spells it; None for one that it has not."""
         flat = _FLAT_PREFIX.match(layer)
         if flat:
             return self._flat.get(layer[flat.end() :].replace(".", "_"))

@@ -63,6 +63,7 @@ class WeightFile:
 
     @property
     def parameters(self) -> int:
+        """How many numbers its tensors hold."""
         return sum(torch.Size(shape).numel() for shape in self.shapes.values())
 
     @property
