@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-ELSEWHERE = ("tests", "benchmarks", "tools", "training", "examples")
+ELSEWHERE = ("tests", "benchmarks", "tools", "training", "examples", "dist", "demo", "build")
 # What Blender, torch and argparse say themselves of the methods that they call.
 TOLD = {"draw", "draw_item", "poll", "execute", "invoke", "modal", "forward", "error", "format_help", "add_usage"}
 
