@@ -21,6 +21,7 @@ from torch import Tensor
 from .checkpoint.checkpoint import Checkpoint, open_checkpoint
 from .errors import GenerationError, UsageError
 from .finishing.finish import Redraw, check_finish, deliver, enlarged, repaired
+from .finishing.places import check_places
 from .inputs.conditioning import condition, encode_texts
 from .inputs.images import as_pixels, mean_rgb
 from .inputs.plan import Plan, make_plan
@@ -88,8 +89,8 @@ class Pipeline:
         Raises UsageError, CheckpointError, GenerationError or Cancelled; a clip is then never left half written.
         """
         request.validate()
-        _check_places(request, folder)
         check_finish(request, folder)
+        check_places(request, folder)
         first = process_group.rank() == 0
         run = Run(on_event if first else lambda event: None, should_cancel)
         with self._memory_errors_in_words(run), torch.inference_mode():
@@ -339,15 +340,6 @@ def load(
 def _out_of_memory(error: Exception) -> bool:
     """On the CPU torch raises a plain RuntimeError, told by its text."""
     return isinstance(error, MemoryError | torch.OutOfMemoryError) or "allocate memory" in str(error)
-
-
-def _check_places(request: GenerationRequest, folder: Path) -> None:
-    """Notice before the work, not after it, that a result cannot go where it is asked to."""
-    for name in (request.out, request.latents, request.report):
-        if name is not None and (folder / name).is_dir():
-            raise UsageError(f"{folder / name} is a folder; give a file name.")
-    if request.frames_out is not None and (folder / request.frames_out).is_file():
-        raise UsageError(f"{folder / request.frames_out} is a file; give a folder for the frames.")
 
 
 def _repaired(request: GenerationRequest, plan: Plan, frames: Frames, run: Run) -> Frames:

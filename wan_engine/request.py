@@ -187,6 +187,6 @@ def _stays_below(name: str) -> bool:
 
 def _of_the_job(name: str) -> bool:
     """Whether an output would take the place of what a job is made of and told by, on any system: Windows knows no
-    capitals and no dots at the end, and a sequence of pictures loses its ending."""
-    first = PureWindowsPath(name).parts[0].lower().rstrip(". ")
+    capitals, no dots at the end and no streams (behind a colon), and a sequence of pictures loses its ending."""
+    first = PureWindowsPath(name).parts[0].casefold().partition(":")[0].rstrip(". ")
     return first in JOBS_OWN or PureWindowsPath(first).stem in JOBS_OWN

@@ -70,7 +70,17 @@ def test_an_output_that_leaves_the_job_folder_is_refused(client, tmp_path, outsi
 def test_an_output_that_is_the_jobs_own_is_refused(client, tmp_path):
     job = make_job(tmp_path / "jobs", 1)
     own = everything(job.path / "conditioning")
-    names = ("state.json", "Request.JSON", "events.jsonl.", "log.txt", "identity.json", "brief.json", "Job.lock")
+    names = (
+        "state.json",
+        "Request.JSON",
+        "events.jsonl.",
+        "log.txt",
+        "identity.json",
+        "brief.json",
+        "Job.lock",
+        "\u017ftate.json",
+        "state.json::$DATA",
+    )
     for field, name in [*(("report", name) for name in names), ("latents", "conditioning/first.png"),
                         ("frames_out", "conditioning"), ("out", "conditioning.mp4")]:  # fmt: skip
         asked = json.dumps({**make_job(tmp_path / "models", 1).read_request(), field: name})
