@@ -204,7 +204,7 @@ def copied(job: JobFolder, root: Path, stem: str, number: int = 1) -> JobFolder:
     job.check_links()
     copy = JobFolder.create(root, stem, number)
     try:
-        for source in (job.request, job.brief, job.events, job.resume):
+        for source in (job.request, job.brief, job.events, *job.states()):
             if os.path.isfile(source):
                 shutil.copyfile(source, copy.path / source.name)
         for source, target in ((job.conditioning, copy.conditioning), (job.control, copy.control)):

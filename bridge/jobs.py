@@ -139,6 +139,10 @@ class JobFolder:
         """The state after the last step, while the job runs and after an interruption; the next run goes on from it."""
         return self.path / "resume.safetensors"
 
+    def states(self) -> list[Path]:
+        """`resume`, which is the first segment's, and the files beside it for the others of a clip in segments."""
+        return [self.resume, *sorted(self.path.glob(f"{self.resume.name}.[0-9]*"))]
+
     @property
     def clip(self) -> Path:
         """The clip, unless its codec writes another file."""

@@ -108,6 +108,7 @@ def _is_text(value: object) -> bool:
 _EVENTS: dict[str, dict[str, Callable[[object], bool]]] = {
     "stage": {"stage": _is_name},
     "step": {"step": _is_count, "steps": _is_count, "seconds": _is_duration},
+    "segment": {"segment": _is_count, "segments": _is_count},
     "window": {"step": _is_count, "window": _is_count, "windows": _is_count},
     "preview": {"path": _is_own_path},
     "resume": {"step": _is_count},

@@ -116,6 +116,8 @@ def _show(event: dict) -> None:
         print(progress, file=sys.stderr, flush=True)
     elif event["event"] == "window":
         print(f"step {event['step']}, window {event['window']}/{event['windows']}", file=sys.stderr, flush=True)
+    elif event["event"] == "segment":
+        print(f"segment {event['segment']}/{event['segments']}", file=sys.stderr, flush=True)
     elif event["event"] == "stage":
         print(event["stage"].replace("_", " "), file=sys.stderr, flush=True)
     elif event["event"] in ("note", "retry"):

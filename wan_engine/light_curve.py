@@ -7,7 +7,8 @@ import dataclasses
 import json
 import math
 import sys
-from collections.abc import Mapping
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -63,6 +64,30 @@ class LightCurve:
         """Plain data: what `from_json` takes."""
         return {key: _as_lists(value) for key, value in dataclasses.asdict(self).items()}
 
+    def cut(self, start: float, stop: float) -> LightCurve:
+        """The part from time `start` to `stop` (0..1) as a curve of its own; that of a brief begins with 1 again."""
+        if (start, stop) == (0, 1):
+            return self
+        inner = [time for time in self.times if start < time < stop]
+        places = [start, *inner, stop]
+
+        def cut(track: Sequence[float]) -> tuple[float, ...]:
+            return tuple(_between(self.times, track, place) for place in places)
+
+        luminance, mired = cut(self.luminance), None
+        if self.source == "brief" and luminance[0] > 0:
+            luminance = tuple(light / luminance[0] for light in luminance)
+        if self.temperature_k is not None:
+            mired = cut([1e6 / kelvin for kelvin in self.temperature_k])
+        return LightCurve(
+            self.source,
+            tuple((place - start) / (stop - start) for place in places),
+            luminance,
+            None if mired is None else tuple(1e6 / value for value in mired),
+            tuple((jump - start) / (stop - start) for jump in self.jumps if start <= jump <= stop),
+            None if self.rgb is None else tuple(zip(*map(cut, zip(*self.rgb, strict=True)), strict=True)),
+        )
+
     def validate(self) -> None:
         """Raises UsageError for the first thing that makes no curve."""
         for accepts, wording in (
@@ -88,6 +113,13 @@ class LightCurve:
             raise UsageError(
                 "The light curve is wrong: the luminance of a brief is relative to the first frame and begins with 1."
             )
+
+
+def _between(times: Sequence[float], values: Sequence[float], time: float) -> float:
+    """The value at a time from the first to the last of `times`, linear between them."""
+    after = min(bisect_left(times, time, 1), len(times) - 1)
+    share = (time - times[after - 1]) / (times[after] - times[after - 1])
+    return values[after - 1] + share * (values[after] - values[after - 1])
 
 
 def _as_tuples(value: Any) -> Any:

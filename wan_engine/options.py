@@ -31,8 +31,9 @@ from .option_kinds import (
     Text,
     Whole,
     is_path,
+    is_whole,
 )
-from .request_parts import LORA_EXPERTS, MOST_STRENGTH, Lora
+from .request_parts import LORA_EXPERTS, MOST_STRENGTH, Keyframe, Lora
 
 AUTO = "auto"
 
@@ -156,6 +157,13 @@ LORAS = Repeated(
     + ", ".join(LORA_EXPERTS),
     Lora.parse,
 )
+KEYFRAMES = Repeated(
+    Keyframe,
+    "A keyframe",
+    lambda keyframe: is_path(keyframe.path) and is_whole(keyframe.frame) and keyframe.frame > 0,
+    "pictures, each with its path and a frame above 0",
+    Keyframe.parse,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -227,6 +235,10 @@ class EngineOptions(SharedOptions):
     negative: str | None = row(Text(), None, "What the clip must not look like; the model's own where left out")
     image: str | None = row(File("a picture file"), None, "The picture that the clip starts with")
     last_image: str | None = row(File("a picture file"), None, "The picture that the clip ends with")
+    keyframes: tuple[Keyframe, ...] = row(
+        KEYFRAMES, (), "The picture of a frame between, with which a segment begins; may be given several times",
+        needs="image", flag="--keyframe", metavar="FRAME:PATH",
+    )  # fmt: skip
     control_video: str | None = row(
         File("a movie or a folder of pictures"),
         None,
@@ -271,7 +283,7 @@ class EngineOptions(SharedOptions):
     )  # fmt: skip
     frames: int | None = row(Whole(1), None, "Length of the clip: 4n+1 frames", unit="frames")
     window: int | None = row(
-        Whole(5), None, "Frames (4n+1) that are made at once; a longer clip is made in overlapping windows",
+        Whole(5), None, "Frames (4n+1) that are made at once, at most; a longer clip is made in windows or segments",
         unit="frames",
     )  # fmt: skip
     overlap: int | None = row(

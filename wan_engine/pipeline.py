@@ -23,7 +23,7 @@ from .errors import GenerationError, UsageError
 from .finishing.finish import Redraw, check_finish, deliver, enlarged, repaired
 from .finishing.places import check_places
 from .inputs.conditioning import condition, encode_texts
-from .inputs.images import as_pixels, mean_rgb
+from .inputs.images import as_pixels
 from .inputs.plan import Plan, make_plan
 from .inputs.prompt_cache import PromptCache
 from .media.atomic_write import write_json, write_whole
@@ -52,8 +52,9 @@ from .runtime.run import OnEvent, Run
 from .sampling.denoise import Denoiser, SamplingOptions
 from .sampling.light_guide import LightController
 from .sampling.preview import write_preview
-from .sampling.refine import refine, refined_plan, with_light_of
-from .sampling.resume import ResumeFile, fingerprint
+from .sampling.refine import Refiner, refined_plan, with_light_of
+from .sampling.resume import ResumeFile, fingerprint, remove_states, state_file
+from .sampling.segments import in_segments, light_of
 from .saved_state import weights_of
 from .weights.lora import lora_notes
 
@@ -102,21 +103,12 @@ class Pipeline:
                     raise UsageError("Several devices cannot refine a clip; leave out --refine.")
                 larger = [refined_plan(plan, 2, request.refine)] if request.refine else []
                 self._check_memory(request, [plan, *larger], run)
-                resume = self._resume_file(request, plan, folder)
             with run.stage("encode_text"):
                 texts = process_group.from_first(lambda: self._encode_texts(request, plan, folder, run))
-            with run.stage("encode_image"):
-                conditioning = process_group.from_first(lambda: condition(plan, self.pool, run))
-            with run.stage("denoise"):
-                on_clean = self._on_clean(request, folder, run)
-                light = self._light_controller(request, plan)
-                options = SamplingOptions(resume, request.step_cache, on_clean, light)
-                latents, sigmas = Denoiser(plan, self.pool, texts, conditioning, run, options).sample()
-                tell_guide(request, run)
-            if not first:
+            frames = FrameStore(folder, *plan.size[::-1]) if first else None
+            latents, sigmas = self._sample(request, plan, texts, frames, folder, run)
+            if frames is None:
                 return generation_report(request, plan, self.pool, run, {})
-            with run.stage("decode"):
-                frames = self._decode(latents, request.vae_tiles, folder, run)
             with run.stage("finish"):
                 _keep(request, latents, sigmas, frames, folder, run)
                 mended = _repaired(request, plan, frames, run)
@@ -132,8 +124,46 @@ class Pipeline:
             with run.sparing("The report could not be written", "report"):
                 write_json(folder / request.report, report)
         with run.sparing("The state of the steps could not be removed"):
-            resume.remove()
+            if request.resume is not None:
+                remove_states(folder / request.resume)
         return report
+
+    def _sample(
+        self,
+        request: GenerationRequest,
+        plan: Plan,
+        texts: list[Tensor],
+        frames: FrameStore | None,
+        folder: Path,
+        run: Run,
+    ) -> tuple[Tensor | None, Tensor]:
+        """Make the clip into `frames`. Returns its latents [z, t, h, w], where they are asked for, and the sigmas."""
+        sigmas = torch.empty(0)
+        if plan.segments > 1:
+            run.facts["segments"] = list(plan.borders)
+
+        def sample(part: Plan, number: int) -> Tensor:
+            nonlocal sigmas
+            with run.stage("encode_image"):
+                conditioning = process_group.from_first(lambda: condition(part, self.pool, run))
+            with run.stage("denoise"):
+                options = SamplingOptions(
+                    self._resume_file(request, part, number, folder),
+                    request.step_cache,
+                    self._on_clean(request, folder, run),
+                    self._light_controller(request, plan, number),
+                    number=number,
+                    segments=plan.segments,
+                )
+                latents, sigmas = Denoiser(part, self.pool, texts, conditioning, run, options).sample()
+            return latents
+
+        kept: list[Tensor] = []
+        for latents in in_segments(plan, run, frames, sample, lambda made: self._decode(made, request.vae_tiles, run)):
+            if request.latents is not None:
+                kept.append(latents[:, 1 if kept else 0 :].cpu())
+        tell_guide(request, run)
+        return torch.cat(kept, 1) if kept else None, sigmas
 
     def _plan(self, request: GenerationRequest, folder: Path) -> Plan:
         return make_plan(request, self.checkpoint, self.checkpoint.outline_vae().stride, folder)
@@ -171,6 +201,7 @@ class Pipeline:
         settings = MemorySettings(
             size=plan.size,
             frames=plan.frames,
+            segment=plan.longest if plan.segments > 1 else 0,
             dtype=str(self.pool.options.dtype).removeprefix("torch."),
             offload=offload,
             guided=any(guide != 1 for guide in plan.guide),
@@ -214,7 +245,8 @@ class Pipeline:
         cache = None if request.prompt_cache is None else PromptCache(folder / request.prompt_cache, note=run.note)
         return encode_texts(plan, self.pool, run, cache)
 
-    def _resume_file(self, request: GenerationRequest, plan: Plan, folder: Path) -> ResumeFile:
+    def _resume_file(self, request: GenerationRequest, plan: Plan, number: int, folder: Path) -> ResumeFile:
+        """The state of the segment of that number, whose plan this is."""
         if request.resume is None or process_group.rank() != 0:
             return ResumeFile(None, "")
         options = self.pool.options
@@ -229,7 +261,8 @@ class Pipeline:
         }
         loras = [Path(lora.path) for lora in options.loras]
         named, all_of_it = (weights_of(Path(place), *loras) for place in (request.checkpoint, self.checkpoint.folder))
-        return ResumeFile(folder / request.resume, fingerprint(plan, all_of_it, settings), named)
+        path = state_file(folder / request.resume, number)
+        return ResumeFile(path, fingerprint(plan, all_of_it, settings), named)
 
     def _open_light_map(self, request: GenerationRequest) -> LightMap | None:
         """What reads light and colour off latents, where preview or light guide want it: the checkpoint's own, or one
@@ -257,13 +290,12 @@ class Pipeline:
 
         return draw
 
-    def _light_controller(self, request: GenerationRequest, plan: Plan) -> LightController | None:
-        """What holds the clip's light to the scene's; None where it is not guided."""
+    def _light_controller(self, request: GenerationRequest, plan: Plan, number: int) -> LightController | None:
+        """What holds a segment's light to the scene's; None where it is not guided."""
         light_map = self._open_light_map(request)
         if request.light is None or request.light_strength == "off" or light_map is None:
             return None
-        first, last = (None if picture is None else mean_rgb(picture) for picture in (plan.first, plan.last))
-        return LightController(request.light, request.light_strength, light_map, first, last)
+        return light_of(plan, number, request.light, request.light_strength, light_map)
 
     def _redraw(
         self, request: GenerationRequest, plan: Plan, texts: list[Tensor], folder: Path, run: Run
@@ -274,26 +306,27 @@ class Pipeline:
         larger = refined_plan(plan, 2, request.refine)
 
         def redraw(frames: Iterable[np.ndarray]) -> Frames:
-            large = FrameStore(folder, *larger.size[::-1])
+            large, redrawn = (FrameStore(folder, *larger.size[::-1]) for _ in range(2))
             for frame in frames:
                 large.append(frame)
-            latents, _ = refine(large, larger, self.pool, texts, run, request.refine)
-            return with_light_of(large, self._decode(latents, request.vae_tiles, folder, run))
+            refiner = Refiner(large, larger, self.pool, texts, run, request.refine)
+            for _ in in_segments(
+                larger, run, redrawn, refiner.refine, lambda made: self._decode(made, request.vae_tiles, run)
+            ):
+                pass
+            return with_light_of(large, redrawn)
 
         return redraw
 
-    def _decode(self, latents: Tensor, tile: int, folder: Path, run: Run) -> FrameStore:
-        """The frames of latents [z, t, h, w], decoded one by one into a file in `folder`."""
+    def _decode(self, latents: Tensor, tile: int, run: Run) -> Iterator[np.ndarray]:
+        """The frames, uint8 [H, W, 3], of latents [z, t, h, w], decoded one by one."""
         vae = self.pool.vae()
-        _, _, rows, columns = latents.shape
-        frames = FrameStore(folder, rows * vae.stride[1], columns * vae.stride[2])
         with run.watching(vae):
             for chunk in vae.decode_stream(latents[None], tile):
                 if not torch.isfinite(chunk).all():
                     raise non_finite("Decoding", self.checkpoint.vae)
                 pixels = (chunk[0].clamp(-1, 1) + 1) / 2 * 255
-                frames.append(pixels[:, 0].to(torch.uint8).permute(1, 2, 0).cpu().numpy())
-        return frames
+                yield pixels[:, 0].to(torch.uint8).permute(1, 2, 0).cpu().numpy()
 
     @contextmanager
     def _memory_errors_in_words(self, run: Run) -> Iterator[None]:
@@ -350,9 +383,11 @@ def _repaired(request: GenerationRequest, plan: Plan, frames: Frames, run: Run) 
     return frames
 
 
-def _keep(request: GenerationRequest, latents: Tensor, sigmas: Tensor, frames: Frames, folder: Path, run: Run) -> None:
+def _keep(
+    request: GenerationRequest, latents: Tensor | None, sigmas: Tensor, frames: Frames, folder: Path, run: Run
+) -> None:
     """What the model made, before anything is done to it, where it was asked for."""
-    if request.latents is not None:
+    if request.latents is not None and latents is not None:
         with run.sparing("The latents could not be kept", "latents"):
             data = safetensors.torch.save({"latents": latents.cpu().contiguous(), "sigmas": sigmas})
             write_whole(folder / request.latents, lambda partial: partial.write_bytes(data))

@@ -135,6 +135,8 @@ class GenerationRequest(EngineOptions):
             raise UsageError("prompt_parts must make up the prompt; leave them out of a request with another prompt.")
         if self.last_image is not None and self.image is None:
             raise UsageError("A last picture needs a first picture too; give image.")
+        if self.keyframes and self.image is None:
+            raise UsageError("Keyframes need a first picture too; give image.")
         if self.control_mask is not None and self.control_video is None:
             raise UsageError("A control mask needs a control clip too; give control_video.")
         if (self.motion_video is None) != (self.motion_mask is None):

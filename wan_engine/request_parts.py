@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The small objects in a request: LoRA files and the sentences of a prompt. Standard library only."""
+"""The small objects in a request: LoRA files, keyframes and the sentences of a prompt. Standard library only."""
 
 from __future__ import annotations
 
@@ -60,6 +60,24 @@ def _expert_in(path: str) -> str | None:
     *folders, name = re.split(r"[\\/]", path.rstrip("\\/"))
     stem = re.sub(r"\.[A-Za-z]+$", "", name)
     return expert_of(folders[-1] if folders and stem in _PLAIN_NAMES else stem)
+
+
+@dataclass(frozen=True)
+class Keyframe:
+    """A picture that the clip shows at a frame, which counts from 0."""
+
+    frame: int
+    path: str
+
+    @classmethod
+    def parse(cls, text: str) -> Keyframe:
+        """The keyframe that a command line names: FRAME:PATH, such as 80:harbour.png. Raises UsageError for what is
+        none.
+        """
+        number, _, path = text.partition(":")
+        if not number.isascii() or not number.isdecimal() or not path.strip():
+            raise UsageError(f"{text!r} is no keyframe; give a frame and its picture like 80:harbour.png.")
+        return cls(int(number), path)
 
 
 @dataclass(frozen=True)

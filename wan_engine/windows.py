@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """How a clip of more frames than its model was trained for is divided. Standard library only.
 
-All is counted in latent frames, of which the first stands for one frame and each later one for four.
+Either into windows, which overlap and are made together, counted in latent frames, of which the first stands for one
+frame and each later one for four; or into segments, made one after the other, of which each begins with the picture
+that the one before ends with.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,21 @@ def windows(count: int, length: int, overlap: int) -> tuple[Window, ...]:
         Window(start, start + length, tuple(share / total[place] for place, share in enumerate(inner, start)))
         for start in starts
     )
+
+
+def segment_borders(frames: int, longest: int, keyframes: Iterable[int] = ()) -> tuple[int, ...]:
+    """The frames at which the segments of a clip of 4n+1 `frames` begin and end, from 0 to its last one, rising.
+
+    A segment goes from one border to the next, both included, and has `longest` (4n+1) frames at most. `keyframes`,
+    multiples of 4 inside the clip, are borders; between them the fewest segments are laid, of like length.
+    """
+    fixed = sorted({0, frames - 1, *keyframes})
+    borders = [0]
+    for start, stop in pairwise(fixed):
+        steps = (stop - start) // 4
+        number = -(-steps // max(1, (longest - 1) // 4))
+        borders += [start + 4 * (i * steps // number) for i in range(1, number + 1)]
+    return tuple(borders)
 
 
 def latents_of(frames: int) -> int:

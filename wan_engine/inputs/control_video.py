@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -18,16 +18,21 @@ from .lengths import check_count, fitting_notes
 
 @dataclass(frozen=True)
 class ControlClip:
-    """The pictures, and how many frames of the clip they are for."""
+    """The pictures, and which of them are for the clip: `frames` from `start` on."""
 
     video: Sequence
     frames: int
+    start: int = 0
+
+    def cut(self, start: int, stop: int) -> ControlClip:
+        """Frames `start` to `stop` (behind the last) alone."""
+        return replace(self, start=self.start + start, frames=stop - start)
 
     def pixels(self, size: Size) -> Iterator[Tensor]:
         """Frame by frame, [3, 1, H, W] in -1..1, stretched to `size` (width, height) as VideoX-Fun does it: bilinear on
         8 bits, without antialiasing. Memory does not grow with the clip.
         """
-        for number in range(self.frames):
+        for number in range(self.start, self.start + self.frames):
             frame = self.video[number]
             if self.video.size != size:
                 frame = cv2.resize(frame, size, interpolation=cv2.INTER_LINEAR)

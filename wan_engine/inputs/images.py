@@ -17,8 +17,12 @@ from ..checkpoint.sizes import Size
 
 def as_tensor(picture: Image.Image) -> Tensor:
     """RGB picture to [3, H, W] in -1..1."""
-    pixels = torch.from_numpy(np.array(picture)).permute(2, 0, 1)
-    return pixels.float().div(255).sub_(0.5).div_(0.5)
+    return as_picture(np.array(picture))
+
+
+def as_picture(frame: np.ndarray) -> Tensor:
+    """uint8 [H, W, 3] to [3, H, W] in -1..1."""
+    return torch.from_numpy(frame).permute(2, 0, 1).float().div(255).sub_(0.5).div_(0.5)
 
 
 def as_pixels(picture: Tensor) -> np.ndarray:
@@ -39,6 +43,16 @@ def stretched(picture: Tensor, size: Size) -> Tensor:
 def resized(picture: Image.Image, size: Size) -> Tensor:
     """The picture at `size`, aspect ratio not kept: Pillow's bicubic on 8 bits, as VideoX-Fun does it."""
     return as_tensor(picture.resize(size, Image.Resampling.BICUBIC))
+
+
+def fitted(picture: Image.Image, fit: str, size: Size, like: Size) -> Tensor:
+    """A further picture at `size`, by the way that the model's first picture, of the size `like`, went there (`fit` of
+    its row)."""
+    if fit == "cover":
+        return covered(picture, size)
+    if fit == "resize":
+        return resized(picture, size)
+    return stretched(as_tensor(picture if picture.size == like else cropped_to_aspect(picture, like)), size)
 
 
 def covering(picture: Size, size: Size) -> Size:

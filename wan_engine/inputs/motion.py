@@ -28,18 +28,24 @@ _BEGIN, _END = 0.9791667, 0.9565217
 @dataclass(frozen=True)
 class MotionClip:
     """What was given: animation and mask (white where the clip follows), and the steps at which the whole animation and
-    the masked part let go. A negative `start` begins with pure noise; None stands for the authors' noise level.
+    the masked part let go. A negative `start` begins with pure noise; None stands for the authors' noise level. The
+    clip's first frame is number `frame` of the pictures.
     """
 
     video: Sequence
     mask: Sequence
     start: int | None
     end: int | None
+    frame: int = 0
+
+    def cut(self, start: int) -> MotionClip:
+        """What is given from frame `start` of the clip on."""
+        return replace(self, frame=self.frame + start)
 
     def pixels(self, size: Size, frames: int) -> Iterator[Tensor]:
         """The animation frame by frame, [3, 1, H, W] in -1..1 at `size`, stretched as the original does it."""
         for number in range(frames):
-            frame = torch.from_numpy(self.video[number]).permute(2, 0, 1).float().div(127.5).sub(1)
+            frame = torch.from_numpy(self.video[self.frame + number]).permute(2, 0, 1).float().div(127.5).sub(1)
             if self.video.size != size:
                 frame = F.interpolate(frame[None], size[::-1], mode="bicubic", align_corners=True)[0]
             yield frame[:, None]
@@ -49,7 +55,7 @@ class MotionClip:
         _, count, rows, columns = latent_shape
         cells = []
         for number in (0, *range(1, 4 * (count - 1), 4)):
-            frame = torch.from_numpy(self.mask[number]).permute(2, 0, 1).amax(0).float()
+            frame = torch.from_numpy(self.mask[self.frame + number]).permute(2, 0, 1).amax(0).float()
             full = F.interpolate(frame[None, None], size[::-1], mode="nearest")[0, 0]
             cells.append(full[:: size[1] // rows, :: size[0] // columns] > 127.5)
         return torch.stack(cells)[None].float()

@@ -25,6 +25,7 @@ from ..windows import Window, latents_of, windows
 from . import images
 from .camera_rays import CameraPath, read_camera
 from .control_video import ControlClip, read_control
+from .keyframes import KeyPicture, borders_of, read_keyframes
 from .motion import MotionClip, read_motion
 from .vace import VaceClip, read_vace
 
@@ -39,7 +40,9 @@ class Plan:
     the camera and `motion` the animation that it follows; `vace` the clip that a VACE branch reads, which counts
     `control_scale` times and has the references as latent frames of their own, `lead` in number, before the clip's.
     `control` counts in the first `control_share` of the steps.
-    A clip of more frames than `window` is made in windows of so many, which have `overlap` or more in common.
+    A clip of more frames than `window` is made in windows of so many, which have `overlap` or more in common; or, where
+    it starts from a picture, in segments from one of its `borders` to the next, which begin with `keyframes` where
+    there are such, and end with them where `holds_ends`.
     """
 
     prompt: str
@@ -68,10 +71,28 @@ class Plan:
     control_share: float = 1.0
     window: int = 81
     overlap: int = 0
+    borders: tuple[int, ...] = (0, 0)
+    keyframes: tuple[KeyPicture, ...] = ()
+    holds_ends: bool = False
+
+    @property
+    def segments(self) -> int:
+        """How many are made one after the other; one for most clips."""
+        return len(self.borders) - 1
+
+    @property
+    def longest(self) -> int:
+        """Frames of the longest segment."""
+        return 1 + max(stop - start for start, stop in pairwise(self.borders))
+
+    def picture_at(self, frame: int) -> Tensor | None:
+        """What is given for a frame of the clip, [3, H, W] in -1..1."""
+        keyed = {key.frame: key.pixels for key in self.keyframes}
+        return {**keyed, self.frames - 1: self.last, 0: self.first}.get(frame)
 
     @property
     def windows(self) -> tuple[Window, ...]:
-        """What is made at once, in latent frames of the clip without its references; one for most clips."""
+        """What is made at once, in latent frames of a segment without its references; one for most clips."""
         return windows(latents_of(self.frames), latents_of(self.window), self.overlap // 4)
 
     @property
@@ -98,7 +119,8 @@ class Plan:
 
 @dataclass(frozen=True)
 class _Pictures:
-    """The clip's size and the pictures in it; `area` is the size that the shift goes by, `notes` tell what was done."""
+    """The clip's size and the pictures in it; `area` is the size that the shift goes by, `shape` that of the first
+    picture as it was given, `notes` tell what was done."""
 
     size: Size
     area: Size
@@ -108,6 +130,7 @@ class _Pictures:
     notes: tuple[str, ...] = ()
     references: tuple[Tensor, ...] = ()
     vace: VaceClip | None = None
+    shape: Size | None = None
 
 
 def make_plan(request: GenerationRequest, checkpoint: Checkpoint, stride: tuple[int, int, int], folder: Path) -> Plan:
@@ -128,6 +151,8 @@ def make_plan(request: GenerationRequest, checkpoint: Checkpoint, stride: tuple[
         raise UsageError("A first and a last picture need at least 5 frames; ask for 5 or more.")
     control, camera, told = _controls(request, model, folder, pictures.size, frames, fps)
     window, overlap = _window(request, model)
+    borders = borders_of(request, model, frames, window)
+    keyframes, keyframe_notes = read_keyframes(request, model, folder, pictures.size, pictures.shape, frames)
     two_experts = len(checkpoint.experts) == 2
     steps = _either(request.steps, model.steps)
     motion, motion_notes = read_motion(request, folder, pictures.size, frames, steps, fps)
@@ -162,12 +187,16 @@ def make_plan(request: GenerationRequest, checkpoint: Checkpoint, stride: tuple[
         control_share=_either(request.control_share, 1.0),
         window=window,
         overlap=overlap,
+        borders=borders,
+        keyframes=keyframes,
+        holds_ends="first_last" in model.modes,
         warnings=(
-            *_length_notes(model, frames, window, overlap),
+            *_length_notes(request, model, frames, window, overlap, borders),
             *_warnings(request, checkpoint, pictures),
             *pictures.notes,
             *told,
             *motion_notes,
+            *keyframe_notes,
         ),
     )
 
@@ -185,9 +214,20 @@ def _window(request: GenerationRequest, model: Model) -> tuple[int, int]:
     return window, overlap
 
 
-def _length_notes(model: Model, frames: int, window: int, overlap: int) -> list[str]:
+def _length_notes(
+    request: GenerationRequest, model: Model, frames: int, window: int, overlap: int, borders: tuple[int, ...]
+) -> list[str]:
     """What to tell of a clip's length where it is not what the model was trained for."""
     counts = ", ".join(map(str, model.frame_counts))
+    if len(borders) > 2:
+        longest = 1 + max(stop - start for start, stop in pairwise(borders))
+        unused = ["Segments have one frame in common; --overlap has no effect."] if request.overlap else []
+        return [
+            f"{frames} frames are made in {len(borders) - 1} segments of up to {longest}; each begins with its "
+            f"keyframe or with the last frame of the one before, so that what goes wrong in one may stay. "
+            f"{model.title} was made for {counts} frames.",
+            *unused,
+        ]
     parts = windows(latents_of(frames), latents_of(window), overlap // 4)
     if len(parts) > 1:
         common = min(4 * (before.stop - after.start) for before, after in pairwise(parts))
@@ -269,6 +309,7 @@ def _pictures(
             _trained_area(request, model, asked),
             images.covered(picture, size),
             notes=(*read_notes, *_cover_notes(picture.size, size)),
+            shape=picture.size,
         )
     picture = read_picture(folder / request.image, read_notes)
     area = _trained_area(request, model, request.size or model.area or asked)
@@ -291,6 +332,7 @@ def _pictures(
         None if last is None else images.stretched(last, size),
         tuple(picture for picture in looked_at if picture is not None),
         (*read_notes, *notes),
+        shape=picture.size,
     )
 
 
@@ -340,6 +382,7 @@ def _resized(request: GenerationRequest, model: Model, size: Size, multiple: int
         (looked_at,) if model.clip_pictures and looked_at is not None else (),
         tuple(notes),
         () if reference is None else (images.resized(reference, size),),
+        shape=None if image is None else image.size,
     )
 
 

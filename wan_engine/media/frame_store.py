@@ -51,6 +51,12 @@ class FrameStore:
             raise self._no_room(error) from error
         self._count += 1
 
+    def pop(self) -> np.ndarray:
+        """The last frame, taken out: the next one that is appended comes in its place."""
+        last = self[-1]
+        self._count -= 1
+        return last
+
     def __len__(self) -> int:
         return self._count
 
@@ -70,6 +76,22 @@ class FrameStore:
             f"The frames cannot be written in {self._folder} ({error.strerror or error}); see whether the folder is "
             "there and its disk has room."
         )
+
+
+class Section:
+    """Frames `start` to `stop` (behind the last) of a clip."""
+
+    def __init__(self, frames: Frames, start: int, stop: int) -> None:
+        self._frames, self._numbers = frames, range(len(frames))[start:stop]
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    def __getitem__(self, number: int) -> np.ndarray:
+        return self._frames[self._numbers[number]]
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        return (self._frames[number] for number in self._numbers)
 
 
 class Changed:

@@ -54,7 +54,8 @@ class MemorySettings:
 
     `size` is (width, height) in pixels, `dtype` the name of a torch dtype, `vae_tiles` a side in pixels (0 = none).
     `guided` tells that an unconditional pass is made too, `pictures` that there are any, `lead` how many latent frames
-    of references go before the clip's. The transformer works on at most `window` frames at once (0 = all). Of several
+    of references go before the clip's. The transformer works on at most `window` frames at once (0 = all); a clip in
+    segments of at most `segment` frames (0 = in one) has nothing of the others in memory. Of several
     `processes` each holds its share of the blocks, and only the `first` encodes and decodes.
     """
 
@@ -66,6 +67,7 @@ class MemorySettings:
     pictures: bool = True
     lead: int = 0
     window: int = 0
+    segment: int = 0
     vae_tiles: int = 0
     device: str = "cpu"
     processes: int = 1
@@ -172,7 +174,7 @@ class _Planner:
         if asked.vae_tiles and max(asked.size) > asked.vae_tiles:
             longest = max(asked.vae_tiles // checkpoint.model.stride[1], 2)
             h, w = min(h, longest), min(w, longest)
-            held = asked.frames * math.prod(asked.size) * 12  # tiles are blended into the whole video
+            held = _at_once(asked) * math.prod(asked.size) * 12  # tiles are blended into the whole video
         return Stage("decoding", kept, _with_slack(decoder_peak(checkpoint.vae.shapes, (h, w))) + held)
 
     def _kept(self, asked: MemorySettings, itemsize: int) -> int:
@@ -235,7 +237,7 @@ class _Planner:
 
     def _latents(self, asked: MemorySettings) -> tuple[int, int, int]:
         frames, rows, columns = self.checkpoint.model.stride
-        return (asked.frames - 1) // frames + 1, asked.size[1] // rows, asked.size[0] // columns
+        return (_at_once(asked) - 1) // frames + 1, asked.size[1] // rows, asked.size[0] // columns
 
     @cached_property
     def _transformer(self) -> dict[str, int]:
@@ -283,6 +285,11 @@ class _Planner:
     def _text_layer(self) -> int:
         shapes = self.checkpoint.text_encoder.shapes
         return sum(math.prod(shape) for name, shape in shapes.items() if name.startswith("blocks.0."))
+
+
+def _at_once(asked: MemorySettings) -> int:
+    """Frames whose latents are in memory together."""
+    return min(asked.frames, asked.segment or asked.frames)
 
 
 def _itemsize(dtype: str) -> int:

@@ -18,7 +18,7 @@ OnEvent = Callable[[dict], None]
 
 
 class Run:
-    """Collects what the report tells: `steps`, `seconds` per stage, `notes` in words, `facts` by name.
+    """Collects what the report tells: `steps` of all segments, `seconds` per stage, `notes` in words, `facts` by name.
 
     `memory` is the memory plan as text, once there is one; `unsaved` names the files asked for, beside the clip, that
     could not be written.
@@ -44,7 +44,7 @@ class Run:
         self.tell("stage", stage=name)
         began = time.perf_counter()
         yield
-        self.seconds[name] = round(time.perf_counter() - began, 3)
+        self.seconds[name] = round(self.seconds.get(name, 0.0) + time.perf_counter() - began, 3)
 
     @contextmanager
     def step(
@@ -63,10 +63,10 @@ class Run:
         self.tell("writes")
 
     def resumed(self, steps: list[dict[str, Any]]) -> None:
-        """An earlier run had done these steps."""
-        self.steps = list(steps)
-        self.facts["resumed_from_step"] = len(steps)
-        self.tell("resume", step=len(steps))
+        """An earlier run had done these steps, too."""
+        self.steps += steps
+        self.facts["resumed_from_step"] = len(self.steps)
+        self.tell("resume", step=len(self.steps))
 
     def retried(self, step: int, expert: str) -> None:
         """A step gave NaN or infinite values and is computed again in a safer setting."""

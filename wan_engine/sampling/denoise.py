@@ -38,7 +38,8 @@ class SamplingOptions:
     `resume` keeps the state after every step, `step_cache` is the relative error up to which a step is left out (0 =
     none is). `on_clean(step, latents)` gets each step's prediction of the clean latents [z, t, h, w]; `light` steers
     that prediction before the solver sees it. `start` is (clean latents [z, t, h, w], sigma): they are noised to that
-    level and sampled from there on, instead of from pure noise.
+    level and sampled from there on, instead of from pure noise. Where the plan is one of several `segments`, `number`
+    counts those before it: its steps are told as those of the whole clip.
     """
 
     resume: ResumeFile = field(default_factory=lambda: ResumeFile(None, ""))
@@ -46,6 +47,8 @@ class SamplingOptions:
     on_clean: OnClean = lambda step, latents: None
     light: LightController | None = None
     start: tuple[Tensor, float] | None = None
+    number: int = 0
+    segments: int = 1
 
 
 class Denoiser:
@@ -74,6 +77,8 @@ class Denoiser:
         self._first = self._conditioning.first_step
         self._lead = conditioning.lead  # latent frames that are no part of the clip
         self._guided: _Guided | None = None
+        self._before = len(run.steps)  # told of other segments
+        self._earlier = options.number * plan.steps
 
     def sample(self) -> tuple[Tensor, Tensor]:
         """Final latents [z, t, h, w] and sigmas [steps + 1], float32 throughout.
@@ -91,7 +96,7 @@ class Denoiser:
         plan, conditioning, run, solver = self._plan, self._conditioning, self._run, self._solver
         light = self._options.light
         x = self._begin()
-        for k in range(self._first + len(run.steps), plan.steps):
+        for k in range(self._first + len(run.steps) - self._before, plan.steps):
             run.check_cancel()
             began = time.perf_counter()
             t, sigma = solver.timesteps[k], solver.sigmas[k]
@@ -103,15 +108,20 @@ class Denoiser:
                 velocity = torch.cat([velocity[:, : self._lead], steered], 1)
                 guided = {"light_change": round(light.change, 4)}
             run.writes()
-            self._options.on_clean(k + 1, conditioning.impose(x - sigma * velocity, 0.0)[:, self._lead :])
+            self._options.on_clean(self._step(k), conditioning.impose(x - sigma * velocity, 0.0)[:, self._lead :])
             x = conditioning.impose(solver.step(velocity, x), float(solver.sigmas[k + 1]))
             if not torch.isfinite(x).all():
                 raise self._non_finite(k, expert)
             seconds = time.perf_counter() - began
-            with run.step(k + 1, plan.steps, expert, float(t), float(sigma), seconds, **guided):
-                cached = run.facts.get("step_cache")
-                self._options.resume.save(Saved(x, solver.state(), run.steps, self._cache_states(), cached))
+            steps = plan.steps * self._options.segments
+            with run.step(self._step(k), steps, expert, float(t), float(sigma), seconds, **guided):
+                done, cached = run.steps[self._before :], run.facts.get("step_cache")
+                self._options.resume.save(Saved(x, solver.state(), done, self._cache_states(), cached))
         return x
+
+    def _step(self, k: int) -> int:
+        """The number of step k as it is told, from 1 on."""
+        return self._earlier + k + 1
 
     def _begin(self) -> Tensor:
         """The latents to start from: noise, or what an interrupted run had reached."""
@@ -145,7 +155,7 @@ class Denoiser:
         velocity = self._guided.velocity(x, t)
         if torch.isfinite(velocity).all():
             return velocity
-        self._run.retried(k + 1, expert)
+        self._run.retried(self._step(k), expert)
         with _safer(self._guided.passes.network):
             velocity = self._open(k, expert, 0.0).velocity(x, t)
         if not torch.isfinite(velocity).all():
@@ -155,7 +165,7 @@ class Denoiser:
     def _non_finite(self, k: int, expert: str) -> WanError:
         pool = self._pool
         file, dtype = pool.checkpoint.experts[expert], pool.options.dtype
-        return non_finite(f"Step {k + 1}/{self._plan.steps}", file, dtype)
+        return non_finite(f"Step {self._step(k)}/{self._plan.steps * self._options.segments}", file, dtype)
 
     def _cache_states(self) -> list[dict[str, Tensor]]:
         caches = () if self._guided is None else self._guided.caches
@@ -184,11 +194,12 @@ class Denoiser:
         network = self._pool.expert(expert)
         used = self._texts[:1] if self._plan.guidance(expert) == 1 else self._texts
         contexts = self._conditioning.contexts(network, used)
-        caches = [StepCache(threshold, first_step=k + 1) if threshold else None for _ in used]
+        caches = [StepCache(threshold, first_step=self._step(k)) if threshold else None for _ in used]
         windows = self._plan.windows
 
         def tell(number: int) -> None:
-            self._run.tell("window", step=len(self._run.steps) + 1, window=number + 1, windows=len(windows))
+            step = self._step(len(self._run.steps) - self._before)
+            self._run.tell("window", step=step, window=number + 1, windows=len(windows))
 
         passes = WindowedPass(network, self._conditioning, windows, self._run.check_cancel, tell)
         return _Guided(expert, passes, self._plan.guidance(expert), contexts, caches)

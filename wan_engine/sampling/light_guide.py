@@ -49,7 +49,8 @@ STRENGTHS: Mapping[str, Strength] = MappingProxyType(
 
 class LightController:
     """Steers one clip. `first` and `last` are the mean RGB [3] (0..1) of the pictures it is held to, None without one;
-    the latent frames that they stand in are never moved.
+    the latent frames that they stand in are never moved. `curve` and these may be of a longer stretch, of `whole`
+    latent frames, of which the clip begins with the number `start`: its first one is held then, too.
 
     Luminance: with a first picture the curve is taken relative to it, and with a last one bent, evenly over the time in
     the logarithm, to end on it. Without pictures a rendered curve is met as it stands; one that only tells ratios is
@@ -64,11 +65,13 @@ class LightController:
         light_map: LightMap,
         first: Tensor | None = None,
         last: Tensor | None = None,
+        start: int = 0,
+        whole: int | None = None,
     ) -> None:
         ends: Ends = (None if first is None else first.tolist(), None if last is None else last.tolist())
         self._strength = STRENGTHS[strength]
         self._map = cache(light_map.along)
-        self._course = cache(lambda count: course_of(curve, count, ends))
+        self._course = cache(lambda count: course_of(curve, whole or count, ends).cut(start, start + count))
         self._frame = cache(_Frame.of)
         self.change = 0.0  # of a frame's mean luminance: the largest of the last step
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -42,6 +42,18 @@ class Course:
     free: Sequence[float]
     anchored: bool
     ratios: bool
+
+    def cut(self, start: int, stop: int) -> Course:
+        """What is wanted of the latent frames `start` to `stop` (behind the last), of which the first is given where it
+        is not the course's."""
+        part = slice(start, stop)
+        return replace(
+            self,
+            luminance=self.luminance[part],
+            chroma=None if self.chroma is None else self.chroma[part],
+            doubt=self.doubt[part],
+            free=[0.0, *self.free[start + 1 : stop]] if start else self.free[part],
+        )
 
     def missing(self, seen: Sequence[RGB], limit: float, color: float) -> list[list[float]]:
         """What is to be added to these mean RGB of the prediction, at most `limit` of luminance and as much of colour;

@@ -19,7 +19,7 @@ from torch import Tensor
 from ..errors import UsageError
 from ..inputs.conditioning import condition
 from ..inputs.plan import Plan
-from ..media.frame_store import Changed, Frames
+from ..media.frame_store import Changed, Frames, Section
 from ..media.srgb import from_linear, to_linear
 from ..runtime.model_pool import ModelPool, non_finite
 from ..runtime.run import Run
@@ -48,36 +48,46 @@ def refined_plan(plan: Plan, factor: int, strength: float) -> Plan:
         size=size,
         latent_shape=(z, t, h * factor, w * factor),
         steps=max(2, round(plan.steps * strength)),
-        first=_enlarged(plan.first, factor),
-        last=_enlarged(plan.last, factor),
-        references=tuple(larger for picture in plan.references if (larger := _enlarged(picture, factor)) is not None),
+        first=None if plan.first is None else _enlarged(plan.first, factor),
+        last=None if plan.last is None else _enlarged(plan.last, factor),
+        keyframes=tuple(replace(key, pixels=_enlarged(key.pixels, factor)) for key in plan.keyframes),
+        references=tuple(_enlarged(picture, factor) for picture in plan.references),
         vace=None if plan.vace is None else replace(plan.vace, size=size),
         motion=None,  # it binds at higher noise levels only
     )
 
 
-def refine(
-    frames: Frames, plan: Plan, pool: ModelPool, texts: list[Tensor], run: Run, strength: float
-) -> tuple[Tensor, Tensor]:
-    """Redraw enlarged frames; latents [z, t, h, w] and sigmas [steps + 1], as the denoise loop gives them.
+class Refiner:
+    """Redraws enlarged `frames`, of the size and count of `plan`, which `refined_plan` made with the same strength.
 
-    `frames` are of the size and count of `plan`, which `refined_plan` made with the same strength;
     `texts` are the prompts as encoded for the clip itself. The steps are told to `run` as events and under
     `facts["refine"]`; the report's own steps stay those of the clip.
-
-    Raises GenerationError as the denoise loop does, Cancelled when the user stops.
     """
-    found = len(frames), *frames[0].shape[1::-1]
-    if found != (plan.frames, *plan.size):
-        raise ValueError(f"count, width and height of the frames are {found}, the plan says {plan.frames}, {plan.size}")
-    clean = _encode(frames, pool, run)
-    inner = Run(lambda event: run.tell(**event), lambda: _asked(run))
-    conditioning = condition(plan, pool, inner)
-    options = SamplingOptions(start=(clean, strength))
-    latents, sigmas = Denoiser(plan, pool, texts, conditioning, inner, options).sample()
-    run.notes.extend(inner.notes)
-    run.facts["refine"] = {"strength": strength, "size": list(plan.size), "steps": inner.steps}
-    return latents, sigmas
+
+    def __init__(
+        self, frames: Frames, plan: Plan, pool: ModelPool, texts: list[Tensor], run: Run, strength: float
+    ) -> None:
+        found = len(frames), *frames[0].shape[1::-1]
+        if found != (plan.frames, *plan.size):
+            told = f"the plan says {plan.frames}, {plan.size}"
+            raise ValueError(f"count, width and height of the frames are {found}, {told}")
+        self._frames, self._plan, self._pool, self._texts = frames, plan, pool, texts
+        self._run, self._strength = run, strength
+        self._inner = Run(lambda event: run.tell(**event), lambda: _asked(run))
+        run.facts["refine"] = {"strength": strength, "size": list(plan.size), "steps": self._inner.steps}
+
+    def refine(self, part: Plan, number: int) -> Tensor:
+        """Latents [z, t, h, w] of the segment of that number, whose plan is `part`.
+
+        Raises GenerationError as the denoise loop does, Cancelled when the user stops.
+        """
+        start = self._plan.borders[number]
+        clean = _encode(Section(self._frames, start, start + part.frames), self._pool, self._run)
+        conditioning = condition(part, self._pool, self._inner)
+        options = SamplingOptions(start=(clean, self._strength), number=number, segments=self._plan.segments)
+        latents, _ = Denoiser(part, self._pool, self._texts, conditioning, self._inner, options).sample()
+        self._run.notes += [words for words in self._inner.notes if words not in self._run.notes]
+        return latents
 
 
 def with_light_of(frames: Frames, redrawn: Frames) -> Frames:
@@ -110,8 +120,6 @@ def _encode(frames: Frames, pool: ModelPool, run: Run) -> Tensor:
     return latents
 
 
-def _enlarged(picture: Tensor | None, factor: int) -> Tensor | None:
+def _enlarged(picture: Tensor, factor: int) -> Tensor:
     """[3, H, W] in -1..1."""
-    if picture is None:
-        return None
     return F.interpolate(picture[None], scale_factor=factor, mode="bicubic").clamp(-1, 1)[0]

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The state of a sampling on disk, so that an interrupted generation goes on where it was and ends bit-equal.
 
+Each segment of a clip has a file of its own, which stays until the clip is there: a finished one's holds its latents.
+
 One safetensors file holds the latents, what the solver and the step caches remember, the count of steps done, and a
 fingerprint of all that decides the result; it is replaced in one go after every step. A digest over all of it tells
 damage: what is not as it was written is never gone on from.
@@ -98,12 +100,18 @@ class ResumeFile:
         data = save(tensors, {**metadata, "digest": digest(metadata, tensors)})
         write_whole(self._path, lambda partial: partial.write_bytes(data))
 
-    def remove(self) -> None:
-        """The clip is there: the state is not needed any more, nor what a kill in the middle of a write left of it."""
-        if self._path is None:
-            return
-        for path in (self._path, *self._path.parent.glob(f".{glob.escape(self._path.name)}.*.partial")):
-            path.unlink(missing_ok=True)
+
+def state_file(first: Path, number: int) -> Path:
+    """Where the state of a segment is kept, by its number from 0 on; that of the first, or of a clip made at once, is
+    in `first`."""
+    return first.with_name(f"{first.name}.{number + 1}") if number else first
+
+
+def remove_states(first: Path) -> None:
+    """The clip is there: its states are not needed any more, nor what a kill in the middle of a write left of them."""
+    name = glob.escape(first.name)
+    for path in (first, *first.parent.glob(f"{name}.[0-9]*"), *first.parent.glob(f".{name}.*.partial")):
+        path.unlink(missing_ok=True)
 
 
 def _here() -> str:
