@@ -29,6 +29,7 @@ SHARES = {
 _AFTER = 0.15  # what decoding and finishing take, as a share of the steps' time
 _LATEST = 5  # steps whose time tells that of the next ones
 _MOST_NOTES = 50
+_GOES_ON = "Goes on after step"
 
 
 @dataclass
@@ -47,6 +48,7 @@ class Progress:
     def __post_init__(self) -> None:
         self._seconds: list[float] = []
         self._ends_at: float | None = None
+        self._segment = self._segments = 1
 
     @property
     def left(self) -> float | None:
@@ -60,6 +62,7 @@ class Progress:
     def begin(self) -> None:
         """Another shot: what was known of the last one's time and picture is forgotten, its notes stay."""
         self.picture, self._seconds, self._ends_at = None, [], None
+        self._segment = self._segments = 1
         self.share = 0.0
 
     def follow(self, message: Message) -> None:
@@ -69,23 +72,40 @@ class Progress:
         if message.kind == "starting":
             self.tell("Starting the engine", SHARES["frames"])
         elif kind == "stage":
-            name = event["stage"]
-            self.tell(STAGES.get(name, name.replace("_", " ").capitalize()), SHARES.get(name, self.share))
+            self._stage(event["stage"])
         elif kind == "step":
             self._step(event["step"], event["steps"], event["seconds"])
+        elif kind == "segment":
+            self._segment, self._segments = event["segment"], event["segments"]
         elif kind == "window":
             self.status = f"Step {event['step']}, window {event['window']} of {event['windows']}"
         elif kind == "preview" and message.job is not None:
             self.picture = message.job / event["path"]
             self.pictures += 1
         elif kind == "resume":
-            self.note(f"Goes on after step {event['step']}, where it was interrupted.")
+            self._resumed(event["step"])
         elif kind in ("retry", "note"):
             self.note(event["message"])
 
+    def _stage(self, name: str) -> None:
+        """Every segment is decoded before the next is made: only the last one's decoding ends the steps."""
+        words = STAGES.get(name, name.replace("_", " ").capitalize())
+        between = name == "decode" and self._segment < self._segments
+        self.tell(self._in_segment(words), self.share if between else SHARES.get(name, self.share))
+
+    def _in_segment(self, words: str) -> str:
+        if self._segments == 1:
+            return words
+        return f"Segment {self._segment} of {self._segments}: {words[:1].lower()}{words[1:]}"
+
+    def _resumed(self, step: int) -> None:
+        """Told for each segment that was begun; the last one counts."""
+        self.notes = [note for note in self.notes if not note.startswith(_GOES_ON)]
+        self.note(f"{_GOES_ON} {step}, where it was interrupted.")
+
     def _step(self, step: int, steps: int, seconds: float) -> None:
         span = SHARES["decode"] - SHARES["denoise"]
-        self.tell(f"Step {step} of {steps}", SHARES["denoise"] + span * step / max(1, steps))
+        self.tell(self._in_segment(f"Step {step} of {steps}"), SHARES["denoise"] + span * step / max(1, steps))
         self._seconds = [*self._seconds, seconds][-_LATEST:]
         each = median(self._seconds)
         self._ends_at = self.clock() + each * (steps - step + _AFTER * steps)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wan_engine.windows import frames_of, latents_of, windows
+from wan_engine.windows import frames_of, latents_of, segment_borders, windows
 
 
 @st.composite
@@ -55,3 +55,21 @@ def test_one_window_fades_into_the_next():
 @given(st.integers(1, 10_000))
 def test_frames_and_latent_frames_are_told_apart(latents):
     assert latents_of(frames_of(latents)) == latents and frames_of(latents) % 4 == 1
+
+
+@given(st.integers(1, 200), st.integers(1, 30), st.sets(st.integers(1, 199)))
+def test_segments_go_from_border_to_border_and_stop_at_each_keyframe(steps, longest, places):
+    frames, keyframes = 4 * steps + 1, {4 * place for place in places if place < steps}
+    borders = segment_borders(frames, 4 * longest + 1, keyframes)
+    assert (borders[0], borders[-1]) == (0, frames - 1) and keyframes <= set(borders)
+    assert all(0 < stop - start <= 4 * longest and (stop - start) % 4 == 0 for start, stop in pairwise(borders))
+    assert segment_borders(frames, 4 * longest + 1, borders[1:-1]) == borders  # keyframes at the borders change none
+    if not keyframes:
+        assert len(borders) - 1 == -(-steps // longest)
+
+
+def test_segments_are_of_like_length():
+    assert segment_borders(129, 81) == (0, 64, 128)
+    assert segment_borders(81, 81) == (0, 80)
+    assert segment_borders(33, 17, [4]) == (0, 4, 16, 32)
+    assert segment_borders(1, 81) == (0,)

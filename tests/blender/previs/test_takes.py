@@ -255,6 +255,31 @@ def test_progress_tells_time_left_and_notes():
     ]
 
 
+def test_progress_tells_segments_and_never_goes_back():
+    from wan_previs.bridge.messages import Message
+
+    progress, shares = Progress(), []
+
+    def hear(**event):
+        progress.follow(Message("event", job=Path("/job"), event=event))
+        shares.append(progress.share)
+        return progress.status
+
+    for number in (1, 2, 3):
+        hear(event="segment", segment=number, segments=3)
+        hear(event="stage", stage="encode_image")
+        hear(event="stage", stage="denoise")
+        for step in (2 * number - 1, 2 * number):
+            told = hear(event="step", step=step, steps=6, seconds=1.0)
+            assert told == f"Segment {number} of 3: step {step} of 6"
+        hear(event="resume", step=2 * number)
+        assert hear(event="stage", stage="decode") == f"Segment {number} of 3: decoding"
+    assert shares == sorted(shares) and len(set(shares)) >= 6 and shares[-1] == 0.9 > shares[-8]
+    assert progress.notes == ["Goes on after step 6, where it was interrupted."]
+    progress.begin()
+    assert hear(event="stage", stage="decode") == "Decoding"
+
+
 def test_a_sequence_of_pictures_is_a_take_too(scene, tmp_path):
     folder = tmp_path / "job" / "clip"
     folder.mkdir(parents=True)

@@ -16,7 +16,7 @@ from wan_engine.finishing.upscale import upscale
 from wan_engine.media.srgb import to_linear
 from wan_engine.request import GenerationRequest
 from wan_engine.runtime.run import Run
-from wan_engine.sampling.refine import refine, refined_plan, with_light_of
+from wan_engine.sampling.refine import Refiner, refined_plan, with_light_of
 from wan_engine.sampling.solvers import make_solver
 
 DATA = golden.REPOSITORY / "tests" / "data"
@@ -71,7 +71,7 @@ def test_the_high_noise_part_is_refused(nano, request_):
         refined_plan(plan, 2, 0.3)
 
 
-def test_refined_frames_are_the_clip_made_larger(nano, request_, tmp_path):
+def test_refined_frames_are_the_clip_made_larger(nano, request_):
     run = Run()
     with torch.inference_mode():
         plan = nano._plan(request_, Path())
@@ -79,11 +79,11 @@ def test_refined_frames_are_the_clip_made_larger(nano, request_, tmp_path):
         small = np.stack([np.array(picture) for picture in _between(plan)])
         large = upscale(small, 2)
         bigger = refined_plan(plan, 2, 0.3)
-        latents, sigmas = refine(large, bigger, nano.pool, texts, run, 0.3)
-        frames = np.stack(list(with_light_of(large, nano._decode(latents, 0, tmp_path, run))))
+        latents = Refiner(large, bigger, nano.pool, texts, run, 0.3).refine(bigger, 0)
+        frames = np.stack(list(with_light_of(large, np.stack(list(nano._decode(latents, 0, run))))))
     assert frames.shape == large.shape
     assert {step["expert"] for step in run.facts["refine"]["steps"]} == {"low"}
-    assert sigmas[0] == pytest.approx(0.3, abs=1e-6)
+    assert run.facts["refine"]["steps"][0]["sigma"] == pytest.approx(0.3, abs=1e-6)
     assert run.steps == []
     assert np.allclose(*(to_linear(clip).mean((1, 2)) for clip in (frames, large)), rtol=0.03)  # per frame and channel
     assert not np.array_equal(frames, large)
@@ -105,7 +105,8 @@ def test_refining_stops_when_asked(nano, request_):
     run = Run(should_cancel=lambda: True)
     with torch.inference_mode(), pytest.raises(Cancelled):
         plan = refined_plan(nano._plan(request_, Path()), 2, 0.3)
-        refine(np.zeros((5, plan.size[1], plan.size[0], 3), np.uint8), plan, nano.pool, [], run, 0.3)
+        frames = np.zeros((5, plan.size[1], plan.size[0], 3), np.uint8)
+        Refiner(frames, plan, nano.pool, [], run, 0.3).refine(plan, 0)
 
 
 def _between(plan):
