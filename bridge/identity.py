@@ -25,12 +25,12 @@ Standing = Literal["own", "moved", "other"]
 _NO_OTHER_CLIP = {*OUTPUTS, "offload", "light"}  # what of a request makes no other clip, or is made of the scene
 _DEFAULTS = {item.name: item.default for item in fields(GenerationRequest) if item.default is not MISSING}
 _FIELDS = {
-    "checkpoint": "model", "clip_frames": "number of frames", "clip_fps": "frame rate", "negative": "words to avoid",
-    "sun": "sun's path", "image": "mode", "last_image": "mode", "guide_light": "light guide", "loras": "LoRAs",
-    "expected_light": "expected light", "repair": "repairs", "control_video": "what it follows",
-    "control_mask": "marked objects", "control_scale": "resemblance", "control_share": "resemblance",
-    "camera": "mode", "motion_video": "mode", "motion_mask": "mode", "motion_start": "resemblance",
-    "motion_end": "resemblance",
+    "checkpoint": "model", "frames": "number of the model's frames", "clip_frames": "number of frames",
+    "clip_fps": "frame rate", "negative": "words to avoid", "sun": "sun's path", "image": "mode",
+    "last_image": "mode", "guide_light": "light guide", "loras": "LoRAs", "expected_light": "expected light",
+    "repair": "repairs", "control_video": "what it follows", "control_mask": "marked objects",
+    "control_scale": "resemblance", "control_share": "resemblance", "camera": "mode", "motion_video": "mode",
+    "motion_mask": "mode", "motion_start": "resemblance", "motion_end": "resemblance",
 }  # fmt: skip
 _FACTS = {
     "resolution": "picture's size", "fps": "frame rate", "frame_start": "frames", "frame_end": "frames",
@@ -38,7 +38,7 @@ _FACTS = {
     "environment": "surroundings", "north_offset_deg": "north",
 }  # fmt: skip
 # What Blender's side states of itself; a folder that lacks it is of a version that did not.
-_ALWAYS_STATED = frozenset(("prompt_parts", "exact_size", "first_frame"))
+_ALWAYS_STATED = frozenset(("prompt_parts", "exact_size", "first_frame", "frames"))
 # Names that folders of earlier versions were fingerprinted with.
 _OLD_NAMES = {"expected_light": "light_truth", "repair": "correct"}
 _TOLERANCE = 1e-4  # of a fact's value: less is another computer's rounding
@@ -132,8 +132,10 @@ def fingerprint(asked: Mapping[str, Any]) -> str:
 
 def is_same(identity: Identity, asked: Mapping[str, Any]) -> bool:
     """Whether a job was asked for exactly so, by this version or by an earlier one."""
-    named_then = {_OLD_NAMES.get(name, name): value for name, value in asked.items()}
-    return identity.fingerprint in (fingerprint(asked), fingerprint(named_then))
+    without_count = {name: value for name, value in asked.items() if name != "frames"}  # the model's own was meant
+    ways = [asked, without_count]
+    ways += [{_OLD_NAMES.get(name, name): value for name, value in way.items()} for way in ways]
+    return identity.fingerprint in map(fingerprint, ways)
 
 
 def changes(
@@ -148,7 +150,7 @@ def changes(
     except WanError as error:
         raise JobError(str(error)) from error
     then = asked_for(request, request.light.source if request.light else "")
-    as_then = {*as_then, *_ALWAYS_STATED.difference(stored)}
+    as_then = {*as_then, *(name for name in _ALWAYS_STATED if stored.get(name) is None)}
     names = [_FIELDS.get(key, key.replace("_", " ")) for key in _other_keys(then, asked) if key not in as_then]
     return list(dict.fromkeys([*names, *_changed_facts(job, brief)]))
 

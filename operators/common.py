@@ -28,7 +28,6 @@ def show_shots(scene: bpy.types.Scene, brief: previs.Brief, warnings: list[str],
     """Puts a brief of all shots of the scene into its rows; the active shot stays the active one, by name.
     Raises UsageError for a template that cannot be used, before anything is changed."""
     state: WanPrevisScene = scene.wan_previs
-    state.look_at_model()
     active = state.active.name if state.active else ""
     prompts = [previs.prompt_of(brief, shot, settings) for shot in brief.shots]
     state.shots.clear()
@@ -38,6 +37,7 @@ def show_shots(scene: bpy.types.Scene, brief: previs.Brief, warnings: list[str],
         row.frame_count = shot.frame_count
         for contradiction in prompt.warnings:
             row.contradictions.add().text = contradiction.message
+    state.look_at_model()
     state.active_shot = max(0, state.shots.find(active))
     state.warnings.clear()
     for warning in warnings:

@@ -16,6 +16,7 @@ from .wrapping import label
 
 FACTS = (
     ("Frames", "frames"),
+    ("Model makes", "clip"),
     ("Camera", "camera"),
     ("Move", "move"),
     ("Framing", "framing"),

@@ -103,7 +103,7 @@ def write_followed(
 ) -> Iterator[float]:
     """Write what the clip of `request` follows into the job's `folder`; yields the share that is done. Raises
     SceneError."""
-    if mode not in FOLLOWING or request.size is None:
+    if mode not in FOLLOWING or request.size is None or request.frames is None:
         return
     place, size = folder / FOLDER, request.size
 
@@ -127,8 +127,7 @@ def write_followed(
             found.append(passes.KeepPass(folder / request.control_video, folder / request.control_mask, scratch))
         return found
 
-    count = request.frames or model.model.frame_counts[0]
-    yield from passes.write_passes(scene, shot, request.size, place, count, wanted)
+    yield from passes.write_passes(scene, shot, request.size, place, request.frames, wanted)
 
 
 def _between(resemblance: float, least: float, as_made: float, most: float) -> float:

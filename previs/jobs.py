@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -27,6 +27,7 @@ from ..wan_engine.request_parts import PromptPart
 from ..wan_engine.saved_state import weights_of
 from . import ownership
 from .control import check_followed, followed, write_followed
+from .length import clip_words, frames_of
 from .saving import why_not_read
 from .settings import NANO_DTYPE, OPTIONS, RAW, Note, Settings, _ignored
 from .shots import prompt_of, read_shots
@@ -148,7 +149,8 @@ def wish_of(
     model = outline(settings.checkpoint)
     mode = mode_of(settings, model, note)
     size = size_of(scene, settings, model, note)
-    asked = {"guide_light": settings.guide_light, **followed(scene, settings, model, mode)}
+    frames = frames_of(shot, brief.fps, settings, model, mode, note)
+    asked = {"guide_light": settings.guide_light, "frames": frames, **followed(scene, settings, model, mode)}
     request = replace(request_of(brief, shot, settings, model, mode, size), **asked)
     return ownership.Wish(shot, request, settings.expected_light, brief, mode, size)
 
@@ -159,6 +161,15 @@ def mode_of(settings: Settings, model: Outline, note: Note = _ignored) -> str:
     if settings.mode == AUTO and mode != "first_last":
         note(f"{model.title} makes its clips from {MODES[mode]} (mode {mode}).")
     return mode
+
+
+def clips_of(settings: Settings, counts: Sequence[int], fps: float) -> list[str]:
+    """What the model makes of shots of so many frames at `fps`, in words; "" for each without a model."""
+    try:
+        model = outline(settings.checkpoint)
+    except CheckpointError:
+        return ["" for _ in counts]
+    return [clip_words(count, fps, settings, model) for count in counts]
 
 
 def modes_of(model: str) -> tuple[str, ...]:

@@ -119,6 +119,11 @@ class Settings(SharedOptions):
     size: tuple[int, int] | None = changed(
         SharedOptions, "size", help="The area of the clips; they have the scene's shape"
     )
+    frames: int | None = changed(
+        SharedOptions, "frames",
+        help="How many frames (4n+1) the model makes of a shot; 0 makes as many as its length takes at the model's "
+        "rate, so that motion has its true speed",
+    )  # fmt: skip
     guide_light: str = changed(SharedOptions, "guide_light", default="gentle")
     expected_light: str = row(
         EXPECTED_LIGHT, "brief", "What tells how the light should go: the scene's facts, or small renders of it",

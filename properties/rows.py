@@ -29,6 +29,7 @@ class WanPrevisShot(bpy.types.PropertyGroup):
 
     name: StringProperty(name="Shot")
     frames: StringProperty(name="Frames")
+    clip: StringProperty(name="What the model makes of it")
     camera: StringProperty(name="Camera")
     move: StringProperty(name="Move")
     framing: StringProperty(name="Framing")

@@ -36,6 +36,10 @@ def _model_changed(changed: WanPrevisScene, context: bpy.types.Context) -> None:
     changed.look_at_model()
 
 
+# What decides how the model makes the clips, and so what the rows of the shots tell of them.
+_UPDATES = dict.fromkeys(("mode", "frames", "steps", "preset"), _model_changed)
+
+
 class WanPrevisWords(bpy.types.PropertyGroup):
     """The user's words about one shot; it is found by the shot's name and outlives a change of the cuts."""
 
@@ -99,7 +103,8 @@ class Options:
     """The options that one property each stores, made from the table."""
 
     __annotations__ = {
-        option.name: property_of(option, _words_changed if option.group == "words" else None) for option in _SINGLE
+        option.name: property_of(option, _words_changed if option.group == "words" else _UPDATES.get(option.name))
+        for option in _SINGLE
     }
 
 
@@ -149,8 +154,13 @@ class WanPrevisScene(Options, OldOptions, bpy.types.PropertyGroup):
         return next((words for words in self.words if words.name == shot), None)
 
     def look_at_model(self) -> None:
-        """Finds out what the chosen model can do, for panels that only read."""
+        """Finds out what the chosen model can do and what it makes of the shots, for panels that only read."""
         self.able = ",".join(previs.modes_of(self.chosen_model)) if self.chosen_model else ""
+        render = self.id_data.render
+        counts = [row.frame_count for row in self.shots]
+        clips = previs.clips_of(previs.Settings(**self.chosen()), counts, render.fps / render.fps_base)
+        for row, clip in zip(self.shots, clips, strict=True):
+            row.clip = clip
 
     @property
     def chosen_model(self) -> str:

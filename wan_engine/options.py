@@ -173,6 +173,10 @@ class SharedOptions:
     size: tuple[int, int] | None = row(
         Size(), None, "Width and height of the clip; with a picture only the area counts", group="main"
     )
+    frames: int | None = row(
+        Whole(1), None, "How many frames (4n+1) the model makes; as many as it was trained for where left out",
+        unit="frames",
+    )  # fmt: skip
     steps: int | None = row(
         Whole(1, 1000), None, "Sampling steps: more take longer and look cleaner", unit="steps", soft=60
     )
@@ -281,7 +285,6 @@ class EngineOptions(SharedOptions):
         Whole(), None, "The step up to which the mask's part is held: the later, the closer",
         needs="motion_video", metavar="STEP",
     )  # fmt: skip
-    frames: int | None = row(Whole(1), None, "Length of the clip: 4n+1 frames", unit="frames")
     window: int | None = row(
         Whole(5), None, "Frames (4n+1) that are made at once, at most; a longer clip is made in windows or segments",
         unit="frames",

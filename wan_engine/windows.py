@@ -65,3 +65,8 @@ def latents_of(frames: int) -> int:
 def frames_of(latents: int) -> int:
     """How many frames so many latent frames stand for."""
     return 4 * latents - 3
+
+
+def usual_overlap(window: int) -> int:
+    """Frames that windows of `window` frames have in common where nothing is asked for: about a quarter."""
+    return max(4, window // 16 * 4)

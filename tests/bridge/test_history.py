@@ -132,6 +132,10 @@ def test_a_job_of_an_earlier_version_is_known_by_its_fingerprint():
     assert not is_same(identity, asked_for(request, "brief"))
     assert not is_same(identity, asked_for(replace(request, repair=()), "render"))
     assert is_same(replace(identity, fingerprint=fingerprint(asked_for(request, "brief"))), asked_for(request, "brief"))
+    uncounted = asked_for(replace(request, frames=None), "brief")  # as earlier versions left it to the model
+    assert is_same(
+        replace(identity, fingerprint=fingerprint(uncounted)), asked_for(replace(request, frames=9), "brief")
+    )
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff", b"[" * 100_000, b'{"schema": "wan_previs.identity/1"}'])
@@ -174,7 +178,7 @@ def test_what_would_be_asked_for_otherwise_is_named(project):
 
 def test_what_an_earlier_version_did_not_note_is_not_told_as_changed(project):
     then = GenerationRequest("/nano", "a fox", seed=7, clip_frames=10, clip_fps=24.0)
-    now = asked_for(replace(then, exact_size=True, size=(64, 64), first_frame=11), "")
+    now = asked_for(replace(then, exact_size=True, size=(64, 64), first_frame=11, frames=5), "")
     job = make(project)
     job.write_json(job.brief, BRIEF)
     stored = then.to_json()

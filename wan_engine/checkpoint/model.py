@@ -88,8 +88,9 @@ class Model:
 
     Defaults of sampling: `guide` is (low-noise, high-noise); `boundary` a share of the 1000 training timesteps;
     `small_shift` takes the place of `shift` at 832x480 and below. `frame_counts` and `sizes`, (width, height), list
-    what it was trained for, the default first; `only_listed` tells that it has seen no other sizes. With a picture the
-    product of `area` bounds the clip's size; None means that of the first of `sizes`.
+    what it was trained for, the default first; `only_listed` tells that it has seen no other sizes. No shot is made of
+    less than the `fewest` frames, by default what a first and a last picture need. With a picture the product of `area`
+    bounds the clip's size; None means that of the first of `sizes`.
     """
 
     title: str
@@ -112,6 +113,7 @@ class Model:
     guide: tuple[float, float]
     boundary: float | None = None
     frame_counts: tuple[int, ...] = (81,)
+    fewest: int = 5
     fps: float = 16.0
     sizes: tuple[tuple[int, int], ...] = SIZES_720_480
     only_listed: bool = False

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ..errors import UsageError
 from ..options import AUTO
+from .frame_counts import frames_for
 from .layouts import Layout, find_layout
 from .model import MODES, Model
 from .sizes import Size, nearest_size
@@ -67,6 +68,10 @@ class Outline:
                 f"It can do the modes {', '.join((AUTO, *self.modes))}; choose one of these."
             )
         return asked
+
+    def frames_for(self, count: int, fps: float) -> int:
+        """How many frames, 4n+1, it makes of a shot of `count` frames at `fps`, so that motion has its true speed."""
+        return frames_for(count, fps, self.model.fps, self.model.fewest)
 
     def size_for(self, shape: float, asked: Size | None) -> Size:
         """The clip's (width, height) for a frame of the aspect ratio `shape` and the area of `asked`, None for the

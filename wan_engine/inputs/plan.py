@@ -21,7 +21,7 @@ from ..errors import UsageError
 from ..media.pictures import read_picture, sides
 from ..request import GenerationRequest, check_frames
 from ..request_parts import PromptPart
-from ..windows import Window, latents_of, windows
+from ..windows import Window, latents_of, usual_overlap, windows
 from . import images
 from .camera_rays import CameraPath, read_camera
 from .control_video import ControlClip, read_control
@@ -205,7 +205,7 @@ def _window(request: GenerationRequest, model: Model) -> tuple[int, int]:
     """Frames of a window, by default as many as the model was trained for, and those that two have in common, by
     default a quarter. Raises UsageError where nothing is left between."""
     window = _either(request.window, model.longest)
-    overlap = _either(request.overlap, max(4, window // 16 * 4))
+    overlap = _either(request.overlap, usual_overlap(window))
     if overlap >= window:
         raise UsageError(
             f"Windows of {window} frames cannot have {overlap} in common; ask for at most {window - 1} with --overlap, "
