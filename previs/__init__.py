@@ -18,7 +18,7 @@ from ..wan_engine.terminal import plain
 from .clips import Clip, clips_of, discard_clip, put_back, shown_jobs
 from .engine import check, close_engine, engine_client
 from .generation import Generation
-from .jobs import Resume, clips_of, doubts_about, jobs_root, modes_of, prepare, size_of, unfinished, wish_of
+from .jobs import Resume, doubts_about, jobs_root, made_of, modes_of, prepare, size_of, unfinished, wish_of
 from .repair import Repair
 from .settings import ADDON_DIR, NANO, NANO_DTYPE, OPTIONS, RAW, Settings, ShotWords
 from .shots import check_template, contradictions_of, lengths_of, prompt_of, read_shots, why_no_template
