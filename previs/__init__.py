@@ -77,6 +77,7 @@ __all__ = [
     "jobs_root",
     "lengths_of",
     "lost_takes",
+    "made_of",
     "modes_of",
     "outline",
     "plain",

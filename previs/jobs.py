@@ -163,7 +163,7 @@ def mode_of(settings: Settings, model: Outline, note: Note = _ignored) -> str:
     return mode
 
 
-def clips_of(settings: Settings, counts: Sequence[int], fps: float) -> list[str]:
+def made_of(settings: Settings, counts: Sequence[int], fps: float) -> list[str]:
     """What the model makes of shots of so many frames at `fps`, in words; "" for each without a model."""
     try:
         model = outline(settings.checkpoint)

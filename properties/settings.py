@@ -158,7 +158,7 @@ class WanPrevisScene(Options, OldOptions, bpy.types.PropertyGroup):
         self.able = ",".join(previs.modes_of(self.chosen_model)) if self.chosen_model else ""
         render = self.id_data.render
         counts = [row.frame_count for row in self.shots]
-        clips = previs.clips_of(previs.Settings(**self.chosen()), counts, render.fps / render.fps_base)
+        clips = previs.made_of(previs.Settings(**self.chosen()), counts, render.fps / render.fps_base)
         for row, clip in zip(self.shots, clips, strict=True):
             row.clip = clip
 
