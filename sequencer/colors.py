@@ -68,7 +68,7 @@ def find_way(scene: bpy.types.Scene, linear_pictures: bool = False) -> Way:
     if _settings(scene) == _UNTOUCHED:
         return Way("sRGB", (), 0.0)
     with _Display.of(scene) as display:
-        colors = np.round(display.scene_colors() * 255) / 255
+        colors = np.round(np.concatenate(_clip_colors(scene, display)) * 255) / 255
         spaces = ["sRGB"] if linear_pictures else _spaces(scene)
         best = min((_without_curves(display, space, colors) for space in spaces), key=lambda way: way.off)
         linear = _works_in_linear_light(scene)
@@ -166,7 +166,19 @@ def _with_curves(display: _Display, space: str, colors: Values, grays: Values, l
 
 
 def _off(shown: Values, colors: Values) -> float:
-    return float(np.abs(shown - colors).mean() * 255)
+    """By the scene whose colours are missed most."""
+    return float(np.abs(shown - colors).reshape(-1, _COLORS * 3).mean(1).max() * 255)
+
+
+def _clip_colors(scene: bpy.types.Scene, display: _Display) -> list[Values]:
+    """What clips look like: as the scene itself, or one beside it that is only edited here."""
+    others = {_settings(other): other for other in bpy.data.scenes}
+    found = [display.scene_colors()]
+    for settings, other in others.items():
+        if settings != _settings(scene):
+            with _Display.of(other) as theirs:
+                found.append(theirs.scene_colors())
+    return found
 
 
 def _rising(x: Values, y: Values) -> Values:

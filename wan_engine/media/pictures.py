@@ -69,7 +69,8 @@ def _read(path: Path, told: list[str]) -> Image.Image:
     if start.startswith(_HDR):
         return _linear(_decoded(path), told)
     try:
-        opened = Image.open(path)
+        # Not by its path: a file that Pillow maps into memory is scrambled where its sides are to be swapped.
+        opened = Image.open(io.BytesIO(path.read_bytes()))
     except Image.UnidentifiedImageError:
         if not start.startswith(_TIFF):
             raise

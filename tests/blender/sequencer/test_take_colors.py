@@ -147,6 +147,14 @@ def test_a_take_in_a_scene_for_the_edit(blank_scene, tmp_path):
     assert off(edit, clip, tmp_path) < OFF
 
 
+def test_colors_that_a_scene_for_the_edit_cannot_show_are_told(blank_scene, tmp_path):
+    """Its own pictures are grey, so of them nothing would be lost."""
+    clip = as_rendered(blank_scene, tmp_path / "clip" / "frame_0001.png")
+    edit = bpy.data.scenes.new("Edit")
+    set_view(edit, view_transform="AgX", look="AgX - Greyscale")
+    assert "cannot be undone exactly" in read_take(add_take(edit, "Shot", 1, 1, clip, FACTS)).note
+
+
 def test_a_scene_strip_through_other_settings_is_told(blank_scene, tmp_path):
     set_view(blank_scene, view_transform="AgX")
     clip = as_rendered(blank_scene, tmp_path / "clip" / "frame_0001.png")

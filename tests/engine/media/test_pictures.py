@@ -77,8 +77,11 @@ def test_deep_and_transparent_pictures_stand_upright(tmp_path, turn):
     exif = Image.Exif()
     exif[ExifTags.Base.Orientation] = turn
     stored = np.ascontiguousarray(GREY[::-1, ::-1] if turn == 3 else np.rot90(GREY))
-    Image.fromarray(stored.astype(np.uint16) * 257).save(tmp_path / "deep.png", exif=exif)
-    assert_seen(tmp_path / "deep.png", GREY, words="8 bits")
+    for name in ("deep.png", "deep.tif"):
+        Image.fromarray(stored.astype(np.uint16) * 257).save(tmp_path / name, exif=exif.tobytes())
+        assert_seen(tmp_path / name, GREY, words="8 bits")
+    Image.fromarray(stored).save(tmp_path / "grey.tif", exif=exif.tobytes())
+    assert_seen(tmp_path / "grey.tif", GREY)
     Image.fromarray(np.dstack([stored, np.full_like(stored, 128)])).save(tmp_path / "clear.png", exif=exif)
     assert_seen(tmp_path / "clear.png", GREY * (128 / 255), 1, "over black")
 
