@@ -32,6 +32,7 @@ _LEVELS = np.arange(256) / 255
 _POINTS = np.unique(np.round(np.linspace(0, 1, 49) ** 1.5 * 255)).astype(int)  # more of them in the dark
 _STOPS = np.linspace(-16.0, 16.0, 2048)
 _COLORS = 1024
+_TABLE = 256  # steps of a curve's table (CM_TABLE in BKE_colortools.hh)
 
 Values = NDArray[np.float64]  # [N, 3]
 
@@ -188,8 +189,11 @@ def _rising(x: Values, y: Values) -> Values:
 
 
 def _along(points: Values, x: Values) -> Values:
-    """A curve as Blender takes it: straight between the points and beyond them."""
-    y = np.interp(x, points[:, 0], points[:, 1])
+    """A curve as Blender takes it: straight between the points and beyond them, but from a table of even steps, which
+    is coarse for the dark where the last place is far above 1.
+    """
+    table = np.linspace(points[0, 0], points[-1, 0], _TABLE + 1)
+    y = np.interp(x, table, np.interp(table, points[:, 0], points[:, 1]))
     for end, inner in ((0, 1), (-1, -2)):
         slope = (points[end, 1] - points[inner, 1]) / (points[end, 0] - points[inner, 0])
         beyond = x < points[0, 0] if end == 0 else x > points[-1, 0]

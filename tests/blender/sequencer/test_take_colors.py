@@ -114,6 +114,16 @@ def test_a_take_has_the_clips_own_colors(blank_scene, tmp_path, name):
     assert [scene.name for scene in bpy.data.scenes] == before and len(bpy.data.images) <= 1
 
 
+def test_a_sequencer_in_linear_light(blank_scene, tmp_path):
+    """A curve's table is too coarse there for the dark of some colour spaces."""
+    set_view(blank_scene, "Rec.2020", "AgX", "AgX - Very Low Contrast", exposure=2.4, gamma=1.24)
+    blank_scene.sequencer_colorspace_settings.name = "Linear Rec.709"
+    blank_scene.render.resolution_x, blank_scene.render.resolution_y = W, H
+    clip = as_rendered(blank_scene, tmp_path / "clip" / "frame_0001.png")
+    assert read_take(add_take(blank_scene, "Shot", 1, 1, clip, FACTS)).note == ""
+    assert off(blank_scene, clip, tmp_path) < OFF
+
+
 @pytest.mark.parametrize("name", TOLD)
 def test_colors_that_cannot_be_kept_are_told(blank_scene, tmp_path, name):
     set_view(blank_scene, **TOLD[name])
