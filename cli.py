@@ -146,6 +146,7 @@ def _prompt(args: argparse.Namespace) -> int:
     settings = _settings(args)
     prompts = {shot.name: previs.prompt_of(brief, shot, settings) for shot in brief.shots}
     _warn([warning.message for prompt in prompts.values() for warning in prompt.warnings])
+    _warn(previs.left_out_of(brief, settings, args.language))
     if args.json:
         structured = {name: previs.prompt_json(p) for name, p in prompts.items()}
         _write(args, json.dumps(structured, indent=1, ensure_ascii=False))

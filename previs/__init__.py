@@ -21,7 +21,7 @@ from .generation import Generation
 from .jobs import Resume, doubts_about, jobs_root, made_of, modes_of, prepare, size_of, unfinished, wish_of
 from .repair import Repair
 from .settings import ADDON_DIR, NANO, NANO_DTYPE, OPTIONS, RAW, Settings, ShotWords
-from .shots import check_template, contradictions_of, lengths_of, prompt_of, read_shots, why_no_template
+from .shots import check_template, contradictions_of, left_out_of, lengths_of, prompt_of, read_shots, why_no_template
 from .takes import (
     Take,
     after_saving,
@@ -75,6 +75,7 @@ __all__ = [
     "given_options",
     "import_take",
     "jobs_root",
+    "left_out_of",
     "lengths_of",
     "lost_takes",
     "made_of",

@@ -7,7 +7,17 @@ from collections.abc import Sequence
 
 import bpy
 
-from ..prompting import StructuredPrompt, TemplateError, build_prompt, joined, length, parse_template, prompt_text
+from ..prompting import (
+    Language,
+    StructuredPrompt,
+    TemplateError,
+    build_prompt,
+    joined,
+    left_out,
+    length,
+    parse_template,
+    prompt_text,
+)
 from ..scene.brief import Brief, Shot
 from ..scene.losses import losses
 from ..scene.reader import read_brief
@@ -55,9 +65,20 @@ def contradictions_of(brief: Brief, settings: Settings) -> list[str]:
     return [warning.message for shot in brief.shots for warning in prompt_of(brief, shot, settings).warnings]
 
 
+def left_out_of(brief: Brief, settings: Settings, language: Language = "en") -> list[str]:
+    """What the shots' prompts have no room for, a sentence each."""
+    gone = {shot.name: left_out(prompt_of(brief, shot, settings), language) for shot in brief.shots}
+    return [
+        f"The prompt of shot {name} has no room for: {' '.join(texts)} Make your own words shorter to have it told."
+        for name, texts in gone.items()
+        if texts
+    ]
+
+
 def lengths_of(brief: Brief, settings: Settings, model: Outline) -> list[str]:
-    """Warnings of texts that are probably longer than the model reads; only the engine can count exactly."""
-    most, told = int(model.text_length / TOKENS_A_WORD), []
+    """Warnings of what texts leave out, and of those that are probably longer than the model reads; only the engine can
+    count exactly."""
+    most, told = int(model.text_length / TOKENS_A_WORD), left_out_of(brief, settings)
     for shot in brief.shots:
         prompt = prompt_of(brief, shot, settings)
         for name, text in (("prompt", prompt_text(prompt)), ("negative prompt", prompt.negative(model.negative) or "")):

@@ -7,17 +7,19 @@ from .fit import length
 from .structured import Contradiction, StructuredPrompt
 from .template import DEFAULT as DEFAULT_TEMPLATE
 from .template import TemplateError, parse_template
-from .text import prompt_json, prompt_sentences, prompt_text
+from .text import Language, left_out, prompt_json, prompt_sentences, prompt_text
 from .weave import joined
 
 __all__ = [
     "DEFAULT_TEMPLATE",
     "Contradiction",
+    "Language",
     "StructuredPrompt",
     "TemplateError",
     "build_prompt",
     "contradictions",
     "joined",
+    "left_out",
     "length",
     "parse_template",
     "prompt_json",

@@ -5,10 +5,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 
 LEAST, MOST = 60, 200
+FACTS = 140  # words that the scene's facts have at least, whatever the user's own take
+CHARACTERS = 1.4  # of a Chinese word, on the average
 
 
 class Rank(IntEnum):
@@ -27,27 +29,40 @@ class Rank(IntEnum):
 
 @dataclass(frozen=True)
 class Sentence:
-    """A sentence of a prompt."""
+    """A sentence of a prompt; `told`: it is in the text, which has room for it."""
 
     text: str
     rank: Rank = Rank.MAIN
+    told: bool = True
 
 
 def fit(
     sentences: Sequence[Sentence], spare: Sequence[str], length: Callable[[str], int], last: Sequence[Sentence] = ()
 ) -> list[Sentence]:
-    """The sentences that fit: spare ones are added while the text is shorter than LEAST, optional ones taken away
-    while it is longer than MOST. What must stay may still be longer, and where facts are few a text stays shorter.
-    `last` comes after the spare ones; it is longer than MOST by itself, and so counts for nothing."""
+    """All sentences, those marked that do not fit: spare ones are added while the text is shorter than LEAST, optional
+    ones give way while it is longer than MOST, or while the facts are longer than FACTS beside many words of the user's
+    OWN. What must stay may still be longer, and where facts are few a text stays shorter. `last` comes after the spare
+    ones; it is longer than MOST by itself, and so counts for nothing."""
     end = [sentence for sentence in last if sentence.text]
-    chosen = [sentence for sentence in sentences if sentence.text]
-    missing = LEAST - _total([*chosen, *end], length)
-    chosen += [Sentence(text, Rank.LAMPS) for text in _needed(spare, missing, length)]
-    while _total(chosen, length) > MOST and any(sentence.rank >= Rank.COURSE for sentence in chosen):
-        highest = max(sentence.rank for sentence in chosen)
-        drop = max(i for i, sentence in enumerate(chosen) if sentence.rank == highest)
-        del chosen[drop]
-    return [*chosen, *end]
+    given = [sentence for sentence in sentences if sentence.text]
+    missing = LEAST - _total([*given, *end], length)
+    given += [Sentence(text, Rank.LAMPS) for text in _needed(spare, missing, length)]
+    own = _total([sentence for sentence in given if sentence.rank == Rank.OWN], length)
+    over = _total(given, length) - max(MOST, own + FACTS)
+    optional = [place for place, sentence in enumerate(given) if sentence.rank >= Rank.COURSE]
+    gone: list[int] = []
+    while over > 0 and optional:
+        highest = max(given[place].rank for place in optional)
+        least = [place for place in optional if given[place].rank == highest]
+        enough = [place for place in least if length(given[place].text) >= over]
+        gone.append(min(enough, key=lambda place: (length(given[place].text), -place)) if enough else least[-1])
+        optional.remove(gone[-1])
+        over -= length(given[gone[-1]].text)
+    for place in sorted(gone, key=lambda place: (given[place].rank, place)):  # what a longer one has made room for
+        if over + length(given[place].text) <= 0:
+            gone.remove(place)
+            over += length(given[place].text)
+    return [replace(sentence, told=place not in gone) for place, sentence in enumerate(given)] + end
 
 
 def _needed(spare: Sequence[str], missing: int, length: Callable[[str], int]) -> list[str]:
@@ -65,5 +80,6 @@ def _total(sentences: list[Sentence], length: Callable[[str], int]) -> int:
 
 
 def length(text: str) -> int:
-    """Chinese characters and Latin words or numbers of a text, punctuation aside."""
-    return len(re.findall(r"[\u3400-\u9fff]|[^\W\u3400-\u9fff]+", text))
+    """Words of a text, punctuation aside; of Chinese ones about as many as its characters make."""
+    characters = len(re.findall(r"[\u3400-\u9fff]", text))
+    return len(re.findall(r"[^\W\u3400-\u9fff]+", text)) + round(characters / CHARACTERS)

@@ -70,10 +70,14 @@ def fitted(parts: Sequence[PromptPart], fits: Callable[[str], bool]) -> tuple[st
     """The prompt of these parts without the sentences, the highest rank first, that keep it from being read whole; and
     those sentences. Words of the user's own go behind the rest where that does not do, as the end is what is cut off.
     """
-    kept, gone = list(parts), []
+    kept, gone = list(parts), list[PromptPart]()
     while not fits(joined(kept)) and any(part.rank > 0 for part in kept):
         last = max(range(len(kept)), key=lambda place: (kept[place].rank, place))
-        gone.append(kept.pop(last).text)
+        gone.append(kept.pop(last))
     if not fits(joined(kept)):
         kept.sort(key=lambda part: part.rank < 0)
-    return joined(kept), gone
+    for part in reversed(gone):  # what a longer one has made room for
+        again = [one for one in parts if one in kept or one is part]
+        if fits(joined(again)):
+            kept = again
+    return joined(kept), [part.text for part in gone if part not in kept]

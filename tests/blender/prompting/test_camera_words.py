@@ -1,14 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How fast the camera turns, where its focus goes, and what a long text gives up, in words."""
+"""How fast the camera turns, and where its focus goes, in words."""
 
 import math
 
 import pytest
-from prompt_scenes import boxes, camera, ground, sun, world
+from prompt_scenes import boxes, camera, ground, sun
 from reading_rules import chinese_faults, english_faults
 from scene_makers import add_box, key
-from wan_previs.prompting import build_prompt, prompt_sentences, prompt_text
-from wan_previs.prompting.fit import MOST, Rank, Sentence, fit, length
+from wan_previs.prompting import build_prompt, prompt_text
 from wan_previs.scene.reader import read_brief
 
 LEVEL = math.radians(90)
@@ -63,24 +62,3 @@ def test_where_the_focus_goes(blank_scene):
 @pytest.mark.parametrize(("keys", "fstop"), [({20: 0.7, 50: 0.75}, 1.4), ({20: 0.7, 50: 4.0}, 64.0)])
 def test_a_focus_that_stays_or_makes_no_difference_is_not_told(blank_scene, keys, fstop):
     assert "focus" not in focus(blank_scene, keys, fstop)[0]
-
-
-def many(rank, count, words=20):
-    return [Sentence(" ".join([f"{rank.name}{index}", *["word"] * (words - 1)]), rank) for index in range(count)]
-
-
-def test_decor_gives_way_before_the_course_of_light_and_action():
-    text = [*many(Rank.TERMS, 1), *many(Rank.MAIN, 4), *many(Rank.ACTION, 1), *many(Rank.COURSE, 4)]
-    kept = fit([*text, *many(Rank.SETTING, 1), *many(Rank.LAMPS, 2)], [], length)
-    assert kept == text and sum(length(one.text) for one in kept) == MOST
-
-
-def test_where_a_model_reads_less_the_sky_goes_before_light_and_action(blank_scene):
-    ground(blank_scene), boxes(blank_scene, ("Cart", 0, 0)), world(blank_scene, (0.2, 0.3, 0.9))
-    key(blank_scene.objects["Cart"], "location", {1: (0, 0, 1), 72: (5, 0, 1)})
-    sun(blank_scene, {1: (180, 60), 40: (180, 5), 72: (180, 40)}), camera(blank_scene)
-    brief, _ = read_brief(blank_scene)
-    ranks = {one.text: one.rank for one in prompt_sentences(build_prompt(brief, brief.shots[0]))}
-    sky = next(rank for text, rank in ranks.items() if text.startswith("The sky is"))
-    kept = [rank for text, rank in ranks.items() if "sun " in text or "scene grows" in text or "cart moves" in text]
-    assert len(kept) >= 5 and all(0 <= rank < sky for rank in kept)
