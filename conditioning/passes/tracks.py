@@ -4,24 +4,28 @@
 from __future__ import annotations
 
 import json
+import math
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import bpy
 import numpy as np
-from mathutils import Matrix, Vector
+from mathutils import Vector
 
 from ...scene.camera.camera import CameraState
-from ...scene.reader import metres_per_unit
-from ..staging import view_layer
+from .outlines import GRID, Outlines
+from .rays import Look
 from .sweep import Seen
 
 SCHEMA = "wan_previs.tracks/1"
-_GRID = 16, 9  # points across and down, picked from the middles of so many cells
+Place = tuple[float, float, float, bool]  # x, y (0..1, y up), depth in metres, seen
+_CELLS = 16, 9  # points across and down, picked from the middles of so many cells
+_OF_EACH = 12  # points that are picked of each thing at least, where it is large enough
 _EVERY = 8  # frames: as often, cells in which no track is seen get a new one
-_PASSED = 16  # things that no render shows, which a ray passes
-_NEAR = 1e-3  # of the distance, within which what a ray meets is the point itself
+_STILL = 1e-3  # of its distance, by which a point may move that stands still
+_OUTLINES = 8  # times between which outlines are taken, over the whole clip
 _OFF = 1e-3  # of a face's size, within which its corners make up the point
 
 
@@ -35,33 +39,45 @@ class _Track:
     weights: tuple[float, ...]
     counts: tuple[int, int]
     start: int
-    places: list[tuple[float, float, float, bool] | None] = field(default_factory=list)
+    origin: Vector
+    still: bool = True
+    places: list[Place | None] = field(default_factory=list)
 
 
 class TracksPass:
-    """Writes `path` (JSON): `size` [width, height], `frames` of the scene, and `tracks`, each with the name of its
-    `object`, `start` (the number of the frame at which it was picked) and for each frame from there on `points` [x, y,
-    depth, seen]: pixels from the top left (the first one's middle is 0.5, 0.5), metres along the view axis, and whether
-    nothing hides it inside the picture; null behind the camera and where the object's mesh has other faces.
+    """Writes `path` (JSON) about a clip of `count` frames: `size` [width, height], `frames` of the scene, `tracks` and
+    `outlines`.
+
+    Each of the tracks has the name of its `object`, `start` (the number of the frame at which it was picked), whether
+    it is `still` in the scene, and for each frame from there on `points` [x, y, depth, seen]: pixels from the top left
+    (the first one's middle is 0.5, 0.5), metres along the view axis, and whether nothing hides it inside the picture;
+    null behind the camera and where the object's mesh has other faces. Each of the outlines has the number of its
+    `frame`, and what `Outlines` tells.
 
     Points lie on meshes that are objects of the scene themselves; what is instanced has none. Needs no render.
     """
 
     layers = ()
 
-    def __init__(self, path: Path, size: tuple[int, int]) -> None:
+    def __init__(self, path: Path, size: tuple[int, int], count: int) -> None:
         self.path, self.size = path, size
+        self.every = max(2, math.ceil((count - 1) / _OUTLINES))
         self.frames: list[float] = []
         self.tracks: list[_Track] = []
+        self.outlines: list[dict[str, Any]] = []
 
     def watch(self, scene: bpy.types.Scene, camera: CameraState) -> None:
         """Looks at the frame that the scene stands at."""
-        look = _Look(scene, camera)
+        look = Look(scene, camera)
         for track in self.tracks:
-            track.places.append(look.place(track))
+            track.places.append(_place(look, track))
         number = len(self.frames)
         if number % _EVERY == 0:
             self._pick(look, number)
+        if number % self.every == 0:
+            outlines = Outlines(look)
+            self._pick_of_each(outlines, number)
+            self.outlines.append({"frame": number, **outlines.told(self.size)})
 
     def add(self, seen: Seen) -> None:
         self.frames.append(seen.frame)
@@ -70,105 +86,89 @@ class TracksPass:
         told = {
             "schema": SCHEMA, "size": list(self.size), "frames": self.frames,
             "tracks": [
-                {"object": track.item, "start": track.start, "points": [self._pixels(place) for place in track.places]}
+                {
+                    "object": track.item, "start": track.start, "still": track.still,
+                    "points": [self._pixels(place) for place in track.places],
+                }
                 for track in self.tracks
             ],
+            "outlines": self.outlines,
         }  # fmt: skip
         self.path.write_text(json.dumps(told), encoding="utf-8")
 
-    def _pixels(self, place: tuple[float, float, float, bool] | None) -> list[Any] | None:
+    def _pixels(self, place: Place | None) -> list[Any] | None:
         if place is None:
             return None
         x, y, depth, seen = place
         return [round(x * self.size[0], 4), round((1 - y) * self.size[1], 4), round(depth, 6), seen]
 
-    def _pick(self, look: _Look, number: int) -> None:
-        across, down = _GRID
-        taken = {(int(x * across), int(y * down)) for x, y, _, seen in self._latest() if seen}
+    def _pick(self, look: Look, number: int) -> None:
+        across, down = _CELLS
+        taken = {(int(x * across), int(y * down)) for _, (x, y, _, _) in self._seen()}
         for column in range(across):
             for row in range(down):
                 if (column, row) not in taken:
-                    track = look.pick((column + 0.5) / across, (row + 0.5) / down, number)
-                    place = look.place(track) if track is not None else None
-                    if track is not None and place is not None:
-                        track.places.append(place)
-                        self.tracks.append(track)
+                    self._add(_picked(look, (column + 0.5) / across, (row + 0.5) / down, number))
 
-    def _latest(self) -> list[tuple[float, float, float, bool]]:
-        return [place for track in self.tracks if (place := track.places[-1]) is not None]
+    def _pick_of_each(self, outlines: Outlines, number: int) -> None:
+        """More points of the things that have few, evenly over where each is seen."""
+        cells: dict[str, list[tuple[int, int]]] = {}
+        names = [name for name, *_ in outlines.things]
+        for row, numbers in enumerate(outlines.map):
+            for column, thing in enumerate(numbers):
+                if thing >= 0:
+                    cells.setdefault(names[thing], []).append((column, row))
+        have = Counter(track.item for track, _ in self._seen())
+        for name, places in cells.items():
+            lacking = min(_OF_EACH, len(places)) - have[name]
+            for k in range(max(0, lacking)):
+                column, row = places[int((k + 0.5) * len(places) / lacking)]
+                self._add(_picked(outlines.look, (column + 0.5) / GRID[0], 1 - (row + 0.5) / GRID[1], number))
+
+    def _add(self, track: _Track | None) -> None:
+        if track is not None:
+            self.tracks.append(track)
+
+    def _seen(self) -> list[tuple[_Track, Place]]:
+        """The tracks that are seen in the latest frame, with where they are."""
+        latest = ((track, track.places[-1]) for track in self.tracks)
+        return [(track, place) for track, place in latest if place is not None and place[3]]
 
 
-class _Look:
-    """A scene at a frame; meshes are read once."""
-
-    def __init__(self, scene: bpy.types.Scene, camera: CameraState) -> None:
-        self.scene, self.camera = scene, camera
-        self.depsgraph = view_layer(scene).depsgraph
-        self.unit = metres_per_unit(scene)
-        self.items: dict[str, bpy.types.Object | None] = {}
-
-    def item(self, name: str) -> bpy.types.Object | None:
-        """The evaluated object of that full name; None where it is gone or no mesh."""
-        if name not in self.items:
-            found = next((item for item in self.scene.objects if item.name_full == name), None)
-            evaluated = found.evaluated_get(self.depsgraph) if found is not None and found.type == "MESH" else None
-            self.items[name] = evaluated
-        return self.items[name]
-
-    def pick(self, x: float, y: float, number: int) -> _Track | None:
-        """A new track through a point of the picture (0..1, y up), where a mesh is seen there."""
-        origin, way = self.camera.ray(x, y)
-        hit = self._hit(Vector(origin / self.unit), Vector(way))
-        if hit is None:
-            return None
-        place, face, item, matrix = hit
-        own = self.item(item.name_full)
-        if own is None or not _same(matrix, own.matrix_world) or not 0 <= face < len(own.data.polygons):
-            return None
-        corners = tuple(own.data.polygons[face].vertices)
-        points = np.array([own.data.vertices[corner].co for corner in corners])
-        weights = _weights(points, np.array(matrix.inverted() @ place))
-        if weights is None:
-            return None
-        return _Track(item.name_full, corners, weights, (len(own.data.polygons), len(own.data.vertices)), number)
-
-    def place(self, track: _Track) -> tuple[float, float, float, bool] | None:
-        """(x, y, depth, seen) of its point: 0..1 with y up, metres."""
-        own = self.item(track.item)
-        if own is None or (len(own.data.polygons), len(own.data.vertices)) != track.counts:
-            return None
-        local = Vector()
-        for corner, weight in zip(track.corners, track.weights, strict=True):
-            local += own.data.vertices[corner].co * weight
-        world = own.matrix_world @ local
-        x, y, depth = map(float, self.camera.project(np.array(world)[None] * self.unit)[0])
-        if not np.isfinite((x, y, depth)).all() or (self.camera.kind != "ORTHO" and depth <= 1e-6):
-            return None
-        inside = 0 <= x < 1 and 0 <= y < 1 and depth >= self.camera.clip_start
-        return x, y, depth, bool(inside and not own.hide_render and self._is_free(world, x, y))
-
-    def _is_free(self, world: Vector, x: float, y: float) -> bool:
-        """Whether what the line of sight to a point meets first is that point."""
-        origin, way = self.camera.ray(x, y)
-        start = Vector(origin / self.unit)
-        hit = self._hit(start, Vector(way))
-        distance = (world - start).length
-        return hit is None or (hit[0] - start).length >= distance * (1 - _NEAR)
-
-    def _hit(self, start: Vector, way: Vector) -> tuple[Vector, int, bpy.types.Object, Matrix] | None:
-        """The first thing on a ray that a render shows: (place, face, object, its matrix)."""
-        for _ in range(_PASSED):
-            found, place, _, face, item, matrix = self.scene.ray_cast(self.depsgraph, start, way)
-            if not found:
-                return None
-            if not item.hide_render and item.visible_camera:
-                return place, face, item, matrix
-            start = place + way * 1e-4
+def _picked(look: Look, x: float, y: float, number: int) -> _Track | None:
+    """A new track through a place of the picture (0..1, y up), where a mesh is seen there."""
+    hit = look.hit(x, y)
+    if hit is None or not look.is_own(*hit[2:]):
         return None
+    place, face, item, matrix = hit
+    mesh = getattr(look.item(item.name_full), "data", None)
+    if mesh is None or not 0 <= face < len(mesh.polygons):
+        return None
+    corners = tuple(mesh.polygons[face].vertices)
+    points = np.array([mesh.vertices[corner].co for corner in corners])
+    weights = _weights(points, np.array(matrix.inverted() @ place))
+    if weights is None:
+        return None
+    track = _Track(item.name_full, corners, weights, (len(mesh.polygons), len(mesh.vertices)), number, place.copy())
+    track.places.append(_place(look, track))
+    return track if track.places[0] is not None else None
 
 
-def _same(one: Matrix, other: Matrix) -> bool:
-    return bool(np.allclose(np.array(one), np.array(other), atol=1e-5))
+def _place(look: Look, track: _Track) -> Place | None:
+    """Where its point is now, and whether it is still where it was."""
+    own = look.item(track.item)
+    if own is None or (len(own.data.polygons), len(own.data.vertices)) != track.counts:
+        return None
+    local = Vector()
+    for corner, weight in zip(track.corners, track.weights, strict=True):
+        local += own.data.vertices[corner].co * weight
+    world = own.matrix_world @ local
+    x, y, depth = map(float, look.camera.project(np.array(world)[None] * look.unit)[0])
+    track.still &= (world - track.origin).length * look.unit <= _STILL * max(abs(depth), 1e-6)
+    if not np.isfinite((x, y, depth)).all() or (look.camera.kind != "ORTHO" and depth <= 1e-6):
+        return None
+    inside = 0 <= x < 1 and 0 <= y < 1 and depth >= look.camera.clip_start
+    return x, y, depth, bool(inside and not own.hide_render and look.is_free(world, x, y))
 
 
 def _weights(points: np.ndarray, place: np.ndarray) -> tuple[float, ...] | None:

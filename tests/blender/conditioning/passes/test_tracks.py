@@ -22,7 +22,7 @@ def stage(blank_scene):
 
 def written(scene, folder, count=5):
     shot, path = shot_of(scene), folder / "tracks.json"
-    list(passes.write_passes(scene, shot, SIZE, folder, count, lambda scratch: [passes.TracksPass(path, SIZE)]))
+    list(passes.write_passes(scene, shot, SIZE, folder, count, lambda scratch: [passes.TracksPass(path, SIZE, count)]))
     return json.loads(path.read_text())
 
 

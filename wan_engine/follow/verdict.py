@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One word about whether a clip follows its scene, what it was told by, and what it was held to (`bounds`)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import numpy as np
+
+from ..light.verdict import Check
+from .bounds import ELSEWHERE
+from .measure import FollowMeasures
+
+# What a verdict says, by its code.
+WORDS: Mapping[str, str] = MappingProxyType(
+    {
+        "follows": "follows",
+        "strays_in_motion": "strays",
+        "strays_in_place": "strays",
+        "misses_subject": "strays",
+        "doubles_subject": "strays",
+        "still": "cannot be told",
+        "plain": "cannot be told",
+    }
+)
+_STANDS, _SLOW, _FAST = 0.2, 0.8, 1.25  # of the scene's way
+
+
+@dataclass(frozen=True)
+class FollowVerdict:
+    """`word`: "follows", "strays" or "cannot be told"; `frame`: that from which the clip strays, else None; `checks`:
+    all that could make it stray; `code`: why, one of WORDS ("still": the scene hardly moves; "plain": too little is
+    seen of what moves); `first_frame`: the number that the clip's first frame has in words, of which `frame` counts
+    from 0."""
+
+    word: str
+    frame: int | None
+    sentence: str
+    checks: tuple[Check, ...] = ()
+    code: str = "follows"
+    first_frame: int = 0
+
+    @property
+    def told(self) -> str:
+        """The verdict in words: "follows", "strays at frame 31"."""
+        told = WORDS[self.code]
+        return told if self.frame is None else f"{told} at frame {self.first_frame + self.frame}"
+
+
+def verdict(measures: FollowMeasures, first_frame: int = 0) -> FollowVerdict:
+    """One word, and a sentence that says why and counts frames from `first_frame`. What goes elsewhere is told before
+    what is missing or seen twice, for in a clip that goes elsewhere nothing is at its place."""
+    faults = _faults(measures)
+    checks = (
+        Check("motion", "scene", max((share for share in measures.elsewhere if share is not None), default=0.0), ELSEWHERE),
+        *(Check(reason, "scene", float(len(_names(measures, fault))), 0.0) for reason, fault in _REASONS.items()),
+    )
+    for code, frame, sentence in faults:
+        words = sentence.format(frame=first_frame + frame)
+        return FollowVerdict("strays", frame, words, checks, code, first_frame)
+    if _is_known(measures):
+        error = max((e for e in measures.error_px if e is not None), default=0.0)
+        share = 100 * error / float(np.hypot(*measures.size))
+        sentence = f"The clip follows the scene: points are off by at most {error:.1f} pixels, {share:.1f} % of the diagonal."
+        return FollowVerdict("follows", None, sentence, checks, "follows", first_frame)
+    if any(told is not None and told > 0 for told in measures.told_px):
+        sentence = "Too little is seen of what moves in the scene: it is plain, or hidden."
+        return FollowVerdict("cannot be told", None, sentence, checks, "plain", first_frame)
+    return FollowVerdict("cannot be told", None, "Hardly anything moves in the scene.", checks, "still", first_frame)
+
+
+_REASONS = {"place": "displaced", "missing": "missing", "doubled": "doubled"}
+
+
+def _names(measures: FollowMeasures, fault: str) -> list[tuple[int, str]]:
+    """(first frame, name) of the subjects with a fault."""
+    return sorted(
+        (frame, subject.name) for subject in measures.subjects if (frame := subject.first(fault)) is not None
+    )
+
+
+def _faults(measures: FollowMeasures) -> list[tuple[str, int, str]]:
+    """(code, frame, sentence) of all that is wrong, the first told first."""
+    found = []
+    strays = [k for k, share in enumerate(measures.elsewhere) if share is not None and share > ELSEWHERE]
+    if strays:
+        found.append(("strays_in_motion", strays[0], _motion_words(measures, strays)))
+    missing, displaced = _names(measures, "missing"), _names(measures, "displaced")
+    for frame, name in [one for one in displaced if one[1] not in {name for _, name in missing}][:1]:
+        found.append(("strays_in_place", frame, f'From frame {{frame}} on "{_plain(name)}" is not where the scene has it.'))
+    for frame, name in missing[:1]:
+        found.append(("misses_subject", frame, f'"{_plain(name)}" is not to be seen from frame {{frame}} on.'))
+    for frame, name in _names(measures, "doubled")[:1]:
+        found.append(("doubles_subject", frame, f'"{_plain(name)}" is seen twice from frame {{frame}} on.'))
+    return found
+
+
+def _plain(name: str) -> str:
+    """A name inside a sentence that is filled in."""
+    return name.replace("{", "{{").replace("}", "}}")
+
+
+def _motion_words(measures: FollowMeasures, strays: list[int]) -> str:
+    gains = [gain for k in strays if (gain := measures.gain[k]) is not None]
+    gain = float(np.median(gains)) if gains else 1.0
+    later = [share for share in measures.elsewhere[strays[-1] + 1 :] if share is not None]
+    if gain < -_STANDS:
+        how = "moves the other way"
+    elif gain < _STANDS:
+        how = "stands still" + (", and then moves late" if len(later) > len(strays) else "")
+    elif gain < _SLOW:
+        how = f"moves at about {gain:.1f} times the scene's speed"
+    elif gain > _FAST:
+        how = f"moves {gain:.1f} times as fast as the scene"
+    else:
+        how = "moves elsewhere than the scene"
+    return f"From frame {{frame}} on the clip {how}."
+
+
+def _is_known(measures: FollowMeasures) -> bool:
+    """Whether enough is seen of what moves."""
+    return any(share is not None for share in measures.elsewhere)
