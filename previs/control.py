@@ -105,10 +105,10 @@ def write_followed(
     SceneError."""
     if mode not in FOLLOWING or request.size is None or request.frames is None:
         return
-    place, size = folder / FOLDER, request.size
+    place, size, count = folder / FOLDER, request.size, request.frames
 
     def wanted(scratch: Path) -> Sequence[passes.Pass]:
-        told: list[passes.Pass] = [passes.TracksPass(place / "tracks.json", size)]
+        told: list[passes.Pass] = [passes.TracksPass(place / "tracks.json", size, count)]
         if passes.is_perspective(scene, shot):
             told.append(passes.CameraPass(shot, folder / _CAMERA))
         if mode == "camera":
@@ -127,7 +127,7 @@ def write_followed(
             found.append(passes.KeepPass(folder / request.control_video, folder / request.control_mask, scratch))
         return found
 
-    yield from passes.write_passes(scene, shot, request.size, place, request.frames, wanted)
+    yield from passes.write_passes(scene, shot, size, place, count, wanted)
 
 
 def _between(resemblance: float, least: float, as_made: float, most: float) -> float:

@@ -169,7 +169,7 @@ ENGINE_ORDER = (
     {"inputs"},
     {"runtime"},
     {"checkpoint"},
-    {"weights", "finishing"},
+    {"weights", "finishing", "follow"},
     {"light", "request", "option_arguments"},
     {"options"},
     {"option_kinds"},

@@ -28,7 +28,9 @@ NEAR = 2.0  # that an outline may lie off
 DISPLACED = 3.5
 FITS_ELSEWHERE = 0.8  # of the best fit, that the fit at its place is less
 PLAIN_FIT = 0.15  # by which an outline fits better at its best place than anywhere, before it is looked at
-UNLIKE_ELSEWHERE = 1.35  # spreads of the fit, by which an outline fits better at its place than anywhere: less is missing
+UNLIKE_ELSEWHERE = (
+    1.35  # spreads of the fit, by which an outline fits better at its place than anywhere: less is missing
+)
 MISSING_FIT = 0.16  # and by which the fit is better
 COPY_LIKE = 0.3  # of 1 for what looks the same as the subject: a copy does so much at least
 COPY = 0.27  # and so much together with how its outline fits, of 1 for the subject's

@@ -64,10 +64,10 @@ def find_copy(small: np.ndarray, edges: Edges, outline: Outline, thing: int, sca
 
 def _mask(outline: Outline, thing: int, size: tuple[int, int]) -> np.ndarray:
     """float32 [h, w]: 1 on a thing and close around it."""
-    share = cv2.resize(np.float32(outline.map == thing), size, interpolation=cv2.INTER_LINEAR)
+    share = cv2.resize((outline.map == thing).astype(np.float32), size, interpolation=cv2.INTER_LINEAR)
     cell = max(size[0] / outline.map.shape[1], size[1] / outline.map.shape[0]) * _MARGIN
     side = 2 * round(cell) + 1
-    return np.float32(cv2.dilate(np.uint8(share > 0.5), np.ones((side, side), np.uint8)))
+    return cv2.dilate((share > 0.5).astype(np.float32), np.ones((side, side), np.uint8))
 
 
 def _likeliest(
@@ -76,8 +76,8 @@ def _likeliest(
     """(likeness, middle x and y) of the places away from the subject's own that look most like it at that size."""
     apart = _AWAY * np.array(look.shape[1::-1])
     look = cv2.resize(look, None, fx=size, fy=size, interpolation=cv2.INTER_LINEAR)
-    mask = np.float32(cv2.resize(shape, look.shape[1::-1], interpolation=cv2.INTER_LINEAR) > 0.5)
-    height, width = mask.shape
+    height, width = look.shape[:2]
+    mask = (cv2.resize(shape, (width, height), interpolation=cv2.INTER_LINEAR) > 0.5).astype(np.float32)
     varies = float((np.square(look - look[mask > 0].mean(0)) * mask[..., None]).sum())
     if height >= small.shape[0] or width >= small.shape[1] or varies < _PLAIN**2 * mask.sum():
         return []
@@ -105,8 +105,8 @@ def _scene_edges(outline: Outline, scale: float, size: tuple[int, int]) -> np.nd
 
 
 def _unexplained(edges: Edges, points: np.ndarray, bins: np.ndarray, own: np.ndarray) -> float:
-    """How well a moved outline fits where the scene has no outlines of its own, which is to be most of it; what is outside
-    the picture does not count."""
+    """How well a moved outline fits where the scene has no outlines of its own, which is to be most of it; what is
+    outside the picture does not count."""
     places = np.rint(points - 0.5).astype(int)
     inside = ((places >= 1) & (places < np.array(own.shape[::-1]) - 1)).all(1)
     if inside.sum() < len(points) / 2:

@@ -31,7 +31,7 @@ class Edges:
 
 def edges_of(gray: np.ndarray) -> Edges:
     """Of a working picture, uint8 [h, w]."""
-    soft = cv2.GaussianBlur(np.float32(gray), (0, 0), _SOFT)
+    soft = cv2.GaussianBlur(gray.astype(np.float32), (0, 0), _SOFT)
     right, down = (cv2.Sobel(soft, cv2.CV_32F, *way, ksize=3, scale=1 / 8) for way in ((1, 0), (0, 1)))
     half = max(_FAINT, 1.5 * float(np.median(np.hypot(right, down))))
     maps = []

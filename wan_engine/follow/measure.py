@@ -15,8 +15,7 @@ from .pictures import pattern, scale_of, small, working
 from .subjects import Subject, look_at
 from .tracks import Tracks
 
-_SHOWN = 400  # ways of each shown frame that are kept for drawing
-_DRAWN = 4  # frames
+_DRAWN = 4  # frames whose ways are drawn
 
 
 @dataclass(frozen=True)
@@ -27,7 +26,8 @@ class FollowMeasures:
     end of its way, as seen across `span` frames; `told_px`, how far the points go there that move; `elsewhere`, the
     share of the ways known of late that go elsewhere than the scene's; `gain`, how far those go, of the scene's way:
     0 for a frozen clip, 1 for one that follows; `still_px`, the error of the points that stand still in the scene, by
-    which the camera is off. `known`: ways known of each frame. `ways`: of a few frames, what is drawn of them.
+    which the camera is off. `known`: ways known of each frame. `motion_px`: how far points go in a span of the scene,
+    at most. `ways`: of a few frames, what is drawn of them.
     """
 
     size: tuple[int, int]
@@ -39,6 +39,7 @@ class FollowMeasures:
     still_px: list[float | None]
     span: list[int]
     known: list[int]
+    motion_px: float
     subjects: tuple[Subject, ...]
     ways: list[dict[str, Any]]
 
@@ -59,70 +60,97 @@ def measure(frames: Frames, tracks: Tracks) -> FollowMeasures:
             pictures[number] = picture, small(frame)
     places = told.places * np.array(patterns[0].shape[::-1]) / tracks.size
     taken = _Taken(len(patterns), scale_of(size))
-    shown = set(np.linspace(0, len(patterns) - 1, _DRAWN + 2).round().astype(int)[1:-1].tolist())
+    most = 0.0
     for start, end in motion.spans(places, told.seen):
+        most = max(most, motion.scene_motion(places, told.seen, start, end))
         here = np.flatnonzero(told.seen[:, start] & told.seen[:, end])
         found = motion.ways(patterns, places, here, start, end)
-        taken.add(found, told.still[found.points], end - start)
-        if end in shown:
-            taken.draw(end, found, places[found.points, start])
+        taken.add(found, told.still[found.points], places[found.points, start], places[found.points, end], end - start)
     outlines = [outline for outline in told.outlines if outline.frame in pictures]
     subjects = look_at(pictures, outlines, scale_of(tracks.size))
-    return FollowMeasures(size=size, frames=len(patterns), subjects=subjects, **taken.told())
+    motion_px = round(most / scale_of(size), 3)
+    return FollowMeasures(size=size, frames=len(patterns), motion_px=motion_px, subjects=subjects, **taken.told())
+
+
+@dataclass(frozen=True)
+class _Span:
+    """What was found of a frame by the span that ends there: how far off the middle way ends, all and of points that
+    stand still, how far the moving ones go, how many of these are `known` and go `elsewhere`, and sums that tell how
+    far they go of their way."""
+
+    error: float
+    still: float
+    told: float
+    known: int
+    elsewhere: int
+    seen_by_told: float
+    told_squared: float
 
 
 class _Taken:
-    """Ways, frame by frame, until they are told."""
+    """Ways, frame by frame, until they are told; `scale` working pixels lie in one of the clip."""
 
     def __init__(self, count: int, scale: float) -> None:
         self.scale = scale
-        self.rows: list[tuple[float, float, int, int, float, float, float]] = []
+        self.shown = set(np.linspace(0, count - 1, _DRAWN + 2).round().astype(int)[1:-1].tolist())
+        self.rows: list[_Span] = []
         self.spans, self.known = [0], [0]
         self.ways: list[dict[str, Any]] = []
 
-    def add(self, found: motion.Ways, still: np.ndarray, span: int) -> None:
+    def add(self, found: motion.Ways, still: np.ndarray, begin: np.ndarray, end: np.ndarray, span: int) -> None:
+        """Ways from `begin` to `end` [K, 2]; `still` [K] tells the points that stand still in the scene."""
         off = np.abs(found.seen - found.told)
         moves = np.abs(found.told) >= MOVES
         elsewhere = moves & (off > np.maximum(OFF, OFF_OF_WAY * np.abs(found.told)))
-        way = float(np.sum(found.told[moves] ** 2))
+        seen, told = found.seen[moves], found.told[moves]
         self.rows.append(
-            (
-                _middle(off), _middle(np.abs(found.told[moves])), int(elsewhere.sum()), int(moves.sum()),
-                float(np.sum(found.seen[moves] * found.told[moves])), way, _middle(off[still]),
+            _Span(
+                _middle(off), _middle(off[still]), _middle(np.abs(told)), int(moves.sum()), int(elsewhere.sum()),
+                float(np.sum(seen * told)), float(np.sum(told**2)),
             )
         )  # fmt: skip
         self.spans.append(span)
         self.known.append(len(off))
+        if len(self.rows) in self.shown:
+            self.ways.append({"frame": len(self.rows), "points": self._drawn(found, begin, end)})
 
-    def draw(self, frame: int, found: motion.Ways, begin: np.ndarray) -> None:
-        self.ways.append({"frame": frame})
+    def _drawn(self, found: motion.Ways, begin: np.ndarray, end: np.ndarray) -> list[list[float]]:
+        """[x, y of the beginning, of the end in the scene, of the end in the clip] of each point."""
+        ends: dict[int, np.ndarray] = {}
+        miss = (found.seen - found.told)[:, None] * found.direction
+        for k, point in enumerate(found.points.tolist()):
+            ends[point] = ends.get(point, np.concatenate([begin[k], end[k], end[k]])) + np.append(np.zeros(4), miss[k])
+        return [(row / self.scale).round(2).tolist() for row in ends.values()]
 
     def told(self) -> dict[str, Any]:
-        error, told, elsewhere, gain, still = ([None] for _ in range(5))
-        for k, row in enumerate(self.rows):
-            others, known, seen, way = self._pooled(k)
-            error.append(self._px(row[0]))
-            told.append(self._px(row[1]))
-            still.append(self._px(row[6]))
-            elsewhere.append(others / known if known >= LEAST_KNOWN else None)
-            gain.append(seen / way if known >= LEAST_KNOWN and way > 0 else None)
+        """The fields of the measures that are about frames."""
+        pooled = [self._pooled(k) for k in range(len(self.rows))]
+        enough = [span.known >= LEAST_KNOWN for span in pooled]
         return {
-            "error_px": error, "told_px": told, "elsewhere": elsewhere, "gain": gain, "still_px": still,
+            "error_px": [None, *(self._px(row.error) for row in self.rows)],
+            "told_px": [None, *(self._px(row.told) for row in self.rows)],
+            "still_px": [None, *(self._px(row.still) for row in self.rows)],
+            "elsewhere": [None, *(p.elsewhere / p.known if ok else None for p, ok in zip(pooled, enough, strict=True))],
+            "gain": [
+                None, *(p.seen_by_told / p.told_squared if ok else None for p, ok in zip(pooled, enough, strict=True))
+            ],
             "span": self.spans, "known": self.known, "ways": self.ways,
         }  # fmt: skip
 
-    def _pooled(self, k: int) -> tuple[int, int, float, float]:
-        """Of the latest ways that are enough: those that go elsewhere, all, what is seen of them, and how far they go."""
-        others, known, seen, way = 0, 0, 0.0, 0.0
-        for row in reversed(self.rows[max(0, k - POOLED + 1) : k + 1]):
-            others, known, seen, way = others + row[2], known + row[3], seen + row[4], way + row[5]
-            if known >= LEAST_KNOWN:
+    def _pooled(self, k: int) -> _Span:
+        """The latest ways, as many as are enough."""
+        for first in range(k, max(-1, k - POOLED), -1):
+            rows = self.rows[first : k + 1]
+            if sum(row.known for row in rows) >= LEAST_KNOWN:
                 break
-        return others, known, seen, way
+        return _Span(
+            np.nan, np.nan, np.nan, sum(row.known for row in rows), sum(row.elsewhere for row in rows),
+            sum(row.seen_by_told for row in rows), sum(row.told_squared for row in rows),
+        )  # fmt: skip
 
     def _px(self, value: float) -> float | None:
         return None if np.isnan(value) else round(value / self.scale, 3)
 
 
 def _middle(values: np.ndarray) -> float:
-    return float(np.median(values)) if len(values) else np.nan
+    return float(np.median(values)) if len(values) else float("nan")

@@ -30,11 +30,12 @@ _SAME = 1.0  # pixels within which two ways lead to one place
 @dataclass(frozen=True)
 class Ways:
     """Ways across a span of frames, K of them: the number of the point that goes (`points`), how far it goes in the
-    clip (`seen`) and in the scene (`told`) along one direction; working pixels."""
+    clip (`seen`) and in the scene (`told`) along one `direction` [K, 2], a unit vector; working pixels."""
 
     points: np.ndarray
     seen: np.ndarray
     told: np.ndarray
+    direction: np.ndarray
 
 
 def spans(places: np.ndarray, seen: np.ndarray) -> list[tuple[int, int]]:
@@ -43,13 +44,13 @@ def spans(places: np.ndarray, seen: np.ndarray) -> list[tuple[int, int]]:
     found = []
     for end in range(1, places.shape[1]):
         start = end - 1
-        while start > max(0, end - LONGEST_SPAN) and _motion(places, seen, start, end) < SPAN_MOTION:
+        while start > max(0, end - LONGEST_SPAN) and scene_motion(places, seen, start, end) < SPAN_MOTION:
             start -= 1
         found.append((start, end))
     return found
 
 
-def _motion(places: np.ndarray, seen: np.ndarray, start: int, end: int) -> float:
+def scene_motion(places: np.ndarray, seen: np.ndarray, start: int, end: int) -> float:
     """How far the points go that move most, all but the first few of them."""
     both = seen[:, start] & seen[:, end]
     far = np.sort(np.linalg.norm(places[both, end] - places[both, start], axis=1))
@@ -59,23 +60,24 @@ def _motion(places: np.ndarray, seen: np.ndarray, start: int, end: int) -> float
 def ways(patterns: Sequence[np.ndarray], places: np.ndarray, here: np.ndarray, start: int, end: int) -> Ways:
     """The ways from frame `start` to `end` of the points `here` (their numbers); `places` [N, T, 2], working pixels."""
     first, last = patterns[start], patterns[end]
-    begin, told = np.float32(places[here, start]) - 0.5, np.float32(places[here, end] - places[here, start])
-    here_plain = _is_plain(begin, told)
-    here, begin, told = here[here_plain], begin[here_plain], told[here_plain]
+    begin = (places[here, start] - 0.5).astype(np.float32)
+    told = (places[here, end] - places[here, start]).astype(np.float32)
+    alike = _go_alike(begin, told)
+    here, begin, told = here[alike], begin[alike], told[alike]
     if not len(here):
-        return Ways(here, np.zeros(0), np.zeros(0))
+        return Ways(here, np.zeros(0), np.zeros(0), np.zeros((0, 2)))
     across, strength = _directions(first, begin)
-    amplitude = _at(cv2.blur(np.abs(np.float32(first) - 128), (_WINDOW, _WINDOW)), begin)
+    amplitude = _at(cv2.blur(np.abs(first.astype(np.float32) - 128), (_WINDOW, _WINDOW)), begin)
     seen, fits = _tracked(first, last, begin, told, amplitude)
     found = [
-        (here[use], (seen[use] * across[use, k]).sum(1), (told[use] * across[use, k]).sum(1))
+        (here[use], (seen[use] * across[use, k]).sum(1), (told[use] * across[use, k]).sum(1), across[use, k])
         for k in (0, 1)
         for use in [fits & (strength[:, k] > _TEXTURE)]
     ]
     return Ways(*(np.concatenate(parts) for parts in zip(*found, strict=True)))
 
 
-def _is_plain(begin: np.ndarray, told: np.ndarray) -> np.ndarray:
+def _go_alike(begin: np.ndarray, told: np.ndarray) -> np.ndarray:
     """Whether all that is near goes the same way [n]: else a window sees two motions."""
     near = np.linalg.norm(begin[:, None] - begin[None], axis=-1) < _AROUND
     unlike = np.linalg.norm(told[:, None] - told[None], axis=-1)
@@ -105,7 +107,9 @@ def _follow(first: np.ndarray, last: np.ndarray, begin: np.ndarray, way: np.ndar
 def _directions(picture: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The two directions [n, 2, 2] in which each place has structure, and how much [n, 2]: mean squared slopes."""
     right, down = (cv2.Sobel(picture, cv2.CV_32F, *way, ksize=3, scale=1 / 8) for way in ((1, 0), (0, 1)))
-    a, b, c = (_at(cv2.blur(product, (_WINDOW, _WINDOW)), points) for product in (right * right, right * down, down * down))
+    a, b, c = (
+        _at(cv2.blur(product, (_WINDOW, _WINDOW)), points) for product in (right * right, right * down, down * down)
+    )
     strength, across = np.linalg.eigh(np.stack([np.stack([a, b], -1), np.stack([b, c], -1)], -2))
     return across.transpose(0, 2, 1), strength
 

@@ -31,18 +31,18 @@ def small(frame: np.ndarray) -> np.ndarray:
     height, width = frame.shape[:2]
     scale = scale_of((width, height)) / 2
     size = max(8, round(width * scale)), max(8, round(height * scale))
-    soft = cv2.resize(np.float32(frame), size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
+    soft = cv2.resize(frame.astype(np.float32), size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
     return cv2.GaussianBlur(soft, (0, 0), 0.8)
 
 
 def structure(gray: np.ndarray) -> np.ndarray:
     """float32 [h, w]: what is between fine and coarse in a picture, in gray levels of a picture of middle brightness;
     light and slow shading are gone from it."""
-    light = np.float32(gray)
+    light = gray.astype(np.float32)
     around = cv2.GaussianBlur(light, (0, 0), _COARSE)
     return (cv2.GaussianBlur(light, (0, 0), _FINE) - around) * (100 / (around + 25))
 
 
 def pattern(gray: np.ndarray) -> np.ndarray:
     """uint8 [h, w]: the structure as a picture that motion is looked for in."""
-    return np.uint8(np.clip(128 + 3 * structure(gray), 0, 255))
+    return np.clip(128 + 3 * structure(gray), 0, 255).astype(np.uint8)

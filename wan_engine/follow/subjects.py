@@ -56,7 +56,6 @@ class Sight:
         plain = self.best - self.elsewhere > PLAIN_FIT
         return plain and self.off > DISPLACED and self.fit < FITS_ELSEWHERE * self.best
 
-
     @property
     def doubled(self) -> bool:
         """Whether it is seen a second time."""

@@ -10,8 +10,9 @@ from types import MappingProxyType
 import numpy as np
 
 from ..light.verdict import Check
-from .bounds import ELSEWHERE
+from .bounds import ELSEWHERE, MOVES
 from .measure import FollowMeasures
+from .pictures import scale_of
 
 # What a verdict says, by its code.
 WORDS: Mapping[str, str] = MappingProxyType(
@@ -54,7 +55,9 @@ def verdict(measures: FollowMeasures, first_frame: int = 0) -> FollowVerdict:
     what is missing or seen twice, for in a clip that goes elsewhere nothing is at its place."""
     faults = _faults(measures)
     checks = (
-        Check("motion", "scene", max((share for share in measures.elsewhere if share is not None), default=0.0), ELSEWHERE),
+        Check(
+            "motion", "scene", max((share for share in measures.elsewhere if share is not None), default=0.0), ELSEWHERE
+        ),
         *(Check(reason, "scene", float(len(_names(measures, fault))), 0.0) for reason, fault in _REASONS.items()),
     )
     for code, frame, sentence in faults:
@@ -63,9 +66,11 @@ def verdict(measures: FollowMeasures, first_frame: int = 0) -> FollowVerdict:
     if _is_known(measures):
         error = max((e for e in measures.error_px if e is not None), default=0.0)
         share = 100 * error / float(np.hypot(*measures.size))
-        sentence = f"The clip follows the scene: points are off by at most {error:.1f} pixels, {share:.1f} % of the diagonal."
+        sentence = (
+            f"The clip follows the scene: points are off by at most {error:.1f} pixels, {share:.1f} % of the diagonal."
+        )
         return FollowVerdict("follows", None, sentence, checks, "follows", first_frame)
-    if any(told is not None and told > 0 for told in measures.told_px):
+    if measures.motion_px * scale_of(measures.size) >= MOVES:
         sentence = "Too little is seen of what moves in the scene: it is plain, or hidden."
         return FollowVerdict("cannot be told", None, sentence, checks, "plain", first_frame)
     return FollowVerdict("cannot be told", None, "Hardly anything moves in the scene.", checks, "still", first_frame)
@@ -76,9 +81,7 @@ _REASONS = {"place": "displaced", "missing": "missing", "doubled": "doubled"}
 
 def _names(measures: FollowMeasures, fault: str) -> list[tuple[int, str]]:
     """(first frame, name) of the subjects with a fault."""
-    return sorted(
-        (frame, subject.name) for subject in measures.subjects if (frame := subject.first(fault)) is not None
-    )
+    return sorted((frame, subject.name) for subject in measures.subjects if (frame := subject.first(fault)) is not None)
 
 
 def _faults(measures: FollowMeasures) -> list[tuple[str, int, str]]:
@@ -89,7 +92,9 @@ def _faults(measures: FollowMeasures) -> list[tuple[str, int, str]]:
         found.append(("strays_in_motion", strays[0], _motion_words(measures, strays)))
     missing, displaced = _names(measures, "missing"), _names(measures, "displaced")
     for frame, name in [one for one in displaced if one[1] not in {name for _, name in missing}][:1]:
-        found.append(("strays_in_place", frame, f'From frame {{frame}} on "{_plain(name)}" is not where the scene has it.'))
+        found.append(
+            ("strays_in_place", frame, f'From frame {{frame}} on "{_plain(name)}" is not where the scene has it.')
+        )
     for frame, name in missing[:1]:
         found.append(("misses_subject", frame, f'"{_plain(name)}" is not to be seen from frame {{frame}} on.'))
     for frame, name in _names(measures, "doubled")[:1]:

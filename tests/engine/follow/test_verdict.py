@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A clip that shows the scene follows it; each planted fault is found, and told as what it is."""
+
+import json
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+from drawn import FRAMES, clip, write_tracks
+
+from wan_engine.errors import UsageError
+from wan_engine.follow.measure import measure
+from wan_engine.follow.tracks import read_tracks
+from wan_engine.follow.verdict import verdict
+
+
+@pytest.fixture(scope="module")
+def tracks(tmp_path_factory):
+    return read_tracks(write_tracks(tmp_path_factory.mktemp("tracks") / "tracks.json"))
+
+
+@pytest.fixture(scope="module")
+def true():
+    return clip()
+
+
+def grain(frames):
+    return np.clip(frames + np.random.default_rng(3).normal(0, 10, frames.shape), 0, 255).astype(np.uint8)
+
+
+def pressed(frames):
+    packed = [cv2.imencode(".jpg", frame[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 30])[1] for frame in frames]
+    return np.stack([cv2.imdecode(data, cv2.IMREAD_COLOR)[..., ::-1] for data in packed])
+
+
+def dimmed(frames):
+    return (frames * np.linspace(1, 0.5, len(frames))[:, None, None, None]).astype(np.uint8)
+
+
+def twice_as_large(frames):
+    return np.stack([cv2.resize(frame, None, fx=2, fy=2) for frame in frames])
+
+
+@pytest.mark.parametrize("change", [lambda frames: frames, grain, pressed, dimmed, twice_as_large])
+def test_what_shows_the_scene_follows_it(tracks, true, change):
+    measures = measure(change(true), tracks)
+    told = verdict(measures)
+    assert told.code == "follows" and told.told == "follows" and told.frame is None
+    known = [error for error in measures.error_px if error is not None]
+    assert max(known) < 1.0 * measures.size[0] / tracks.size[0]
+    assert not any(check.fails for check in told.checks)
+
+
+FAULTS = {
+    "frozen": (lambda true: np.repeat(true[:1], FRAMES, 0), "strays_in_motion", "stands still"),
+    "late by four frames": (lambda true: true[[max(0, t - 4) for t in range(FRAMES)]], "strays_in_motion", "late"),
+    "mirrored": (lambda true: true[:, :, ::-1], "strays_in_motion", "the other way"),
+    "backwards": (lambda true: true[::-1], "strays_in_motion", "the other way"),
+    "half the speed": (lambda true: clip(np.arange(FRAMES) / 2), "strays_in_motion", "0.5 times"),
+    "missing": (lambda true: clip(crates=()), None, None),
+    "doubled": (lambda true: clip(crates=((0, 0), (48, -46))), "doubles_subject", '"Crate" is seen twice'),
+}
+
+
+@pytest.mark.parametrize("grainy", [False, True], ids=["plain", "grain"])
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_planted_fault_is_found(tracks, true, fault, grainy):
+    make, code, words = FAULTS[fault]
+    frames = make(true)
+    told = verdict(measure(grain(frames) if grainy else frames, tracks), first_frame=101)
+    assert told.word == "strays" and told.frame is not None and told.told == f"strays at frame {101 + told.frame}"
+    assert any(check.fails for check in told.checks)
+    assert code is None or (told.code == code and words in told.sentence), told.sentence
+
+
+def test_a_thing_that_stands_still_is_missed_by_its_outline(tracks):
+    """Where nothing moves but what is there, motion tells nothing of what is not."""
+    still = {"pan": 0.0, "moves": 0.0}
+    places, seen = (np.repeat(values[:, :1], FRAMES, 1) for values in (tracks.places, tracks.seen))
+    outlines = tuple(replace(tracks.outlines[0], frame=frame) for frame in (0, 8, 16))
+    rest = replace(tracks, places=places, seen=seen, outlines=outlines)
+    assert verdict(measure(clip(crates=(), **still), rest)).code == "misses_subject"
+    told = verdict(measure(clip(**still), rest))
+    assert told.word == "cannot be told" and told.code == "still"
+
+
+def test_of_a_plain_clip_motion_cannot_be_told(tracks):
+    plain = np.full((FRAMES, 112, 192, 3), 90, np.uint8)
+    assert verdict(measure(plain, tracks)).code == "misses_subject"
+    told = verdict(measure(plain, replace(tracks, outlines=())))
+    assert told.word == "cannot be told" and told.code == "plain"
+
+
+def test_more_frames_than_the_tracks_have_span_the_same_time(tracks):
+    told = verdict(measure(clip(np.linspace(0, FRAMES - 1, 33)), tracks))
+    assert told.code == "follows"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[]",
+        "{",
+        '{"schema": "wan_previs.tracks/1"}',
+        '{"schema": "wan_previs.tracks/1", "frames": [], "tracks": [], "size": [8, 8]}',
+        '{"schema": "wan_previs.tracks/1", "frames": [1], "tracks": [{"object": "A"}], "size": [8, 8]}',
+    ],
+)
+def test_what_is_no_tracks_is_told(tmp_path, text):
+    path = tmp_path / "tracks.json"
+    path.write_text(text)
+    with pytest.raises(UsageError, match=r"tracks\.json"):
+        read_tracks(path)
+
+
+def test_measures_are_plain_data(tracks, true):
+    told = json.dumps(measure(true, tracks).to_json(), allow_nan=False)
+    assert '"subjects"' in told
