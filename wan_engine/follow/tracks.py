@@ -44,6 +44,7 @@ class Tracks:
 
     @property
     def frames(self) -> int:
+        """How many frames there are."""
         return int(self.places.shape[1])
 
     def over(self, count: int) -> Tracks:
