@@ -25,7 +25,8 @@ from ..networks.umt5 import T5Config, T5Encoder
 from ..networks.vae import WanVAE, kernel_last, load_vae
 from ..weights.safetensors_header import read_json
 from ..weights.weight_file import Patch, WeightFile
-from .layouts import Layout, find_layout
+from .layout import Layout
+from .layouts import find_layout
 from .model import Model
 from .sentencepiece import read_tokenizer
 

@@ -44,7 +44,7 @@ from ..errors import CheckpointError, GenerationError, UsageError
 from ..weights.safetensors_header import parsed
 from .hub_limits import Limits, patient_but_not_for_ever
 from .hub_private import http_get
-from .layouts import RECORD
+from .layout import RECORD
 from .model import Model
 from .models import ROWS
 

@@ -17,17 +17,14 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import cached_property
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from ..errors import CheckpointError
-from ..expert_names import OTHER, expert_of, half_of_two, tells_version
-from ..weights.contents import Contents, Headers
+from ..expert_names import OTHER, expert_of, half_of_two
+from ..weights.contents import Headers
 from ..weights.safetensors_header import check_file, check_weight, parsed, read_json
-from . import identification
-from .model import Model, overridden
+from .layout import Layout, called
 from .single_files import (
     COMFY_FOLDERS,
     SUFFIXES,
@@ -38,12 +35,10 @@ from .single_files import (
     half_alone,
     modules_for,
     names_of,
-    say_whole,
     weight_files,
 )
 
 SCHEMA = "wan_previs.checkpoint/1"
-RECORD = "wan_previs.download.json"  # what `download` keeps beside the files that it fetched
 EXPERT_FOLDERS = {"high": "high_noise_model", "low": "low_noise_model"}
 TOKENIZERS = ("tokenizer.json", "spiece.model")
 _TRANSFORMER = "diffusion_pytorch_model"
@@ -53,117 +48,6 @@ _CLIP = "models_clip_open-clip-xlm-roberta-large-vit-huge-14"
 _ORIGINAL_TOKENIZER = "google/umt5-xxl"
 _EXPERT_PLACES = (*EXPERT_FOLDERS.values(), "transformer", "transformer_2")
 _CLIMB = 4  # folders above a file among which ComfyUI's own are looked for
-
-
-@dataclass(frozen=True)
-class Layout:
-    """Files by part. `experts` maps dense, or high and low, to a weight file or index; `settings` to its config.json
-    where there is one; `tokenizer` is tokenizer.json, a sentencepiece model or the text encoder that holds one;
-    `index` is Diffusers' model_index.json; `headers` are those read so far;
-    `own_facts` the content of `wan_previs.json`; `names` those of files and folders, for what tensors cannot tell.
-    """
-
-    words: str
-    folder: Path
-    experts: Mapping[str, Path]
-    settings: Mapping[str, Path]
-    vae: Path
-    text_encoder: Path
-    tokenizer: Path
-    headers: Headers = field(compare=False)
-    clip: Path | None = None
-    clip_settings: Path | None = None
-    index: Path | None = None
-    names: str = field(default="", compare=False)
-    own_facts: Mapping[str, Any] = field(default_factory=dict, compare=False)
-
-    @property
-    def transformer(self) -> Contents:
-        """What the first expert's file says about its tensors."""
-        return self.headers.read(next(iter(self.experts.values())))
-
-    @cached_property
-    def evidence(self) -> identification.Evidence:
-        """What headers and names tell of the transformer. Raises CheckpointError for one that is no Wan model's."""
-        shapes = self.transformer.shapes("transformer")
-        latent = self.transformer.latent_channels("transformer")
-        patch = shapes.get("patch_embedding.weight", ())
-        unknown = identification.unknown_tensor(shapes)
-        if unknown is not None:
-            raise self._foreign(f"with {unknown.rsplit('.', 1)[0]}")
-        lacking = identification.lacking_tensor(shapes)
-        if lacking is not None:
-            raise CheckpointError(
-                f"{self.transformer.path} holds a part of a control branch, but lacks {lacking}; download it again."
-            )
-        if latent is None or len(patch) < 2:
-            raise self._foreign("whose header does not tell its channels")
-        return identification.Evidence(
-            in_channels=patch[1],
-            latent_channels=latent,
-            dim=patch[0],
-            experts=len(self.experts),
-            modules=identification.modules_of(shapes),
-            names=f"{self.names} {self._maker}",
-        )
-
-    @cached_property
-    def stated(self) -> dict[str, dict]:
-        """What each expert's config.json states; {} where there is none. Raises CheckpointError."""
-        paths = {name: self.settings.get(name) for name in self.experts}
-        return {name: {} if path is None else read_json(path) for name, path in paths.items()}
-
-    @property
-    def _maker(self) -> str:
-        """What config.json tells of who made it: its keys for control are VideoX-Fun's alone."""
-        return "VideoX-Fun" if any("in_dim_control_adapter" in known for known in self.stated.values()) else ""
-
-    def _foreign(self, told: str) -> CheckpointError:
-        return CheckpointError(
-            f"{self.folder}: a transformer {told} is no Wan model that is known here; those that follow sound or poses "
-            "are not supported. If it should be one, download it again; else use another model."
-        )
-
-    @cached_property
-    def row(self) -> Model:
-        """The row of the published model that the tensors show. Raises CheckpointError for one that is not known."""
-        found = self.evidence
-        row = identification.identify(found)
-        if row is None:
-            raise self._foreign(f"with {found.in_channels} input and {found.latent_channels} output channels")
-        return row
-
-    @cached_property
-    def notes(self) -> tuple[str, ...]:
-        """What the user should know of how the model was told."""
-        path = next(iter(self.experts.values()))
-        pair = identification.half_of(self.row, self.evidence)
-        stated = "experts" in self.own_facts
-        if pair is None or stated or tells_version([*self.names_of(path), *_called(self.folder)]):
-            return ()
-        title = self.row.title
-        return (
-            f"{path.name} has the tensors of {title} and of each of the two experts of {pair.title}, and no name tells "
-            f"which it is; it runs as {title}. If it is an expert, put the other one beside it, with high_noise and "
-            f"low_noise in their names; if it is whole, {say_whole(path, self.folder)}.",
-        )
-
-    def names_of(self, path: Path) -> list[str]:
-        """What an expert's file is called: its own name, then the folders' up to the checkpoint's, and its title."""
-        inside = path.relative_to(self.folder).with_suffix("").parts
-        return [*reversed(inside), self.transformer.title]
-
-    @cached_property
-    def model(self) -> Model:
-        """The row with the boundary that the checkpoint states, and the defaults that `wan_previs.json` puts over it.
-        Raises CheckpointError for values of the wrong kind.
-        """
-        row = self.row
-        if "dense" in self.experts:
-            row = replace(row, boundary=None)
-        elif self.index is not None and isinstance(boundary := read_json(self.index).get("boundary_ratio"), float):
-            row = replace(row, boundary=boundary)
-        return overridden(row, self.own_facts, self.folder)
 
 
 def find_layout(place: Path) -> Layout:
@@ -231,18 +115,6 @@ def _snapshot(place: Path) -> Path:
     return snapshots[0]
 
 
-def _called(folder: Path) -> list[str]:
-    """What a folder is called: the model that `download` put there, and its name; in the hub's cache, where that is a
-    commit, the repository's.
-    """
-    folder = Path(os.path.realpath(folder))  # `resolve` raises in a loop of links
-    try:
-        told = [str(read_json(folder / RECORD).get("model", ""))]
-    except CheckpointError:
-        told = []
-    return [*told, folder.parent.parent.name if folder.parent.name == "snapshots" else folder.name]
-
-
 def _base_of(place: Path) -> Path:
     """The folder that holds all parts of the checkpoint which `place`, a file or a folder, belongs to."""
     folder = place if place.is_dir() else place.parent
@@ -283,7 +155,7 @@ def _original(folder: Path, headers: Headers) -> Layout:
         tokenizer=_tokenizer(folder / _ORIGINAL_TOKENIZER),
         headers=headers,
         clip=clip,
-        names=" ".join(_called(folder)),
+        names=" ".join(called(folder)),
     )
 
 
@@ -308,7 +180,7 @@ def _diffusers(folder: Path, headers: Headers) -> Layout:
         clip=_weights(clip, "model", "pytorch_model") if clip.is_dir() else None,
         clip_settings=clip / "config.json" if (clip / "config.json").is_file() else None,
         index=index if index.is_file() else None,
-        names=" ".join(_called(folder)),
+        names=" ".join(called(folder)),
     )
 
 
@@ -352,7 +224,7 @@ def _single_files(base: Path, place: Path, stated: object, headers: Headers) -> 
 def _names(experts: Mapping[str, Path], base: Path) -> str:
     """The files' names, and the folder's where they tell no size."""
     names = names_of(experts.values(), base)
-    return names if re.search(r"(?i)\d{3,4}p", names) else " ".join([names, *_called(base)])
+    return names if re.search(r"(?i)\d{3,4}p", names) else " ".join([names, *called(base)])
 
 
 def _settings_beside(experts: Mapping[str, Path], base: Path) -> dict[str, Path]:
@@ -390,7 +262,7 @@ def _check_whole(found: Layout) -> None:
     path = found.experts["dense"]
     names = found.names_of(path)
     expert = next((told for told in map(expert_of, names) if told), None)
-    if expert or half_of_two([*names, *_called(found.folder)], "picture" in row.inputs):
+    if expert or half_of_two([*names, *called(found.folder)], "picture" in row.inputs):
         raise CheckpointError(half_alone(path, expert, found.folder))
 
 

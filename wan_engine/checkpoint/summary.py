@@ -9,7 +9,8 @@ from pathlib import Path
 from ..errors import UsageError
 from ..options import AUTO
 from .frame_counts import frames_for
-from .layouts import Layout, find_layout
+from .layout import Layout
+from .layouts import find_layout
 from .model import MODES, Model
 from .sizes import Size, nearest_size
 

@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 
 from wan_engine.checkpoint import models
 from wan_engine.checkpoint.checkpoint import open_checkpoint
-from wan_engine.checkpoint.layouts import RECORD
+from wan_engine.checkpoint.layout import RECORD
 from wan_engine.checkpoint.summary import outline
 from wan_engine.cli import main
 from wan_engine.errors import CheckpointError, UsageError

@@ -20,7 +20,7 @@ from safetensors.torch import save_file
 
 from wan_engine.checkpoint import models
 from wan_engine.checkpoint.checkpoint import open_checkpoint
-from wan_engine.checkpoint.layouts import RECORD
+from wan_engine.checkpoint.layout import RECORD
 from wan_engine.checkpoint.summary import outline
 from wan_engine.commands.inspect import describe
 from wan_engine.errors import CheckpointError
