@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -124,3 +125,10 @@ def test_an_engine_that_is_no_program_is_told_in_words(tmp_path, kind):
         place = tmp_path / "py\0thon"
     with pytest.raises(EnvironmentMissing, match="cannot be started"):
         inspect_engine(place)
+
+
+def test_the_engine_run_by_another_python_says_which_to_take():
+    root = Path(__file__).resolve().parents[2]
+    command = [sys.executable, "-m", "wan_engine", "inspect", "--checkpoint", "checkpoints/nano"]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True)
+    assert done.returncode == 4 and "lacks torch. Run the engine by the Python of its environment" in done.stderr
