@@ -53,7 +53,10 @@ class Generate(Work):
         session, scene, settings = session_of(context), context.scene, settings_of(context)
         try:
             brief, warnings = previs.read_shots(scene)
+            had_rows = bool(scene.wan_previs.shots)
             show_shots(scene, brief, warnings, settings)
+            if not had_rows:
+                bpy.ops.ed.undo_push(message="Read Shots")
             look_at_disk(context)
             self._generation = previs.Generation(scene, settings, self.wanted(context), self.how_to_resume())
         except previs.OurError as error:

@@ -16,7 +16,7 @@ class WANPREVIS_OT_read_shots(bpy.types.Operator):
 
     bl_idname = "wan_previs.read_shots"
     bl_label = "Read Shots"
-    bl_options: ClassVar[set[str]] = {"INTERNAL"}
+    bl_options: ClassVar[set[str]] = {"INTERNAL", "UNDO"}  # so that undoing what comes later leaves the rows
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         session = session_of(context)

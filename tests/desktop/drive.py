@@ -106,7 +106,7 @@ def draw_panels():
     yield from show_tab("VIEW_3D")
     yield from picture("first")
     with override():
-        see(bpy.ops.wan_previs.read_shots() == {"FINISHED"}, "the shots are read")
+        see(bpy.ops.wan_previs.read_shots("EXEC_DEFAULT", True) == {"FINISHED"}, "the shots are read")
     area("VIEW_3D").spaces.active.region_3d.view_perspective = "CAMERA"
     wanted = {f"WANPREVIS_PT_{part}_view3d" for part in ("shots", "facts", "prompt")}
     yield from until(lambda: wanted <= drawn, "the panels of the 3D View are drawn")

@@ -148,6 +148,7 @@ def test_generate_all_blocks_and_puts_strips_on_the_shots(two_shots, extension):
     for left in (["Wide take 1"], []):  # each take is a step to undo
         bpy.ops.ed.undo()
         assert [strip.name for strip in all_strips(bpy.context.scene)] == left
+        assert len(bpy.context.scene.wan_previs.shots) == 2
 
 
 class _Hands:

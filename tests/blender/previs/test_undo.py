@@ -27,8 +27,8 @@ def scene(blank_scene, tmp_path):
     state = blank_scene.wan_previs
     state.model, state.checkpoint, state.mode, state.output = "CUSTOM", str(TEXT_ONLY), "text", str(tmp_path / "out")
     state.size, state.width, state.height = "CUSTOM", 64, 48
-    bpy.ops.wan_previs.read_shots()
     bpy.ops.ed.undo_push(message="Before")
+    bpy.ops.wan_previs.read_shots("EXEC_DEFAULT", True)  # as a button does it: with a step to undo
     yield blank_scene
     wan_previs.unregister()
 
@@ -83,6 +83,13 @@ def test_an_undone_take_stays_listed_and_one_call_puts_it_back(scene):
     assert (back.job, back.start, back.frames, back.clip) == (first.job, first.start, 10, first.clip)
     with pytest.raises(RuntimeError, match="has its strip already"):
         bpy.ops.wan_previs.put_back(job=first.job)
+
+
+def test_undoing_what_came_after_reading_the_shots_leaves_their_rows(scene):
+    scene.objects[0].location.x += 1.0
+    bpy.ops.ed.undo_push(message="Move")
+    bpy.ops.ed.undo()
+    assert [row.name for row in bpy.context.scene.wan_previs.shots] == ["Wide"]
 
 
 def test_what_was_made_in_a_file_never_saved_is_this_scenes_after_undo_and_after_the_first_save(scene, tmp_path):
