@@ -161,9 +161,15 @@ def _changed_facts(job: JobFolder, now: Mapping[str, Any]) -> list[str]:
         facts, others = ({**brief, **brief["shots"][0]} for brief in (then, now))
         if not facts.keys() >= {"frame_start", "frame_end", "subjects"}:
             return ["scene"]
-    except (OSError, ValueError, KeyError, IndexError, TypeError, RecursionError):
+        facts["subjects"] = [_told_as_now(subject) for subject in facts["subjects"]]
+    except (OSError, ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError):
         return ["scene"]
     return [words for key, words in _FACTS.items() if key in facts and not _alike(facts[key], others.get(key))]
+
+
+def _told_as_now(subject: Mapping[str, Any]) -> dict[str, Any]:
+    """A subject of a stored brief; in those of earlier versions the noun stood in the place of its name."""
+    return dict(subject) if "noun" in subject else {("noun" if k == "name" else k): v for k, v in subject.items()}
 
 
 def _other_keys(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:

@@ -176,6 +176,18 @@ def test_what_would_be_asked_for_otherwise_is_named(project):
     assert changes(job, asked_for(then, "brief"), BRIEF) == ["scene"]
 
 
+def test_a_subject_that_an_earlier_version_called_by_its_noun_has_not_changed(project):
+    def told(**subject):
+        return {**BRIEF, "shots": [{**BRIEF["shots"][0], "subjects": [{**subject, "x": 0.5}]}]}
+
+    job, then = make(project), GenerationRequest("nano", "prompt")
+    job.write_request(then)
+    job.write_json(job.brief, told(name="chair"))
+    asked = asked_for(then, "")
+    assert changes(job, asked, told(name="Chair.003", noun="chair")) == []
+    assert changes(job, asked, told(name="Chair.003", noun="stool")) == ["subjects"]
+
+
 def test_what_an_earlier_version_did_not_note_is_not_told_as_changed(project):
     then = GenerationRequest("/nano", "a fox", seed=7, clip_frames=10, clip_fps=24.0)
     now = asked_for(replace(then, exact_size=True, size=(64, 64), first_frame=11, frames=5), "")
