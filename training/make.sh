@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-3.0-or-later
 # Makes the shipped checkpoint from nothing: `training/make.sh [DATA]`, from the repository's root. Every part saves its
 # state and goes on where it stopped, so it may be ended and started again at any time. Seeds stand in the code.
 set -euo pipefail
