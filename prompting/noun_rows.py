@@ -222,7 +222,8 @@ BY_MEASURE = {
         freight_train=货运火车 bullet_train=高速列车 subway_train=地铁 railcar=轨道车
     """,
     "艘": """
-        boat=船 fishing_boat=渔船 ship=轮船 sailboat=帆船 yacht=游艇 submarine=潜水艇 spaceship=飞船
+        boat=船 fishing_boat=渔船 trawler=拖网渔船 hull=船体
+        ship=轮船 sailboat=帆船 yacht=游艇 submarine=潜水艇 spaceship=飞船
         spacecraft=飞船 ferry=渡轮 rowing_boat=划艇 rowboat=划艇 canoe=独木舟 kayak=皮划艇 gondola=贡多拉 raft=木筏
         barge=驳船 cruise_ship=游轮 cargo_ship=货船 container_ship=集装箱船 pirate_ship=海盗船 galleon=帆船
         warship=战舰 battleship=战列舰 aircraft_carrier=航空母舰 tugboat=拖船 speedboat=快艇 motorboat=摩托艇
@@ -242,6 +243,9 @@ BY_MEASURE = {
     "只": """
         parrot=鹦鹉 swan=天鹅 peacock=孔雀 penguin=企鹅 owl=猫头鹰 squirrel=松鼠 rat=老鼠 kitten=小猫 puppy=小狗
         panda=熊猫 kangaroo=袋鼠 giraffe=长颈鹿 crocodile=鳄鱼 lizard=蜥蜴 snail=蜗牛 insect=昆虫 kite=风筝
+       
+        left_eye=左眼 right_eye=右眼 left_hand=左手 right_hand=右手 left_foot=左脚 right_foot=右脚
+        left_ear=左耳 right_ear=右耳
         ear=耳朵 arm=胳膊 watch=手表 monkey=猴子 dog=狗 cat=猫 bird=鸟 pigeon=鸽子 dove=鸽子 crow=乌鸦 eagle=鹰
         duck=鸭子 goose=鹅 chicken=鸡 sheep=羊 goat=山羊 rabbit=兔子 bunny=兔子 fox=狐狸 wolf=狼 bear=熊 lion=狮子
         tiger=老虎 mouse=老鼠 frog=青蛙 turtle=乌龟 butterfly=蝴蝶 bee=蜜蜂 spider=蜘蛛 animal=动物 creature=生物

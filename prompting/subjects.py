@@ -33,6 +33,13 @@ SKIN = frozenset({"orange", "brown", "beige", "pink", "white"})
 BODY = frozenset(
     "face head hand hands arm arms leg legs foot feet body torso ear ears nose neck finger mouth shoulder".split()  # noqa: SIM905
 )
+BEFORE_COLOR = frozenset(
+    """
+    big large huge giant small little tiny tall high low long short wide narrow thin thick old new ancient young broken
+    ruined rusty dirty dusty
+    """.split()  # noqa: SIM905
+)
+"""English adjectives that stand before a colour: "an old red barn"."""
 NICKNAMES = {"suzanne": "monkey"}  # Blender's test model
 _LATIN = re.compile(r"[\u0000-\u024f\u1e00-\u1eff\u2019]*")
 _CHINESE = re.compile(r"[\u3400-\u9fff]+")
@@ -127,7 +134,11 @@ def _colored(name: str, color: str | None) -> str:
     last = name.rpartition(" ")[2]
     if last in PEOPLE:
         return name if color in SKIN else f"{name} in {color}"
-    return name if last in BODY and color in SKIN else f"{color} {name}"
+    if last in BODY and color in SKIN:
+        return name
+    words = name.split()
+    looks = next((place for place, word in enumerate(words[:-1]) if word not in BEFORE_COLOR), len(words) - 1)
+    return " ".join([*words[:looks], color, *words[looks:]])
 
 
 def _kept_words(subject: Subject) -> list[str]:

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
 import sys
 from bisect import bisect_left
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import UsageError
+from .text_files import parsed, read_text
 
 LIGHT_SOURCES = ("brief", "render")
 
@@ -129,13 +129,11 @@ def _as_tuples(value: Any) -> Any:
 
 def read_light(path: Path) -> LightCurve:
     """The expected light in a JSON file; raises UsageError that names what is wrong with it."""
-    if path.exists() and not path.is_file():  # a pipe may wait for ever, a device may have no end
-        raise UsageError(f"{path} cannot be read: it is no file.")
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = parsed(read_text(path))
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror or error}.") from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise UsageError(f"{path} is no light curve: it does not hold JSON.") from error
     return LightCurve.from_json(data)
 

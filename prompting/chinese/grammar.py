@@ -49,6 +49,7 @@ def noun(told: str, own: bool = False) -> tuple[str, str]:
     whole = head == told and len(words) == len(head.split())
     if words and words[0] in COUNTED | SOME:
         words = words[1:]
+    words = _color_first(words)
     for start in range(len(words)):
         known = _translated(words[start:])
         if known is not None:
@@ -58,6 +59,17 @@ def noun(told: str, own: bool = False) -> tuple[str, str]:
             return _with_own(before + known[0], plain, own), known[1]
     before = "" if own else "".join(COLORED[word] for word in _colors(words))
     return _with_own(before + UNKNOWN, plain, own), "个"
+
+
+def _color_first(words: list[str]) -> list[str]:
+    """Short adjectives with the colour before them, as Chinese has it: 棕色旧卡车."""
+    for place, word in enumerate(words):
+        if color := _colors(words[place:]):
+            taken = color[0].split()
+            return [*taken, *words[:place], *words[place + len(taken) :]]
+        if len(ADJECTIVES.get(word, UNKNOWN)) > 1:
+            break
+    return words
 
 
 def _with_own(known: str, told: str, own: bool) -> str:
@@ -125,7 +137,7 @@ def _translated(words: list[str]) -> tuple[str, str] | None:
                 if entry is not None:
                     return told + entry[0], entry[1]
             elif part in ADJECTIVES or entry is not None:
-                told = told.removesuffix("的") + (_before(part, words) or (entry or ("", ""))[0])
+                told = told.removesuffix("的") + (_before(part, words[end:]) or (entry or ("", ""))[0])
                 start = end
                 break
         else:
@@ -134,14 +146,23 @@ def _translated(words: list[str]) -> tuple[str, str] | None:
 
 
 def _before(adjective: str, words: list[str]) -> str | None:
-    """An adjective as it stands before the noun that these words end in: another one for people, for what lives, and
-    short before a short noun (铁锅, not 铁制锅)."""
-    known, (noun, measure) = ADJECTIVES.get(adjective), _noun_entry(words[-1:]) or ("", "")
+    """An adjective as it stands before these words, by the noun that it belongs to: another one for people, for what
+    lives, and short before a short noun (铁锅, not 铁制锅)."""
+    known, (noun, measure) = ADJECTIVES.get(adjective), _first_noun(words) or ("", "")
     if noun in _PEOPLE and adjective in OF_PEOPLE:
         return OF_PEOPLE[adjective]
     if adjective == "old" and measure in ALIVE and noun not in LIFELESS:
         return "老"
     return known[:-1] if known and known.endswith(MADE) and len(noun) == 1 else known
+
+
+def _first_noun(words: list[str]) -> tuple[str, str] | None:
+    """The first noun in these words that is no adjective there, the longest one."""
+    for start, word in enumerate(words):
+        entries = (_noun_entry(words[start:end]) for end in range(len(words), start, -1))
+        if (found := next(filter(None, entries), None)) and (word not in ADJECTIVES or start == len(words) - 1):
+            return found
+    return None
 
 
 def _noun_entry(words: list[str]) -> tuple[str, str] | None:

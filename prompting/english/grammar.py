@@ -68,7 +68,10 @@ _AFTER_HEAD = re.compile(
     r"\s(?:of|with|without|in|on|at|from|for|by|near|under|over|behind|beside|made|called|that|which|who|and"
     r"|holding|wearing|carrying|standing|sitting|walking|riding|leaning|lying|full)\b|,"
 )
-_LETTER_VOWEL = re.compile(r"[AEFHILMNORSX](?:[A-Z\d]|\b)|(?:led|lcd|suv|mri|x[- ]?ray)\b|[aefhilmnorsx]\d|8|1[18]\b")
+_LETTER_VOWEL = re.compile(
+    r"[AEFHILMNORSX](?:[A-Z\d]|\b)|(?:led|lcd|suv|mri|x[- ]?ray)\b|[aefhilmnorsx]\d|8|1[18]\b"
+    r"|[fhlmnrsx][b-df-hj-np-tv-xz]+\b"  # nothing that can be said but letter by letter
+)
 _SOUNDS_LIKE_CONSONANT = re.compile(r"(?:uni(?!n)|u[bcfhjkqrst][aeiou]|eu|ewe|one\b|one-|once)", re.IGNORECASE)
 _SILENT_H = re.compile(r"(?:hour|honest|hono[u]?r|heir)", re.IGNORECASE)
 

@@ -16,6 +16,7 @@ FALLS: tuple[ShadowFall, ...] = (
 )  # fmt: skip  # clockwise from straight ahead of the camera
 LONGEST = 20.0  # shadow lengths, in heights of what casts them, beyond which nothing more is seen
 SEEN_SLIDE = 5.0  # degrees that shadows turn against the camera
+ACROSS = 0.95  # of the way ahead: about as far across the picture is seen first
 HALF_TURN = 135.0  # from here on left and right lose their sense
 SEEN_CHANGE = 1.15
 
@@ -73,7 +74,7 @@ def _slide(bearings: np.ndarray) -> ShadowSlide | None:
         return "clockwise" if travel > 0.0 else "counterclockwise"
     begin, end = math.radians(float(bearings[0])), math.radians(float(bearings[-1]))
     right, ahead = round(math.sin(begin) - math.sin(end), 6), round(math.cos(begin) - math.cos(end), 6)
-    if abs(right) >= abs(ahead):
+    if abs(right) >= ACROSS * abs(ahead):
         return "right" if right > 0.0 else "left"
     return "away" if ahead > 0.0 else "toward"
 

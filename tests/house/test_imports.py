@@ -39,6 +39,7 @@ TORCH_FREE = {
     "wan_engine.request",
     "wan_engine.request_parts",
     "wan_engine.saved_state",
+    "wan_engine.text_files",
     "wan_engine.windows",
     "wan_engine.checkpoint",
     "wan_engine.checkpoint.identification",
@@ -176,7 +177,7 @@ ENGINE_ORDER = (
     {"request_parts"},
     {"networks"},
     {"media", "light_curve", "expert_names", "windows"},
-    {"errors", "caches", "saved_state", "terminal", "torch_private"},
+    {"errors", "caches", "saved_state", "terminal", "text_files", "torch_private"},
 )
 
 

@@ -41,7 +41,7 @@ from huggingface_hub.hf_api import RepoFile
 from huggingface_hub.utils import build_hf_headers, filter_repo_objects
 
 from ..errors import CheckpointError, GenerationError, UsageError
-from ..weights.safetensors_header import parsed
+from ..text_files import parsed, read_text
 from .hub_limits import Limits, patient_but_not_for_ever
 from .hub_private import http_get
 from .layout import RECORD
@@ -126,7 +126,7 @@ class _Record:
         """
         path = folder / RECORD
         try:
-            data = parsed(path.read_text(encoding="utf-8"))
+            data = parsed(read_text(path))
             if data["schema"] != SCHEMA:
                 raise ValueError(f"its schema is {data['schema']!r}")
             record = cls(path, str(data["model"]), str(data["repo"]), str(data["commit"]), dict(data["files"]))

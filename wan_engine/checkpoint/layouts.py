@@ -22,8 +22,9 @@ from pathlib import Path
 
 from ..errors import CheckpointError
 from ..expert_names import OTHER, expert_of, half_of_two
+from ..text_files import parsed, read_text
 from ..weights.contents import Headers
-from ..weights.safetensors_header import check_file, check_weight, parsed, read_json
+from ..weights.safetensors_header import check_weight, read_json
 from .layout import Layout, called
 from .single_files import (
     COMFY_FOLDERS,
@@ -320,8 +321,7 @@ def read_own_facts(folder: Path) -> dict:
     """The content of `wan_previs.json`, {} without one. Raises CheckpointError when it is damaged."""
     path = folder / "wan_previs.json"
     try:
-        check_file(path)
-        facts = parsed(path.read_text(encoding="utf-8"))
+        facts = parsed(read_text(path))
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:

@@ -3,19 +3,18 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import Any
 
 from ..errors import UsageError, WanError
-from ..weights.safetensors_header import check_file, parsed
+from ..text_files import parsed, read_text
 
 
 def answer(work: Any) -> int:
     """Do `work` with the task on stdin; its result, or its error in words, is the last line printed."""
     try:
-        print(work(json.load(sys.stdin)))
+        print(work(parsed(sys.stdin.read())))
     except WanError as error:
         print(error)
         return error.exit_status
@@ -25,8 +24,7 @@ def answer(work: Any) -> int:
 def read_json(path: Path) -> dict[str, Any]:
     """The object in a file of a job. Raises UsageError in words when there is none."""
     try:
-        check_file(path)
-        data = parsed(path.read_text(encoding="utf-8"))
+        data = parsed(read_text(path))
     except FileNotFoundError:
         raise UsageError(f"{path} is not there any more. Generate the shot again.") from None
     except (OSError, ValueError) as error:

@@ -9,7 +9,6 @@ axes point right, down and forward. Lengths are not scaled.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -22,6 +21,7 @@ from torch import Tensor
 from ..checkpoint.sizes import Size
 from ..errors import UsageError
 from ..light_curve import is_number
+from ..text_files import parsed, read_text
 
 _POSE_SIZE = (1280, 720)  # of the pictures that the intrinsics of a pose file stand for
 _POSE_NUMBERS = 19
@@ -92,8 +92,8 @@ def read_camera(path: Path) -> CameraPath:
     Raises UsageError for what cannot be read or is no camera.
     """
     try:
-        text = path.read_text(encoding="utf-8")
-        lenses, worlds, size = _of_poses(text) if path.suffix.lower() == ".txt" else _of_json(json.loads(text))
+        text = read_text(path)
+        lenses, worlds, size = _of_poses(text) if path.suffix.lower() == ".txt" else _of_json(parsed(text))
         relative = np.linalg.inv(worlds[0]) @ worlds
         if (
             not (np.abs(relative) < _MOST).all()
@@ -103,7 +103,7 @@ def read_camera(path: Path) -> CameraPath:
             raise ValueError("its numbers are out of all proportion")
     except FileNotFoundError:
         raise UsageError(f"The camera {path} does not exist; check the path.") from None
-    except (OSError, ValueError, RecursionError, np.linalg.LinAlgError) as error:
+    except (OSError, ValueError, np.linalg.LinAlgError) as error:
         reason = getattr(error, "strerror", None) or error
         raise UsageError(f"The camera {path} cannot be used ({reason}); {_HOW}.") from error
     relative[0] = np.eye(4)

@@ -15,8 +15,9 @@ import torch
 from torch import Tensor
 
 from ..errors import CheckpointError
+from ..text_files import parsed
 from .containers import Container
-from .safetensors_header import Stored, parsed
+from .safetensors_header import Stored
 
 FP8 = ("F8_E4M3", "F8_E5M2")
 _SCALES = (".scale_weight", ".weight_scale")

@@ -19,10 +19,10 @@ from torch import Tensor
 
 from ..errors import CheckpointError, UsageError
 from ..request_parts import Lora
+from ..text_files import parsed, read_text
 from .containers import Container, open_container
 from .contents import Contents, read_contents
 from .lora_names import LayerIndex, owners, refuse_other_kinds, role_of
-from .safetensors_header import parsed
 
 Patch = Callable[[str, Tensor], Tensor]
 Shape = tuple[int, ...]
@@ -350,7 +350,7 @@ def _settings(header: Contents) -> dict[str, Any]:
     try:
         text = header.metadata.get("lora_adapter_metadata")
         if text is None and path.stem == "adapter_model" and beside.is_file():
-            text = beside.read_text(encoding="utf-8")
+            text = read_text(beside)
         settings = {} if text is None else parsed(text)
     except (OSError, ValueError) as error:
         raise CheckpointError(f"The settings of the LoRA {path} cannot be read: {error}.") from error

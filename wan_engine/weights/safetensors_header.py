@@ -3,17 +3,16 @@
 
 from __future__ import annotations
 
-import errno
-import json
 import math
 import os
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from ..errors import CheckpointError
+from ..text_files import check_file, parsed, read_text
 
 ITEM_BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "F8_E4M3": 1, "F8_E5M2": 1, "I64": 8, "I32": 4, "I16": 2}
 ITEM_BYTES |= {"I8": 1, "U8": 1, "BOOL": 1}
@@ -33,12 +32,6 @@ class Stored:
     offset: int
     bytes: int
     stride: tuple[int, ...] | None = None
-
-
-def check_file(path: Path) -> None:
-    """Raises OSError for what is there and no file: opening a pipe may wait for ever, and a device may have no end."""
-    if path.exists() and not path.is_file():
-        raise OSError(errno.EINVAL, "it is no file", str(path))
 
 
 def open_weights(path: Path) -> tuple[str, BinaryIO]:
@@ -143,19 +136,10 @@ def _truncated(path: Path) -> CheckpointError:
     return CheckpointError(f"{path} is truncated; download it again.")
 
 
-def parsed(text: str | bytes) -> Any:
-    """What JSON text says. Raises ValueError for what is none, also for what is nested too deep to be read."""
-    try:
-        return json.loads(text)
-    except RecursionError:
-        raise ValueError("it is nested too deep") from None
-
-
 def read_json(path: Path) -> dict:
     """The JSON object in `path`; raises CheckpointError when there is none."""
     try:
-        check_file(path)
-        data = parsed(path.read_text(encoding="utf-8"))
+        data = parsed(read_text(path))
     except FileNotFoundError:
         raise CheckpointError(f"The checkpoint lacks {path}; download it again.") from None
     except (OSError, ValueError) as error:

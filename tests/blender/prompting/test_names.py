@@ -86,6 +86,8 @@ def test_names_of_many_languages(name, english, chinese):
         (None, "三轮车", "一辆三轮车"), (None, "石桥", "一座石桥"), ("red", "红灯笼", "一盏红灯笼"),
         ("brown", "木箱", "一个棕色木箱"), ("red", "老人", "一个穿红色衣服的老人"),
         ("green", "Iron Pot", "一个绿色铁锅"),
+        ("brown", "Old Truck", "一辆棕色旧卡车"), (None, "Old Man Head", "一个年老男人头"),
+        ("white", "Left Eye", "一只白色左眼"),
         (None, "Old Dog", "一只老狗"), (None, "Old Shoe", "一只旧鞋"), (None, "Brick Wall", "一面砖墙"),
         (None, "Wooden Box", "一个木箱"), (None, "Wooden Table", "一张木制桌子"),
         (None, "蒸汽朋克飞机", "一架蒸汽朋克飞机"),
@@ -109,12 +111,17 @@ def test_chinese_names_stay_whole_in_chinese(color, name, chinese):
         ("green", "Face", "a green face", "一张绿色脸"),
         ("black", "Grand Piano", "a black grand piano", "一架黑色三角钢琴"),
         ("red", "Zorblax", "a red zorblax", "一个红色物体"),
-        ("red", "红灯笼", "a red lantern", "一盏红色灯笼"), ("beige", "Barn", "a beige barn", "一座米色谷仓"),
+        ("red", "红灯笼", "a red lantern", "一盏红色灯笼"),
+        ("brown", "Old Truck", "an old brown truck", "一辆棕色旧卡车"),
+        ("green", "XJ Unit", "a green xj unit", "一个绿色物体"),
+        ("white", "Big Old House", "a big old white house", "一座白色大旧房子"),
+        (None, "XJ Unit", "an xj unit", "一个物体"),
+        ("beige", "Barn", "a beige barn", "一座米色谷仓"),
     ],
 )  # fmt: skip
 def test_colours_of_things_and_of_people(color, name, english, chinese):
     plain = clean_name(name)
-    told = noun(replace(named(name), noun=plain, description=f"{color} {plain}"))
+    told = noun(replace(named(name), noun=plain, description=color and f"{color} {plain}"))
     assert (counted(told, 1), in_chinese(told, 1)) == (english, chinese)
 
 

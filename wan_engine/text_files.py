@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Small text files of others: settings, cameras, expected light. None of them may be read without end."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+LARGEST = 1 << 28  # bytes; a camera of a hundred thousand frames is a tenth of it
+
+
+def check_file(path: Path) -> None:
+    """Raises OSError for what is there and no file: opening a pipe may wait for ever, and a device may have no end."""
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise OSError(errno.EINVAL, "it is no file", str(path))
+
+
+def read_text(path: Path) -> str:
+    """The UTF-8 text of a file. Raises OSError, also for what is no file or larger than LARGEST, and ValueError for
+    what is no such text."""
+    check_file(path)
+    with path.open("rb") as file:
+        text = file.read(LARGEST + 1)
+    if len(text) > LARGEST:
+        raise OSError(errno.EFBIG, f"it is larger than {LARGEST >> 20} MB", str(path))
+    return text.decode("utf-8")
+
+
+def parsed(text: str | bytes) -> Any:
+    """What JSON text says. Raises ValueError for what is none, also for what is nested too deep to be read."""
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("it is nested too deep") from None
