@@ -11,8 +11,9 @@ from typing import Any
 import bpy
 
 from ..scene.brief import SceneError, Shot
-from .staging import camera_of, change, check_writable, in_words, rendered, set_picture, set_png, staged
+from .staging import camera_of, change, check_writable, in_words, rendered, set_picture, set_png, staged, where_of
 
+SAMPLES = 16  # per pixel, at most
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _PNG_END = b"IEND\xaeB\x60\x82"
 
@@ -23,7 +24,7 @@ def render_first_last(
     size: tuple[int, int],
     folder: Path,
     last: bool = True,
-    samples: int = 16,
+    samples: int = SAMPLES,
 ) -> dict[str, Path]:
     """Render `folder`/first.png and, with `last`, `folder`/last.png: RGB, 8 bit, exactly `size` (width, height) pixels.
 
@@ -51,7 +52,7 @@ def render_frames(
     shot: Shot,
     size: tuple[int, int],
     folder: Path,
-    frames: Mapping[str, int],
+    frames: Mapping[str, float],
     samples: int,
 ) -> dict[str, Path]:
     """Render `folder`/NAME.png for every name and frame in `frames`, as `render_first_last` does."""
@@ -94,14 +95,13 @@ def _can_denoise() -> bool:
     return bool(_cycles.with_openimagedenoise)
 
 
-def _save(scene: bpy.types.Scene, shot: Shot, frame: int, size: tuple[int, int], path: Path) -> Path:
+def _save(scene: bpy.types.Scene, shot: Shot, frame: float, size: tuple[int, int], path: Path) -> Path:
     rendered(scene, shot, frame, path)
     with in_words(shot, frame, path):
         complete = _is_complete_png(path, size)
     if not complete:
         raise SceneError(
-            f'Frame {frame} of shot "{shot.name}" could not be saved whole as "{path}". Free space on the disk and try '
-            "again."
+            f'{where_of(shot, frame)} could not be saved whole as "{path}". Free space on the disk and try again.'
         )
     return path
 

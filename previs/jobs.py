@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -14,6 +14,7 @@ import bpy
 from .. import conditioning, sequencer
 from ..bridge import history
 from ..bridge.jobs import MAX_STEM_BYTES, JobFolder
+from ..conditioning import passes
 from ..prompting import prompt_sentences, prompt_text
 from ..scene.brief import Brief, SceneError, Shot
 from ..wan_engine.checkpoint.sizes import squeeze
@@ -23,11 +24,11 @@ from ..wan_engine.light_curve import LightCurve, SunPlace
 from ..wan_engine.option_kinds import File
 from ..wan_engine.options import AUTO, SharedOptions, options_of
 from ..wan_engine.request import GenerationRequest
-from ..wan_engine.request_parts import PromptPart
+from ..wan_engine.request_parts import Keyframe, PromptPart
 from ..wan_engine.saved_state import weights_of
 from . import ownership
 from .control import check_followed, followed, write_followed
-from .length import clip_words, frames_of
+from .length import borders_of, clip_words, frames_of
 from .saving import why_not_read
 from .settings import NANO_DTYPE, OPTIONS, RAW, Note, Settings, _ignored
 from .shots import prompt_of, read_shots
@@ -77,6 +78,7 @@ def preparing(
 
     `note` is told what the user should know of how the clip is made.
     """
+    uid, name = scene.session_uid, scene.name
     check_files(settings)
     wish = wish_of(scene, brief, shot, settings, note)
     model = outline(settings.checkpoint)
@@ -90,9 +92,11 @@ def preparing(
             last = wish.request.last_image is not None
             frames = conditioning.render_first_last(scene, shot, wish.size, job.conditioning, last=last)
         request = replace(wish.request, light=expected_light(scene, shot, settings, frames))
-        if "last" in frames and not _holds_last(scene, shot, settings, frames, note):
+        if "last" in frames and not request.keyframes and not _holds_last(scene, shot, settings, frames, note):
             request = replace(request, last_image=None)
             frames["last"].unlink()
+        yield from _write_keyframes(scene, shot, wish.size, request, job)
+        scene = passes.live(uid, name)
         yield from write_followed(scene, shot, settings, model, wish.mode, request, job.path)
         job.write_request(request)
     except GeneratorExit:
@@ -102,6 +106,16 @@ def preparing(
         job.mark_ended("failed", str(error) or "Stopped.", getattr(error, "exit_status", 130))
         raise
     return job
+
+
+def _write_keyframes(
+    scene: bpy.types.Scene, shot: Shot, size: tuple[int, int], request: GenerationRequest, job: JobFolder
+) -> Iterator[float]:
+    """The scene as it is at each of the request's keyframes; yields the share that is done. Raises SceneError."""
+    if request.keyframes and request.frames is not None:
+        times = passes.clip_times(shot, request.frames)
+        frames = {Path(key.path).stem: times[key.frame] for key in request.keyframes}
+        yield from conditioning.render_keyframes(scene, shot, size, job.conditioning, frames)
 
 
 def check_files(settings: Settings) -> None:
@@ -150,7 +164,12 @@ def wish_of(
     mode = mode_of(settings, model, note)
     size = size_of(scene, settings, model, note)
     frames = frames_of(shot, brief.fps, settings, model, mode, note)
-    asked = {"guide_light": settings.guide_light, "frames": frames, **followed(scene, settings, model, mode)}
+    asked = {
+        "guide_light": settings.guide_light,
+        "frames": frames,
+        "keyframes": tuple(Keyframe(at, f"conditioning/{at:05d}.png") for at in borders_of(frames, model, mode)),
+        **followed(scene, settings, model, mode),
+    }
     request = replace(request_of(brief, shot, settings, model, mode, size), **asked)
     return ownership.Wish(shot, request, settings.expected_light, brief, mode, size)
 

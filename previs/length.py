@@ -7,8 +7,8 @@ from ..scene.brief import Shot
 from ..wan_engine.checkpoint.frame_counts import frames_for, speed_of
 from ..wan_engine.checkpoint.summary import Outline
 from ..wan_engine.errors import UsageError
-from ..wan_engine.options import PRESETS
-from ..wan_engine.windows import latents_of, usual_overlap, windows
+from ..wan_engine.options import AUTO, PRESETS
+from ..wan_engine.windows import latents_of, segment_borders, usual_overlap, windows
 from .settings import Note, Settings, _ignored
 
 _TOLD = 1.1  # motion that is so much faster or slower than in the scene is told, where the count is not the shot's own
@@ -41,12 +41,28 @@ def clip_words(count: int, fps: float, settings: Settings, model: Outline) -> st
     preset = PRESETS.get(settings.preset or "", {})
     steps = settings.steps or preset.get("steps") or model.model.steps
     each = 2 if any(guide != 1 for guide in preset.get("guide", model.model.guide)) else 1
-    parts = parts_of(frames, model)
+    mode = model.modes[0] if settings.mode == AUTO else settings.mode
+    parts = parts_of(frames, model, mode)
     in_parts = f" in {parts} parts" if parts > 1 else ""
     return f"{frames} frames{in_parts}, {steps * parts * each} passes"
 
 
-def parts_of(frames: int, model: Outline) -> int:
-    """In how many parts a clip is made, each of as many frames as the model was trained for at most."""
+def parts_of(frames: int, model: Outline, mode: str) -> int:
+    """In how many parts a clip is made, each of as many frames as the model was trained for at most: segments where it
+    starts from a picture, else windows."""
     longest = model.model.longest
+    if _starts_from_a_picture(mode):
+        return len(segment_borders(frames, longest)) - 1
     return len(windows(latents_of(frames), latents_of(longest), usual_overlap(longest) // 4))
+
+
+def borders_of(frames: int, model: Outline, mode: str) -> tuple[int, ...]:
+    """The frames of a clip between its first and last at which it is to be as the scene: those where segments meet. ()
+    where there are none, or the model cannot be held to the frame that a segment ends with, and would jump there."""
+    if not _starts_from_a_picture(mode) or "first_last" not in model.model.modes:
+        return ()
+    return segment_borders(frames, model.model.longest)[1:-1]
+
+
+def _starts_from_a_picture(mode: str) -> bool:
+    return mode not in ("text", "control")

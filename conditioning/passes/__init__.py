@@ -23,14 +23,14 @@ from .masks import MaskPass
 from .motion import CameraMotionPass, ObjectMotionPass
 from .pictures import ClipPass, KeepPass
 from .pose import PosePass, check_bodies
-from .sweep import Seen, look, pauses, sweeps
+from .sweep import Seen, live, look, pauses, sweeps
 from .tracks import TracksPass
 
 __all__ = [
     "KINDS", "CameraMotionPass", "CameraPass", "ClipPass", "Curve", "DepthPass", "KeepPass", "LinesOverPass",
     "MaskPass", "ObjectMotionPass", "Pass", "PosePass", "Range", "TracksPass", "check_bodies", "check_marks",
     "check_shot", "clip_times",
-    "is_perspective", "marks_of", "write_passes",
+    "is_perspective", "live", "marks_of", "write_passes",
 ]  # fmt: skip
 
 

@@ -72,7 +72,7 @@ def look(
     at_once = in_background() or _is_played(scene)
     for group in [frames] if at_once else [[frame] for frame in frames]:
         found: Seen | None = None
-        scene = _live(uid, name)
+        scene = live(uid, name)
         camera = camera_of(scene, shot)
         check_camera(camera, shot)
         with scratch_folder() as folder, _ready(scene, camera, size, frames[-1], layers, watches) as see:
@@ -84,7 +84,7 @@ def look(
             yield found
 
 
-def _live(uid: int, name: str) -> bpy.types.Scene:
+def live(uid: int, name: str) -> bpy.types.Scene:
     """The scene by its session-wide number: an undo step between two frames replaces the object."""
     for scene in bpy.data.scenes:
         if scene.session_uid == uid:
