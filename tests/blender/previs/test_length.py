@@ -4,11 +4,15 @@
 import json
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
+from passes_scene import read_png
 from tiny_shots import TEXT_ONLY, TINY, one_shot
 from wan_previs import previs, properties
-from wan_previs.previs.length import clip_words, frames_of
-from wan_previs.wan_engine.checkpoint.summary import outline
+from wan_previs.conditioning.frames import render_frames
+from wan_previs.previs.length import borders_of, clip_words, frames_of, parts_of
+from wan_previs.wan_engine.checkpoint import models
+from wan_previs.wan_engine.checkpoint.summary import Outline, outline
 from wan_previs.wan_engine.errors import UsageError
 
 
@@ -89,3 +93,50 @@ def test_the_panel_tells_what_the_model_makes_of_each_shot(scene):
         state.checkpoint = str(TEXT_ONLY)
         assert row.clip == "17 frames, 10 passes"
         assert clip_words(720, 24.0, previs.Settings(), outline(previs.NANO)).startswith("241 frames in ")
+
+
+def moving(scene, last):
+    one_shot(scene, last=last)
+    for frame, x in ((1, -3.0), (last, 3.0)):
+        scene.objects["Cube"].location.x = x
+        scene.objects["Cube"].keyframe_insert("location", frame=frame)
+    return scene
+
+
+@pytest.mark.engine
+def test_the_segments_of_a_long_shot_meet_at_frames_of_the_scene(scene, tmp_path):
+    moving(scene, 72)
+    statuses = []
+    generation = previs.Generation(scene, previs.Settings(steps=1, output=tmp_path, mode="first_last"))
+    generation.run(lambda running: statuses.append(running.status))
+    assert generation.errors == []
+    (job,) = tmp_path.glob("*-take-*")
+    request, report = (json.loads((job / name).read_text()) for name in ("request.json", "report.json"))
+    assert (request["frames"], request["keyframes"]) == (25, [{"frame": 12, "path": "conditioning/00012.png"}])
+    assert report["segments"] == [0, 12, 24] and report["clip"]["frames"] == 72
+    assert any(status.startswith("Segment 2 of 2") for status in statuses)
+    shot = generation.brief.shots[0]
+    moments = {"there": 1 + 71 * 12 / 24, "beside": 36.0}
+    own = render_frames(scene, shot, tuple(request["size"]), tmp_path / "own", moments, 16)
+    there, beside, keyframe = map(read_png, (own["there"], own["beside"], job / "conditioning" / "00012.png"))
+    assert np.array_equal(keyframe, there) and not np.array_equal(keyframe, beside)
+
+
+@pytest.mark.parametrize(
+    ("row", "mode", "count"),
+    [
+        (models.I2V_A14B, "first", 5),
+        (models.FLF2V_14B_V21, "first_last", 5),
+        (models.FUN_A14B_CAMERA, "camera", 5),
+        (models.TI2V_5B, "first", 0),  # would jump to them
+        (models.T2V_A14B, "text", 0),
+        (models.FUN_A14B_CONTROL, "control", 0),
+    ],
+)
+def test_models_that_hold_a_last_frame_get_the_scenes_at_every_border(row, mode, count):
+    model = Outline(row)
+    frames = model.frames_for(720, 24.0)
+    borders = borders_of(frames, model, mode)
+    assert len(borders) == count and parts_of(frames, model, mode) == 6 + (mode in ("text", "control")) * 2
+    assert all(border % 4 == 0 and 0 < border < frames - 1 for border in borders)
+    assert borders_of(81, model, mode) == ()
