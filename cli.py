@@ -32,6 +32,7 @@ _FIELDS = {
         "image", "last_image", "control_video", "control_mask", "control_scale", "control_share", "camera",
         "motion_video", "motion_mask",
     ),
+    "frames": ("frames", "keyframes"),
     "control": _CLIP, "blockout_light": _CLIP, "depth_curve": _CLIP, "depth_range": _CLIP,
     "resemblance": ("control_scale", "control_share", "motion_start", "motion_end"),
 }  # fmt: skip

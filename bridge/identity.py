@@ -38,7 +38,7 @@ _FACTS = {
     "environment": "surroundings", "north_offset_deg": "north",
 }  # fmt: skip
 # What Blender's side states of itself; a folder that lacks it is of a version that did not.
-_ALWAYS_STATED = frozenset(("prompt_parts", "exact_size", "first_frame", "frames", "keyframes"))
+_ALWAYS_STATED = frozenset(("prompt_parts", "exact_size", "first_frame", "frames", "keyframes", "camera_scale"))
 # Names that folders of earlier versions were fingerprinted with.
 _OLD_NAMES = {"expected_light": "light_truth", "repair": "correct"}
 _TOLERANCE = 1e-4  # of a fact's value: less is another computer's rounding

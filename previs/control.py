@@ -15,7 +15,7 @@ from ..wan_engine.checkpoint.summary import Outline
 from ..wan_engine.errors import UsageError
 from ..wan_engine.options import AUTO, PRESETS
 from ..wan_engine.request import GenerationRequest
-from .settings import Settings
+from .settings import Note, Settings, _ignored
 
 FOLDER = "control"  # of a job
 _MOTION, _MOTION_MASK = f"{FOLDER}/motion", f"{FOLDER}/motion_mask"
@@ -27,14 +27,19 @@ FOLLOWING = {"control": passes.KINDS, "camera": ("PERSP",), "motion": passes.KIN
 # and 7 of 50 at shift 3 for objects, 2 and 5 for cameras), and of the most.
 _OBJECT_CLOCKS = (1.0, 0.9792, 0.93), (1.0, 0.9486, 0.80)
 _CAMERA_CLOCKS = (1.0, 0.9863, 0.94), (1.0, 0.9643, 0.85)
+_SUBJECT_UNITS = 4.0  # of a camera model, from camera to subject
+_NEAREST = 0.1  # metres: what is nearer counts as this far
 AS_MADE = 0.75  # the resemblance at which a clip follows as the model's makers have it
 _MOST_STRENGTH = 1.5  # of control, at the resemblance 1
 
 
-def followed(scene: bpy.types.Scene, settings: Settings, model: Outline, mode: str) -> dict[str, Any]:
-    """What a request says of what its clip follows; file names are relative to the job folder."""
+def followed(
+    scene: bpy.types.Scene, shot: Shot, settings: Settings, model: Outline, mode: str, note: Note = _ignored
+) -> dict[str, Any]:
+    """What a request says of what its clip follows; file names are relative to the job folder. `note` is told how a
+    camera's way is scaled."""
     if mode == "camera":
-        return {"camera": _CAMERA}
+        return {"camera": _CAMERA, "camera_scale": camera_scale(shot, settings, note)}
     if mode == "motion":
         return {"motion_video": _MOTION, "motion_mask": _MOTION_MASK, **_clocks(scene, settings, model)}
     if mode != "control":
@@ -48,6 +53,25 @@ def followed(scene: bpy.types.Scene, settings: Settings, model: Outline, mode: s
     if "control_share" in model.model.controls and resemblance < AS_MADE:
         found["control_share"] = round(resemblance / AS_MADE, 3)
     return found
+
+
+def camera_scale(shot: Shot, settings: Settings, note: Note = _ignored) -> float:
+    """How many units of the model's a metre is: as asked for, else so that the subject is at the distance which the
+    moves that the models were trained with go by. Their makers' examples truck by 1.5 units and dolly in by 3, in no
+    stated unit, and a dolly in must end before the subject."""
+    if settings.camera_scale is not None:
+        return round(settings.camera_scale, 4)
+    if not shot.subjects:
+        note(f"Nothing stands out in shot \"{shot.name}\", so a metre of its camera's way is one unit of the model's.")
+        return 1.0
+    subject = shot.subjects[0]
+    scale = round(_SUBJECT_UNITS / max(subject.distance_m, _NEAREST), 4)
+    note(
+        f'In shot "{shot.name}" a metre of the camera\'s way is {scale:.3g} units of the model\'s: "{subject.name}" is '
+        f"{subject.distance_m:.3g} m away, and {_SUBJECT_UNITS:g} units for that suit the moves it was trained with. "
+        "--camera-scale sets another."
+    )
+    return scale
 
 
 def _follows_objects(scene: bpy.types.Scene) -> bool:

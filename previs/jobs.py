@@ -167,8 +167,9 @@ def wish_of(
     asked = {
         "guide_light": settings.guide_light,
         "frames": frames,
+        "camera_scale": None,
         "keyframes": tuple(Keyframe(at, f"conditioning/{at:05d}.png") for at in borders_of(frames, model, mode)),
-        **followed(scene, settings, model, mode),
+        **followed(scene, shot, settings, model, mode, note),
     }
     request = replace(request_of(brief, shot, settings, model, mode, size), **asked)
     return ownership.Wish(shot, request, settings.expected_light, brief, mode, size)

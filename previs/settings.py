@@ -124,6 +124,11 @@ class Settings(SharedOptions):
         help="How many frames (4n+1) the model makes of a shot; 0 makes as many as its length takes at the model's "
         "rate, so that motion has its true speed",
     )  # fmt: skip
+    camera_scale: float | None = changed(
+        SharedOptions, "camera_scale",
+        help="In mode camera: how many of the model's units a metre of the camera's way is; 0 goes by the distance to "
+        "the subject",
+    )  # fmt: skip
     guide_light: str = changed(SharedOptions, "guide_light", default="gentle")
     expected_light: str = row(
         EXPECTED_LIGHT, "brief", "What tells how the light should go: the scene's facts, or small renders of it",

@@ -189,6 +189,10 @@ class SharedOptions:
         REPAIR, (), "Mend the light of the finished clip; all of it where nothing is named", group="main",
         metavar="REPAIR", old=("correct",),
     )  # fmt: skip
+    camera_scale: float | None = row(
+        Number(0, open=True), None,
+        "How many units of the model's a metre of the camera's way is; as many as it was given in where left out",
+    )  # fmt: skip
     upscale: int = row(UPSCALE, 0, "How much larger the finished clip is made", group="main")
     upscale_model: str | None = row(
         File(), None, "The file of a learned upscaling model (needs spandrel); else the built-in way",

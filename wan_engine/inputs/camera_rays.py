@@ -3,7 +3,7 @@
 
 As the Fun camera models read them (`process_pose_file` and `ray_condition` of VideoX-Fun, after CameraCtrl,
 arXiv 2404.02101): moment o x d, then direction d, of rays through pixel centres in the first camera's frame, whose
-axes point right, down and forward. Lengths are not scaled.
+axes point right, down and forward. Lengths are not scaled, unless that is asked for.
 """
 
 from __future__ import annotations
@@ -53,6 +53,12 @@ class CameraPath:
         relative = torch.linalg.inv(worlds[0]) @ worlds
         relative[0] = torch.eye(4, dtype=torch.float64)
         return replace(self, worlds=relative.float(), lenses=self.lenses[start:stop])
+
+    def scaled(self, scale: float) -> CameraPath:
+        """The same turns, and `scale` times the way."""
+        worlds = self.worlds.clone()
+        worlds[:, :3, 3] *= scale
+        return replace(self, worlds=worlds, digest=self.digest if scale == 1 else f"{self.digest} x {scale!r}")
 
     def rays(self, frame: int, size: Size) -> Tensor:
         """[6, H, W] of one frame for a clip of `size` (width, height)."""

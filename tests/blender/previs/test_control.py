@@ -80,6 +80,21 @@ def test_a_model_that_follows_a_camera_gets_it_with_the_first_frame(scene, tmp_p
     assert any("mode camera" in note for note in notes)
 
 
+def test_a_cameras_way_is_told_in_units_of_the_subjects_distance(scene, tmp_path):
+    brief, _ = previs.read_shots(scene)
+    subject, notes = brief.shots[0].subjects[0], []
+    wish = previs.wish_of(scene, brief, brief.shots[0], settings(tmp_path, CAMERA), notes.append)
+    assert wish.request.camera_scale == pytest.approx(4 / subject.distance_m, rel=1e-3)
+    assert any(f'"{subject.name}" is {subject.distance_m:.3g} m away' in note for note in notes)
+    stated = previs.wish_of(scene, brief, brief.shots[0], settings(tmp_path, CAMERA, camera_scale=0.5), notes.append)
+    assert stated.request.camera_scale == 0.5
+    empty = replace(brief.shots[0], subjects=())
+    assert previs.wish_of(scene, brief, empty, settings(tmp_path, CAMERA), notes.append).request.camera_scale == 1
+    assert "Nothing stands out" in notes[-1]
+    others = previs.wish_of(scene, brief, brief.shots[0], settings(tmp_path, FUN, camera_scale=0.5))
+    assert others.request.camera_scale is None
+
+
 @pytest.mark.parametrize(
     ("model", "mode"), [("nano", "control"), (TEXT, "camera"), (FUN, "camera"), (CAMERA, "control")]
 )

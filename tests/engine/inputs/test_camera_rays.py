@@ -53,6 +53,18 @@ def test_a_long_clip_takes_one_latent_frame_at_a_time(tmp_path):
     assert [tuple(rays.shape) for rays in path.packed(9, (16, 8))] == [(24, 8, 16)] * 3
 
 
+def test_a_scaled_way_scales_where_rays_pass_and_not_where_they_go(tmp_path):
+    data = facts("control/pluecker")["camera_json"]["move"]
+    path, size = camera(tmp_path, data), (16, 8)
+    plain, half = rays_of(path, size), rays_of(path.scaled(0.5), size)
+    assert_close(half[:, :3], plain[:, :3] * 0.5, 1e-6, 1e-6)
+    assert torch.equal(half[:, 3:], plain[:, 3:]) and half[:, :3].abs().max() > 0.01
+    assert str(path.scaled(0.5)) != str(path) and torch.equal(rays_of(path.scaled(1.0), size), plain)
+    for frame in data["frames"]:  # the same as a scene of half the size
+        frame["matrix_world"][3::4] = [*(value * 0.5 for value in frame["matrix_world"][3:12:4]), 1.0]
+    assert_close(rays_of(camera(tmp_path, data), size), half, 1e-5, 1e-5)
+
+
 def test_the_least_change_of_a_long_path_makes_another_one(tmp_path):
     """Its words stand for it where a resumed run is compared with the one before."""
     frames = [dict(FRAME) for _ in range(121)]
