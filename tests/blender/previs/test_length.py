@@ -4,6 +4,7 @@
 import json
 from types import SimpleNamespace
 
+import bpy
 import pytest
 from tiny_shots import TEXT_ONLY, TINY, one_shot
 from wan_previs import previs, properties
@@ -96,6 +97,8 @@ def test_the_panel_tells_what_the_model_makes_of_each_shot(scene):
 
 def moving(scene, last):
     one_shot(scene, last=last)
+    scene.world = bpy.data.worlds.new("Sky")  # else all is black
+    scene.world.color = 0.5, 0.6, 0.8
     for frame, x in ((1, -3.0), (last, 3.0)):
         scene.objects["Cube"].location.x = x
         scene.objects["Cube"].keyframe_insert("location", frame=frame)
