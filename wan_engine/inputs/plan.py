@@ -241,7 +241,7 @@ def _controls(
     if request.control_video is not None and "control" in model.inputs:
         control, notes = read_control(folder / request.control_video, size, frames, fps)
     if request.camera is not None:
-        camera = read_camera(folder / request.camera).scaled(_either(request.camera_scale, 1.0))
+        camera = read_camera(folder / request.camera).scaled(either(request.camera_scale, 1.0))
         if len(camera) < frames:
             raise UsageError(
                 f"{request.camera} holds {len(camera)} frames of the camera, but the clip has {frames}; write one for "
