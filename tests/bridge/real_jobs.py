@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
+import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -19,7 +21,7 @@ from wan_previs.wan_engine.request import GenerationRequest
 
 ROOT = Path(__file__).resolve().parents[2]
 GOLDEN = ROOT / "tests" / "golden" / "fullstack" / "Wan2.2-I2V-A14B"
-LONG = 400  # steps: some ten seconds and more
+LONG = 1000  # steps, of a job that never comes to its end: the most that there can be
 SHORT = 3
 PATIENCE = 900.0  # never reached but by a fault: a machine may be as busy as it likes
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
@@ -52,6 +54,23 @@ def poll_until(client: EngineClient, done: Callable[[Message], bool], seconds: f
                 return seen
         time.sleep(0.02)
     raise AssertionError(f"nothing fitting within {seconds} seconds, only {seen[-5:]}")
+
+
+@contextlib.contextmanager
+def held(path: Path) -> Iterator[None]:
+    """Nobody can open the file, who does waits; the system breaks the lease after 45 seconds. Linux only."""
+    import fcntl
+
+    before = signal.signal(signal.SIGIO, signal.SIG_IGN)
+    try:
+        with path.open("rb+") as file:
+            try:
+                fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_WRLCK)
+            except OSError as error:
+                pytest.skip(f"this file system gives no leases: {error}")
+            yield
+    finally:
+        signal.signal(signal.SIGIO, before)
 
 
 def stepping(message: Message) -> bool:

@@ -168,13 +168,14 @@ def test_events_that_cannot_be_kept_are_told_in_the_log_and_cost_no_clip(warm, t
 
 def test_a_client_that_does_not_look_holds_up_no_job(warm, tmp_path):
     """The events of this job are more than a pipe holds."""
-    job = make_job(tmp_path, LONG)
+    steps = 400
+    job = make_job(tmp_path, steps)
     warm.submit(job)
     deadline = time.monotonic() + PATIENCE
     while not job.read_state().ended and time.monotonic() < deadline:
         time.sleep(0.1)
     assert job.read_state().state == "done"
-    assert sum(map(stepping, poll_until(warm, ends))) == LONG
+    assert sum(map(stepping, poll_until(warm, ends))) == steps
     assert job.events.stat().st_size > 1 << 16, "a pipe holds that much"
 
 

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import os
 import shutil
@@ -15,7 +14,7 @@ import time
 from pathlib import Path
 
 import pytest
-from real_jobs import GOLDEN, LONG, PATIENCE, SHORT, ends, engine_client, gone, make_job, poll_until, stepping
+from real_jobs import GOLDEN, LONG, PATIENCE, SHORT, ends, engine_client, gone, held, make_job, poll_until, stepping
 from wan_previs.bridge import protocol
 from wan_previs.bridge.client import EngineClient
 from wan_previs.bridge.jobs import JobFolder
@@ -82,21 +81,6 @@ def test_a_checkpoint_on_a_drive_that_does_not_answer(impatient, tmp_path, name)
         assert_told(impatient, job)
     impatient.submit(job)
     assert poll_until(impatient, ends)[-1].kind == "done"
-
-
-@contextlib.contextmanager
-def held(path: Path):
-    """Nobody can open the file; the system breaks the lease after 45 seconds."""
-    before = signal.signal(signal.SIGIO, signal.SIG_IGN)
-    try:
-        with path.open("rb+") as file:
-            try:
-                fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_WRLCK)
-            except OSError as error:
-                pytest.skip(f"this file system gives no leases: {error}")
-            yield
-    finally:
-        signal.signal(signal.SIGIO, before)
 
 
 def test_a_worker_stopped_while_it_starts_is_told_as_soon(tmp_path):

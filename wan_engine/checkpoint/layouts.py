@@ -14,16 +14,17 @@ A folder of the hub's cache, one expert's folder and a file stand for the checkp
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from ..errors import CheckpointError
 from ..expert_names import OTHER, expert_of, half_of_two
 from ..text_files import parsed, read_text
-from ..weights.contents import Headers
+from ..weights.contents import Contents, Headers
 from ..weights.safetensors_header import check_weight, read_json
 from .layout import Layout, called
 from .single_files import (
@@ -151,7 +152,7 @@ def _original(folder: Path, headers: Headers) -> Layout:
         folder=folder,
         experts=experts,
         settings={name: _existing(root / "config.json") for name, root in roots.items()},
-        vae=_needed(folder, _VAES),
+        vae=_fitting_vae(folder, headers.read(next(iter(experts.values()))), headers),
         text_encoder=_needed(folder, (_TEXT_ENCODER, "models_t5*")),
         tokenizer=_tokenizer(folder / _ORIGINAL_TOKENIZER),
         headers=headers,
@@ -312,9 +313,26 @@ def _needed(folder: Path, stems: Sequence[str]) -> Path:
     return found
 
 
+def _fitting_vae(folder: Path, transformer: Contents, headers: Headers) -> Path:
+    """Of both autoencoders in one folder the one that the transformer's latents are for."""
+    first = _needed(folder, _VAES)
+    there = list(_all(folder, _VAES))
+    if len(there) == 1:
+        return first
+    wanted = transformer.latent_channels("transformer")
+    for path in there:
+        with contextlib.suppress(CheckpointError):  # a damaged one that may not be needed
+            if headers.read(path).latent_channels("vae") == wanted:
+                return path
+    return first
+
+
 def _first(folder: Path, stems: Sequence[str]) -> Path | None:
-    found = (path for stem in stems for end in (".pth", *SUFFIXES) for path in sorted(folder.glob(stem + end)))
-    return next(found, None)
+    return next(_all(folder, stems), None)
+
+
+def _all(folder: Path, stems: Sequence[str]) -> Iterator[Path]:
+    return (path for stem in stems for end in (".pth", *SUFFIXES) for path in sorted(folder.glob(stem + end)))
 
 
 def read_own_facts(folder: Path) -> dict:

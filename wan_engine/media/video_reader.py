@@ -15,6 +15,7 @@ import numpy as np
 from av.video.reformatter import Colorspace
 
 from ..errors import UsageError
+from ..text_files import check_file
 from .video_writer import exact_rate
 
 _BT709, _UNTAGGED = 1, 2  # matrix codes of ITU-T H.273
@@ -122,6 +123,7 @@ def is_uneven(times: np.ndarray) -> bool:
 def _opened(path: Path) -> Iterator[tuple[av.container.InputContainer, av.VideoStream]]:
     """The file and its video; what the file makes go wrong is told in words."""
     try:
+        check_file(path)
         with av.open(f"file:{path}", options=_LOCAL, metadata_errors="replace") as container:
             stream = container.streams.best("video")
             if not isinstance(stream, av.VideoStream):

@@ -78,7 +78,7 @@ def test_one_request_is_repeatable(scene, settings):
 def test_cancelling_drops_the_queue_and_leaves_no_take(scene, settings):
     from dataclasses import replace
 
-    generation = previs.Generation(scene, replace(settings, steps=400))
+    generation = previs.Generation(scene, replace(settings, steps=1000))
     step_until(generation, lambda: generation.status.startswith("Step"))
     generation.cancel()
     step_until(generation, lambda: False)

@@ -486,3 +486,21 @@ def test_a_place_that_the_system_does_not_let_us_see_is_told_in_words(tmp_path, 
     monkeypatch.setattr(Path, "iterdir", unreadable)
     with pytest.raises(CheckpointError, match="cannot be read: Transport endpoint is not connected; check the path"):
         outline(tmp_path / "models--Wan-AI--Wan2.2")
+
+
+@pytest.mark.parametrize("model", ["TI2V-5B", "I2V-A14B"])
+def test_of_both_autoencoders_in_a_folder_the_models_own_is_taken(tmp_path, model):
+    folders = [golden.path(f"fullstack/Wan2.2-{name}/checkpoint") for name in ("TI2V-5B", "I2V-A14B")]
+    folder = tmp_path / "checkpoint"
+    shutil.copytree(golden.path(f"fullstack/Wan2.2-{model}/checkpoint"), folder)
+    (own,) = folder.glob("*VAE.pth")
+    for other in folders:
+        for path in other.glob("*VAE.pth"):
+            shutil.copy(path, folder)
+    checkpoint = open_checkpoint(folder)
+    checkpoint.verify()
+    assert checkpoint.vae.label == str(own)
+    for path in folder.glob("*VAE.pth"):
+        if path != own:
+            path.write_bytes(b"cut")
+    open_checkpoint(folder).verify()

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import pytest
 import torch
@@ -99,6 +100,13 @@ def test_what_is_no_camera_is_told(data, told, tmp_path):
 
 def test_a_camera_that_is_not_there(tmp_path):
     with pytest.raises(UsageError, match="does not exist"):
+        read_camera(tmp_path / "camera.json")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes with names")
+def test_a_camera_that_is_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "camera.json")
+    with pytest.raises(UsageError, match="it is no file"):
         read_camera(tmp_path / "camera.json")
 
 

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Clips that others made: transparency, 10 bits, variable frame rates, damaged files."""
 
+import os
+
 import av
 import numpy as np
 import pytest
@@ -82,3 +84,10 @@ def test_a_movie_that_was_filmed_upright_is_turned(tmp_path):
     frame = read_clip(tmp_path / "clip.mp4").frames[0]
     assert frame.shape == (64, 48, 3)
     assert frame[4, -4, 0] > 150 > frame[4, 4, 0] and frame[-4, -4, 0] < 150
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes with names")
+def test_a_movie_that_is_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "clip.mp4")
+    with pytest.raises(UsageError, match="it is no file"):
+        read_clip(tmp_path / "clip.mp4")
