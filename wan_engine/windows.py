@@ -12,6 +12,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 
+_GOLDEN = (5**0.5 - 1) / 2  # multiples of it lie the most evenly between whole numbers
+
 
 @dataclass(frozen=True)
 class Window:
@@ -24,13 +26,21 @@ class Window:
     weights: tuple[float, ...]
 
 
-def windows(count: int, length: int, overlap: int) -> tuple[Window, ...]:
-    """Windows of `length` latent frames that cover `count`, evenly spread, each with `overlap` (below `length`) or more
-    in common with the next; a single one where all fit in. Where they overlap, one fades into the other.
+def windows(count: int, length: int, overlap: int, turn: int = 0) -> tuple[Window, ...]:
+    """Windows of `length` latent frames that cover `count`, each with `overlap` (below `length`) or more in common with
+    the next; a single one where all fit in. Where they overlap, one fades into the other.
+
+    All but the first and the last lie elsewhere in each `turn`, a step of the sampling, evenly over the turns: where
+    two meet in one step there is none in the next, so that no place of the clip shows it.
     """
     length = min(length, count)
-    number = 1 + -(-(count - length) // max(1, length - overlap))
-    starts = [i * (count - length) // max(1, number - 1) for i in range(number)]
+    stride, last = max(1, length - overlap), count - length
+    moved = int(turn * _GOLDEN % 1 * stride)
+    starts = [0]
+    for start, after in pairwise([*range(moved or stride, last, stride), last]):
+        if starts[-1] + length - after < 1.5 * overlap or after - starts[-1] > stride:
+            starts.append(start)  # without it, its neighbours would have little in common
+    starts += [last] if last else []
     inner = [min(place + 1, length - place) for place in range(length)]
     total = [0] * count
     for start in starts:
@@ -40,6 +50,21 @@ def windows(count: int, length: int, overlap: int) -> tuple[Window, ...]:
         Window(start, start + length, tuple(share / total[place] for place, share in enumerate(inner, start)))
         for start in starts
     )
+
+
+def noise_order(count: int, length: int, overlap: int) -> tuple[int, ...]:
+    """For each of `count` latent frames of a clip in windows the latent frame whose noise it begins with.
+
+    Behind the first `length` they take over that of the frames a window before, in another order, so that windows that
+    see each other's edges alone still show one scene (FreeNoise, arXiv 2310.15169).
+    """
+    order = list(range(min(count, length)))
+    stride = max(1, length - overlap)
+    while len(order) < count:
+        turn = len(order)
+        places = sorted(range(stride), key=lambda place: (place + turn) * _GOLDEN % 1)
+        order += [order[turn - length + place] for place in places]
+    return tuple(order[:count])
 
 
 def segment_borders(frames: int, longest: int, keyframes: Iterable[int] = ()) -> tuple[int, ...]:

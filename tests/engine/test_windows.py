@@ -9,19 +9,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wan_engine.windows import frames_of, latents_of, segment_borders, windows
+from wan_engine.windows import frames_of, latents_of, noise_order, segment_borders, windows
 
 
 @st.composite
 def divisions(draw):
     length = draw(st.integers(1, 40))
-    return draw(st.integers(1, 400)), length, draw(st.integers(0, length - 1))
+    return draw(st.integers(1, 400)), length, draw(st.integers(0, length - 1)), draw(st.integers(0, 60))
 
 
 @given(divisions())
 def test_windows_cover_a_clip_and_their_shares_add_up_to_one(division):
-    count, length, overlap = division
-    parts = windows(count, length, overlap)
+    count, length, overlap, turn = division
+    parts = windows(count, length, overlap, turn)
     assert (parts[0].start, parts[-1].stop) == (0, count)
     assert all(part.stop - part.start == min(length, count) == len(part.weights) for part in parts)
     assert all(before.stop - after.start >= overlap for before, after in pairwise(parts))
@@ -35,10 +35,29 @@ def test_windows_cover_a_clip_and_their_shares_add_up_to_one(division):
 
 
 @given(divisions())
-def test_no_more_windows_than_needed(division):
-    count, length, overlap = division
-    number = len(windows(count, length, overlap))
-    assert number == 1 or length + (number - 2) * (length - overlap) < count
+def test_at_most_one_window_more_than_needed(division):
+    count, length, overlap, turn = division
+    number = len(windows(count, length, overlap, turn))
+    needed = 1 + max(0, -(-(count - length) // (length - overlap)))
+    assert needed <= number <= needed + 1
+    assert len(windows(count, length, overlap)) == needed
+
+
+def test_windows_meet_elsewhere_in_each_step():
+    """Of a long clip, every place between the first and the last window is an inner one of a window in most steps."""
+    meets = [{part.start for part in windows(65, 21, 5, turn)} - {0, 44} for turn in range(16)]
+    assert len(set.union(*meets)) > 30
+    assert max(sum(place in each for each in meets) for place in range(1, 44)) <= 4
+
+
+@given(divisions())
+def test_noise_is_taken_over_a_window_later_in_another_order(division):
+    count, length, overlap, _ = division
+    order = noise_order(count, length, overlap)
+    assert len(order) == count and order[:length] == tuple(range(min(count, length)))
+    stride = length - overlap
+    for start in range(length, count - stride + 1, stride):
+        assert sorted(order[start : start + stride]) == sorted(order[start - length : start - length + stride])
 
 
 def test_a_clip_that_fits_is_one_window_that_counts_fully():

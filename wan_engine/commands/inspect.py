@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from ..checkpoint.checkpoint import Checkpoint, open_checkpoint
-from ..checkpoint.model import CONTROLS
+from ..checkpoint.model import CONTROLS, Model
 from ..checkpoint.sizes import Size, check_size
 from ..options import AUTO, STATED_OFFLOADS
 from ..runtime.memory_plan import MemorySettings, automatic_dtype, first_that_fits, nearest_that_fits, plan_memory
@@ -56,12 +56,29 @@ def _model_lines(checkpoint: Checkpoint) -> list[tuple[str, str]]:
         ("layout", f"{checkpoint.layout}, {experts}"),
         ("sizes", ", ".join(f"{width}x{height}" for width, height in model.sizes)),
         ("frames", f"{', '.join(map(str, model.frame_counts))} at {model.fps:g} fps"),
+        ("longer", _longer(model)),
         (
             "defaults",
             f"{model.steps} steps, {model.solver}, shift {model.shift:g}, guidance {low:g},{high:g}{boundary}",
         ),
         *(("note", note) for note in checkpoint.notes),
     ]
+
+
+def _longer(model: Model) -> str:
+    """How more frames than it was trained for are made, and how well."""
+    follows = bool({"control_video", "camera"} & set(model.controls))
+    held = "each under its part of what it follows" if follows else "between which the scene may wander"
+    windows = f"in overlapping windows of {model.longest} frames, {held}"
+    if model.modes == ("text",):
+        return windows
+    if "first" not in model.modes:
+        return f"in segments of up to {model.longest} frames between keyframes (--keyframe), else {windows}"
+    segments = (
+        f"from a picture in segments of up to {model.longest} frames, steady with a --keyframe where two meet, else "
+        "what goes wrong in one stays"
+    )
+    return f"{segments}; without, {windows}" if "text" in model.modes else segments
 
 
 def _control(name: str) -> str:

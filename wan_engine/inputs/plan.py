@@ -19,7 +19,7 @@ from ..errors import UsageError
 from ..media.pictures import sides
 from ..request import GenerationRequest, check_frames
 from ..request_parts import PromptPart
-from ..windows import Window, latents_of, usual_overlap, windows
+from ..windows import Window, latents_of, noise_order, usual_overlap, windows
 from .camera_rays import CameraPath, read_camera
 from .control_video import ControlClip, read_control
 from .keyframes import KeyPicture, borders_of, read_keyframes
@@ -88,10 +88,9 @@ class Plan:
         keyed = {key.frame: key.pixels for key in self.keyframes}
         return {**keyed, self.frames - 1: self.last, 0: self.first}.get(frame)
 
-    @property
-    def windows(self) -> tuple[Window, ...]:
-        """What is made at once, in latent frames of a segment without its references; one for most clips."""
-        return windows(latents_of(self.frames), latents_of(self.window), self.overlap // 4)
+    def windows(self, step: int) -> tuple[Window, ...]:
+        """What is made at once in a step, in latent frames of a segment without its references; one for most clips."""
+        return windows(latents_of(self.frames), latents_of(self.window), self.overlap // 4, step)
 
     @property
     def lead(self) -> int:
@@ -273,6 +272,13 @@ def _size_is_trained(checkpoint: Checkpoint, pictures: Pictures) -> bool:
     if pictures.first is None or checkpoint.model.only_listed:
         return pictures.size in sizes
     return pictures.area[0] * pictures.area[1] in {width * height for width, height in sizes}
+
+
+def beginning_noise(plan: Plan) -> Tensor:
+    """The noise [z, t, h, w] that the clip begins with; in windows, later frames have that of earlier ones."""
+    drawn = noise(plan.seed, plan.latent_shape)
+    order = noise_order(latents_of(plan.frames), latents_of(plan.window), plan.overlap // 4)
+    return drawn[:, [*range(plan.lead), *(plan.lead + place for place in order)]]
 
 
 def noise(seed: int, shape: tuple[int, ...], before: int = 0) -> Tensor:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from ..errors import WanError
 from ..inputs.conditioning import Conditioning
-from ..inputs.plan import Plan, noise
+from ..inputs.plan import Plan, beginning_noise
 from ..networks.transformer import WanTransformer
 from ..networks.transformer_blocks import Context
 from ..runtime import process_group
@@ -140,7 +140,7 @@ class Denoiser:
 
     def _noisy(self) -> Tensor:
         """Pure noise, or the clean latents to start from with as much noise as the first sigma says."""
-        pure = noise(self._plan.seed, self._plan.latent_shape).to(self._pool.device)
+        pure = beginning_noise(self._plan).to(self._pool.device)
         if self._options.start is None:
             return pure
         sigma = self._solver.sigmas[0]
@@ -152,6 +152,7 @@ class Denoiser:
             self._close()  # let go of the other expert's keys and values before the next one comes
             self._guided = self._open(k, expert, self._threshold)
         self._look_ahead(k, expert)
+        self._guided.passes.windows = self._plan.windows(k)
         velocity = self._guided.velocity(x, t)
         if torch.isfinite(velocity).all():
             return velocity
@@ -195,13 +196,12 @@ class Denoiser:
         used = self._texts[:1] if self._plan.guidance(expert) == 1 else self._texts
         contexts = self._conditioning.contexts(network, used)
         caches = [StepCache(threshold, first_step=self._step(k)) if threshold else None for _ in used]
-        windows = self._plan.windows
 
-        def tell(number: int) -> None:
+        def tell(number: int, count: int) -> None:
             step = self._step(len(self._run.steps) - self._before)
-            self._run.tell("window", step=step, window=number + 1, windows=len(windows))
+            self._run.tell("window", step=step, window=number + 1, windows=count)
 
-        passes = WindowedPass(network, self._conditioning, windows, self._run.check_cancel, tell)
+        passes = WindowedPass(network, self._conditioning, self._plan.windows(k), self._run.check_cancel, tell)
         return _Guided(expert, passes, self._plan.guidance(expert), contexts, caches)
 
     def _close(self) -> None:

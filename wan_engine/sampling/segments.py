@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from itertools import islice
 
 import numpy as np
 from torch import Tensor
@@ -35,24 +36,23 @@ def in_segments(plan: Plan, run: Run, frames: FrameStore | None, sample: Sample,
     [z, t, h, w].
 
     `sample(segment, number)` gives these, `decode` the frames uint8 [H, W, 3] that they stand for. At a border the clip
-    shows the frame that the later segment begins with.
+    shows the frame that the earlier segment ends with, which leads there more evenly, but a keyframe as the later one
+    begins with it.
     """
     for number in range(plan.segments):
         last = None
         if plan.segments > 1:
             run.tell("segment", segment=number + 1, segments=plan.segments)
         if number:
-            last = as_picture(process_group.from_first(frames.pop if frames is not None else _nothing))
+            last = as_picture(process_group.from_first(lambda: np.empty(0) if frames is None else frames[-1]))
         latents = sample(segment_of(plan, number, last), number)
         if frames is not None:
+            if number and plan.picture_at(plan.borders[number]) is not None:
+                frames.pop()
             with run.stage("decode"):
-                for frame in decode(latents):
+                for frame in islice(decode(latents), len(frames) - plan.borders[number], None):
                     frames.append(frame)
         yield latents
-
-
-def _nothing() -> np.ndarray:
-    raise AssertionError("only the first process has frames")
 
 
 def segment_of(plan: Plan, number: int, last: Tensor | None) -> Plan:

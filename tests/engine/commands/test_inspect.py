@@ -6,8 +6,9 @@ from pathlib import Path
 import golden
 import pytest
 
+from wan_engine.checkpoint import models
 from wan_engine.cli import main
-from wan_engine.commands.inspect import describe
+from wan_engine.commands.inspect import _longer, describe
 from wan_engine.errors import CheckpointError
 from wan_engine.runtime import memory_plan
 from wan_engine.weights.weight_file import WeightFile
@@ -19,6 +20,21 @@ def test_it_tells_model_layout_parameters_and_plan():
     text = describe(NANO)
     for words in ("Wan Previs nano", "original folder", "160x96", "6.01 M", "memory plan for --size 160x96", "peak"):
         assert words in text
+
+
+@pytest.mark.parametrize(
+    ("row", "told"),
+    [
+        (models.T2V_A14B, "in overlapping windows of 81 frames, between which the scene may wander"),
+        (models.VACE_14B_V21, "in overlapping windows of 81 frames, each under its part of what it follows"),
+        (models.I2V_A14B, "from a picture in segments of up to 81 frames, steady with a --keyframe"),
+        (models.FLF2V_14B_V21, "in segments of up to 81 frames between keyframes (--keyframe), else in overlapping"),
+        (models.TI2V_5B, "else what goes wrong in one stays; without, in overlapping windows of 121 frames"),
+    ],
+    ids=lambda row: getattr(row, "name", ""),
+)
+def test_it_tells_how_longer_clips_are_made(row, told):
+    assert told in _longer(row)
 
 
 def test_the_plan_is_for_the_settings_asked_for():

@@ -107,16 +107,20 @@ def generate(folder: Path, *more: str) -> list[str]:
     return [*words, *places, "--report", str(folder / "report.json"), *more]
 
 
-def test_a_clip_over_two_processes(tmp_path, capfd):
+@pytest.fixture
+def one_thread():
+    """As each of two processes has: other thread counts sum in other orders."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def test_a_clip_over_two_processes(tmp_path, capfd, one_thread):
     """Both experts, guidance, 45 tokens; one process writes and speaks."""
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # as each of the two has: other thread counts sum in other orders
-    try:
-        assert main(generate(tmp_path / "one", "--size", "80x48")) == 0
-    finally:
-        torch.set_num_threads(threads)
+    assert main(generate(tmp_path / "one", "--size", "80x48")) == 0
     said = capfd.readouterr()
     ended = torchrun(2, "-m", "wan_engine", *generate(tmp_path / "two", "--size", "80x48"))
     assert ended.returncode == 0, ended.stderr
@@ -143,6 +147,25 @@ def test_control_over_two_processes(model, name, root, tmp_path):
     ended = torchrun(2, "-m", "wan_engine", *case.command(tmp_path))
     assert ended.returncode == 0, ended.stderr
     golden.assert_close(load_file(tmp_path / "latents.safetensors")["latents"], case.want["latents"], 3e-4, 3e-4)
+
+
+@pytest.mark.parametrize(("model", "told"), [("Wan2.2-T2V-A14B", "window 2/2"), ("Wan2.2-I2V-A14B", "segment 2/2")])
+def test_longer_clips_over_two_processes(model, told, tmp_path, one_thread):
+    """Windows, and segments of which the second begins with a frame that only the first process has; light is led."""
+    light = tmp_path / "light.json"
+    light.write_text(json.dumps({"source": "brief", "times": [0, 1], "luminance": [1, 0.5]}), encoding="utf-8")
+    made = []
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        words = Case(model, "en").command(tmp_path / name)
+        words += ["--frames", "9", "--window", "5", "--steps", "2", "--light", str(light)]
+        if name == "one":
+            assert main(words) == 0
+        else:
+            ended = torchrun(2, "-m", "wan_engine", *words)
+            assert ended.returncode == 0 and told in ended.stderr, ended.stderr
+        made.append(load_file(tmp_path / name / "latents.safetensors")["latents"])
+    assert (made[0] - made[1]).abs().max() <= FLOOR * made[0].std()
 
 
 def test_a_request_that_cannot_be_met_is_told_once(tmp_path):

@@ -60,7 +60,7 @@ class Local:
 
 
 def made(conditioning: Conditioning, x: torch.Tensor, parts) -> torch.Tensor:
-    passes = WindowedPass(Local(), conditioning, parts, lambda number: None, lambda number: None)
+    passes = WindowedPass(Local(), conditioning, parts, lambda number: None, lambda number, count: None)
     return passes.velocity(x, torch.tensor(500), CONTEXT)
 
 
@@ -133,9 +133,15 @@ def test_every_row_makes_more_frames_than_it_was_trained_for(root, model, name, 
     assert latents.shape[1] == 9 and report["clip"]["frames"] == 33
     (told,) = [words for words in report["warnings"] if "windows of" in words]
     count = int(told.split(" windows of ")[0].split()[-1])
-    windowed = [(event["step"], event["window"]) for event in events if event["event"] == "window"]
+    windowed = [(e["step"], e["window"], e["windows"]) for e in events if e["event"] == "window"]
     passes = 1 if set(case.guide) == {1.0} else 2
-    assert windowed == [(step, number) for step in (1, 2) for _ in range(passes) for number in range(1, count + 1)]
+    laid = [count, len(windows(9, 5, 1, turn=1))]
+    assert windowed == [
+        (step, number, laid[step - 1])
+        for step in (1, 2)
+        for _ in range(passes)
+        for number in range(1, laid[step - 1] + 1)
+    ]
     apart = made_of(case, tmp_path / "apart", 33, window=17, offload="block")[0]
     assert torch.equal(apart, latents)
 
@@ -155,8 +161,8 @@ def test_a_window_that_holds_the_whole_clip_changes_nothing(root, model, name, t
         assert torch.equal(made_of(case, tmp_path / str(number), 9, **asked)[0], plain)
 
 
-def test_noise_is_the_whole_clip_s_and_later_frames_do_not_repeat(tmp_path):
-    """Each window has its own part of it, so that the clip does not begin anew with each."""
+def test_later_frames_have_the_noise_of_earlier_ones_and_do_not_repeat_them(tmp_path):
+    """They have it in another order, so that the clip does not begin anew with each window."""
     latents, _, _ = made_of(Case("Wan2.2-T2V-A14B", "en"), tmp_path / "clip", 33, window=17)
     assert (latents[:, 1] - latents[:, 5]).abs().mean() > 0.1
 
