@@ -117,9 +117,15 @@ def of_length(case: Case, frames: int, folder: Path) -> dict:
 
 
 def made_of(case: Case, folder: Path, frames: int, **changes) -> tuple[torch.Tensor, dict, list[dict]]:
-    """Final latents, report and events of a case made longer."""
+    """Final latents, report and events of a case made longer, without a first picture, from which it had segments."""
     folder.mkdir()
-    given = of_length(case, frames, folder) | {"steps": 2, "latents": "latents.safetensors", "out": "clip.mp4"}
+    given = of_length(case, frames, folder) | {
+        "image": None,
+        "last_image": None,
+        "steps": 2,
+        "latents": "latents.safetensors",
+        "out": "clip.mp4",
+    }
     events: list[dict] = []
     pipeline = load(case.checkpoint, offload=changes.pop("offload", "none"))
     report = pipeline.generate(replace(case.request(), **given | changes), folder, events.append)
