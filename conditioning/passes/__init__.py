@@ -23,7 +23,8 @@ from .masks import MaskPass
 from .motion import CameraMotionPass, ObjectMotionPass
 from .pictures import ClipPass, KeepPass
 from .pose import PosePass, check_bodies
-from .sweep import Seen, live, look, pauses, sweeps
+from .seen import Seen
+from .sweep import live, look, pauses, sweeps
 from .tracks import TracksPass
 
 __all__ = [

@@ -9,7 +9,7 @@ from typing import Any
 
 from ...scene.brief import SceneError, Shot
 from ...scene.camera.camera import CameraState
-from .sweep import Seen
+from .seen import Seen
 
 
 class CameraPass:

@@ -12,7 +12,7 @@ import numpy as np
 
 from ...scene.brief import SceneError, Shot
 from .png import write_png
-from .sweep import Seen
+from .seen import Seen
 
 Curve = Literal["linear", "inverse"]
 Range = Literal["clip", "frame"]

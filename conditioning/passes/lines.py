@@ -11,18 +11,15 @@ import math
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import bpy
 import numpy as np
 
 from ...scene.brief import Shot
 from .png import read_png, write_png
+from .seen import Seen
 from .surfaces import Surfaces
 from .unseen import unseen, volumes
-
-if TYPE_CHECKING:
-    from .sweep import Seen
 
 _NEEDED = ("depth", "objects", "materials", "normals")
 _STEP = 0.03  # of the distance: less behind the other is no silhouette

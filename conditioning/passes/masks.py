@@ -10,7 +10,7 @@ import numpy as np
 
 from .marks import INDEX
 from .png import write_png
-from .sweep import Seen
+from .seen import Seen
 
 
 class MaskPass:

@@ -16,7 +16,7 @@ from ...scene.camera.camera import CameraState
 from .masks import mask_of
 from .pictures import load_picture
 from .png import write_png
-from .sweep import Seen
+from .seen import Seen
 
 _FAR = 1e6  # metres to what has no surface
 _SLACK = 0.02  # of the distance, by which a place may differ from what the first frame shows there

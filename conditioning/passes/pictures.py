@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import bpy
 import numpy as np
@@ -17,9 +17,7 @@ from ..staging import change, in_words, rendered, set_png
 from ..tone import stored_pixels
 from .marks import INDEX, marked
 from .png import read_png, write_png
-
-if TYPE_CHECKING:
-    from .sweep import Seen
+from .seen import Seen
 
 _FLAT: dict[str, Any] = {
     "light": "FLAT", "color_type": "MATERIAL", "show_shadows": False, "show_cavity": False, "show_xray": False,

@@ -22,7 +22,7 @@ from ...scene.visibility import rendered_objects
 from ..staging import view_layer
 from .bones import OWN, SIDES, body_of
 from .png import write_png
-from .sweep import Seen
+from .seen import Seen
 
 POINTS = (
     "nose", "neck", "right shoulder", "right elbow", "right wrist", "left shoulder", "left elbow", "left wrist",

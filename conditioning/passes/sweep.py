@@ -5,11 +5,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
 from pathlib import Path
 
 import bpy
-import numpy as np
 
 from ...scene.animation import simulations
 from ...scene.brief import SceneError, Shot
@@ -20,29 +18,11 @@ from ..staging import camera_of, set_picture, staged
 from .eye import check_camera, eye_of
 from .lines import Lines
 from .pictures import Blockout, Filmed, Rough, StudioBlockout
+from .seen import Seen
 from .surfaces import Surfaces
 
 # What can be rendered of a frame, each in a way of its own; one layer is had by one of them.
 _SOURCES = (Surfaces(), Lines(), Blockout(), StudioBlockout(), Filmed(), Rough())
-
-
-@dataclass(frozen=True)
-class Seen:
-    """One frame, which may lie between two: the camera there, and `layers`, pictures with the rows from the top:
-
-    `depth` [H, W] in metres along the view axis, infinite where there is no surface; `objects`, `materials` [H, W] pass
-    indices (that of an object tells its mark, see `marks.py`); `normals` [H, W, 3] in world space; `lines` [H, W]
-    uint8, see `lines.py`; `blockout`, `blockout_studio`, `picture`, `rough` [H, W, 3] uint8, see `pictures.py`.
-    Only those that were asked for."""
-
-    frame: float
-    camera: CameraState
-    layers: dict[str, np.ndarray]
-
-    @property
-    def depth(self) -> np.ndarray:
-        """Distance along the view axis in metres [H, W]."""
-        return self.layers["depth"]
 
 
 Watch = Callable[[bpy.types.Scene, CameraState], None]

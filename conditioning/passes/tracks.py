@@ -17,7 +17,7 @@ from mathutils import Vector
 from ...scene.camera.camera import CameraState
 from .outlines import GRID, Outlines
 from .rays import Look
-from .sweep import Seen
+from .seen import Seen
 
 SCHEMA = "wan_previs.tracks/1"
 Place = tuple[float, float, float, bool]  # x, y (0..1, y up), depth in metres, seen
