@@ -78,6 +78,7 @@ class LineReader:
 
     def _parse(self, line: bytes) -> dict[str, Any] | None:
         if not line.strip():
+            self.garbage += len(line) + 1
             return None
         try:
             message = json.loads(line)

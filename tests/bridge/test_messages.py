@@ -134,7 +134,7 @@ folder = json.loads(sys.stdin.readline())["folder"]
 """
 
 
-@pytest.mark.parametrize("line", ["{}\\n", "x" * 5000, '{"type": 7}\\n'])
+@pytest.mark.parametrize("line", ["{}\\n", "x" * 5000, '{"type": 7}\\n', " " * 5000 + "\\n"])
 def test_an_engine_that_prints_garbage_without_end_is_stopped(tmp_path, line):
     client = rogue(tmp_path, HELLO + f"while True: os.write(1, b'{line}' * 1000)\n")
     job = JobFolder.create(tmp_path / "jobs", "A")
