@@ -25,8 +25,8 @@ ODD = st.recursive(
     lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=5), inner, max_size=2),
     max_leaves=4,
 )
-KINDS = ("stage", "step", "preview", "resume", "retry", "note", "writes", "of another version")
-FIELDS = ("stage", "step", "steps", "seconds", "path", "message")
+KINDS = ("stage", "step", "segment", "window", "preview", "resume", "retry", "note", "writes", "of another version")
+FIELDS = ("stage", "step", "steps", "segment", "segments", "window", "windows", "seconds", "path", "message")
 EVENTS = st.builds(
     lambda kind, more: {**more, "event": kind},
     st.sampled_from(KINDS) | ODD,

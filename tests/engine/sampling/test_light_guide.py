@@ -17,6 +17,7 @@ from safetensors.torch import load_file
 
 from wan_engine.cli import main
 from wan_engine.errors import UsageError
+from wan_engine.light import curves
 from wan_engine.light_curve import LightCurve
 from wan_engine.networks.latent_rgb import LightMap, fit_clips, fit_frame_map, fit_light_map
 from wan_engine.pipeline import load
@@ -276,6 +277,31 @@ def test_the_pictures_set_level_and_end_of_the_curve_and_its_shape_stays():
     assert (np.diff(met) < 0).all() and met[10] < 0.5 - 0.7 * 0.2
     assert bare[0] == 1 and bare[-1] == 0.5
     assert expected_luminance(curve(0.8, 0.4), 5, 0.4)[-1] == pytest.approx(0.2)
+
+
+@pytest.mark.parametrize("source", ["brief", "render"])
+def test_a_part_of_a_curve_tells_what_the_whole_tells_there(source):
+    rgb = ((0.9, 0.8, 0.7), (0.3, 0.2, 0.1), (0.6, 0.5, 0.6)) if source == "render" else None
+    curve = LightCurve(source, (0.0, 0.3, 1.0), (1.0, 0.25, 0.75), (6000, 3000, 4500), (0.1, 0.3, 0.75), rgb)
+    part = curve.cut(20 / 80, 60 / 80)
+    part.validate()
+    light, whole = curves.expected_luminance(part, 41), curves.expected_luminance(curve, 81)[20:61]
+    assert np.allclose(light, whole / (whole[0] if source == "brief" else 1))
+    for track in (curves.expected_temperature, curves.expected_rgb):
+        if track(curve, 81) is not None:
+            assert np.allclose(track(part, 41), track(curve, 81)[20:61])
+    assert part.jumps == pytest.approx((0.1, 1.0))
+    assert curve.cut(0, 1) is curve
+
+
+def test_a_segment_is_led_along_the_course_of_the_whole_clip():
+    """What drifted in the segment before is not its measure: the clip's first picture is, and its own first is held."""
+    curve = LightCurve("brief", (0.0, 1.0), (1.0, 0.5))
+    ends = ((0.8, 0.8, 0.8), None)
+    whole, part = course_of(curve, 21, ends), course_of(curve, 21, ends).cut(8, 13)
+    assert part.luminance == whole.luminance[8:13] and part.doubt == whole.doubt[8:13]
+    assert list(part.free) == [0, 1, 1, 1, 1]
+    assert course_of(curve, 21, ends).cut(0, 21).free == whole.free
 
 
 def test_velocity_and_clean_latents_tell_the_same():
