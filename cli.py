@@ -219,6 +219,8 @@ def _render(args: argparse.Namespace) -> int:
     for take in generation.made:
         if take.verdict:
             _complain(f"{take.name}: {take.verdict}. {take.sentence}".rstrip())
+        if take.follow:
+            _complain(f"{take.name}: {take.follow}. {take.follow_sentence}".rstrip())
     if generation.overview is not None:
         _complain(f"overview: {generation.overview}")
     for error in generation.errors:

@@ -22,7 +22,12 @@ from .state import JobError, utc_now
 SCHEMA = "wan_previs.identity/1"
 # Of the .blend that asks: its own job; its own from before it was renamed, moved or first saved; another file's.
 Standing = Literal["own", "moved", "other"]
-_NO_OTHER_CLIP = {*OUTPUTS, "offload", "light"}  # what of a request makes no other clip, or is made of the scene
+_NO_OTHER_CLIP = {
+    *OUTPUTS,
+    "offload",
+    "light",
+    "tracks",
+}  # what of a request makes no other clip, or is made of the scene
 _DEFAULTS = {item.name: item.default for item in fields(GenerationRequest) if item.default is not MISSING}
 _FIELDS = {
     "checkpoint": "model", "frames": "number of the model's frames", "clip_frames": "number of frames",

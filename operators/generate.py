@@ -134,7 +134,8 @@ class Generate(Work):
 
 
 def _told(take: previs.Take) -> str:
-    return f"{take.name} (light {take.verdict})" if take.verdict else take.name
+    words = [f"light {take.verdict}"] * bool(take.verdict) + [f"motion {take.follow}"] * bool(take.follow)
+    return f"{take.name} ({', '.join(words)})" if words else take.name
 
 
 class WANPREVIS_OT_generate(Generate, bpy.types.Operator):

@@ -10,6 +10,11 @@ from ..properties import WanPrevisFound
 from .wrapping import label
 
 VERDICT_ICONS = {"holds": "CHECKMARK", "jumps": "CANCEL", "unmeasured": "QUESTION"}  # others: the light drifts
+_FOLLOW_WORDS = {
+    "follows": "Follows the scene", "strays": "Strays from the scene",
+    "cannot be told": "Following the scene cannot be told",
+}  # fmt: skip
+FOLLOW_ICONS = {"follows": "CHECKMARK", "strays": "CANCEL", "cannot be told": "QUESTION"}
 
 
 class TakesPanel:
@@ -64,5 +69,10 @@ def _draw_take(column: bpy.types.UILayout, context: bpy.types.Context, take: pre
         label(column, context, words, icon=VERDICT_ICONS.get(take.code, "ERROR"))
     if take.fails and take.seen:
         label(column, context, take.sentence)
+    if take.follow and not missing:
+        words = _FOLLOW_WORDS.get(take.follow_word, take.follow_word) + take.follow.removeprefix(take.follow_word)
+        label(column, context, words, icon=FOLLOW_ICONS.get(take.follow_word, "ERROR"))
+        if take.strays and take.seen:
+            label(column, context, take.follow_sentence)
     if take.fails and not missing and not take.repaired:
         column.operator("wan_previs.repair_take", icon="BRUSH_DATA").take = take.name

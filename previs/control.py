@@ -18,6 +18,7 @@ from ..wan_engine.request import GenerationRequest
 from .settings import Note, Settings, _ignored
 
 FOLDER = "control"  # of a job
+TRACKS = f"{FOLDER}/tracks.json"
 _MOTION, _MOTION_MASK = f"{FOLDER}/motion", f"{FOLDER}/motion_mask"
 _CAMERA, _MASK = f"{FOLDER}/camera.json", f"{FOLDER}/mask"
 _OF_DEPTH = ("depth", "mixed")
@@ -132,7 +133,7 @@ def write_followed(
     place, size, count = folder / FOLDER, request.size, request.frames
 
     def wanted(scratch: Path) -> Sequence[passes.Pass]:
-        told: list[passes.Pass] = [passes.TracksPass(place / "tracks.json", size, count)]
+        told: list[passes.Pass] = [passes.TracksPass(folder / TRACKS, size, count)]
         if passes.is_perspective(scene, shot):
             told.append(passes.CameraPass(shot, folder / _CAMERA))
         if mode == "camera":

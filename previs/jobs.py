@@ -27,7 +27,7 @@ from ..wan_engine.request import GenerationRequest
 from ..wan_engine.request_parts import Keyframe, PromptPart
 from ..wan_engine.saved_state import weights_of
 from . import ownership
-from .control import check_followed, followed, write_followed
+from .control import TRACKS, check_followed, followed, write_followed
 from .length import borders_of, clip_words, frames_of
 from .saving import why_not_read
 from .settings import NANO_DTYPE, OPTIONS, RAW, Note, Settings, _ignored
@@ -98,6 +98,7 @@ def preparing(
         yield from _write_keyframes(scene, shot, wish.size, request, job)
         scene = passes.live(uid, name)
         yield from write_followed(scene, shot, settings, model, wish.mode, request, job.path)
+        request = replace(request, tracks=TRACKS if (job.path / TRACKS).is_file() else None)
         job.write_request(request)
     except GeneratorExit:
         job.mark_ended("cancelled", "Cancelled.", Cancelled.exit_status)

@@ -28,7 +28,7 @@ def import_take(scene: bpy.types.Scene, shot: str, frames: range, job: JobFolder
     provenance = {
         "prompt": request["prompt"], "seed": request["seed"], "model": request["checkpoint"],
         "job_folder": sequencer.stored_path(job.path), "job_id": ownership.job_identifier(job),
-        **_verdict(report, frames.start), "repaired": "repaired" in report,
+        **_verdict(report, frames.start), **_follow(report, frames.start), "repaired": "repaired" in report,
     }  # fmt: skip
     strip = sequencer.add_take(scene, shot, frames.start, frames.stop - 1, clip_of(job), provenance, job.number)
     sequencer.show(scene)
@@ -56,6 +56,19 @@ def _verdict(report: dict[str, Any], frame_start: int) -> dict[str, str | int]:
     facts: dict[str, str | int] = {"verdict": code, "verdict_words": str(verdict.get("sentence") or "")}
     if isinstance(verdict.get("frame"), int):
         facts["verdict_frame"] = frame_start + verdict["frame"]
+    return facts
+
+
+def _follow(report: dict[str, Any], frame_start: int) -> dict[str, str | int]:
+    """Likewise what it says of whether the clip follows the scene: the word in `follow`, `follow_frame`,
+    `follow_words`."""
+    follow = report.get("follow")
+    verdict = follow.get("verdict") if isinstance(follow, dict) else None
+    if not isinstance(verdict, dict) or not verdict.get("word"):
+        return {}
+    facts: dict[str, str | int] = {"follow": str(verdict["word"]), "follow_words": str(verdict.get("sentence") or "")}
+    if isinstance(verdict.get("frame"), int):
+        facts["follow_frame"] = frame_start + verdict["frame"]
     return facts
 
 
@@ -143,5 +156,13 @@ def overview_task(made: Sequence[Take], out: Path) -> dict[str, Any]:
     for take in made:
         job = JobFolder(take.folder)
         light = history.read_report(job).get("light") or {}
-        shots.append({"name": take.name, "clip": str(clip_of(job)), "verdict": take.verdict, "light": light})
+        shots.append(
+            {
+                "name": take.name,
+                "clip": str(clip_of(job)),
+                "verdict": take.verdict,
+                "follow": take.follow,
+                "light": light,
+            }
+        )
     return {"title": Path(bpy.data.filepath).stem or "Previs", "out": str(out), "shots": shots}

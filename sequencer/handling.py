@@ -33,8 +33,10 @@ class Take:
     """A take as its strip tells it. Only `missing` and `folder` look at the disk, whenever they are asked for.
 
     The clip has `frames` frames, the first one on the scene's frame `start`. `code` is the verdict's, as in
-    reports ("flickers", "jumps"), "" where nothing was measured; `frame` the scene's frame that it is about. `folder`
-    is the job folder, "" when unknown, `job` the identifier of the job that made it, "" for takes of earlier versions;
+    reports ("flickers", "jumps"), "" where nothing was measured; `frame` the scene's frame that it is about.
+    `follow_word` ("follows", "strays", "cannot be told"), `follow_frame` and `follow_sentence` tell likewise whether it
+    follows the scene. `folder` is the job folder, "" when unknown, `job` the identifier of the job that made it, "" for
+    takes of earlier versions;
     `missing` when the clip is gone, `repaired` when it is the repair of another take. `note` tells where its colours
     are not seen as they are.
     """
@@ -51,6 +53,9 @@ class Take:
     code: str = ""
     frame: int | None = None
     sentence: str = ""
+    follow_word: str = ""
+    follow_frame: int | None = None
+    follow_sentence: str = ""
     repaired: bool = False
     note: str = ""
 
@@ -71,6 +76,16 @@ class Take:
         return f"{told} at frame {self.frame}" if self.code == "jumps" and self.frame is not None else told
 
     @property
+    def follow(self) -> str:
+        """Whether the clip follows the scene, in a few words: "strays at frame 31"; "" where not measured."""
+        return self.follow_word if self.follow_frame is None else f"{self.follow_word} at frame {self.follow_frame}"
+
+    @property
+    def strays(self) -> bool:
+        """Whether the clip was measured and does not follow the scene."""
+        return self.follow_word == "strays"
+
+    @property
     def fails(self) -> bool:
         """Whether the light was measured and does not hold."""
         return self.code not in ("", "holds", "unmeasured")
@@ -78,7 +93,7 @@ class Take:
 
 def read_take(strip: Strip) -> Take:
     """The take that a strip is. What a user has changed about the custom properties is taken as it is, or left out."""
-    frame = strip.get("verdict_frame")
+    frame, strays = strip.get("verdict_frame"), strip.get("follow_frame")
     return Take(
         name=strip.name,
         shot=str(strip.get("shot", "")),
@@ -92,6 +107,9 @@ def read_take(strip: Strip) -> Take:
         code=str(strip.get("verdict", "")),
         frame=frame if isinstance(frame, int) else None,
         sentence=str(strip.get("verdict_words", "")),
+        follow_word=str(strip.get("follow", "")),
+        follow_frame=strays if isinstance(strays, int) else None,
+        follow_sentence=str(strip.get("follow_words", "")),
         repaired=bool(strip.get("repaired", False)),
         note=str(strip.get(NOTE, "")),
     )

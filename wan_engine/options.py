@@ -317,6 +317,10 @@ class EngineOptions(SharedOptions):
     )
     preview: str | None = row(File("a file name"), None, "Rewrite this PNG with a small preview after every step")
     prompt_cache: str | None = row(File("a folder"), None, "The folder in which encoded prompts are kept")
+    tracks: str | None = row(
+        File(), None, "The scene's tracks (.json), by which page and report tell whether the clip follows the scene",
+        needs="page",
+    )  # fmt: skip
     page: str | None = row(
         File("a file name"), None,
         "Measure the clip's light and draw a page about it into this PNG; the report then holds the figures",

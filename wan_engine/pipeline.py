@@ -32,6 +32,7 @@ from .media.video_writer import write_clip
 from .networks import attention as attentions
 from .networks.latent_rgb import LightMap, fit_light_map
 from .options import AUTO, DTYPE, OFFLOAD, STATED_OFFLOADS
+from .reports.follow_report import measure_follow
 from .reports.generation_report import generation_report
 from .reports.light_report import draw_page, measure_clip, tell_guide
 from .request import GenerationRequest
@@ -117,6 +118,8 @@ class Pipeline:
             if request.page is not None:
                 with run.stage("measure"), run.sparing("The light could not be measured"):
                     measure_clip(request, plan, frames, delivered, run)
+                with run.sparing("Whether the clip follows the scene could not be measured"):
+                    measure_follow(request, delivered, folder, run)
         report = generation_report(request, plan, self.pool, run, facts)
         if request.page is not None and "verdict" in report.get("light", {}):
             draw_page(report, delivered, request.light, request.sun, folder / request.page, run)

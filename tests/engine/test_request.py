@@ -50,6 +50,7 @@ REQUESTS = st.builds(
     preview=st.none() | FILES,
     prompt_cache=st.none() | FILES,
     page=st.none() | FILES,
+    tracks=st.none() | FILES,
     repair=st.lists(st.sampled_from(REPAIR.names), unique=True).map(tuple),
     upscale=st.sampled_from((0, 2, 4)),
     refine=st.just(0.0) | st.floats(0.05, 0.6),

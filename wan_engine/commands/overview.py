@@ -3,7 +3,7 @@
 
 `python -m wan_engine.commands.overview` takes a JSON object on stdin: {"title", "out": the PNG to write,
 "shots": [{"name", "clip": a movie or a folder of
-pictures, "verdict": words, "light": what the clip's report says of it}]}.
+pictures, "verdict": words, "follow": words, "light": what the clip's report says of it}]}.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def draw_sheet(task: dict[str, Any]) -> Path:
     says so. Raises GenerationError when the sheet cannot be written.
     """
     rows = [(shot, *_frames(Path(shot["clip"]))) for shot in task["shots"]]
-    texts = [word for shot, _, trouble in rows for word in (shot["name"], shot.get("verdict"), trouble)]
+    texts = [word for shot, _, why in rows for word in (shot["name"], shot.get("verdict"), shot.get("follow"), why)]
     with plotting([task["title"], *texts]) as letters:
         head = _head(task["title"], letters)
         parts = [head, *(_row(shot, frames, trouble, letters) for shot, frames, trouble in rows)]
@@ -71,6 +71,10 @@ def _row(shot: dict, frames: list[np.ndarray], trouble: str, letters: Letters) -
     if verdict:
         words = "The light is unmeasured" if verdict == "unmeasured" else f"The light {verdict}"
         page.write(_LEFT, 0, words, CURVE, _color(verdict), TEXT)
+    if follow := str(shot.get("follow") or ""):
+        words = "Following cannot be told" if follow == "cannot be told" else f"The clip {follow}"
+        color = HOLDS if follow == "follows" else JUMPS if follow.startswith("strays") else SOFT
+        page.write(_LEFT, top + tall, words, CURVE, color, TEXT - 3)
     for k, frame in enumerate(frames):
         page.place(MARGIN + k * (FRAME + GAP), top, frame)
     if trouble:

@@ -13,24 +13,25 @@ REACH = 40  # by which an outline is looked for away from its place
 SPAN_MOTION = 8.0  # that points go in a span of frames, where that is not too long
 LONGEST_SPAN = 16  # frames
 MOVES = 2.0  # a point that goes farther in a span moves
-OFF, OFF_OF_WAY = 1.0, 0.25
+OFF, OFF_OF_WAY = 1.0, 0.4
 LEAST_KNOWN = 12  # ways that are known of some frames, before these can stray
 POOLED = 5  # frames whose ways are taken together, at most
 ELSEWHERE = 0.7  # share of the known ways that may go elsewhere
+IN_A_ROW = 2  # frames of which more do, before the clip strays
 
 # Subjects: things of so large a share of the picture, of whose outline so many points are in front.
 SUBJECT_AREA = 0.008, 0.35
 OUTLINE_POINTS = 12
 AT_BORDER = 0.25  # share of the border of the picture that a subject may take: more is a backdrop
 SUBJECTS = 6  # the largest
-TIMES = 3  # at so many times, and at more than half of those looked at, something is wrong
+# At so many times, and at more than half of those looked at, something is wrong.
+TIMES = {"missing": 3, "displaced": 3, "doubled": 4}
 NEAR = 2.0  # that an outline may lie off
 DISPLACED = 3.5
 FITS_ELSEWHERE = 0.8  # of the best fit, that the fit at its place is less
 PLAIN_FIT = 0.15  # by which an outline fits better at its best place than anywhere, before it is looked at
-UNLIKE_ELSEWHERE = (
-    1.35  # spreads of the fit, by which an outline fits better at its place than anywhere: less is missing
-)
-MISSING_FIT = 0.16  # and by which the fit is better
+# By how much an outline fits better at its place than elsewhere, and a tenth of that in spreads of the fit: what has
+# less is missing.
+CLEAR = 0.335
 COPY_LIKE = 0.3  # of 1 for what looks the same as the subject: a copy does so much at least
-COPY = 0.27  # and so much together with how its outline fits, of 1 for the subject's
+COPY = 0.3  # and so much together with how its outline fits, of 1 for the subject's

@@ -10,9 +10,9 @@ import numpy as np
 
 from .bounds import (
     AT_BORDER,
+    CLEAR,
     DISPLACED,
     FITS_ELSEWHERE,
-    MISSING_FIT,
     NEAR,
     OUTLINE_POINTS,
     PLAIN_FIT,
@@ -20,7 +20,6 @@ from .bounds import (
     SUBJECT_AREA,
     SUBJECTS,
     TIMES,
-    UNLIKE_ELSEWHERE,
 )
 from .copies import Copy, find_copy
 from .edges import edges_of, fits, normals
@@ -28,6 +27,7 @@ from .tracks import Outline
 
 _DOWN, _RIGHT = np.mgrid[-REACH : REACH + 1, -REACH : REACH + 1]
 _AWAY = np.hypot(_DOWN, _RIGHT)
+_NO_SPREAD = 0.01
 _FAR = 6.0  # pixels off, from which on an outline is no longer at its place
 
 
@@ -48,7 +48,7 @@ class Sight:
     def missing(self) -> bool:
         """Whether the outline fits no better here than anywhere."""
         better = self.fit - self.elsewhere
-        return better < MISSING_FIT and better < UNLIKE_ELSEWHERE * (self.spread + 0.01)
+        return better + 0.1 * better / (self.spread + _NO_SPREAD) < CLEAR
 
     @property
     def displaced(self) -> bool:
@@ -72,7 +72,7 @@ class Subject:
     def first(self, fault: str) -> int | None:
         """The first frame with a fault ("missing", "displaced", "doubled") that is seen time and again; else None."""
         frames = [sight.frame for sight in self.sights if getattr(sight, fault)]
-        often = len(frames) >= TIMES and len(frames) > len(self.sights) / 2
+        often = len(frames) >= TIMES[fault] and len(frames) > len(self.sights) / 2
         return frames[0] if often else None
 
 

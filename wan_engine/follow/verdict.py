@@ -10,7 +10,7 @@ from types import MappingProxyType
 import numpy as np
 
 from ..light.verdict import Check
-from .bounds import ELSEWHERE, MOVES
+from .bounds import ELSEWHERE, IN_A_ROW, MOVES
 from .measure import FollowMeasures
 from .pictures import scale_of
 
@@ -55,9 +55,7 @@ def verdict(measures: FollowMeasures, first_frame: int = 0) -> FollowVerdict:
     what is missing or seen twice, for in a clip that goes elsewhere nothing is at its place."""
     faults = _faults(measures)
     checks = (
-        Check(
-            "motion", "scene", max((share for share in measures.elsewhere if share is not None), default=0.0), ELSEWHERE
-        ),
+        Check("motion", "scene", max(_least_of_runs(measures), default=0.0), ELSEWHERE),
         *(Check(reason, "scene", float(len(_names(measures, fault))), 0.0) for reason, fault in _REASONS.items()),
     )
     for code, frame, sentence in faults:
@@ -87,7 +85,7 @@ def _names(measures: FollowMeasures, fault: str) -> list[tuple[int, str]]:
 def _faults(measures: FollowMeasures) -> list[tuple[str, int, str]]:
     """(code, frame, sentence) of all that is wrong, the first told first."""
     found = []
-    strays = [k for k, share in enumerate(measures.elsewhere) if share is not None and share > ELSEWHERE]
+    strays = _straying(measures)
     if strays:
         found.append(("strays_in_motion", strays[0], _motion_words(measures, strays)))
     missing, displaced = _names(measures, "missing"), _names(measures, "displaced")
@@ -100,6 +98,18 @@ def _faults(measures: FollowMeasures) -> list[tuple[str, int, str]]:
     for frame, name in _names(measures, "doubled")[:1]:
         found.append(("doubles_subject", frame, f'"{_plain(name)}" is seen twice from frame {{frame}} on.'))
     return found
+
+
+def _straying(measures: FollowMeasures) -> list[int]:
+    """The frames in which the ways go elsewhere, with others beside them."""
+    over = [first for first, least in enumerate(_least_of_runs(measures)) if least > ELSEWHERE]
+    return sorted({first + k for first in over for k in range(IN_A_ROW)})
+
+
+def _least_of_runs(measures: FollowMeasures) -> list[float]:
+    """Of each IN_A_ROW frames the least share of ways that go elsewhere; 0 where it is not known."""
+    shares = [share or 0.0 for share in measures.elsewhere]
+    return [min(shares[first : first + IN_A_ROW]) for first in range(len(shares) - IN_A_ROW + 1)]
 
 
 def _plain(name: str) -> str:

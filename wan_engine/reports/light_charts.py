@@ -31,8 +31,9 @@ def panel(figure: Figure, left: float, bottom: float, width: float, height: floa
     return axes
 
 
-def _title(axes: Axes, title: str, hint: str) -> None:
-    axes.text(0, 1.045, title, transform=axes.transAxes, color=INK, fontsize=13, fontweight="bold", va="bottom")
+def title(axes: Axes, words: str, hint: str) -> None:
+    """What a panel shows, over it, and a hint how to read it."""
+    axes.text(0, 1.045, words, transform=axes.transAxes, color=INK, fontsize=13, fontweight="bold", va="bottom")
     axes.text(1, 1.05, hint, transform=axes.transAxes, color=FAINT, fontsize=9.5, ha="right", va="bottom")
 
 
@@ -48,7 +49,7 @@ def draw_luminance(
     absolute = expected is None or expected.source == "render"
     values, frame = _course(measured, absolute), first + np.arange(measured["frames"])
     unit = "display luminance, 0 to 1" if absolute else "display luminance, first frame = 1"
-    _title(axes, "Luminance", unit)
+    title(axes, "Luminance", unit)
     if absolute:
         axes.fill_between(
             frame,
@@ -89,7 +90,7 @@ def draw_luminance(
     for cut in (first + cut for cut in measured["cuts"]):
         axes.axvline(cut, color=INK, linewidth=1, linestyle=(0, (1, 2)))
         axes.text(cut, 0.03, " cut", transform=axes.get_xaxis_transform(), color=INK, fontsize=9.5)
-    _limits(axes, frame)
+    limit_frames(axes, frame)
     _widen(axes, 0.1 if absolute else 0.2)
     axes.legend(loc="upper left", bbox_to_anchor=(0.12, 1.135), ncols=4, frameon=False, fontsize=9.5, labelcolor=FAINT)
 
@@ -109,7 +110,7 @@ def _temperature(
 ) -> None:
     """The course of warmth along the motion, begun at what the first frame shows: surfaces have a colour of their own,
     so that only the change is held against the scene. Even in mired, told in kelvin."""
-    _title(axes, "Colour temperature", "kelvin, along the motion")
+    title(axes, "Colour temperature", "kelvin, along the motion")
     frame, seen = first + np.arange(measured["frames"]), measured["temperature_k"][0] or 0.0
     start = 1e6 / (seen if 0 < seen < np.inf else _DAYLIGHT)
     if before:
@@ -123,7 +124,7 @@ def _temperature(
         axes.plot(frame, wanted, color=EXPECTED, linewidth=2, linestyle=(0, (5, 2)))
     course = start + np.asarray(measured["temperature_course_mired"], float)
     axes.plot(frame, course, color=MEASURED, linewidth=2.2, marker="o" if len(frame) < 3 else None)
-    _limits(axes, frame)
+    limit_frames(axes, frame)
     _widen(axes, 40)
     axes.invert_yaxis()
     axes.yaxis.set_major_formatter(lambda value, _: f"{1e6 / max(value, 20):.0f}")
@@ -137,7 +138,7 @@ def _color(
     color, frame = measured["color"], first + np.arange(measured["frames"])
     told = [first + number for number in color["frames"]]
     lines = "dashed: the render" if color["source"] == "render" else "bars: the pictures"
-    _title(axes, "Colour", f"red and blue over luminance; {lines}")
+    title(axes, "Colour", f"red and blue over luminance; {lines}")
     for channel, line in ((0, _RED), (2, _BLUE)):
         wanted = np.array([rgb[channel] for rgb in color["expected"]])
         low, high = (wanted * np.exp(sign * np.log1p(bounds["color"])) for sign in (-1, 1))
@@ -158,7 +159,7 @@ def _color(
             earlier = [rgb[channel] for rgb in before["color"]["held"]]
             axes.plot(frame, earlier, color=BEFORE, linewidth=1.4, linestyle=(0, (2, 1.5)))
         axes.plot(frame, [rgb[channel] for rgb in color["held"]], color=line, linewidth=2.2)
-    _limits(axes, frame)
+    limit_frames(axes, frame)
     _widen(axes, 0.3)
     axes.set_xlabel("frame", color=FAINT, fontsize=9.5)
 
@@ -166,7 +167,8 @@ def _color(
 COLORS = {"temperature": _temperature, "color": _color}
 
 
-def _limits(axes: Axes, frame: np.ndarray) -> None:
+def limit_frames(axes: Axes, frame: np.ndarray) -> None:
+    """From the first of the numbers to the last."""
     axes.set_xlim(frame[0], max(frame[0] + 1, frame[-1]))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
 

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,12 +11,14 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from PIL import Image
 
 from ..light.verdict import WORDS
 from ..light_curve import LightCurve
 from ..media.atomic_write import write_whole
 from ..media.frame_store import Frames
 from ..media.lettering import Letters, plotting, shortened, wrapped
+from .follow_page import follow_figure
 from .light_charts import (
     BEFORE,
     COLORS,
@@ -52,16 +53,25 @@ def write_page(
     report: as in report.json; of "light" are read "measured" (`LightMeasures.to_json()`, of the clip as delivered),
     "verdict" (`Verdict`, from whose first_frame frames are counted on the page) and, when the clip was corrected,
     "before" (measures before it) and "after" (those of the corrected clip, which then stand for "measured"). expected:
-    the scene's curve. sun: samples {"frame", "azimuth_deg", "elevation_deg"} along the shot; [] = none.
+    the scene's curve. sun: samples {"frame", "azimuth_deg", "elevation_deg"} along the shot; [] = none. What the report
+    holds under "follow" is drawn below.
     Raises GenerationError in words when the page cannot be written; nothing else is touched.
     """
     words = (_clip_name(report), _prompt(report), report["light"]["verdict"], *(report.get(n) for n in _SETTINGS))
-    buffer = io.BytesIO()
-    with plotting(words) as letters:
-        figure = _drawn(report, frames, expected, sun, letters)
-        FigureCanvasAgg(figure)
-        figure.savefig(buffer, format="png", facecolor=GROUND)
-    write_whole(path, lambda partial: partial.write_bytes(buffer.getvalue()))
+    follow = report.get("follow")
+    with plotting([*words, follow["verdict"] if follow else ""]) as letters:
+        parts = [_pixels(_drawn(report, frames, expected, sun, letters))]
+        if follow:
+            parts.append(_pixels(follow_figure(follow, frames, _WIDTH, _DPI, letters)))
+    page = Image.fromarray(np.concatenate(parts))
+    write_whole(path, lambda partial: page.save(partial, format="PNG"))
+
+
+def _pixels(figure: Figure) -> np.ndarray:
+    """uint8 [H, W, 3]."""
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3]
 
 
 def _drawn(

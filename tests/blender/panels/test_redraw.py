@@ -84,3 +84,21 @@ def test_the_whole_verdict_of_a_take_is_drawn(context, width):
     strip["verdict_words"] = "The light jumps down by 23 % at frame 31."
     words = " ".join(words for kind, words in draw_all(context) if kind == "label")
     assert "Jumps at frame 31 The light jumps down by 23 % at frame 31." in words
+
+
+@pytest.mark.parametrize(
+    ("noted", "words"),
+    [
+        ({"follow": "follows"}, "Follows the scene"),
+        ({"follow": "cannot be told"}, "Following the scene cannot be told"),
+        (
+            {"follow": "strays", "follow_frame": 31, "follow_words": "From frame 31 on the clip stands still."},
+            "Strays from the scene at frame 31 From frame 31 on the clip stands still.",
+        ),
+    ],
+)
+def test_whether_a_take_follows_its_scene_is_drawn(context, noted, words):
+    (strip,) = context.scene.sequence_editor.strips
+    for name, value in noted.items():
+        strip[name] = value
+    assert words in " ".join(words for kind, words in draw_all(context) if kind == "label")

@@ -294,3 +294,18 @@ def rendered_middle(scene, path):
 def test_a_take_tells_why_its_light_does_not_hold(scene, clip, noted, words, fails):
     take = read_take(add_take(scene, "Wide", 1, 5, clip, noted))
     assert (take.verdict, take.fails) == (words, fails)
+
+
+@pytest.mark.parametrize(
+    ("noted", "words", "strays"),
+    [
+        ({"follow": "follows"}, "follows", False),
+        ({"follow": "cannot be told"}, "cannot be told", False),
+        ({"follow": "strays", "follow_frame": 31}, "strays at frame 31", True),
+        ({"follow": "strays", "follow_frame": "soon"}, "strays", True),
+        ({}, "", False),
+    ],
+)
+def test_a_take_tells_whether_it_follows_its_scene(scene, clip, noted, words, strays):
+    take = read_take(add_take(scene, "Wide", 1, 5, clip, noted))
+    assert (take.follow, take.strays) == (words, strays)

@@ -4,6 +4,7 @@
 import json
 from pathlib import Path
 
+import drawn
 import numpy as np
 import pytest
 from movies import write
@@ -29,6 +30,20 @@ def test_numbers_and_page_are_written(clip, tmp_path):
     assert main(["measure", str(clip), "--report", str(report), "--page", str(page)]) == 0
     assert json.loads(report.read_text())["light"]["verdict"]["word"] == "holds"
     assert Image.open(page).size[0] > 400
+
+
+def test_whether_a_clip_follows_its_scene_is_told_by_its_tracks(tmp_path, capsys):
+    path, report = tmp_path / "clip.mkv", tmp_path / "follow.json"
+    write(path, list(drawn.clip()[:, :, ::-1]), "ffv1", "bgr0")
+    tracks = drawn.write_tracks(tmp_path / "tracks.json")
+    words = ["measure", str(path), "--tracks", str(tracks), "--report", str(report), "--first-frame", "101"]
+    assert main(words) == 0
+    told = json.loads(report.read_text())["follow"]["verdict"]
+    assert told["word"] == "strays" and told["code"] == "strays_in_motion"
+    line = capsys.readouterr().out.splitlines()[1]
+    assert f"strays at frame {101 + told['frame']}. " in line and "the other way" in line
+    assert main(["measure", str(path), "--tracks", str(report)]) == 2
+    assert "holds no tracks" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
