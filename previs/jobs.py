@@ -98,7 +98,7 @@ def preparing(
         yield from _write_keyframes(scene, shot, wish.size, request, job)
         scene = passes.live(uid, name)
         yield from write_followed(scene, shot, settings, model, wish.mode, request, job.path)
-        request = replace(request, tracks=TRACKS if (job.path / TRACKS).is_file() else None)
+        request = replace(request, tracks=TRACKS if os.path.isfile(job.path / TRACKS) else None)
         job.write_request(request)
     except GeneratorExit:
         job.mark_ended("cancelled", "Cancelled.", Cancelled.exit_status)
