@@ -29,7 +29,7 @@ FOLLOWING = {"control": passes.KINDS, "camera": ("PERSP",), "motion": passes.KIN
 _OBJECT_CLOCKS = (1.0, 0.9792, 0.93), (1.0, 0.9486, 0.80)
 _CAMERA_CLOCKS = (1.0, 0.9863, 0.94), (1.0, 0.9643, 0.85)
 _SUBJECT_UNITS = 4.0  # of a camera model, from camera to subject
-_NEAREST = 0.1  # metres: what is nearer counts as this far
+_NEAREST, _FARTHEST = 0.1, 1e6  # metres: what is nearer, or farther, counts as this far
 AS_MADE = 0.75  # the resemblance at which a clip follows as the model's makers have it
 _MOST_STRENGTH = 1.5  # of control, at the resemblance 1
 
@@ -61,18 +61,23 @@ def camera_scale(shot: Shot, settings: Settings, note: Note = _ignored) -> float
     moves that the models were trained with go by. Their makers' examples truck by 1.5 units and dolly in by 3, in no
     stated unit, and a dolly in must end before the subject."""
     if settings.camera_scale is not None:
-        return round(settings.camera_scale, 4)
+        return _short(settings.camera_scale)
     if not shot.subjects:
         note(f"Nothing stands out in shot \"{shot.name}\", so a metre of its camera's way is one unit of the model's.")
         return 1.0
     subject = shot.subjects[0]
-    scale = round(_SUBJECT_UNITS / max(subject.distance_m, _NEAREST), 4)
+    scale = _short(_SUBJECT_UNITS / min(max(subject.distance_m, _NEAREST), _FARTHEST))
     note(
         f'In shot "{shot.name}" a metre of the camera\'s way is {scale:.3g} units of the model\'s: "{subject.name}" is '
         f"{subject.distance_m:.3g} m away, and {_SUBJECT_UNITS:g} units for that suit the moves it was trained with. "
         "--camera-scale sets another."
     )
     return scale
+
+
+def _short(value: float) -> float:
+    """To as many digits as Blender's floats hold for sure."""
+    return float(f"{value:.6g}")
 
 
 def _follows_objects(scene: bpy.types.Scene) -> bool:

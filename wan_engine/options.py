@@ -174,7 +174,8 @@ class SharedOptions:
         Size(), None, "Width and height of the clip; with a picture only the area counts", group="main"
     )
     frames: int | None = row(
-        Whole(1), None, "How many frames (4n+1) the model makes; as many as it was trained for where left out",
+        Whole(1, 1_000_001), None,
+        "How many frames (4n+1) the model makes; as many as it was trained for where left out",
         unit="frames",
     )  # fmt: skip
     steps: int | None = row(
@@ -190,7 +191,7 @@ class SharedOptions:
         metavar="REPAIR", old=("correct",),
     )  # fmt: skip
     camera_scale: float | None = row(
-        Number(0, open=True), None,
+        Number(0, 65536, open=True), None,
         "How many units of the model's a metre of the camera's way is; as many as it was given in where left out",
     )  # fmt: skip
     upscale: int = row(UPSCALE, 0, "How much larger the finished clip is made", group="main")
