@@ -134,7 +134,6 @@ def make_plan(request: GenerationRequest, checkpoint: Checkpoint, stride: tuple[
     window, overlap = _window(request, model)
     borders = borders_of(request, model, frames, window)
     keyframes, keyframe_notes = read_keyframes(request, model, folder, pictures.size, pictures.shape, frames)
-    two_experts = len(checkpoint.experts) == 2
     steps = either(request.steps, model.steps)
     motion, motion_notes = read_motion(request, folder, pictures.size, frames, steps, fps)
     return Plan(
@@ -142,17 +141,12 @@ def make_plan(request: GenerationRequest, checkpoint: Checkpoint, stride: tuple[
         negative=either(request.negative, model.negative),
         size=pictures.size,
         frames=frames,
-        latent_shape=(
-            checkpoint.config.out_dim,
-            (frames - 1) // stride[0] + 1 + (0 if pictures.vace is None else len(pictures.references)),
-            pictures.size[1] // stride[1],
-            pictures.size[0] // stride[2],
-        ),
+        latent_shape=_latent_shape(checkpoint.config.out_dim, stride, pictures, frames),
         fps=fps,
         steps=steps,
         shift=either(request.shift, model.shift_for(pictures.area)),
         guide=either(request.guide, model.guide),
-        boundary=either(request.boundary, model.boundary) if two_experts else None,
+        boundary=either(request.boundary, model.boundary) if len(checkpoint.experts) == 2 else None,
         solver=either(request.solver, model.solver),
         seed=request.seed,
         first=pictures.first,
@@ -180,6 +174,15 @@ def make_plan(request: GenerationRequest, checkpoint: Checkpoint, stride: tuple[
             *keyframe_notes,
         ),
     )
+
+
+def _latent_shape(
+    channels: int, stride: tuple[int, int, int], pictures: Pictures, frames: int
+) -> tuple[int, int, int, int]:
+    """[z, t, h, w]; the references that a VACE branch reads are latent frames of their own."""
+    lead = 0 if pictures.vace is None else len(pictures.references)
+    width, height = pictures.size
+    return channels, (frames - 1) // stride[0] + 1 + lead, height // stride[1], width // stride[2]
 
 
 def _window(request: GenerationRequest, model: Model) -> tuple[int, int]:
