@@ -37,6 +37,9 @@ class Simulation:
         return _frames_in(self.cache) >= min(last, self.cache.frame_end) - self.start + 1
 
 
+_FIRST = 1  # where a cache may begin: an earlier one is cut off at each jump back ("not exact since frame")
+
+
 @contextmanager
 def played(scene: bpy.types.Scene, last: int) -> Iterator[None]:
     """Inside the block every frame up to `last` shows the scene's simulations as they are when it is played from their
@@ -72,6 +75,12 @@ def notes(scene: bpy.types.Scene) -> list[str]:
         texts.append(
             f"Played from the start to reach the shots' frames, as it is not baked: {few(stepped)}. "
             "Bake it to make this quick."
+        )
+    early = [item.name for item in found if item.playable and item.cache is not None and item.start < _FIRST]
+    if early:
+        texts.append(
+            f"Starts before frame {_FIRST}, where Blender keeps no frames to go back to: {few(early)}. It may be shown "
+            f"as it is at the shots' end: let it start at frame {_FIRST} or later, or bake it."
         )
     if stuck:
         texts.append(

@@ -339,6 +339,14 @@ def test_the_user_is_told(scene):
     assert "rigid bodies" in told and "'Sheet'" in told and "Bake" in told
 
 
+def test_a_cache_that_starts_too_early_is_told(scene):
+    """Blender itself does not find its frames again there."""
+    item = sheet(scene, "CLOTH")
+    item.modifiers[0].point_cache.frame_start = -10
+    told = [words for words in read_brief(scene)[1] if "before frame 1" in words]
+    assert len(told) == 1 and "'Sheet'" in told[0]
+
+
 @pytest.mark.parametrize("off", ["modifier", "eye"])
 def test_what_viewports_do_not_simulate_is_named(scene, off):
     add_box(scene)
