@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Where sunlight turns between the first and the last frame, and what the brief says of each stretch."""
 
+import numpy as np
 import pytest
 from scene_makers import add_camera, add_lamp, aim_sun, key
 from wan_previs.scene.brief import Brief
 from wan_previs.scene.geometry import direction_from
+from wan_previs.scene.lighting import shadows
 from wan_previs.scene.lighting.course import turning_points, zigzag
 from wan_previs.scene.reader import read_brief
 
@@ -80,3 +82,10 @@ def test_a_night_between_two_evenings_has_shadows_only_at_its_ends(blank_scene):
     assert first.time_of_day.end == last.time_of_day.start == "night"
     assert (first.shadows.fall.start, first.shadows.fall.end) == ("right", None)
     assert (last.shadows.fall.start, last.shadows.fall.end) == (None, "right")
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "slide"), [(90, 180, "right"), (180, 270, "right"), (179, 271, "right"), (181, 269, "right")]
+)
+def test_shadows_that_go_as_far_across_as_ahead_are_told_across(start, end, slide):
+    assert shadows._slide(np.array([start, end], dtype=float)) == slide
