@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import bpy
@@ -20,12 +20,16 @@ from ..scene.surroundings.materials import MaterialLook, material_look
 from .lamps import LampLight
 from .mean_color import mean_color
 
-GRID = 16, 9  # rays across and down
-AROUND = 3  # rays from each surface that look for the sky
+GRID = 32, 18  # rays across and down
+AROUND = 3  # rays from each surface that look for what lights it
+BOUNCES = 2  # of those rays
 ALBEDO = 0.3  # of surfaces whose colour nothing tells
 BARE = 0.8  # of what has no material, as Blender renders it
 SEEN_THROUGH = 16  # things without a surface that a ray passes
+_SAME_WAY = 0.9  # cosine between normals
 _OFF = 1e-3  # metres that a ray starts before the surface
+_Hit = tuple[np.ndarray, np.ndarray, float, float]  # place, normal toward the start, albedo, glow
+_Ray = tuple[np.ndarray, _Hit | None]  # where it starts, and the first surface on it
 _COLORED = {"ShaderNodeBsdfPrincipled": "Base Color", "ShaderNodeBsdfDiffuse": "Color"}
 
 
@@ -34,7 +38,9 @@ class View:
     """What N rays through the picture meet, evenly over it. `sky` [N]: nothing at all; of surfaces, toward the camera,
     `normals` [N, 3], `albedo` [N] (luminance), `glow` [N] (radiance of their own), `lit` [N] 0 or 1: nothing stands
     between them and the sun, `open` [N]: the share of the sky above them, by the cosine, that is free. `places` [N, 3]
-    in metres; `reached` [N] 0 or 1, by a lamp's name: nothing stands between them and it."""
+    in metres; `reached` [N] 0 or 1, by a lamp's name: nothing stands between them and it. `around`: what the M rays
+    about them meet that do not go free, each from the surface `owners` [M] and for such a `part` of all around it; None
+    where none looked. `near` [N, N]: each row takes the mean over surfaces side by side that face the same way."""
 
     sky: np.ndarray
     normals: np.ndarray
@@ -44,6 +50,10 @@ class View:
     open: np.ndarray
     places: np.ndarray
     reached: Mapping[str, np.ndarray]
+    around: View | None = None
+    owners: np.ndarray = field(default_factory=lambda: np.zeros(0, int))
+    part: float = 1.0
+    near: np.ndarray | None = None
 
 
 class Probe:
@@ -53,7 +63,8 @@ class Probe:
         self.scene, self.unit = scene, unit
         self.looks: dict[str, tuple[float, MaterialLook]] = {}
         rng = np.random.default_rng(0)  # the same for every frame, or the shadows would flicker
-        self.jitter = rng.random((GRID[0] * GRID[1], AROUND, 2))
+        count = GRID[0] * GRID[1]
+        self.jitter = [rng.random(shape) for shape in ((count, AROUND, 2), *[(count * AROUND, 1, 2)] * BOUNCES)]
 
     def look(
         self,
@@ -63,13 +74,25 @@ class Probe:
         lamps: Sequence[LampLight] = (),
     ) -> View:
         """The view through the camera; `sun` is the unit vector toward the sun, None without one."""
-        rays = _rays(camera)
-        count = len(rays)
+        hits = [(start, self._hit(depsgraph, start, way)) for start, way in _rays(camera)]
+        view = self._view(depsgraph, hits, sun, lamps)
+        near = _near(view)
+        return replace(view, near=near, open=near @ view.open)
+
+    def _view(
+        self,
+        depsgraph: bpy.types.Depsgraph,
+        hits: Sequence[_Ray],
+        sun: np.ndarray | None,
+        lamps: Sequence[LampLight],
+        bounces: int = 0,
+    ) -> View:
+        """The view of what rays hit, after so many bounces, and of what lights that."""
+        count, jitter = len(hits), self.jitter[bounces]
         sky, normals = np.ones(count, bool), np.tile((0.0, 0.0, 1.0), (count, 1))
         albedo, glow, lit, free = np.full(count, ALBEDO), np.zeros(count), np.zeros(count), np.ones(count)
-        places = np.zeros((count, 3))
-        for i, (start, way) in enumerate(rays):
-            found = self._hit(depsgraph, start, way)
+        places, owners, around = np.zeros((count, 3)), [], []
+        for i, (start, found) in enumerate(hits):
             if found is None:
                 continue
             place, normal, albedo[i], glow[i] = found
@@ -78,10 +101,17 @@ class Probe:
             places[i] = place
             if sun is not None and float(normal @ sun) > 0:
                 lit[i] = self._hit(depsgraph, place, sun) is None
-            ways = _around(normal, self.jitter[i])
-            free[i] = sum(self._hit(depsgraph, place, way) is None for way in ways) / AROUND
+            hits_around = [self._hit(depsgraph, place, way) for way in _around(normal, jitter[i])]
+            met = [(place, other) for other in hits_around if other is not None]
+            free[i] = 1 - len(met) / len(hits_around)
+            around += met
+            owners += [i] * len(met)
         reached = {lamp.name: self._reached(depsgraph, lamp, places, normals, ~sky) for lamp in lamps}
-        return View(sky, normals, albedo, glow, lit, free, places, reached)
+        view = View(sky, normals, albedo, glow, lit, free, places, reached)
+        if not around or bounces + 1 == len(self.jitter):
+            return view
+        beside = self._view(depsgraph, around, sun, lamps, bounces + 1)
+        return replace(view, around=beside, owners=np.array(owners), part=1 / jitter.shape[1])
 
     def _reached(
         self,
@@ -99,10 +129,8 @@ class Probe:
             result[i] = found is None or float(np.linalg.norm(found[0] - places[i])) > distance[i] - _OFF
         return result
 
-    def _hit(
-        self, depsgraph: bpy.types.Depsgraph, start: np.ndarray, way: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray, float, float] | None:
-        """(place, normal toward the start, albedo, glow) of the first rendered surface on a ray."""
+    def _hit(self, depsgraph: bpy.types.Depsgraph, start: np.ndarray, way: np.ndarray) -> _Hit | None:
+        """The first rendered surface on a ray."""
         at = np.asarray(start, float)
         for _ in range(SEEN_THROUGH):
             found, place, normal, index, item, _ = self.scene.ray_cast(depsgraph, Vector(at / self.unit), Vector(way))
@@ -146,6 +174,15 @@ def _rays(camera: CameraState) -> list[tuple[np.ndarray, np.ndarray]]:
             way = way / np.linalg.norm(way)
             result.append((pose.position + way * camera.clip_start / float(way @ pose.forward), way))
     return result
+
+
+def _near(view: View) -> np.ndarray:
+    """Few rays tell the light from all around a surface roughly, and shown light bends: noise in it reads as darker."""
+    rows, columns = np.divmod(np.arange(len(view.sky)), GRID[0])
+    beside = (np.abs(rows[:, None] - rows) <= 1) & (np.abs(columns[:, None] - columns) <= 1)
+    alike = (view.normals @ view.normals.T > _SAME_WAY) & (view.sky[:, None] == view.sky)
+    near = (beside & alike).astype(float)
+    return np.asarray(near / near.sum(1, keepdims=True))
 
 
 def _around(normal: np.ndarray, jitter: np.ndarray) -> np.ndarray:

@@ -31,10 +31,12 @@ HIDDEN_WORLD = (0.5, 0.5, 0.5)  # radiance of a world whose textures nobody has 
 
 @dataclass(frozen=True)
 class Glow:
-    """Light at one frame that is not the brief's sun: lamps, and radiance of the world, linear RGB."""
+    """Light at one frame that is not the brief's sun: lamps, and radiance of the world, linear RGB; `hidden` where the
+    world has colours that the facts do not know (a sky, a picture)."""
 
     lamps: tuple[LampLight, ...] = ()
     world: Rgb = (0.0, 0.0, 0.0)
+    hidden: bool = False
 
 
 @dataclass(frozen=True)
@@ -158,16 +160,18 @@ def _glow(scene: bpy.types.Scene, shot: Shot, lamps: Sequence[bpy.types.Object])
     """The lamps that shine at this frame and the world's light."""
     unit = metres_per_unit(scene)
     shining = (read_lamp(ob, unit) for ob in lamps)
-    return Glow(tuple(lamp for lamp in shining if lamp is not None), _world(scene, shot))
+    return Glow(tuple(lamp for lamp in shining if lamp is not None), *_world(scene, shot))
 
 
-def _world(scene: bpy.types.Scene, shot: Shot) -> Rgb:
-    """The world's radiance at this frame where it is one colour; nothing where a sky's sun stands for it."""
+def _world(scene: bpy.types.Scene, shot: Shot) -> tuple[Rgb, bool]:
+    """The world's radiance at this frame, and whether its colours are hidden; none where a sky's sun stands for it."""
     tree = compat.world_tree(scene.world)
     nodes = [node for node in tree.nodes if node.bl_idname == "ShaderNodeBackground"] if tree is not None else []
     if len(nodes) == 1 and not nodes[0].inputs["Color"].is_linked:
         r, g, b = (c * nodes[0].inputs["Strength"].default_value for c in nodes[0].inputs["Color"].default_value[:3])
-        return r, g, b
-    if scene.world is None or (shot.sun is not None and shot.sun.source == "sky_texture"):
-        return 0.0, 0.0, 0.0
-    return shot.environment.world_color or HIDDEN_WORLD
+        return (r, g, b), False
+    if scene.world is None:
+        return (0.0, 0.0, 0.0), False
+    if shot.sun is not None and shot.sun.source == "sky_texture":
+        return (0.0, 0.0, 0.0), True
+    return shot.environment.world_color or HIDDEN_WORLD, True

@@ -35,7 +35,8 @@ class LightCurve:
     `luminance` is the display-referred mean luminance of the frame: of a small render, 0..1 (`source` "render"), or
     worked out from the brief, relative to the first frame, so that it begins with 1 ("brief"). `temperature_k` is the
     light's colour temperature at the same times. `jumps` are the times at which the scene itself changes light at once.
-    `rgb` is the mean display value, 0..1, of each channel of a render at the same times.
+    `rgb` is the mean display value, 0..1, of each channel of a render at the same times. `uncertainty` is by how much a
+    brief's luminance may be off at the same times, relative, where its facts leave light open.
     """
 
     source: str
@@ -44,6 +45,7 @@ class LightCurve:
     temperature_k: tuple[float, ...] | None = None
     jumps: tuple[float, ...] = ()
     rgb: tuple[tuple[float, ...], ...] | None = None
+    uncertainty: tuple[float, ...] | None = None
 
     @classmethod
     def from_json(cls, data: object) -> LightCurve:
@@ -53,7 +55,7 @@ class LightCurve:
         if not isinstance(data, Mapping) or not needed <= set(data) or not set(data) <= known:
             raise UsageError(
                 f"A light curve is an object with {', '.join(sorted(needed))} and may hold "
-                "temperature_k, jumps and rgb."
+                "temperature_k, jumps, rgb and uncertainty."
             )
         values: dict[str, Any] = {key: _as_tuples(v) for key, v in data.items()}
         curve = cls(**values)
@@ -98,15 +100,22 @@ class LightCurve:
             (_numbers(self.jumps, 0, 1), "its jumps are numbers from 0 to 1"),
             (self.rgb is None or _colors(self.rgb), "its rgb holds three numbers from 0 to 1 for every time"),
             (self.rgb is None or self.source == "render", "only a render has rgb"),
+            (
+                self.uncertainty is None or _numbers(self.uncertainty, 0, math.inf),
+                "uncertainty has numbers from 0 up",
+            ),
+            (self.uncertainty is None or self.source == "brief", "only a brief has an uncertainty"),
         ):
             if not accepts:
                 raise UsageError(f"The light curve is wrong: {wording}.")
         times = self.times
         if times[0] != 0 or times[-1] != 1 or any(b <= a for a, b in pairwise(times)):
             raise UsageError("The light curve is wrong: its times rise from 0 to 1.")
-        tracks = (self.luminance, self.temperature_k, self.rgb)
+        tracks = (self.luminance, self.temperature_k, self.rgb, self.uncertainty)
         if any(len(track) != len(times) for track in tracks if track is not None):
-            raise UsageError("The light curve is wrong: every time has one luminance (and one temperature_k, one rgb).")
+            raise UsageError(
+                "The light curve is wrong: every time has one luminance (and one temperature_k, rgb, uncertainty)."
+            )
         if self.source == "render" and max(self.luminance) > 1:
             raise UsageError("The light curve is wrong: the luminance of a render is at most 1.")
         if self.source == "brief" and abs(self.luminance[0] - 1) > 1e-6:

@@ -35,6 +35,13 @@ def expected_luminance(expected: LightCurve, count: int) -> np.ndarray:
     return np.interp(np.linspace(0, 1, count), expected.times, expected.luminance)
 
 
+def expected_uncertainty(expected: LightCurve, count: int) -> np.ndarray:
+    """By how much the curve may be off at each frame [count], relative; 0 where it does not say."""
+    if expected.uncertainty is None:
+        return np.zeros(count)
+    return np.interp(np.linspace(0, 1, count), expected.times, expected.uncertainty)
+
+
 def expected_temperature(expected: LightCurve, count: int) -> np.ndarray | None:
     """The expected colour temperature in kelvin at each frame [count], linear in mired, or None."""
     if expected.temperature_k is None:

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..light_curve import LightCurve
+from .bounds import BOUNDS
 from .color import luminance
-from .curves import DARK, expected_luminance, expected_rgb
+from .curves import DARK, expected_luminance, expected_rgb, expected_uncertainty
 from .jumps import Jump
 from .meant import MEANT_NEAR, meant_changes, meant_reach
 
@@ -27,11 +28,13 @@ _DISPLAY_GAMMA = 2.2
 @dataclass(frozen=True)
 class LuminanceDeparture:
     """`held` [T]: the clip's light in the unit of the curve, as it is held against it; `level` [T]: what a departure is
-    relative to, the curve itself but near black; `mean`: the mean distance over the curve's mean level; `size`: the
-    largest departure, positive = brighter, at `frame`."""
+    relative to, the curve itself but near black; `uncertain` [T]: by how much, relative, the curve itself may be off;
+    `mean`: the mean distance over the curve's mean level; `size`: the largest departure, positive = brighter, at
+    `frame`; where one is beyond all that is allowed and uncertain, the one most beyond."""
 
     held: tuple[float, ...]
     level: tuple[float, ...]
+    uncertain: tuple[float, ...]
     mean: float
     size: float
     frame: int
@@ -72,9 +75,13 @@ def luminance_departure(
         held, least = calm / max(means[0], DARK), DARK / max(means[0], DARK)
     level = np.maximum(curve, least)
     away = _beyond(held, curve, expected) / level
-    frame = int(np.abs(away).argmax())
-    mean = float(np.abs(held - curve).mean()) / max(float(curve.mean()), DARK)
-    return LuminanceDeparture(_rounded(held), _rounded(level), round(mean, 4), round(float(away[frame]), 4), frame)
+    uncertain = expected_uncertainty(expected, len(means))
+    sure = np.abs(away) - uncertain
+    frame = int((sure if sure.max() > BOUNDS["curve"][expected.source] else np.abs(away)).argmax())
+    mean, size = float(np.abs(held - curve).mean()) / max(float(curve.mean()), DARK), float(away[frame])
+    return LuminanceDeparture(
+        _rounded(held), _rounded(level), _rounded(uncertain), round(mean, 4), round(size, 4), frame
+    )
 
 
 def color_departure(

@@ -80,9 +80,9 @@ def meant_reach(count: int) -> int:
 def meant_events(events: Sequence[Event], intent: Intent, shares: Sequence[float] | None = None) -> set[int]:
     """Which of the steps and flashes the scene means, by their places in `events`; `shares` of the picture take part.
 
-    A frame at which the scene's light changes at once excuses what lies within two frames, and else the nearest within
-    4 % of the clip: steps of its own direction where the curve draws one, and a flash only where the light comes back
-    too. A step that is gone once the curve is taken off is the scene's own wherever it lies.
+    A frame at which the scene's light changes at once excuses the nearest within two frames or 4 % of the clip: steps
+    of its own direction where the curve draws one, and a flash only where the light comes back too. A step that is gone
+    once the curve is taken off is the scene's own wherever it lies.
     """
     near, excused = meant_reach(intent.frames), set()
     for frame, sign in intent.at.items():
@@ -93,7 +93,7 @@ def meant_events(events: Sequence[Event], intent: Intent, shares: Sequence[float
             agrees = step.size * sign >= 0 and (len(event) == 1 or _returns(intent.at, frame, sign))
             if away <= near and agrees:
                 candidates.append((away, k))
-        excused |= {k for away, k in candidates if away <= MEANT_NEAR or away == min(candidates)[0]}
+        excused |= {k for away, k in candidates if away == min(candidates)[0]}
     parts = shares or [1.0] * len(events)
     return excused | {k for k, event in enumerate(events) if _drawn(event, intent, parts[k])}
 

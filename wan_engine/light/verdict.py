@@ -10,10 +10,12 @@ from types import MappingProxyType
 
 from .bounds import BOUNDS, TEMPERATURE_OF_CHANGE, TEMPERATURE_OF_LIGHT
 from .color import mired
+from .departure import LuminanceDeparture
 from .jumps import Jump
 from .measure import LightMeasures
 
 _TOLD_BY = {"render": "the render", "brief": "the scene's facts expect", "pictures": "the scene's picture"}
+_RENDER_TELLS = "Judge it by a render as the expected light."
 _NEAR_END = 0.1  # share of the clip
 # What a verdict says, by its code; and the code of each reason to drift.
 WORDS: Mapping[str, str] = MappingProxyType(
@@ -40,24 +42,31 @@ _CODES = {
 @dataclass(frozen=True)
 class Check:
     """What one reason to drift was `measured` at, the `bound` it was held to, and what tells: the "clip" itself, a
-    "render", the "brief" or the scene's "pictures"."""
+    "render", the "brief" or the scene's "pictures", which may be `uncertain` by so much itself."""
 
     reason: str
     against: str
     measured: float
     bound: float
+    uncertain: float = 0.0
 
     @property
     def fails(self) -> bool:
         """Whether this alone makes the light drift."""
-        return self.measured > self.bound
+        return self.measured > self.bound + self.uncertain
+
+    @property
+    def open(self) -> bool:
+        """Whether what tells is too uncertain to tell."""
+        return self.bound < self.measured <= self.bound + self.uncertain
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """`word`: "holds", "drifts" or "jumps"; `frame`: the frame of the largest jump, else None; `checks`: all that could
-    make it drift, in the order in which they are told; `code`: why, one of WORDS ("unmeasured": a single frame);
-    `first_frame`: the number that the clip's first frame has in words, of which `frame` counts from 0."""
+    """`word`: "holds", "drifts", "jumps", "unmeasured"; `frame`: that of the largest jump, else None; `checks`: all
+    that could make it drift, in the order in which they are told; `code`: why, one of WORDS ("unmeasured": a single
+    frame, or a departure that the curve is too uncertain to judge); `first_frame`: the number that the clip's first
+    frame has in words, of which `frame` counts from 0."""
 
     word: str
     frame: int | None
@@ -93,8 +102,13 @@ def verdict(measures: LightMeasures, first_frame: int = 0) -> Verdict:
         return Verdict("drifts", None, sentence, found, _CODES[failed.reason], first_frame)
     if measures.frames == 1:
         return Verdict("holds", None, "One frame: there is nothing to change.", found, "unmeasured", first_frame)
+    untold = next((check for check in found if check.open), None)
+    if untold is not None:
+        sentence = _untold_sentence(untold, measures, first_frame) + _cut_sentence(measures, first_frame)
+        return Verdict("unmeasured", None, sentence, found, "unmeasured", first_frame)
     against = "as the scene predicts" if measures.expected is not None else "steadily"
-    sentence = f"The light holds: it goes {against}." + _cut_sentence(measures, first_frame)
+    more = _uncertain_sentence(measures) + _cut_sentence(measures, first_frame)
+    sentence = f"The light holds: it goes {against}.{more}"
     return Verdict("holds", None, sentence, found, "holds", first_frame)
 
 
@@ -104,7 +118,8 @@ def checks(measures: LightMeasures) -> list[Check]:
     found = [Check("flicker", "clip", measures.flicker, measures.flicker_allowed)]
     found.append(_check("pulses", "clip", measures.swings))
     if measures.departure is not None:
-        found.append(_check("curve", source, abs(measures.departure.size)))
+        uncertain = measures.departure.uncertain[measures.departure.frame]
+        found.append(_check("curve", source, abs(measures.departure.size), uncertain))
     else:
         found.append(_check("slow change", "clip", measures.slow_change))
     if measures.color is not None:
@@ -126,8 +141,8 @@ def temperature_bound(measures: LightMeasures, source: str) -> float:
     return bound + TEMPERATURE_OF_LIGHT * math.log(max(expected) / min(expected))
 
 
-def _check(reason: str, against: str, measured: float) -> Check:
-    return Check(reason, against, measured, BOUNDS[reason][against])
+def _check(reason: str, against: str, measured: float, uncertain: float = 0.0) -> Check:
+    return Check(reason, against, measured, BOUNDS[reason][against], uncertain)
 
 
 def _drift_sentence(check: Check, measures: LightMeasures, first_frame: int) -> str:
@@ -137,9 +152,8 @@ def _drift_sentence(check: Check, measures: LightMeasures, first_frame: int) -> 
     if check.reason == "pulses":
         return f"The light pulses: it goes up and down by about {100 * measures.swing:.0f} %, again and again."
     if check.reason == "curve" and measures.departure is not None:
-        way = "brighter" if measures.departure.size > 0 else "darker"
-        when = _when(measures.departure.frame, measures.frames, first_frame)
-        return f"The light leaves the scene's curve: it {when} {percent} {way} than {_TOLD_BY[check.against]}."
+        departs = _departs(measures.departure, check, measures.frames, first_frame)
+        return f"The light leaves the scene's curve: it {departs}."
     if check.reason == "slow change":
         way = "brighter" if measures.light[-1] > measures.light[0] else "darker"
         return f"The light slowly gets {way}, by {percent}, and nothing says that it should."
@@ -149,6 +163,12 @@ def _drift_sentence(check: Check, measures: LightMeasures, first_frame: int) -> 
     way = "warmer" if measures.temperature_drift_mired > 0 else "cooler"
     than = "" if measures.expected_temperature_k is None else " than the scene expects"
     return f"The light gets {way} by {check.measured:.0f} mired{than}."
+
+
+def _departs(departure: LuminanceDeparture, check: Check, count: int, first_frame: int) -> str:
+    """Where and by how much: "ends 12 % brighter than the scene's facts expect"."""
+    way, when = "brighter" if departure.size > 0 else "darker", _when(departure.frame, count, first_frame)
+    return f"{when} {100 * check.measured:.0f} % {way} than {_TOLD_BY[check.against]}"
 
 
 def _when(frame: int, count: int, first_frame: int) -> str:
@@ -178,6 +198,21 @@ def _jump_sentence(jump: Jump, count: int, first_frame: int) -> str:
     more = f" and at {count - 1} more place{'s' if count > 2 else ''}" if count > 1 else ""
     size = abs(jump.size) if jump.size > 0 else min(1.0, -jump.size)  # a size is relative to the mean of both sides
     return f"The light {what} {way} by {100 * size:.0f} % at frame {first_frame + jump.frame}{more}."
+
+
+def _untold_sentence(check: Check, measures: LightMeasures, first_frame: int) -> str:
+    """For a departure that the facts cannot judge."""
+    assert measures.departure is not None  # nothing else is uncertain
+    departs = _departs(measures.departure, check, measures.frames, first_frame)
+    return f"The light {departs}, but these may be {100 * check.uncertain:.0f} % off there. {_RENDER_TELLS}"
+
+
+def _uncertain_sentence(measures: LightMeasures) -> str:
+    """What the facts do not know, where that is more than what a clip may depart by."""
+    most = 0.0 if measures.departure is None else max(measures.departure.uncertain)
+    if most <= BOUNDS["curve"]["brief"]:
+        return ""
+    return f" The scene's facts may be up to {100 * most:.0f} % off. {_RENDER_TELLS}"
 
 
 def _cut_sentence(measures: LightMeasures, first_frame: int) -> str:

@@ -65,8 +65,11 @@ def draw_luminance(
             frame, _course(before, absolute), color=BEFORE, linewidth=1.6, linestyle=(0, (2, 1.5)), label="before"
         )
     if measured["departure"] is not None:
-        reach = bounds["curve"] * np.asarray(measured["departure"]["level"])
-        _band(axes, frame, np.asarray(measured["expected"]) - reach, np.asarray(measured["expected"]) + reach)
+        departure = measured["departure"]
+        curve, level = np.asarray(measured["expected"]), np.asarray(departure["level"])
+        uncertain = np.asarray(departure["uncertain"])
+        for reach in (bounds["curve"] * level, (bounds["curve"] + uncertain) * level):  # darker where the curve is sure
+            _band(axes, frame, curve - reach, curve + reach)
     if measured["expected"] is not None:
         axes.plot(frame, measured["expected"], color=EXPECTED, linewidth=2.2, linestyle=(0, (5, 2)), label="expected")
     marker = "o" if len(frame) < 3 else None

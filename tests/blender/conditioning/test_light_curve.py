@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scene_makers import add_box, add_camera, add_lamp, aim_sun, key, link, use_nodes
+from scene_makers import add_box, add_camera, add_lamp, add_sky, aim_sun, key, link, use_nodes
 from wan_previs import compat
 from wan_previs.conditioning import light_curve, light_probe, scene_light
 from wan_previs.conditioning.frames import render_frames
@@ -19,6 +19,7 @@ from wan_previs.conditioning.lamps import LampLight
 from wan_previs.conditioning.light_curve import curve_from_light, predict_light
 from wan_previs.conditioning.light_probe import View
 from wan_previs.conditioning.light_render import render_light
+from wan_previs.conditioning.light_stage import irradiance
 from wan_previs.conditioning.scene_light import Glow, air_mass, clear_sky
 from wan_previs.conditioning.tone import Tone, mean_rgb, tone_of
 from wan_previs.scene.brief import CameraPath, CameraSample, Light, Shot, Sun, SunSample
@@ -168,6 +169,58 @@ def test_a_lamp_that_blinks_is_a_jump_and_a_sunset_is_none():
     assert curve_of(shot_with(), [lit if i == 7 else DIM for i in range(25)]).jumps == (7 / 24, 8 / 24)
     assert curve_of(shot_with(sample(1, 30), sample(25, -6, 0.0))).jumps == ()
     assert curve_of(shot_with(sample(1, 30, 4.0), sample(13, 30, 4.0), sample(14, 30, 0.0))).jumps == (13 / 24,)
+
+
+def test_a_sky_of_unknown_colours_tells_no_temperature(blank_scene):
+    """Of a picture as of a Sky Texture; a world of one colour tells one."""
+    shot = shot_with(sample(1, 40, 4.0, 5500.0), sample(25, 5, 4.0, 2500.0))
+    assert curve_of(shot, [replace(DIM, hidden=True)] * 25).temperature_k is None
+    add_sky(blank_scene)
+    (sky,) = scene_light.glows(blank_scene, shot, [1])
+    (clock,) = scene_light.glows(blank_scene, shot_with(sample(1, 40), source="sky_texture"), [1])
+    tree = compat.world_tree(blank_scene.world)
+    tree.links.clear()
+    (plain,) = scene_light.glows(blank_scene, shot, [1])
+    assert sky.hidden and clock.hidden and not plain.hidden
+
+
+def test_the_curve_says_what_the_facts_leave_open():
+    """Nothing at the first frame; more in the shade, which other surfaces light, and under a sky of many colours; less
+    between two pictures, and nothing at their frames."""
+    shot = shot_with(sample(1, 40, 4.0), sample(25, 8, 4.0))
+    view = plain_view()
+    per_ray = ("sky", "normals", "albedo", "glow", "lit", "open", "places")
+    view = replace(view, **{name: np.repeat(getattr(view, name), 2, axis=0) for name in per_ray})  # halves see the same
+    closed = replace(view, open=np.full(60, 0.2))
+
+    def curve(seen, glow=DIM, **ends):
+        return curve_from_light(shot, FRAMES, [glow] * 25, {0: seen}, STANDARD, **ends)
+
+    free, bounced = curve(replace(view, open=np.ones(60))), curve(closed)
+    sky = curve(view, replace(DIM, world=(0.5, 0.5, 0.5), hidden=True))
+    known = curve(view, replace(DIM, world=(0.5, 0.5, 0.5)))
+    between = curve(closed, first=0.5, last=0.4)
+    for one in (free, bounced, sky, known, between):
+        assert one.uncertainty[0] == 0 and len(one.uncertainty) == len(one.times)
+        assert LightCurve.from_json(one.to_json()) == one
+    assert free.uncertainty[-1] < 0.01 < 0.02 < bounced.uncertainty[-1]
+    assert known.uncertainty[-1] < 0.01 < 0.02 < sky.uncertainty[-1]
+    assert between.uncertainty[-1] == pytest.approx(0, abs=1e-3) and max(between.uncertainty) < max(bounced.uncertainty)
+
+
+def test_a_wall_in_the_shade_is_lit_by_the_ground_before_it(blank_scene):
+    """Of a wide level ground in the sun half of what it throws up arrives at a wall; and some that comes back twice."""
+    add_box(blank_scene, "Wall", (0, 3, 5), (200, 1, 10))
+    add_box(blank_scene, "Ground", (0, -100, -0.5), (400, 210, 1))
+    camera = add_camera(blank_scene, (0, -1, 5))
+    camera.data.lens, blank_scene.world = 60, None
+    noon = SunSample(1, 180.0, 90.0, (0.0, 0.0, 1.0), None, 4.0)
+    shot = shot_with(noon)
+    (view,) = scene_light.views(blank_scene, shot, [1], [Glow()])
+    light = scene_light.light_at(shot, 1, Glow())
+    once = 0.5 * light_probe.BARE * light.sun
+    lit = irradiance(view, light)[~view.sky].mean(0)
+    assert (0.95 * once < lit).all() and (lit < 1.2 * once).all()
 
 
 def test_darkness_is_a_curve_too():

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The light of a clip: the loss by hand, the measures on planted faults, and what must not be taken for a fault."""
 
+import dataclasses
 import json
 import re
 import subprocess
@@ -432,6 +433,37 @@ class TestDeparture:
         assert found.word == "drifts" and re.search("1[01] % brighter than the scene's facts", found.sentence)
         near = measure(scenes.display_gain(clip, rising * np.linspace(1, 1.07, scenes.COUNT)), 24, brief(rising))
         assert str(verdict(near)) == "holds" and near.departure.size > 0.06
+
+    @pytest.mark.parametrize(
+        ("more", "word", "said"),
+        [
+            (0.05, "holds", "The scene's facts may be up to 20 % off. Judge it by a render"),
+            (
+                0.17,
+                "unmeasured",
+                "The light ends 16 % brighter than the scene's facts expect, but these may be 20 % off",
+            ),
+            (-0.17, "unmeasured", "Judge it by a render as the expected light."),
+            (0.35, "drifts", "ends 34 % brighter than the scene's facts expect."),
+        ],
+    )
+    def test_what_the_facts_do_not_know_is_said(self, more, word, said):
+        steady = scenes.display_gain(0.6 * scenes.scene(seed=3), np.ones(scenes.COUNT))
+        facts = dataclasses.replace(brief([1, 1]), uncertainty=(0.0, 0.2))
+        found = verdict(measure(ending(steady, more), 24, facts))
+        assert found.word == word and said in found.sentence
+        (curve,) = (check for check in found.checks if check.reason == "curve")
+        assert (curve.fails, curve.open) == (word == "drifts", word == "unmeasured") and curve.bound == 0.1
+        plain = verdict(measure(ending(steady, more), 24, brief([1, 1])))
+        assert plain.word == ("holds" if word == "holds" else "drifts") and "render" not in plain.sentence
+
+    def test_a_fault_where_the_facts_are_sure_is_told_beside_one_where_they_are_not(self):
+        """The clip is 15 % too bright at the start, where nothing is uncertain, and 25 % at the end."""
+        gain = np.interp(np.arange(scenes.COUNT), [0, 6, 14, 31], [1, 1.15, 1.15, 1.25])
+        clip = scenes.display_gain(0.6 * scenes.scene(seed=3), gain)
+        facts = LightCurve("brief", (0.0, 0.5, 1.0), (1.0, 1.0, 1.0), uncertainty=(0.0, 0.0, 0.2))
+        found = measure(clip, 24, facts)
+        assert verdict(found).word == "drifts" and found.departure.frame < 20
 
     def test_no_curve_leaves_the_colour_wholly_open(self, dusk):
         """By a tenth less light no sun turns so warm; the whole sunset of another test may."""

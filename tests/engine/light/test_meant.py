@@ -97,6 +97,15 @@ class TestBesideIt:
         found = verdict(measure(fault(clip), 24, CURVES[source](clip)))
         assert found.code in codes, found.sentence
 
+    @pytest.mark.parametrize("stated", [True, False])
+    def test_a_step_two_frames_beside_a_switch(self, stated):
+        """The scene's lamp is switched at frame 10 and no other one at 12."""
+        clip = scenes.display_gain(scenes.scene(pan=0, seed=4), np.where(T < 10, 1, 0.7))
+        facts = LightCurve("brief", (0.0, 1.0), (1.0, 1.0), None, (10 / T[-1],)) if stated else facts_of(clip)
+        assert verdict(measure(clip, 24, facts)).code == "holds"
+        found = verdict(measure(with_gain(clip, slice(12, None), 0.82), 24, facts))
+        assert found.code in ("jumps", "drifts_in_brightness"), found.sentence
+
     @pytest.mark.parametrize("source", CURVES)
     def test_a_flash_against_the_curves_own_turn(self, passing, source):
         """The curve goes down and comes back; a flash goes up there."""
