@@ -24,8 +24,8 @@ SUBJECT_AREA = 0.008, 0.35
 OUTLINE_POINTS = 12
 AT_BORDER = 0.25  # share of the border of the picture that a subject may take: more is a backdrop
 SUBJECTS = 6  # the largest
-# At so many times, and at more than half of those looked at, something is wrong.
-TIMES = {"missing": 3, "displaced": 3, "doubled": 4}
+# At so many times, and at more than so large a share of those looked at, something is wrong.
+TIMES = {"missing": (4, 0.75), "displaced": (4, 0.75), "doubled": (4, 0.5)}
 NEAR = 2.0  # that an outline may lie off
 DISPLACED = 3.5
 FITS_ELSEWHERE = 0.8  # of the best fit, that the fit at its place is less

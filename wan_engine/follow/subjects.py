@@ -72,7 +72,8 @@ class Subject:
     def first(self, fault: str) -> int | None:
         """The first frame with a fault ("missing", "displaced", "doubled") that is seen time and again; else None."""
         frames = [sight.frame for sight in self.sights if getattr(sight, fault)]
-        often = len(frames) >= TIMES[fault] and len(frames) > len(self.sights) / 2
+        times, share = TIMES[fault]
+        often = len(frames) >= times and len(frames) > share * len(self.sights)
         return frames[0] if often else None
 
 

@@ -78,7 +78,7 @@ def test_a_thing_that_stands_still_is_missed_by_its_outline(tracks):
     """Where nothing moves but what is there, motion tells nothing of what is not."""
     still = {"pan": 0.0, "moves": 0.0}
     places, seen = (np.repeat(values[:, :1], FRAMES, 1) for values in (tracks.places, tracks.seen))
-    outlines = tuple(replace(tracks.outlines[0], frame=frame) for frame in (0, 8, 16))
+    outlines = tuple(replace(tracks.outlines[0], frame=frame) for frame in (0, 5, 10, 15))
     rest = replace(tracks, places=places, seen=seen, outlines=outlines)
     assert verdict(measure(clip(crates=(), **still), rest)).code == "misses_subject"
     told = verdict(measure(clip(**still), rest))
