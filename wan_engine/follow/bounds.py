@@ -22,7 +22,7 @@ IN_A_ROW = 2  # frames of which more do, before the clip strays
 # Subjects: things of so large a share of the picture, of whose outline so many points are in front.
 SUBJECT_AREA = 0.008, 0.35
 OUTLINE_POINTS = 12
-AT_BORDER = 0.25  # share of the border of the picture that a subject may take: more is a backdrop
+AT_BORDER = 0.1  # share of the border of the picture that a subject may take: more is a backdrop
 SUBJECTS = 6  # the largest
 # At so many times, and at more than so large a share of those looked at, something is wrong.
 TIMES = {"missing": (4, 0.75), "displaced": (4, 0.75), "doubled": (4, 0.5)}
@@ -33,5 +33,6 @@ PLAIN_FIT = 0.15  # by which an outline fits better at its best place than anywh
 # By how much an outline fits better at its place than elsewhere, and a tenth of that in spreads of the fit: what has
 # less is missing.
 CLEAR = 0.335
+CLUTTER = 0.45  # mean fit elsewhere, from which on edges are everywhere and nothing is told to be missing
 COPY_LIKE = 0.3  # of 1 for what looks the same as the subject: a copy does so much at least
 COPY = 0.3  # and so much together with how its outline fits, of 1 for the subject's

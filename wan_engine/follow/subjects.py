@@ -11,6 +11,7 @@ import numpy as np
 from .bounds import (
     AT_BORDER,
     CLEAR,
+    CLUTTER,
     DISPLACED,
     FITS_ELSEWHERE,
     NEAR,
@@ -48,7 +49,8 @@ class Sight:
     def missing(self) -> bool:
         """Whether the outline fits no better here than anywhere."""
         better = self.fit - self.elsewhere
-        return better + 0.1 * better / (self.spread + _NO_SPREAD) < CLEAR
+        unclear = better + 0.1 * better / (self.spread + _NO_SPREAD) < CLEAR
+        return unclear and self.elsewhere < CLUTTER
 
     @property
     def displaced(self) -> bool:
