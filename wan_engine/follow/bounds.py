@@ -23,6 +23,7 @@ IN_A_ROW = 2  # frames of which more do, before the clip strays
 SUBJECT_AREA = 0.008, 0.35
 OUTLINE_POINTS = 12
 AT_BORDER = 0.1  # share of the border of the picture that a subject may take: more is a backdrop
+CUT_OFF = 0.35  # share of a subject's rim (as of a square of its area) on that border: more is a wall, or cut in two
 SUBJECTS = 6  # the largest
 # At so many times, and at more than so large a share of those looked at, something is wrong.
 TIMES = {"missing": (4, 0.75), "displaced": (4, 0.75), "doubled": (4, 0.5)}

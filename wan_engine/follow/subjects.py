@@ -12,6 +12,7 @@ from .bounds import (
     AT_BORDER,
     CLEAR,
     CLUTTER,
+    CUT_OFF,
     DISPLACED,
     FITS_ELSEWHERE,
     NEAR,
@@ -113,7 +114,8 @@ def _subjects(outline: Outline) -> list[int]:
     found = []
     for thing, instance in enumerate(outline.instance):
         area = float((outline.map == thing).mean())
-        plain = not instance and least <= area <= most and (rim == thing).mean() <= AT_BORDER
-        if plain and (outline.owner == thing).sum() >= OUTLINE_POINTS:
+        around = 4 * np.sqrt((outline.map == thing).sum())
+        whole = (rim == thing).mean() <= AT_BORDER and (rim == thing).sum() <= CUT_OFF * around
+        if not instance and least <= area <= most and whole and (outline.owner == thing).sum() >= OUTLINE_POINTS:
             found.append((area, thing))
     return [thing for _, thing in sorted(found, reverse=True)[:SUBJECTS]]

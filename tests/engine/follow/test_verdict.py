@@ -117,3 +117,14 @@ def test_what_is_no_tracks_is_told(tmp_path, text):
 def test_measures_are_plain_data(tracks, true):
     told = json.dumps(measure(true, tracks).to_json(), allow_nan=False)
     assert '"subjects"' in told
+
+
+def test_a_wall_along_the_border_is_no_subject(tracks, true):
+    """It ends where the picture ends, so its outline and its look are not its own."""
+    assert "Crate" in {subject.name for subject in measure(true, tracks).subjects}
+    outlines = []
+    for outline in tracks.outlines:
+        seen = np.where(outline.map == outline.names.index("Crate"), -1, outline.map)
+        seen[4:18, :4] = outline.names.index("Crate")
+        outlines.append(replace(outline, map=seen))
+    assert "Crate" not in {subject.name for subject in measure(true, replace(tracks, outlines=outlines)).subjects}
