@@ -24,9 +24,10 @@ from .scene_light import Glow, glows, light_at, views
 from .tone import Tone, mean_rgb, tone_of
 
 LUMA = np.array((0.299, 0.587, 0.114))  # of display values, as the engine measures them
-EVALUATED = 97  # frames at most at which animated lamps and worlds are looked at, evenly over the shot
-LOOKS = 5  # at most, of the rays, evenly over the shot
-TIMES = 33  # of a curve, at most, beside those at jumps
+# How often the light is looked at, at most, evenly over the shot: so many times, in a long one each so many frames.
+EVALUATED = 97, 4  # animated lamps and worlds
+LOOKS = 5, 30  # the rays
+TIMES = 33, 12  # of a curve, beside those at jumps
 JUMP = 0.05  # display luminance from one look to the next: less is no jump
 _DARK = 0.005
 
@@ -37,7 +38,7 @@ def predict_light(
     """The curve from the brief and the scene. `first` and `last` are conditioning frames rendered before. Leaves the
     scene as it was. Raises SceneError when the shot's camera is missing."""
     frames = evaluated_frames(shot)
-    looks = spread(len(frames), LOOKS)
+    looks = spread(len(frames), times_of(shot, LOOKS))
     glow = glows(scene, shot, frames)
     seen = views(scene, shot, [frames[i] for i in looks], [glow[i] for i in looks])
     means = [None if path is None else float(LUMA @ mean_rgb(path)) for path in (first, last)]
@@ -60,7 +61,7 @@ def curve_from_light(
     lights = [light_at(shot, frame, glow) for frame, glow in zip(frames, glows, strict=True)]
     stage = Stage(lights, seen, tone)
     jumps = _jumps(stage.shown(stage.level(first, 0), range(len(frames))))
-    kept = {i: time_of(shot, frames[i]) for i in spread(len(frames), TIMES, jumps)}
+    kept = {i: time_of(shot, frames[i]) for i in spread(len(frames), times_of(shot, TIMES), jumps)}
     ratios = _ratios(stage, kept, first, last)
     others = [[_ratios(Stage(lights, seen, tone, guess), kept, first, last) for guess in pair] for pair in GUESSES]
     return make_curve(
@@ -112,9 +113,15 @@ def spread(count: int, wanted: int, jumps: Iterable[int] = ()) -> list[int]:
     return sorted({*even, *jumps, *(i - 1 for i in jumps)})
 
 
+def times_of(shot: Shot, often: tuple[int, int]) -> int:
+    """How many times a shot is looked at: the first number, or once in every so many frames where that is more."""
+    least, every = often
+    return max(least, shot.frame_count // every + 1)
+
+
 def evaluated_frames(shot: Shot) -> list[int]:
     """The frames at which the shot's light is worked out."""
-    return [shot.frame_start + i for i in spread(shot.frame_count, EVALUATED)]
+    return [shot.frame_start + i for i in spread(shot.frame_count, times_of(shot, EVALUATED))]
 
 
 def time_of(shot: Shot, frame: int) -> float:

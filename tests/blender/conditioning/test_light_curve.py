@@ -79,7 +79,7 @@ def test_the_examples_light_is_expected(name, tmp_path):
     truth = render_light(scene, shot, count=5, width=48)
     assert (scene.frame_current, scene.render.resolution_x, scene.render.engine, len(bpy.data.images)) == before
     frames = light_curve.evaluated_frames(shot)
-    looks = light_curve.spread(len(frames), light_curve.LOOKS)
+    looks = light_curve.spread(len(frames), light_curve.times_of(shot, light_curve.LOOKS))
     glows = scene_light.glows(scene, shot, frames)
     views = scene_light.views(scene, shot, [frames[i] for i in looks], [glows[i] for i in looks])
     seen = dict(zip(looks, views, strict=True))
@@ -361,6 +361,18 @@ def test_a_lamp_that_wanders_over_the_picture_is_followed(blank_scene, kind, ene
     rendered = np.array(truth.luminance) / truth.luminance[0]
     expected = np.interp(truth.times, told.times, told.luminance)
     assert np.ptp(rendered) > 0.25 and np.abs(expected / rendered - 1).max() < 0.1
+
+
+def test_a_long_shot_is_looked_at_as_often_as_a_short_one(blank_scene):
+    """A lamp that breathes every two seconds for half a minute: each breath is told as deep as the others."""
+    blank_scene.frame_end = 721
+    lamp = room_with_a_lamp(blank_scene, "POINT", 60.0)
+    lamp.location = (0, -2, 1.5)
+    key(lamp.data, "energy", {1 + 24 * i: 180.0 if i % 2 else 60.0 for i in range(31)})
+    (shot,) = read_brief(blank_scene)[0].shots
+    told = predict_light(blank_scene, shot)
+    bright, dark = (np.interp(np.arange(first, 31, 2) / 30, told.times, told.luminance) for first in (1, 0))
+    assert bright.min() > 1.3 and np.ptp(bright) < 0.05 * bright.max() and np.ptp(dark) < 0.05
 
 
 @pytest.mark.parametrize("transform", ["Standard", "AgX", "Filmic"])
