@@ -17,7 +17,7 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import IO, Any, Protocol
 
 from . import process
 from .files import disk_trouble, is_link, left_behind, open_own, overwrite_json, read_own, write_json
@@ -37,6 +37,7 @@ from .state import (
 TRASH = "trash"  # the folder among the job folders where deleted ones wait; it is no job
 TAKE = re.compile(r"(?P<stem>.+)-take-(?P<number>\d+)(?: \(\d+\))?", re.IGNORECASE)
 MAX_STEM_BYTES = 80
+LOCK_TRIES, LOCK_PAUSE = 100, 0.01  # seconds
 ROOM = 4096  # bytes that a state takes until the job has ended, so that its end can be written on a full disk
 
 
@@ -111,7 +112,9 @@ class JobFolder:
 
     @property
     def lock(self) -> Path:
-        """An empty file, held while an engine takes up the job: of several that begin at once one gets it."""
+        """An empty file, held while a job is taken up or ended: of several that begin at once one gets it, and nobody
+        ends it for an engine that had it before.
+        """
         return self.path / "job.lock"
 
     @property
@@ -269,14 +272,26 @@ class JobFolder:
             self.write_state(JobState("running", queued=queued, started=utc_now(), **in_hand(os.getpid())))
 
     @contextlib.contextmanager
-    def _held(self) -> Iterator[None]:
-        """Between looking whether the job is free and saying that it no longer is. Raises JobTaken, JobError."""
-        with in_words(self.path):
-            file = os.fdopen(open_own(self.lock), "ab")
-        with file:
-            if not process.lock(file):
-                raise self._taken()
+    def _held(self, even_unlocked: bool = False) -> Iterator[None]:
+        """Between looking whose the job is and writing that down, which takes others milliseconds. Raises JobTaken; and
+        JobError, unless `even_unlocked`, where there can be no lock.
+        """
+        with contextlib.ExitStack() as stack:
+            try:
+                file = stack.enter_context(os.fdopen(open_own(self.lock), "ab"))
+            except OSError as error:
+                if not even_unlocked:
+                    raise JobError(disk_trouble(error, self.path)) from error
+            else:
+                self._wait_for(file)
             yield
+
+    def _wait_for(self, lock: IO[bytes]) -> None:
+        for _ in range(LOCK_TRIES):
+            if process.lock(lock):
+                return
+            time.sleep(LOCK_PAUSE)
+        raise self._taken()
 
     def _taken(self) -> JobTaken:
         return JobTaken(f"Another engine is at work in {self.path}. Wait for it, or cancel it where it was started.")
@@ -291,21 +306,11 @@ class JobFolder:
         """State done, failed or cancelled, with what there is to say about it. Raises JobError, JobTaken."""
         if state not in ENDED:
             raise ValueError(f"{state} is no end of a job")
-        before = self.check_free()
-        self.write_state(
-            JobState(
-                state,
-                message=message,
-                exit_status=exit_status,
-                queued=before.queued,
-                started=before.started,
-                finished=utc_now(),
-                pid=before.pid,
-                host=before.host,
-                worker=before.worker,
-                interrupted=interrupted,
-            )
-        )
+        end = JobState(state, message, exit_status, finished=utc_now(), interrupted=interrupted)
+        with self._held(even_unlocked=True):
+            before = self.check_free()
+            kept = {name: getattr(before, name) for name in ("queued", "started", "pid", "host", "worker")}
+            self.write_state(replace(end, **kept))
 
     def append_event(self, event: dict[str, Any]) -> None:
         """Add one line to events.jsonl, stamped with `at` (seconds since 1970). Raises JobError."""

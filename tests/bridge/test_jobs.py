@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from wan_previs.bridge import process
+from wan_previs.bridge import jobs, process
 from wan_previs.bridge.files import replacing, unfinished
 from wan_previs.bridge.jobs import MAX_STEM_BYTES, JobFolder, safe_name
 from wan_previs.bridge.state import STALE_SECONDS, JobError, JobState, JobTaken
@@ -284,6 +284,45 @@ def test_of_engines_that_begin_at_once_one_gets_the_job(tmp_path):
             got, *refused = sorted((taker.stdout.readline() for taker in takers), key=lambda said: said != "got\n")
             assert got == "got\n" and all("Another engine is at work" in said for said in refused)
             assert job.read_state().state == "running"
+
+
+def test_a_job_that_goes_on_is_not_ended_for_the_engine_that_had_it(tmp_path, monkeypatch, ended_pid):
+    """It has died. In the moment in which one Blender writes that down, another one presses Continue."""
+    job = JobFolder.create(tmp_path, "A")
+    job.write_state(JobState("running", pid=ended_pid, host=socket.gethostname()))
+    look, taken = JobFolder.check_free, []
+
+    def look_as_another_takes_it_up(job: JobFolder) -> JobState:
+        state = look(job)
+        monkeypatch.setattr(JobFolder, "check_free", look)
+        with contextlib.suppress(JobTaken):
+            JobFolder(job.path).mark_running()
+            taken.append(job)
+        return state
+
+    monkeypatch.setattr(jobs, "LOCK_PAUSE", 0.0)
+    monkeypatch.setattr(JobFolder, "check_free", look_as_another_takes_it_up)
+    job.mark_ended("failed", "The engine stopped.", 5)
+    assert job.read_state().state == ("running" if taken else "failed")
+    job.mark_running()
+    assert job.read_state().state == "running"
+
+
+def test_an_end_is_written_though_another_engine_looks_in_just_then(tmp_path, monkeypatch):
+    job = JobFolder.create(tmp_path, "A")
+    job.mark_running()
+    with job.lock.open("ab") as file:
+        assert process.lock(file)
+        monkeypatch.setattr(jobs.time, "sleep", lambda _: file.close())
+        job.mark_ended("done", "", 0)
+    assert job.read_state().state == "done"
+
+
+def test_an_end_is_written_where_there_can_be_no_lock(tmp_path):
+    job = JobFolder.create(tmp_path, "A")
+    job.lock.mkdir()
+    job.mark_ended("failed", "The disk is full.", 5)
+    assert job.read_state().state == "failed"
 
 
 HOLDER = """
