@@ -114,7 +114,8 @@ class LightCurve:
         tracks = (self.luminance, self.temperature_k, self.rgb, self.uncertainty)
         if any(len(track) != len(times) for track in tracks if track is not None):
             raise UsageError(
-                "The light curve is wrong: every time has one luminance (and one temperature_k, rgb, uncertainty)."
+                "The light curve is wrong: every time has one luminance "
+                "(and one temperature_k, one rgb, one uncertainty)."
             )
         if self.source == "render" and max(self.luminance) > 1:
             raise UsageError("The light curve is wrong: the luminance of a render is at most 1.")
