@@ -541,7 +541,15 @@ class TestOddInput:
 class TestCommand:
     def options(self, clip, **given):
         return types.SimpleNamespace(
-            **{"clip": str(clip), "expected": None, "first_frame": 0, "report": None, "page": None, **given}
+            **{
+                "clip": str(clip),
+                "expected": None,
+                "first_frame": 0,
+                "tracks": None,
+                "report": None,
+                "page": None,
+                **given,
+            }
         )
 
     def test_measure_a_file(self, tmp_path, capsys):
