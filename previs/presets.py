@@ -9,6 +9,7 @@ from pathlib import Path
 import bpy
 
 from ..wan_engine.errors import UsageError
+from ..wan_engine.text_files import parsed, read_text
 from .saving import write_file
 from .settings import PACKAGE
 from .shots import check_template
@@ -48,11 +49,11 @@ def read_preset(name: str) -> dict[str, str]:
     """The fields of a preset. Raises UsageError for one that is not there, or damaged."""
     path = preset_folder() / f"{name}.json"
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = parsed(read_text(path))
     except FileNotFoundError:
         known = ", ".join(preset_names()) or "none yet"
         raise UsageError(f"There is no preset named {name}. There are: {known}.") from None
-    except (OSError, ValueError, RecursionError) as error:
+    except (OSError, ValueError) as error:
         raise UsageError(f"The preset {path} cannot be read ({error}). Save it again.") from error
     good = isinstance(data, dict) and data.get("schema") == SCHEMA
     if not good or not all(isinstance(data.get(field), str) for field in FIELDS):

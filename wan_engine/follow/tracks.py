@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,8 +10,11 @@ from typing import Any
 import numpy as np
 
 from ..errors import UsageError
+from ..text_files import parsed, read_text
 
 SCHEMA = "wan_previs.tracks/1"
+_MOST_PLACES = 1 << 26  # of all points over all frames: 1 GB of memory
+_LARGEST = 1e6  # pixels and frames
 
 
 @dataclass(frozen=True)
@@ -65,30 +67,31 @@ class Tracks:
 def read_tracks(path: Path) -> Tracks:
     """The tracks in a JSON file; raises UsageError that says what is wrong with it."""
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = parsed(read_text(path))
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror or error}.") from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise UsageError(f"{path} holds no tracks: it is no JSON.") from error
     if not isinstance(data, dict) or data.get("schema") != SCHEMA:
         raise UsageError(f'{path} holds no tracks: it is no JSON object with "schema": "{SCHEMA}".')
     try:
         return _tracks(data)
-    except (KeyError, TypeError, ValueError, IndexError) as error:
-        raise UsageError(f"{path} holds no whole tracks ({error}). Make the shot's job folder again.") from error
+    except (KeyError, TypeError, ValueError, IndexError, OverflowError) as error:
+        raise UsageError(f"{path} holds no whole tracks ({str(error)[:120]}). Make the shot's job folder again.") from error
 
 
 def _tracks(data: dict[str, Any]) -> Tracks:
     count, listed = len(data["frames"]), data["tracks"]
+    width, height = (_whole(side, 1) for side in data["size"])
+    if count < 1 or len(listed) * count > _MOST_PLACES:
+        raise ValueError("no frames, or too many points")
     places = np.full((len(listed), count, 2), np.nan)
     seen = np.zeros((len(listed), count), bool)
     for k, track in enumerate(listed):
-        for t, point in enumerate(track["points"], int(track["start"])):
+        for t, point in enumerate(track["points"], _whole(track["start"])):
             if point is not None:
                 places[k, t], seen[k, t] = point[:2], bool(point[3])
-    width, height = map(int, data["size"])
-    if count < 1 or width < 1 or height < 1:
-        raise ValueError("no frames")
+    seen &= (np.abs(places) <= _LARGEST).all(-1)  # not where a place is unknown
     return Tracks(
         (width, height),
         np.array([str(track["object"]) for track in listed], dtype=object),
@@ -102,11 +105,23 @@ def _tracks(data: dict[str, Any]) -> Tracks:
 def _outline(data: dict[str, Any]) -> Outline:
     points = np.array(data["points"], float).reshape(-1, 3)
     things = data["things"]
+    cells = np.array(data["map"], int)
+    if cells.ndim != 2 or not cells.size:
+        raise ValueError("a map is no table")
+    if not (np.abs(points) <= _LARGEST).all():
+        raise ValueError("an outline has no numbers")
     return Outline(
-        int(data["frame"]),
+        _whole(data["frame"]),
         tuple(str(thing["object"]) for thing in things),
         tuple(bool(thing["instance"]) for thing in things),
-        np.array(data["map"], int),
+        cells,
         points[:, :2],
         points[:, 2].astype(int),
     )
+
+
+def _whole(value: object, least: int = 0) -> int:
+    """A whole number of frames or pixels; raises ValueError for what is none."""
+    if not isinstance(value, int) or not least <= value <= _LARGEST:
+        raise ValueError(f"{value!r} is no whole number of at least {least}")
+    return value

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The user's words in the file: scene, shots, objects; presets; warnings in the rows."""
 
+import os
+
 import bpy
 import pytest
 import wan_previs
@@ -71,6 +73,13 @@ def test_a_damaged_preset_is_told(scene):
     path = presets.write_preset("mine", {"template": "", "style": "", "negative": ""})
     path.write_text("{}")
     with pytest.raises(UsageError, match="damaged"):
+        presets.read_preset("mine")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes with names")
+def test_a_preset_that_is_no_file_is_not_waited_for(scene):
+    os.mkfifo(presets.preset_folder(create=True) / "mine.json")
+    with pytest.raises(UsageError, match="no file"):
         presets.read_preset("mine")
 
 

@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A clip that shows the scene follows it; each planted fault is found, and told as what it is."""
 
+import functools
 import json
+import operator
+import os
 from dataclasses import replace
 
 import cv2
@@ -112,6 +115,43 @@ def test_what_is_no_tracks_is_told(tmp_path, text):
     path.write_text(text)
     with pytest.raises(UsageError, match=r"tracks\.json"):
         read_tracks(path)
+
+
+@pytest.mark.parametrize(
+    ("where", "value"),
+    [
+        (("size",), [1e308, 8]),
+        (("size",), [10**400, 8]),
+        (("tracks", 0, "start"), -1),
+        (("outlines", 0, "frame"), float("inf")),
+        (("outlines", 0, "map"), []),
+        (("outlines", 0, "map", 0, 0), 2**63),
+        (("outlines", 0, "points", 0, 0), float("nan")),
+    ],
+)
+def test_numbers_that_are_none_are_told(tmp_path, where, value):
+    path = write_tracks(tmp_path / "tracks.json")
+    data = json.loads(path.read_text())
+    *way, last = where
+    functools.reduce(operator.getitem, way, data)[last] = value
+    path.write_text(json.dumps(data))
+    with pytest.raises(UsageError, match="no whole tracks"):
+        read_tracks(path)
+
+
+def test_more_points_than_memory_are_told(tmp_path):
+    path = tmp_path / "tracks.json"
+    data = {"schema": "wan_previs.tracks/1", "frames": [1] * 10000, "tracks": [None] * 10000, "size": [8, 8]}
+    path.write_text(json.dumps(data))
+    with pytest.raises(UsageError, match="too many points"):
+        read_tracks(path)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes with names")
+def test_what_is_no_file_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(UsageError, match="no file"):
+        read_tracks(tmp_path / "pipe")
 
 
 def test_measures_are_plain_data(tracks, true):
