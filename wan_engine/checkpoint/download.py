@@ -294,24 +294,17 @@ class _Download:
     def _listed(self, repo: str) -> tuple[str, list[_File]]:
         """The newest commit and its files that are needed."""
         api = HfApi(endpoint=self._endpoint)
-        try:
-            commit = api.model_info(repo, revision=self._source.revision).sha
-            if commit is None or not _COMMIT.fullmatch(commit):
-                raise ValueError(f"{commit!r} is no commit")
-            tree = list(islice(api.list_repo_tree(repo, recursive=True, revision=commit), _MOST_FILES + 1))
-            if len(tree) > _MOST_FILES:
-                raise ValueError(f"{repo} has more than {_MOST_FILES} files")
-            files = [entry for entry in tree if isinstance(entry, RepoFile)]
-            for entry in files:
-                _check_name(entry.path, repo)
-            needed = filter_repo_objects(files, allow_patterns=[*self._source.files], key=lambda entry: entry.path)
-            return commit, [_File.of(entry) for entry in needed]
-        except (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError) as error:
-            reason = " ".join(str(error).split())[:120] or type(error).__name__
-            raise CheckpointError(
-                f"What answers at {self._endpoint} is no hub ({reason}). Look at proxies and mirrors on the way, and "
-                "at HF_ENDPOINT."
-            ) from error
+        commit = api.model_info(repo, revision=self._source.revision).sha
+        if commit is None or not _COMMIT.fullmatch(commit):
+            raise ValueError(f"{commit!r} is no commit")
+        tree = list(islice(api.list_repo_tree(repo, recursive=True, revision=commit), _MOST_FILES + 1))
+        if len(tree) > _MOST_FILES:
+            raise ValueError(f"{repo} has more than {_MOST_FILES} files")
+        files = [entry for entry in tree if isinstance(entry, RepoFile)]
+        for entry in files:
+            _check_name(entry.path, repo)
+        needed = filter_repo_objects(files, allow_patterns=[*self._source.files], key=lambda entry: entry.path)
+        return commit, [_File.of(entry) for entry in needed]
 
     def _partial(self, file: _File) -> Path:
         return self._folder / f"{file.name}.partial"
@@ -414,6 +407,12 @@ class _Download:
                     "goes on from here."
                 ) from error
             raise GenerationError(f"{what} ended too early or too late; start again: it goes on from here.") from error
+        except (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError) as error:
+            reason = " ".join(str(error).split())[:120] or type(error).__name__
+            raise CheckpointError(
+                f"What answers at {hub} is no hub ({reason}). Look at proxies and mirrors on the way, and at "
+                "HF_ENDPOINT."
+            ) from error
 
 
 def _check_name(name: str, repo: str) -> None:

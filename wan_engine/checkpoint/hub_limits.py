@@ -1,23 +1,31 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Limits on what a hub, or whatever stands in its place, may do with our time: hooks of huggingface_hub's HTTP client.
 
-huggingface_hub waits without end for an API's answer, follows pages as long as they come, and takes a byte a second.
+huggingface_hub waits without end for an API's answer, and as long as a busy hub asks it to, follows pages as long as
+they come, and takes a byte a second.
 """
 
 from __future__ import annotations
 
+import contextlib
+import socket
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import httpx2
 from huggingface_hub import close_session, set_client_factory
+from huggingface_hub.utils import parse_ratelimit_headers
 
 from ..errors import GenerationError
 from .hub_private import default_client_factory
 
 ANSWER_SECONDS = 20.0  # between two signs of life of a connection
+HEAD_SECONDS = 60.0  # from asking to the end of an answer's head, which may come a byte at a time
 LIST_SECONDS = 120.0  # for the list of a repository's files, all its pages and attempts
+LONGEST_WAIT = 60.0  # seconds that a hub may ask to wait before the next attempt
 WINDOW_SECONDS = 60.0  # in which LEAST_BYTES must come of a file
 LEAST_BYTES = 64 * 1024
 
@@ -30,6 +38,7 @@ def patient_but_not_for_ever(hub: str) -> Iterator[Limits]:
     try:
         yield limits
     finally:
+        limits.rest()
         set_client_factory(default_client_factory)
         close_session()
 
@@ -40,6 +49,8 @@ class Limits:
     def __init__(self, hub: str) -> None:
         self._hub = hub
         self._list_by: float | None = None
+        self._sockets: list[socket.socket] = []
+        self._waits: threading.Timer | None = None
 
     def client(self) -> httpx2.Client:
         """A client of huggingface_hub's own making, with the limits."""
@@ -64,13 +75,39 @@ class Limits:
         self._look()
         stated = request.extensions.get("timeout") or {}
         waits = {name: stated.get(name) or ANSWER_SECONDS for name in ("connect", "read", "write", "pool")}
-        request.extensions = {**request.extensions, "timeout": waits}
+        request.extensions = {**request.extensions, "timeout": waits, "trace": self._traced}
+        self.rest()
+        self._waits = threading.Timer(HEAD_SECONDS, self._hang_up)
+        self._waits.daemon = True
+        self._waits.start()
+
+    def rest(self) -> None:
+        """Nothing is waited for any more."""
+        if self._waits is not None:
+            self._waits.cancel()
+
+    def _traced(self, event: str, facts: dict[str, Any]) -> None:
+        """Note each connection that is made (httpx's "trace" extension)."""
+        if event in ("connection.connect_tcp.complete", "connection.start_tls.complete"):
+            self._sockets.append(facts["return_value"].get_extra_info("socket"))
+
+    def _hang_up(self) -> None:
+        """End all connections: whoever reads from one, in the other thread, sees that it broke."""
+        for one in self._sockets:
+            with contextlib.suppress(OSError):
+                socket.socket.shutdown(one, socket.SHUT_RDWR)  # that of TLS alone would wait for the other side
 
     def _answered(self, response: httpx2.Response) -> None:
+        self.rest()
         if response.status_code == 200 and "text/html" in response.headers.get("content-type", ""):
             raise GenerationError(
                 f"Instead of the hub at {self._hub} a web page answers, perhaps the log-in page of your network. Open "
                 "any page in a browser, log in, and start again."
+            )
+        if response.status_code >= 400 and _asks_to_wait(response) > LONGEST_WAIT:
+            raise GenerationError(
+                f"The hub at {self._hub} asks to wait for more than {LONGEST_WAIT:g} seconds (status "
+                f"{response.status_code}); try again later, it goes on from here."
             )
         assert isinstance(response.stream, httpx2.SyncByteStream)
         response.stream = _Watched(response.stream, self)
@@ -88,6 +125,12 @@ class Limits:
             f"The hub at {self._hub} sends too slowly: less than {LEAST_BYTES // 1024} kB in {WINDOW_SECONDS:g} "
             "seconds. Look at the network, and start again: it goes on from here."
         )
+
+
+def _asks_to_wait(response: httpx2.Response) -> float:
+    """Seconds until the next attempt, as the answer's head states them."""
+    after, limit = response.headers.get("retry-after", "").strip(), parse_ratelimit_headers(response.headers)
+    return max(float(after) if after.isdecimal() else 0.0, 0.0 if limit is None else limit.reset_in_seconds)
 
 
 class _Watched(httpx2.SyncByteStream):

@@ -77,7 +77,8 @@ def read_tracks(path: Path) -> Tracks:
     try:
         return _tracks(data)
     except (KeyError, TypeError, ValueError, IndexError, OverflowError) as error:
-        raise UsageError(f"{path} holds no whole tracks ({str(error)[:120]}). Make the shot's job folder again.") from error
+        words = f"{path} holds no whole tracks ({str(error)[:120]}). Make the shot's job folder again."
+        raise UsageError(words) from error
 
 
 def _tracks(data: dict[str, Any]) -> Tracks:

@@ -441,6 +441,14 @@ def _one_byte_at_a_time(handler: _Handler) -> None:
     handler.close_connection = True
 
 
+def _head_without_end(handler: _Handler) -> None:
+    with contextlib.suppress(OSError):
+        handler.wfile.write(b"HTTP/1.1 200 OK\r\n")
+        while not handler.hub.stopped.wait(0.05):
+            handler.wfile.write(b"X: y\r\n")
+    handler.close_connection = True
+
+
 def _endless_pages(handler: _Handler) -> None:
     host = handler.headers["Host"]
     handler._answer(200, b"[]", {"Link": f'<http://{host}{handler.path}>; rel="next"'})
@@ -461,6 +469,14 @@ def _endless_file(handler: _Handler) -> None:
             handler.wfile.write(bytes(1 << 16))
 
 
+def _busy(header: str, value: str) -> Callable[[_Handler], None]:
+    return lambda handler: handler._answer(429, b"{}", {header: value})
+
+
+def _nonsense_about_an_error(handler: _Handler) -> None:
+    handler._answer(400, b'{"errors": 3, "error": [1]}', {"Content-Type": "application/json"})
+
+
 def _saying(body: bytes) -> Callable[[_Handler], None]:
     return lambda handler: handler._answer(200, body)
 
@@ -477,9 +493,17 @@ def _saying(body: bytes) -> Callable[[_Handler], None]:
         ("/revision/", _one_byte_at_a_time, GenerationError, "Look at the network"),
         ("/tree/", _one_byte_at_a_time, GenerationError, "Look at the network"),
         ("/resolve/", _one_byte_at_a_time, GenerationError, "sends too slowly"),
+        ("/tree/", _head_without_end, GenerationError, "Look at the network"),
+        ("/resolve/", _head_without_end, GenerationError, "Look at the network"),
         ("/tree/", _endless_pages, GenerationError, "has not told its files"),
         ("/tree/", _endless_entries, CheckpointError, "more than"),
         ("/resolve/", _endless_file, GenerationError, "More comes than"),
+        ("/tree/", _busy("Retry-After", "999999"), GenerationError, "asks to wait"),
+        ("/resolve/", _busy("Retry-After", "9" * 5000), GenerationError, "asks to wait"),
+        ("/resolve/", _busy("RateLimit", '"api";r=0;t=99999'), GenerationError, "asks to wait"),
+        ("/resolve/", _busy("Retry-After", "1"), GenerationError, "status 429"),
+        ("/tree/", _nonsense_about_an_error, CheckpointError, "is no hub"),
+        ("/resolve/", _nonsense_about_an_error, CheckpointError, "is no hub"),
         ("/revision/", _saying(b"no json"), CheckpointError, "is no hub"),
         ("/revision/", _saying(b"[1, 2]"), CheckpointError, "is no hub"),
         ("/revision/", _saying(b'{"id": "a", "sha": 3}'), CheckpointError, "is no hub"),
@@ -499,6 +523,8 @@ def test_what_is_no_hub_ends_in_words(where, wrong, error, words, hub, tmp_path,
         else:
             monkeypatch.setattr(hub_limits, "ANSWER_SECONDS", 0.5)
             monkeypatch.setattr(hub_limits, "LIST_SECONDS", 1.0)
+    if wrong is _head_without_end:
+        monkeypatch.setattr(hub_limits, "HEAD_SECONDS", 0.2)
     monkeypatch.setattr(download, "_MOST_FILES", 5000)
     hub.wrong[where] = wrong
     with pytest.raises(error, match=words) as told:
