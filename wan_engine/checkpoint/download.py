@@ -218,7 +218,8 @@ def fetch(model: str, folder: Path, on_progress: OnProgress = lambda event: None
 
     Raises UsageError for an unknown model, an unfit folder, too little space, or offline when something is missing;
     CheckpointError when the hub does not have or not give the files, or gives damaged ones; GenerationError when the
-    connection breaks (what has come stays, and the next call goes on from there). Ctrl-C stops it alike.
+    connection breaks or the disk is full (what has come stays, and the next call goes on from there). Ctrl-C stops
+    it alike.
     """
     if model not in MODELS:
         raise UsageError(f"{model!r} is no model that can be downloaded; choose one of {', '.join(MODELS)}.")
@@ -226,14 +227,19 @@ def fetch(model: str, folder: Path, on_progress: OnProgress = lambda event: None
         raise UsageError(f"{folder} is a file; give a folder for the checkpoint.")
     if offline or constants.is_offline_mode():
         return _look_through(model, folder)
-    folder.mkdir(parents=True, exist_ok=True)
     try:
+        folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / ".wan_previs.download.lock", timeout=0):
             endpoint = os.environ.get("HF_ENDPOINT") or constants.ENDPOINT
             with patient_but_not_for_ever(endpoint) as limits:
                 return _Download(model, folder, on_progress, endpoint, limits).run()
     except Timeout:
         raise UsageError(f"Another download into {folder} is at work; wait for it, or choose another folder.") from None
+    except OSError as error:
+        raise GenerationError(
+            f"{error.filename or folder} cannot be written ({error.strerror or error}); make room there, or choose "
+            "another folder, and start again: it goes on from here."
+        ) from error
 
 
 def _look_through(model: str, folder: Path) -> Path:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import random
@@ -326,6 +327,20 @@ def test_space_is_looked_at_first(hub, tmp_path, monkeypatch):
     with pytest.raises(UsageError, match=r"needs 0\.2 MB more .* where 0\.1 MB are free"):
         fetch(MODEL, tmp_path)
     assert hub.fetched() == []
+
+
+@pytest.mark.parametrize("when", ["lock", "list", "folder", "file"])
+def test_a_disk_that_others_fill_meanwhile(when, hub, tmp_path, monkeypatch):
+    """Whatever cannot be written says so in words; with room again it goes on."""
+    full = OSError(errno.ENOSPC, "No space left on device")
+    with monkeypatch.context() as patch:
+        places = {"lock": (download, "FileLock"), "list": (Path, "write_text"), "file": (download.os, "replace")}
+        place, name = places.get(when, (Path, "mkdir"))
+        patch.setattr(place, name, lambda *_, **__: (_ for _ in ()).throw(full))
+        with pytest.raises(GenerationError, match=r"No space left on device.*make room.*goes on from here"):
+            fetch(MODEL, tmp_path)
+    fetch(MODEL, tmp_path)
+    assert whole(tmp_path, hub)
 
 
 def test_a_repository_laid_out_otherwise(hub, tmp_path):
