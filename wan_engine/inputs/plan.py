@@ -133,7 +133,7 @@ def make_plan(request: GenerationRequest, checkpoint: Checkpoint, stride: tuple[
     control, camera, told = _controls(request, model, folder, pictures.size, frames, fps)
     window, overlap = _window(request, model)
     borders = borders_of(request, model, frames, window)
-    keyframes, keyframe_notes = read_keyframes(request, model, folder, pictures.size, pictures.shape, frames)
+    keyframes, keyframe_notes = read_keyframes(request, model, folder, pictures.size, pictures.shape)
     steps = either(request.steps, model.steps)
     motion, motion_notes = read_motion(request, folder, pictures.size, frames, steps, fps)
     return Plan(

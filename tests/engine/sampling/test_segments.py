@@ -171,6 +171,7 @@ def test_light_is_led_along_the_clip_s_curve_in_each_segment(tmp_path):
     [
         ({"keyframes": (Keyframe(6, "a.png"),)}, "for frame 4 or 8"),
         ({"keyframes": (Keyframe(16, "a.png"),)}, "not between the first frame, 0, and the last, 16"),
+        ({"keyframes": (Keyframe(4 * 10**12, "a.png"),)}, "not between the first frame"),
         ({"keyframes": (Keyframe(8, "a.png"), Keyframe(8, "b.png"))}, "Frame 8 has two keyframes"),
         ({"keyframes": (Keyframe(8, "a.png"),), "image": None}, "Keyframes need a first picture"),
         ({"keyframes": (Keyframe(8, "none.png"),)}, "none.png"),
