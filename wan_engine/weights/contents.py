@@ -177,7 +177,9 @@ class Headers:
         weight_map = read_json(path).get("weight_map")
         if not isinstance(weight_map, dict) or not weight_map:
             raise CheckpointError(f"{path} lists no weights; download it again.")
-        files = {str(name): path.parent / str(file) for name, file in weight_map.items()}
+        if any(not isinstance(file, str) or file.endswith(".json") for file in weight_map.values()):
+            raise CheckpointError(f"{path} names files that are no weights; download it again.")
+        files = {str(name): path.parent / file for name, file in weight_map.items()}
         shards = {file: self.read(file) for file in sorted(set(files.values()))}
         for name, file in files.items():
             if name not in shards[file].stored:

@@ -45,8 +45,9 @@ def open_weights(path: Path) -> tuple[str, BinaryIO]:
         file = path.open("rb")
     except FileNotFoundError:
         raise CheckpointError(f"The checkpoint lacks {path}; download it again.") from None
-    except OSError as error:
-        raise CheckpointError(f"{path} cannot be read ({error.strerror}); check the path and its rights.") from error
+    except (OSError, ValueError) as error:  # ValueError: NUL or half a character in the name
+        reason = getattr(error, "strerror", None) or error
+        raise CheckpointError(f"{path} cannot be read ({reason}); check the path and its rights.") from error
     try:
         start = file.read(16)
         file.seek(0)

@@ -244,6 +244,18 @@ def test_loading_holds_the_network_and_one_tensor(kind, tmp_path):
     assert network < int(done.stdout) < network + 2 * tensor
 
 
+@pytest.mark.parametrize(
+    ("file", "words"),
+    [("a\0b", "cannot be read"), ("\ud800", "cannot be read"), (3, "no weights"), (None, "no weights"),
+     ("m.safetensors.index.json", "no weights")],
+)  # fmt: skip
+def test_an_index_that_names_no_weights_is_told(file, words, tmp_path):
+    path = tmp_path / "m.safetensors.index.json"
+    path.write_text(json.dumps({"weight_map": {"a": file}}))
+    with pytest.raises(CheckpointError, match=words):
+        WeightFile.open(path)
+
+
 def test_what_is_no_dictionary_of_tensors(tmp_path):
     for content in ([1, 2], {"a": 1}):
         torch.save(content, tmp_path / "m.pth")
