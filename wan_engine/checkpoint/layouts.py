@@ -24,7 +24,7 @@ from pathlib import Path
 from ..errors import CheckpointError
 from ..expert_names import OTHER, expert_of, half_of_two
 from ..text_files import parsed, read_text
-from ..weights.contents import Contents, Headers
+from ..weights.contents import Headers
 from ..weights.safetensors_header import check_weight, read_json
 from .layout import Layout, called
 from .single_files import (
@@ -152,7 +152,7 @@ def _original(folder: Path, headers: Headers) -> Layout:
         folder=folder,
         experts=experts,
         settings={name: _existing(root / "config.json") for name, root in roots.items()},
-        vae=_fitting_vae(folder, headers.read(next(iter(experts.values()))), headers),
+        vae=_fitting_vae(folder, next(iter(experts.values())), headers),
         text_encoder=_needed(folder, (_TEXT_ENCODER, "models_t5*")),
         tokenizer=_tokenizer(folder / _ORIGINAL_TOKENIZER),
         headers=headers,
@@ -313,13 +313,13 @@ def _needed(folder: Path, stems: Sequence[str]) -> Path:
     return found
 
 
-def _fitting_vae(folder: Path, transformer: Contents, headers: Headers) -> Path:
+def _fitting_vae(folder: Path, transformer: Path, headers: Headers) -> Path:
     """Of both autoencoders in one folder the one that the transformer's latents are for."""
     first = _needed(folder, _VAES)
-    there = list(_all(folder, _VAES))
+    there = list(dict.fromkeys(_all(folder, _VAES)))  # stems may meet one file twice
     if len(there) == 1:
         return first
-    wanted = transformer.latent_channels("transformer")
+    wanted = headers.read(transformer).latent_channels("transformer")
     for path in there:
         with contextlib.suppress(CheckpointError):  # a damaged one that may not be needed
             if headers.read(path).latent_channels("vae") == wanted:
