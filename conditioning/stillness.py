@@ -50,6 +50,11 @@ def course(scene: bpy.types.Scene, shot: Shot, first: Path, last: Path) -> Cours
     return "returns" if seen else "stands"
 
 
+def alike(first: Path, others: Iterable[Path]) -> bool:
+    """Whether pictures of a shot show what its first one does."""
+    return all(max(_differences(first, other)) <= _SAME for other in others)
+
+
 def _looked_at(scene: bpy.types.Scene, shot: Shot, frames: Iterable[int]) -> list[list[float]]:
     """How frames between the first and the last differ from the first, in small renders."""
     inner = sorted({min(max(frame, shot.frame_start + 1), shot.frame_end - 1) for frame in frames})

@@ -92,11 +92,14 @@ def preparing(
             last = wish.request.last_image is not None
             frames = conditioning.render_first_last(scene, shot, wish.size, job.conditioning, last=last)
         request = replace(wish.request, light=expected_light(scene, shot, settings, frames))
-        if "last" in frames and not request.keyframes and not _holds_last(scene, shot, settings, frames, note):
-            request = replace(request, last_image=None)
-            frames["last"].unlink()
         yield from _write_keyframes(scene, shot, wish.size, request, job)
         scene = passes.live(uid, name)
+        held = [job.path / key.path for key in request.keyframes]
+        alike = "last" in frames and conditioning.alike(frames["first"], held)
+        if alike and not _holds_last(scene, shot, settings, frames, note):
+            request = replace(request, last_image=None, keyframes=())
+            for path in (frames["last"], *held):
+                path.unlink()
         yield from write_followed(scene, shot, settings, model, wish.mode, request, job.path)
         request = replace(request, tracks=TRACKS if os.path.isfile(job.path / TRACKS) else None)
         job.write_request(request)

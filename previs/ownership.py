@@ -101,7 +101,7 @@ def doubts(offer: history.Unfinished, wish: Wish, as_then: Collection[str] = ())
     words = [] if offer.found.sure else [offer.found.owner]
     identity = offer.found.identity
     if identity is not None and is_same(identity, wish.asked):
-        as_then = {*as_then, "last_image"}  # left out since, because the shot ends as it begins
+        as_then = {*as_then, "last_image", "keyframes"}  # left out since, because the shot ends as it begins
     if changed := changes(offer.job, wish.asked, wish.facts, as_then):
         *others, last = changed
         words.append(f"since then changed: {', '.join(others)}{' and ' if others else ''}{last}")

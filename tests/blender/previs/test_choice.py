@@ -251,6 +251,17 @@ def test_a_shot_in_which_nothing_moves_may_stand_still_and_is_told(lit, tmp_path
     assert request["last_image"] and any("Nothing is seen to move" in note for note in notes)
 
 
+def test_a_long_loop_is_held_at_the_pictures_on_its_way(lit, tmp_path):
+    """Its segments end where things stand elsewhere, so none of them stands still."""
+    turntable(lit)
+    lit.frame_end = 60
+    for curve in compat.fcurves(lit.objects["Cube"]):
+        curve.keyframe_points[-1].co.x = 60
+    request, job, notes = prepared(lit, previs.Settings(output=tmp_path))
+    assert request["last_image"] and not any("ends as it begins" in note for note in notes)
+    assert request["keyframes"] and all((job.path / key["path"]).exists() for key in request["keyframes"])
+
+
 @pytest.mark.parametrize("moves", [small_thing_crosses, day_passes, half_way_back])
 def test_a_shot_that_ends_elsewhere_is_held_at_both_ends(lit, tmp_path, moves):
     moves(lit)

@@ -376,7 +376,7 @@ def test_headless_work_goes_on_in_a_moved_project_unless_it_is_asked_for_otherwi
     save(project / "a.blend")
     options = ("--model", str(TEXT_ONLY), "--mode", "text", "--size", "64x48")
     command = [sys.executable, "-m", "wan_previs", "a.blend", "render", *options]
-    long = [*command, "--steps", "600", "--seed", "7"]
+    long = [*command, "--steps", "200", "--seed", "7"]
     with subprocess.Popen(long, cwd=project, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as first:
         for line in first.stderr:
             if "Step " in line:  # a busy machine does not show every one
