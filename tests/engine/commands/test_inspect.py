@@ -71,8 +71,8 @@ def test_a_folder_without_a_checkpoint_is_told(tmp_path):
         (["--size", "1x1"], "16x16"),
         (["--size", "0x0"], "from 1 to 65536"),
         (["--size", "999999999999x9999999999"], "from 1 to 65536"),
-        (["--frames", "-4"], "positive"),
-        (["--frames", "0"], "positive"),
+        (["--frames", "-4"], "from 1 to"),
+        (["--frames", "0"], "from 1 to"),
         (["--frames", "6"], "5 and 9"),
     ],
 )
