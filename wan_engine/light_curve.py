@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import UsageError
-from .text_files import parsed, read_text
+from .text_files import read_given
 
 LIGHT_SOURCES = ("brief", "render")
 
@@ -139,13 +139,7 @@ def _as_tuples(value: Any) -> Any:
 
 def read_light(path: Path) -> LightCurve:
     """The expected light in a JSON file; raises UsageError that names what is wrong with it."""
-    try:
-        data = parsed(read_text(path))
-    except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror or error}.") from error
-    except ValueError as error:
-        raise UsageError(f"{path} is no light curve: it does not hold JSON.") from error
-    return LightCurve.from_json(data)
+    return LightCurve.from_json(read_given(path, "is no light curve"))
 
 
 def _as_lists(value: Any) -> Any:

@@ -9,6 +9,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+from .errors import UsageError
+
 LARGEST = 1 << 28  # bytes; a camera of a hundred thousand frames is a tenth of it
 
 
@@ -35,3 +37,14 @@ def parsed(text: str | bytes) -> Any:
         return json.loads(text)
     except RecursionError:
         raise ValueError("it is nested too deep") from None
+
+
+def read_given(path: Path, is_none: str) -> Any:
+    """What the JSON file says that the user gave for something. Raises UsageError that says why it cannot be used;
+    `is_none` is what a file without JSON does not do: "holds no tracks"."""
+    try:
+        return parsed(read_text(path))
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror or error}.") from error
+    except ValueError as error:
+        raise UsageError(f"{path} {is_none}: it does not hold JSON.") from error

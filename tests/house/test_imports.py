@@ -177,7 +177,8 @@ ENGINE_ORDER = (
     {"request_parts"},
     {"networks"},
     {"media", "light_curve", "expert_names", "windows"},
-    {"errors", "caches", "saved_state", "terminal", "text_files", "torch_private"},
+    {"text_files"},
+    {"errors", "caches", "saved_state", "terminal", "torch_private"},
 )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import UsageError
-from ..text_files import parsed, read_text
+from ..text_files import read_given
 
 SCHEMA = "wan_previs.tracks/1"
 _MOST_PLACES = 1 << 26  # of all points over all frames: 1 GB of memory
@@ -66,12 +66,7 @@ class Tracks:
 
 def read_tracks(path: Path) -> Tracks:
     """The tracks in a JSON file; raises UsageError that says what is wrong with it."""
-    try:
-        data = parsed(read_text(path))
-    except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror or error}.") from error
-    except ValueError as error:
-        raise UsageError(f"{path} holds no tracks: it is no JSON.") from error
+    data = read_given(path, "holds no tracks")
     if not isinstance(data, dict) or data.get("schema") != SCHEMA:
         raise UsageError(f'{path} holds no tracks: it is no JSON object with "schema": "{SCHEMA}".')
     try:
