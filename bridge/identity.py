@@ -32,10 +32,11 @@ _DEFAULTS = {item.name: item.default for item in fields(GenerationRequest) if it
 _FIELDS = {
     "checkpoint": "model", "frames": "number of the model's frames", "clip_frames": "number of frames",
     "clip_fps": "frame rate", "negative": "words to avoid", "sun": "sun's path", "image": "mode",
-    "last_image": "mode", "guide_light": "light guide", "loras": "LoRAs", "expected_light": "expected light",
-    "repair": "repairs", "control_video": "what it follows", "control_mask": "marked objects",
-    "control_scale": "resemblance", "control_share": "resemblance", "camera": "mode", "motion_video": "mode",
-    "motion_mask": "mode", "motion_start": "resemblance", "motion_end": "resemblance",
+    "last_image": "mode", "keyframes": "pictures between", "guide_light": "light guide", "loras": "LoRAs",
+    "expected_light": "expected light", "repair": "repairs", "control_video": "what it follows",
+    "control_mask": "marked objects", "control_scale": "resemblance", "control_share": "resemblance",
+    "camera": "mode", "motion_video": "mode", "motion_mask": "mode", "motion_start": "resemblance",
+    "motion_end": "resemblance",
 }  # fmt: skip
 _FACTS = {
     "resolution": "picture's size", "fps": "frame rate", "frame_start": "frames", "frame_end": "frames",

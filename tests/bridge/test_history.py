@@ -26,6 +26,7 @@ from wan_previs.bridge.jobs import JobFolder
 from wan_previs.bridge.state import JobError, JobState, utc_now
 from wan_previs.wan_engine.light_curve import LightCurve
 from wan_previs.wan_engine.request import GenerationRequest
+from wan_previs.wan_engine.request_parts import Keyframe
 
 BRIEF = {"resolution": [64, 48], "fps": 24.0, "shots": [{"frame_start": 1, "frame_end": 10, "subjects": [{"x": 0.5}]}]}
 
@@ -168,6 +169,8 @@ def test_what_would_be_asked_for_otherwise_is_named(project):
     names = changes(job, now, BRIEF)
     assert set(names) == {"seed", "prompt", "number of frames", "model", "expected light"}
     assert changes(job, now, BRIEF, as_then={"seed", "checkpoint", "expected_light"}) == ["prompt", "number of frames"]
+    keyed = asked_for(replace(then, keyframes=(Keyframe(4, "conditioning/00004.png"),)), "brief")
+    assert changes(job, keyed, BRIEF) == ["pictures between"]
     assert fingerprint(now) != fingerprint(asked_for(then, "brief"))
     near, far = (json.loads(json.dumps(BRIEF).replace("0.5", text)) for text in ("0.500000001", "0.6"))
     assert changes(job, asked_for(then, "brief"), near) == []

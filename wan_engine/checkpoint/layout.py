@@ -92,11 +92,18 @@ class Layout:
 
     @cached_property
     def row(self) -> Model:
-        """The row of the published model that the tensors show. Raises CheckpointError for one that is not known."""
-        found = self.evidence
-        row = identification.identify(found)
+        """The row of the published model that the tensors show, and among those that have the same ones the one that
+        `wan_previs.json` states or else names tell. Raises CheckpointError for one that is not known, or not stated.
+        """
+        found, stated = self.evidence, self.own_facts.get("model")
+        row = identification.identify(found if stated is None else replace(found, names=str(stated)))
         if row is None:
             raise self._foreign(f"with {found.in_channels} input and {found.latent_channels} output channels")
+        if stated not in (None, row.name):
+            raise CheckpointError(
+                f"{self.folder / 'wan_previs.json'} states the model {stated!r}, but the tensors are those of "
+                f"{row.name}; correct it, or leave it out."
+            )
         return row
 
     @cached_property

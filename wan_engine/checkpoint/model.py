@@ -87,7 +87,8 @@ class Model:
     pictures are `resize`d to it, whatever their shape.
 
     Defaults of sampling: `guide` is (low-noise, high-noise); `boundary` a share of the 1000 training timesteps;
-    `small_shift` takes the place of `shift` at 832x480 and below. `frame_counts` and `sizes`, (width, height), list
+    `small_shift` takes the place of `shift` at 832x480 and below, `other_shift` with another solver than its own.
+    `frame_counts` and `sizes`, (width, height), list
     what it was trained for, the default first; `only_listed` tells that it has seen no other sizes. No shot is made of
     less than the `fewest` frames, by default what a first and a last picture need. With a picture the product of `area`
     bounds the clip's size; None means that of the first of `sizes`.
@@ -109,6 +110,7 @@ class Model:
     held: bool = False
     shift: float
     small_shift: float | None = None
+    other_shift: float | None = None
     steps: int
     guide: tuple[float, float]
     boundary: float | None = None
@@ -151,9 +153,13 @@ class Model:
         """What it makes clips from, in words."""
         return f"{' or '.join(_TASKS[mode] for mode in self.modes)} to video"
 
-    def shift_for(self, size: tuple[int, int]) -> float:
-        """The default shift for a clip whose size, or area with a picture, was asked for as (width, height)."""
+    def shift_for(self, size: tuple[int, int], solver: str | None = None) -> float:
+        """The default shift for a clip whose size, or area with a picture, was asked for as (width, height), with that
+        solver; None is the model's own.
+        """
         small = size[0] * size[1] <= 832 * 480
+        if solver not in (None, self.solver) and self.other_shift is not None:
+            return self.other_shift
         return self.small_shift if small and self.small_shift is not None else self.shift
 
 
@@ -163,7 +169,7 @@ def overridden(model: Model, extra: Mapping[str, Any], folder: Path) -> Model:
         changes: dict[str, Any] = {key: str(extra[key]) for key in ("title", "negative") if key in extra}
         changes |= {key: float(extra[key]) for key in ("fps", "shift", "boundary") if key in extra}
         if "shift" in extra:
-            changes["small_shift"] = None  # the stated one rules at every size
+            changes["small_shift"] = changes["other_shift"] = None  # the stated one rules everywhere
         if "steps" in extra:
             changes["steps"] = int(extra["steps"])
         if "guide" in extra:

@@ -192,6 +192,7 @@ FUN_14B_INP_V21 = replace(
     modules=frozenset({"clip"}),
     experts=1,
     merged=False,
+    other_shift=3.0,
     boundary=None,
 )
 FUN_14B_CONTROL_V21 = replace(

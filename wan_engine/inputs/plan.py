@@ -135,6 +135,7 @@ def make_plan(request: GenerationRequest, checkpoint: Checkpoint, stride: tuple[
     borders = borders_of(request, model, frames, window)
     keyframes, keyframe_notes = read_keyframes(request, model, folder, pictures.size, pictures.shape)
     steps = either(request.steps, model.steps)
+    solver = either(request.solver, model.solver)
     motion, motion_notes = read_motion(request, folder, pictures.size, frames, steps, fps)
     return Plan(
         prompt=request.prompt,
@@ -144,10 +145,10 @@ def make_plan(request: GenerationRequest, checkpoint: Checkpoint, stride: tuple[
         latent_shape=_latent_shape(checkpoint.config.out_dim, stride, pictures, frames),
         fps=fps,
         steps=steps,
-        shift=either(request.shift, model.shift_for(pictures.area)),
+        shift=either(request.shift, model.shift_for(pictures.area, solver)),
         guide=either(request.guide, model.guide),
         boundary=either(request.boundary, model.boundary) if len(checkpoint.experts) == 2 else None,
-        solver=either(request.solver, model.solver),
+        solver=solver,
         seed=request.seed,
         first=pictures.first,
         last=pictures.last,

@@ -145,6 +145,20 @@ def test_480p_shows_in_names_only(copied, tmp_path):
     assert open_checkpoint(renamed).model == models.I2V_14B_480P_V21
 
 
+def test_a_model_that_tensors_and_names_do_not_tell_is_stated(copied, tmp_path):
+    folder = copied(I2V).rename(tmp_path / "renamed")
+    facts = {"schema": "wan_previs.checkpoint/1"}
+    for stated, title in (("Wan2.2-Fun-A14B-InP", "Wan2.2 Fun-A14B-InP"), ("Wan2.2-I2V-A14B", "Wan2.2 I2V-A14B")):
+        (folder / "wan_previs.json").write_text(json.dumps({**facts, "model": stated}))
+        assert open_checkpoint(folder).model.title == outline(folder).title == title
+    named = folder.rename(tmp_path / "Fun-InP-or-not")
+    assert open_checkpoint(named).model.title == "Wan2.2 I2V-A14B"
+    for stated in ("Wan2.2-T2V-A14B", 7):
+        (named / "wan_previs.json").write_text(json.dumps({**facts, "model": stated}))
+        with pytest.raises(CheckpointError, match="tensors are those of Wan2"):
+            open_checkpoint(named)
+
+
 def test_a_shift_of_its_own_rules_at_every_size(copied):
     folder = copied("fullstack/Wan2.1-I2V-14B/checkpoint")
     facts = json.loads((folder / "wan_previs.json").read_text())

@@ -15,7 +15,7 @@ from PIL import Image
 
 from wan_engine.checkpoint import models
 from wan_engine.checkpoint.checkpoint import Checkpoint, open_checkpoint
-from wan_engine.checkpoint.model import Model
+from wan_engine.checkpoint.model import Model, overridden
 from wan_engine.errors import UsageError
 from wan_engine.inputs import images
 from wan_engine.inputs.plan import Plan, make_plan
@@ -99,6 +99,16 @@ def test_users_shift_goes_before_that_of_the_size(i2v21, tmp_path):
     name = picture(tmp_path, "a.png", (832, 480))
     assert planned(i2v21, tmp_path, image=name, size=(832, 480), shift=7.0).shift == 7.0
     assert planned(i2v21, tmp_path, image=name, size=(64, 32)).shift == 3.0
+
+
+@pytest.mark.parametrize(("solver", "shift"), [(None, 5.0), ("flow", 5.0), ("unipc", 3.0), ("dpm++", 3.0)])
+def test_fun_models_of_2_1_have_another_shift_on_wan_s_schedules(t2v21, tmp_path, solver, shift):
+    """As the scripts of VideoX-Fun have it, whose own schedule is the default."""
+    for row in (*models.FUN_V21, *map(models.small_of, models.FUN_V21)):
+        fun = replace(t2v21, model=replace(row, inputs=("noise",), modules=frozenset()))
+        assert planned(fun, tmp_path, solver=solver).shift == shift
+        own = replace(fun, model=overridden(fun.model, {"shift": 7}, tmp_path))
+        assert planned(own, tmp_path, solver=solver).shift == 7.0
 
 
 def test_size_of_a_picture_is_told(i2v21, tmp_path):
