@@ -6,7 +6,7 @@ a jump shows them as they were at the last frame computed.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,13 +22,14 @@ MOST_NAMED = 4
 class Simulation:
     """Something simulated: `name` for the user, `owner` the object or scene it belongs to, `start` its first frame,
     `cache` Blender's point cache (None for simulation nodes, which keep theirs out of the file), `playable` whether it
-    runs while frames go by."""
+    runs while frames go by, `repeats` whether it does so anew from any start."""
 
     name: str
     owner: bpy.types.ID
     start: int
     cache: Any = None
     playable: bool = True
+    repeats: bool = True
 
     def reaches(self, last: int) -> bool:
         """Whether its cache holds all frames from its start up to `last`, each computed from the one before."""
@@ -36,8 +37,19 @@ class Simulation:
             return False
         return _frames_in(self.cache) >= min(last, self.cache.frame_end) - self.start + 1
 
+    @property
+    def is_early(self) -> bool:
+        """Whether its cache begins where Blender goes back to no frame, unless it is held as if baked."""
+        return self.cache is not None and self.start < _FIRST
 
-_FIRST = 1  # where a cache may begin: an earlier one is cut off at each jump back ("not exact since frame")
+    @property
+    def can_be_held(self) -> bool:
+        """Whether its cache can be taken for baked, and is right then: of cloth and hair Blender computes no such
+        frames a second time, not for a bake either. Linked caches are locked."""
+        return self.repeats and self.owner.library is None and self.owner.override_library is None
+
+
+_FIRST = 1  # where a cache may begin: an earlier one counts as one with gaps, which each jump back cuts off
 
 
 @contextmanager
@@ -51,6 +63,7 @@ def played(scene: bpy.types.Scene, last: int) -> Iterator[None]:
         return
     fresh = [item for item in found if item.cache is not None and _frames_in(item.cache) <= FEW_FRAMES]
     forgetful = [item.owner for item in found if getattr(item.owner, "use_simulation_cache", True) is False]
+    held = [item for item in found if item.is_early and item.can_be_held]
     try:
         for owner in forgetful:
             owner.use_simulation_cache = True
@@ -58,8 +71,12 @@ def played(scene: bpy.types.Scene, last: int) -> Iterator[None]:
         _empty(scene, [item for item in found if item.cache is not None])
         for frame in range(min(item.start for item in found), last + 1):
             scene.frame_set(frame)
+        for item in held:
+            _with_cache(scene, item, bpy.ops.ptcache.bake_from_cache)
         yield
     finally:
+        for item in held:
+            _with_cache(scene, item, bpy.ops.ptcache.free_bake)
         for owner in forgetful:
             owner.use_simulation_cache = False
         _empty(scene, fresh)
@@ -76,11 +93,11 @@ def notes(scene: bpy.types.Scene) -> list[str]:
             f"Played from the start to reach the shots' frames, as it is not baked: {few(stepped)}. "
             "Bake it to make this quick."
         )
-    early = [item.name for item in found if item.playable and item.cache is not None and item.start < _FIRST]
+    early = [item.name for item in found if item.playable and item.is_early and not item.can_be_held]
     if early:
         texts.append(
-            f"Starts before frame {_FIRST}, where Blender keeps no frames to go back to: {few(early)}. It may be shown "
-            f"as it is at the shots' end: let it start at frame {_FIRST} or later, or bake it."
+            f"Starts before frame {_FIRST}, where Blender loses its frames: {few(early)}. It may be shown wrong: "
+            f"let it start at frame {_FIRST} or later."
         )
     if stuck:
         texts.append(
@@ -148,7 +165,9 @@ def _rigid_bodies(scene: bpy.types.Scene) -> list[Simulation]:
     bodies = [item.rigid_body for item in world.collection.all_objects if item.rigid_body is not None]
     if not any(body.type == "ACTIVE" for body in bodies):
         return []
-    return [Simulation("rigid bodies", scene, world.point_cache.frame_start, world.point_cache)]
+    start = world.point_cache.frame_start
+    # At frame 0 Blender now and then builds its bodies of meshes that it has not evaluated yet.
+    return [Simulation("rigid bodies", scene, start, world.point_cache, repeats=start != 0)]
 
 
 def _of_object(item: bpy.types.Object, scene: bpy.types.Scene) -> list[Simulation]:
@@ -161,12 +180,13 @@ def _of_object(item: bpy.types.Object, scene: bpy.types.Scene) -> list[Simulatio
             if not _is_baked(cache):
                 # Paint keeps its frames in files or not at all, so a render does not see what was played.
                 playable = modifier.show_viewport and modifier.type != "DYNAMIC_PAINT"
-                found.append(Simulation(f"{what} of {item.name!r}", item, cache.frame_start, cache, playable))
+                name, repeats = f"{what} of {item.name!r}", what not in {"cloth", "hair"}
+                found.append(Simulation(name, item, cache.frame_start, cache, playable, repeats))
         if modifier.type == "FLUID" and _is_unbaked_fluid(modifier):
             found.append(Simulation(f"fluid of {item.name!r}", item, scene.frame_start, None, False))
         if modifier.type == "NODES" and _has_unbaked_zone(modifier):
             name = f"simulation nodes of {item.name!r}"
-            found.append(Simulation(name, item, scene.frame_start, None, modifier.show_viewport))
+            found.append(Simulation(name, item, _zones_start(modifier, scene), None, modifier.show_viewport))
     return found
 
 
@@ -211,6 +231,14 @@ def _has_unbaked_zone(modifier: Any) -> bool:
     return not all(_bake_exists(modifier, bake) for bake in zones)
 
 
+def _zones_start(modifier: Any, scene: bpy.types.Scene) -> int:
+    """The first frame of a modifier's simulation zones, each of which may have a range of its own."""
+    usual = scene.simulation_frame_start if scene.use_custom_simulation_range else scene.frame_start
+    zones = [bake for bake in modifier.bakes if getattr(bake.node, "bl_idname", "") == "GeometryNodeSimulationOutput"]
+    own = [bake.frame_start if bake.use_custom_simulation_frame_range else usual for bake in zones]
+    return min(own, default=usual)
+
+
 def _holds_zone(tree: bpy.types.NodeTree, seen: set[bpy.types.NodeTree]) -> bool:
     seen.add(tree)
     for node in tree.nodes:
@@ -248,10 +276,10 @@ def _empty(scene: bpy.types.Scene, simulations: Sequence[Simulation]) -> None:
     bodies = [item for item in simulations if isinstance(item.owner, bpy.types.Scene)]
     others = [item for item in simulations if item not in bodies]
     for item in bodies:
-        scene.frame_set(item.start)
+        scene.frame_set(item.start - 1)
         item.owner.rigidbody_world.time_scale = item.owner.rigidbody_world.time_scale
         _update(scene)
-        for frame in (item.start, item.start + 1):
+        for frame in (item.start,) if item.is_early else (item.start, item.start + 1):
             scene.frame_set(frame)
     for start in sorted({item.start for item in others}, reverse=True):
         scene.frame_set(start)
@@ -259,6 +287,11 @@ def _empty(scene: bpy.types.Scene, simulations: Sequence[Simulation]) -> None:
             if item.start == start:
                 item.owner.update_tag()
         _update(scene)
+
+
+def _with_cache(scene: bpy.types.Scene, item: Simulation, do: Callable[[], object]) -> None:
+    with bpy.context.temp_override(scene=scene, point_cache=item.cache):
+        do()
 
 
 def _update(scene: bpy.types.Scene) -> None:
