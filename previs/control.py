@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -130,10 +130,10 @@ def write_followed(
     mode: str,
     request: GenerationRequest,
     folder: Path,
-) -> Iterator[float]:
+) -> Generator[float, None, None]:
     """Write what the clip of `request` follows into the job's `folder`; yields the share that is done. Raises
     SceneError."""
-    if mode not in FOLLOWING or request.size is None or request.frames is None:
+    if request.size is None or request.frames is None:
         return
     place, size, count = folder / FOLDER, request.size, request.frames
 
@@ -158,6 +158,23 @@ def write_followed(
         return found
 
     yield from passes.write_passes(scene, shot, size, place, count, wanted)
+
+
+def write_tracks(
+    scene: bpy.types.Scene, shot: Shot, request: GenerationRequest, folder: Path, note: Note = _ignored
+) -> Generator[float, None, None]:
+    """Write the tracks that tell whether the clip of `request` follows a scene whose frames it is not given, into the
+    job's `folder`; yields the share that is done. They are for the report alone: where there can be none, `note` is
+    told why, and the clip is made."""
+    if request.size is None or request.frames is None or not passes.has_tracks(scene, shot):
+        return
+    tracks = passes.TracksPass(folder / TRACKS, request.size, request.frames)
+    try:
+        yield from passes.write_passes(
+            scene, shot, request.size, folder / FOLDER, request.frames, lambda scratch: [tracks]
+        )
+    except SceneError as error:
+        note(f'Whether the clip of shot "{shot.name}" follows the scene will not be told: {error}')
 
 
 def _between(resemblance: float, least: float, as_made: float, most: float) -> float:

@@ -135,10 +135,10 @@ class Generation(Work):
         steps = preparing(scene, self.brief, shot, self.settings, note=self.progress.note)
         while True:
             try:
-                share = next(steps)
+                words, share = next(steps)
             except StopIteration as end:
                 return end.value
-            self.progress.tell("Rendering what the clip follows", share * SHARES["frames"])
+            self.progress.tell(words, share * SHARES["frames"])
             yield False
             if self._cancelled:
                 steps.close()

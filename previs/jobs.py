@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -27,7 +28,7 @@ from ..wan_engine.request import GenerationRequest
 from ..wan_engine.request_parts import Keyframe, PromptPart
 from ..wan_engine.saved_state import weights_of
 from . import ownership
-from .control import TRACKS, check_followed, followed, write_followed
+from .control import FOLLOWING, TRACKS, check_followed, followed, write_followed, write_tracks
 from .length import borders_of, clip_words, frames_of
 from .saving import why_not_read
 from .settings import NANO_DTYPE, OPTIONS, RAW, Note, Settings, _ignored
@@ -72,9 +73,9 @@ def prepare(scene: bpy.types.Scene, brief: Brief, shot: Shot, settings: Settings
 
 def preparing(
     scene: bpy.types.Scene, brief: Brief, shot: Shot, settings: Settings, note: Note = _ignored
-) -> Generator[float, None, JobFolder]:
+) -> Generator[tuple[str, float], None, JobFolder]:
     """A job folder with the shot's conditioning frames, passes and request, ready to run. Renders in Blender, and
-    yields the share that is done between frames, when the scene is as it was.
+    between frames, when the scene is as it was, yields what is done, in words, and which share of that is.
 
     `note` is told what the user should know of how the clip is made.
     """
@@ -92,7 +93,7 @@ def preparing(
             last = wish.request.last_image is not None
             frames = conditioning.render_first_last(scene, shot, wish.size, job.conditioning, last=last)
         request = replace(wish.request, light=expected_light(scene, shot, settings, frames))
-        yield from _write_keyframes(scene, shot, wish.size, request, job)
+        yield from _telling("Rendering the frames between", _write_keyframes(scene, shot, wish.size, request, job))
         scene = passes.live(uid, name)
         held = [job.path / key.path for key in request.keyframes]
         alike = "last" in frames and conditioning.alike(frames["first"], held)
@@ -100,7 +101,11 @@ def preparing(
             request = replace(request, last_image=None, keyframes=())
             for path in (frames["last"], *held):
                 path.unlink()
-        yield from write_followed(scene, shot, settings, model, wish.mode, request, job.path)
+        if wish.mode in FOLLOWING:
+            passes_written = write_followed(scene, shot, settings, model, wish.mode, request, job.path)
+            yield from _telling("Rendering what the clip follows", passes_written)
+        else:
+            yield from _telling("Tracking what moves", write_tracks(scene, shot, request, job.path, note))
         request = replace(request, tracks=TRACKS if os.path.isfile(job.path / TRACKS) else None)
         job.write_request(request)
     except GeneratorExit:
@@ -112,9 +117,15 @@ def preparing(
     return job
 
 
+def _telling(words: str, steps: Generator[float, None, None]) -> Iterator[tuple[str, float]]:
+    with closing(steps):  # at once, where the work is cancelled: they leave the scene as it was
+        for share in steps:
+            yield words, share
+
+
 def _write_keyframes(
     scene: bpy.types.Scene, shot: Shot, size: tuple[int, int], request: GenerationRequest, job: JobFolder
-) -> Iterator[float]:
+) -> Generator[float, None, None]:
     """The scene as it is at each of the request's keyframes; yields the share that is done. Raises SceneError."""
     if request.keyframes and request.frames is not None:
         times = passes.clip_times(shot, request.frames)

@@ -24,13 +24,13 @@ from .motion import CameraMotionPass, ObjectMotionPass
 from .pictures import ClipPass, KeepPass
 from .pose import PosePass, check_bodies
 from .seen import Seen
-from .sweep import live, look, pauses, sweeps
+from .sweep import is_played, live, look, pauses, sweeps
 from .tracks import TracksPass
 
 __all__ = [
     "KINDS", "CameraMotionPass", "CameraPass", "ClipPass", "Curve", "DepthPass", "KeepPass", "LinesOverPass",
     "MaskPass", "ObjectMotionPass", "Pass", "PosePass", "Range", "TracksPass", "check_bodies", "check_marks",
-    "check_shot", "clip_times",
+    "check_shot", "clip_times", "has_tracks",
     "is_perspective", "live", "marks_of", "write_passes",
 ]  # fmt: skip
 
@@ -63,12 +63,18 @@ def is_perspective(scene: bpy.types.Scene, shot: Shot) -> bool:
     return bool(camera_of(scene, shot).data.type == "PERSP")
 
 
+def has_tracks(scene: bpy.types.Scene, shot: Shot) -> bool:
+    """Whether tracks of a shot can be had without more ado: there is something before a camera whose picture is a
+    plane, for more than one frame, and no simulation has to be played for it."""
+    plane = camera_of(scene, shot).data.type in KINDS
+    return plane and shot.frame_count > 1 and _shows_surfaces(scene) and not is_played(scene)
+
+
 def check_shot(scene: bpy.types.Scene, shot: Shot, kinds: Sequence[str]) -> None:
     """Raises SceneError for a shot in which there is nothing to follow, before anything is rendered; `kinds` are the
     types of camera that will do."""
     check_camera(camera_of(scene, shot), shot, kinds)
-    layers = [layer for layer in scene.view_layers if layer.use]
-    if not any(map(_has_surfaces, layers)) and scene.background_set is None:
+    if not _shows_surfaces(scene) and scene.background_set is None:
         raise SceneError(
             f'Nothing in the scene "{scene.name}" has a surface that renders, so there is nothing to follow. Add '
             "objects, or choose mode text."
@@ -78,6 +84,10 @@ def check_shot(scene: bpy.types.Scene, shot: Shot, kinds: Sequence[str]) -> None
             f'Shot "{shot.name}" is one frame long, so nothing moves in it that a clip could follow. Make it '
             "longer, or choose mode first_last, first or text."
         )
+
+
+def _shows_surfaces(scene: bpy.types.Scene) -> bool:
+    return any(_has_surfaces(layer) for layer in scene.view_layers if layer.use)
 
 
 def _has_surfaces(layer: bpy.types.ViewLayer) -> bool:

@@ -49,7 +49,7 @@ def look(
     else it is as it was then, so that a user may work on. Raises SceneError.
     """
     uid, name = scene.session_uid, scene.name
-    at_once = in_background() or _is_played(scene)
+    at_once = in_background() or is_played(scene)
     for group in [frames] if at_once else [[frame] for frame in frames]:
         found: Seen | None = None
         scene = live(uid, name)
@@ -74,7 +74,7 @@ def live(uid: int, name: str) -> bpy.types.Scene:
 
 def pauses(scene: bpy.types.Scene) -> bool:
     """Whether others may do something between two frames: not while a window's scene is held at a simulation."""
-    return in_background() or not _is_played(scene)
+    return in_background() or not is_played(scene)
 
 
 def in_background() -> bool:
@@ -82,7 +82,8 @@ def in_background() -> bool:
     return bool(bpy.app.background)
 
 
-def _is_played(scene: bpy.types.Scene) -> bool:
+def is_played(scene: bpy.types.Scene) -> bool:
+    """Whether there are simulations that have to be played from their start."""
     return any(item.playable for item in simulations.unbaked(scene))
 
 

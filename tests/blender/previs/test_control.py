@@ -2,13 +2,17 @@
 """A clip follows every frame of the scene where its model can: what is rendered, asked and told."""
 
 import json
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
+import bpy
 import numpy as np
 import pytest
 from passes_scene import make_scene, read_png
 from wan_previs import previs, properties
+from wan_previs.conditioning import passes
+from wan_previs.previs.control import write_tracks
 from wan_previs.scene.brief import SceneError
 from wan_previs.wan_engine.errors import UsageError
 
@@ -58,6 +62,52 @@ def test_a_model_that_follows_a_clip_gets_the_depth_of_each_of_its_frames(scene,
     assert not list(job.conditioning.iterdir())
     told = {name: json.loads((job.control / f"{name}.json").read_text()) for name in ("tracks", "camera")}
     assert len(told["tracks"]["frames"]) == len(told["camera"]["frames"]) == COUNT and told["tracks"]["tracks"]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "tracks"),
+    [
+        (lambda scene: None, True),
+        (lambda scene: setattr(scene, "frame_end", 1), False),
+        (lambda scene: setattr(scene.camera.data, "type", "PANO"), False),
+        (lambda scene: [bpy.data.objects.remove(item) for item in list(scene.objects) if item.type == "MESH"], False),
+        (lambda scene: scene.objects["Moving"].modifiers.new("Cloth", "CLOTH"), False),
+    ],
+)
+def test_every_clip_has_tracks_where_they_can_be_had(scene, tmp_path, spoil, tracks):
+    spoil(scene)
+    job, request, notes = prepared(scene, settings(tmp_path, TEXT))
+    assert (job.control / "tracks.json").is_file() == tracks and not any("not be told" in note for note in notes)
+    assert request["tracks"] == ("control/tracks.json" if tracks else None)
+
+
+def test_the_tracks_of_a_clip_cost_each_of_its_frames_once_and_no_render(scene, tmp_path):
+    counts = Counter()
+    handlers = {"frame_change_post": "frames", "render_pre": "renders"}
+    marks = {name: lambda *_, what=what: counts.update([what]) for name, what in handlers.items()}
+    brief, _ = previs.read_shots(scene)
+    request = previs.wish_of(scene, brief, brief.shots[0], settings(tmp_path, TEXT, frames=41)).request
+    for name, mark in marks.items():
+        getattr(bpy.app.handlers, name).append(mark)
+    try:
+        list(write_tracks(scene, brief.shots[0], request, tmp_path))
+    finally:
+        for name, mark in marks.items():
+            getattr(bpy.app.handlers, name).remove(mark)
+    assert (tmp_path / "control" / "tracks.json").is_file()
+    assert counts["renders"] == 0 and 41 <= counts["frames"] <= 41 + 1  # and back again
+
+
+def test_tracks_that_cannot_be_written_cost_no_clip(scene, tmp_path, monkeypatch):
+    def fails(*_):
+        raise SceneError("There is no room.")
+        yield
+
+    monkeypatch.setattr(passes, "write_passes", fails)
+    _, request, notes = prepared(scene, settings(tmp_path, TEXT))
+    assert request["tracks"] is None and any("will not be told: There is no room." in note for note in notes)
+    with pytest.raises(SceneError, match="no room"):
+        prepared(scene, settings(tmp_path, FUN))
 
 
 @pytest.mark.parametrize(("resemblance", "scale"), [(0.0, 0.0), (0.375, 0.5), (0.75, None), (1.0, 1.5)])

@@ -11,6 +11,7 @@ from wan_engine.reports.follow_report import follow_facts, measure_follow
 from wan_engine.reports.light_page import write_page
 from wan_engine.reports.light_report import light_facts
 from wan_engine.request import GenerationRequest
+from wan_engine.request_parts import Keyframe
 from wan_engine.runtime.run import Run
 
 
@@ -49,3 +50,24 @@ def test_tracks_that_are_broken_cost_no_clip(tmp_path, tracks):
     (tmp_path / "tracks.json").write_bytes(tracks.read_bytes())
     measure_follow(request, frames, tmp_path, run)
     assert run.facts["follow"]["verdict"]["word"] == "follows"
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({}, "the model knew words alone."),
+        ({"image": "a.png"}, "the model knew words and the first frame alone."),
+        ({"image": "a.png", "last_image": "b.png"}, "words, the first and the last frame alone."),
+        ({"image": "a.png", "keyframes": (Keyframe(8, "b.png"),)}, "words and a few frames alone."),
+        ({"control_video": "depth"}, "stands still."),
+        ({"image": "a.png", "camera": "camera.json"}, "stands still."),
+        ({"image": "a.png", "motion_video": "motion"}, "stands still."),
+    ],
+)
+def test_a_clip_that_strays_is_told_with_what_its_model_knew(tmp_path, tracks, given, words):
+    run, request = Run(), GenerationRequest("nano", "a crate", tracks=str(tracks), **given)
+    measure_follow(request, np.repeat(clip([0]), FRAMES, 0), tmp_path, run)
+    verdict = run.facts["follow"]["verdict"]
+    assert verdict["word"] == "strays" and verdict["sentence"].endswith(words)
+    measure_follow(request, clip(), tmp_path, run)
+    assert "knew" not in run.facts["follow"]["verdict"]["sentence"]
