@@ -30,9 +30,16 @@ class WanPrevisPreferences(bpy.types.AddonPreferences):
     )
     cache_folder: StringProperty(
         name="Engine Folder",
-        description="Where Set Up Engine puts the engine, some 2 GB. Empty: Blender's folder for this extension",
+        description="Where Set Up Engine puts the engine, 1 to 6 GB by the graphics card. Empty: Blender's folder for "
+        "this extension",
         subtype="DIR_PATH",
         update=_choice_changed,
+    )
+    wheels_folder: StringProperty(
+        name="Wheels Folder",
+        description="A folder of wheels (packages) that Set Up Engine takes in place of the network. Empty: they are "
+        "downloaded",
+        subtype="DIR_PATH",
     )
 
     def draw(self, context: bpy.types.Context) -> None:
@@ -40,15 +47,22 @@ class WanPrevisPreferences(bpy.types.AddonPreferences):
         layout.use_property_split = True
         layout.prop(self, "engine_python")
         layout.prop(self, "cache_folder")
+        layout.prop(self, "wheels_folder")
         row = layout.row()
-        row.operator("wan_previs.setup_engine", icon="IMPORT")
-        row.operator("wan_previs.check", icon="VIEWZOOM")
         session = context.window_manager.wan_previs
+        if session.setup_plan:
+            row.operator("wan_previs.setup_engine", icon="IMPORT", text="Install")
+        else:
+            row.operator("wan_previs.setup_engine", icon="IMPORT")
+        row.operator("wan_previs.check", icon="VIEWZOOM")
+        row.operator("wan_previs.remove_engine", icon="TRASH")
+        if session.setup_plan:
+            layout.label(text=session.setup_plan, icon="INFO")
         if session.running:
             layout.progress(text=session.status, factor=session.fraction)
         for line in (*session.errors, *session.findings):
             layout.label(text=line.text, icon="CHECKMARK" if line.ok else "ERROR")
-        if not bpy.app.online_access:
+        if not bpy.app.online_access and not self.wheels_folder:
             layout.label(text='To set up the engine, switch on "Allow Online Access" under System first.', icon="INFO")
 
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import time
@@ -11,17 +12,22 @@ from pathlib import Path
 from typing import IO, BinaryIO
 
 from . import process
-from .environment import EnvironmentMissing, venv_python
+from .environment import EnvironmentMissing
 from .files import is_link, open_own
 from .messages import text_of
+from .setup.installer import MARK as MESSAGE
 
 MARK = ".wan_previs_engine"  # a folder that holds this file is ours to clear
+_ADDON_DIR = Path(__file__).resolve().parents[1]
+_MOST_FRACTION = 0.99  # until all is over
 _MOST_LINE = 1 << 16  # bytes of a line that a set-up prints, of which the end is kept
-# In a process of its own: some ten thousand files take a while.
+# In a process of its own: some ten thousand files take a while. What is named, our mark, stays, else goes last.
 _CLEAR = """
 import os, shutil, sys
-for entry in os.scandir(sys.argv[1]):
-    if entry.name != sys.argv[2]:
+folder, kept, mark = sys.argv[1:]
+entries = sorted(os.scandir(folder), key=lambda entry: entry.name == mark)
+for entry in entries:
+    if entry.name != kept:
         shutil.rmtree(entry.path) if entry.is_dir(follow_symlinks=False) else os.unlink(entry.path)
 """
 
@@ -30,33 +36,22 @@ class NetworkRefused(EnvironmentMissing):
     """Setting up needs the network, and the user has not allowed it."""
 
 
-class EngineSetup:
-    """Creates the virtual environment `folder` from `base_python` and installs a lock file's packages into it.
-
-    Runs as a child process that `poll` looks at, so that a window stays responsive; `run` waits for it. It ends with
-    this process. Raises NetworkRefused unless `allow_network`: nothing is downloaded without the user's leave; and
-    EnvironmentMissing for a folder that holds what no set-up has made, or in which another set-up is at work.
+class EngineWork:
+    """Child processes, one after the other, that make or remove an engine: `poll` looks at them, so that a window stays
+    responsive; `run` waits for them. They end with this process.
     """
 
-    def __init__(self, base_python: Path, folder: Path, lock: Path, allow_network: bool) -> None:
-        if not allow_network:
-            raise NetworkRefused(
-                "Setting up the engine downloads packages, and online access is switched off. Allow online access in "
-                "Blender's System preferences, or choose a Python that has the engine's packages."
-            )
-        if not os.path.isfile(lock):
-            raise EnvironmentMissing(f"{lock} is missing, which lists the engine's packages. Install the add-on again.")
-        folder = Path(os.path.realpath(folder))  # a link to a larger disk: venv makes nothing in one
-        self._folder = folder
+    def __init__(self, folder: Path, steps: list[list[str]]) -> None:
+        """`steps` are command lines. Raises EnvironmentMissing for a `folder` that holds what no set-up has made, or
+        in which another set-up is at work."""
+        self._folder, self._steps = folder, steps
         self._lock = _take(folder)
         self.finished = False
+        self.plan = ""  # what is installed, in words
+        self.advice = ""  # what else the user may want to know of it
+        self.fraction = 0.0  # of the bytes expected on the disk
+        self._error = ""
         self._partial = b""
-        python = str(venv_python(folder))
-        self._steps = [
-            [str(base_python), "-c", _CLEAR, str(folder), MARK],
-            [str(base_python), "-m", "venv", str(folder)],
-            [python, "-m", "pip", "install", "--disable-pip-version-check", "--no-input", "-r", str(lock)],
-        ]
         self._child: subprocess.Popen[bytes] | None = None
 
     def poll(self) -> list[str]:
@@ -79,12 +74,10 @@ class EngineSetup:
         self._child = None
         if code != 0:
             self.cancel()
-            raise EnvironmentMissing(
-                f"Setting up the engine failed ({process.exit_in_words(code)}). Look at the lines above, mend what "
-                "they complain about (network, free disk space), and try again."
-            )
+            raise EnvironmentMissing(self._error or f"Setting up the engine failed ({process.exit_in_words(code)}).")
         del self._steps[0]
         if not self._steps:
+            self.fraction = 1.0
             self.cancel()
         return lines
 
@@ -111,7 +104,7 @@ class EngineSetup:
 
     def _start(self) -> None:
         try:
-            environment = process.scrubbed_environment(os.environ)
+            environment = process.engine_environment(os.environ, _ADDON_DIR, None)
             self._child = process.spawn_guarded(self._steps[0], self._folder.parent, environment)
         except OSError as error:
             self.cancel()
@@ -120,15 +113,74 @@ class EngineSetup:
             ) from error
 
     def _read(self, pipe: IO[bytes]) -> tuple[list[str], bool]:
-        """The lines that one look takes from the pipe, and whether nothing stood in it."""
+        """The lines for people that one look takes from the pipe, and whether nothing stood in it."""
         lines: list[str] = []
         found = False
         for data in process.read_for(pipe):
             found = found or bool(data)
             *whole, last = (self._partial + data).replace(b"\r", b"\n").split(b"\n")
             self._partial = last[-_MOST_LINE:]
-            lines += [text for line in whole if (text := text_of(line.decode("utf-8", "replace")))]
+            texts = (line.decode("utf-8", "replace") for line in whole)
+            lines += [text for line in texts if not self._hear(line) and (text := text_of(line))]
         return lines, not found
+
+    def _hear(self, line: str) -> bool:
+        """Whether a line is a message of the installer's, which is taken in."""
+        if not line.startswith(MESSAGE):
+            return False
+        try:
+            told = json.loads(line.removeprefix(MESSAGE))
+            done, expected = told.get("done", 0), told.get("expected", 1)
+        except (ValueError, AttributeError, RecursionError):
+            return False
+        if isinstance(done, int) and isinstance(expected, int) and done > 0 < expected:
+            self.fraction = min(_MOST_FRACTION, done / expected)
+        self.plan = text_of(told.get("plan")) or self.plan
+        self.advice = text_of(told.get("advice")) or self.advice
+        self._error = text_of(told.get("error")) or self._error
+        return True
+
+
+class EngineSetup(EngineWork):
+    """Makes the engine's Python in `folder` from `base_python` and a lock file, by the program `setup.installer`.
+
+    `wheels` is a folder of wheels that serves in place of the network. With `plan_only` nothing is installed nor
+    removed: `plan` and `advice` tell what would be. Raises EnvironmentMissing, and NetworkRefused unless
+    `allow_network` or `wheels`: nothing is downloaded without the user's leave.
+    """
+
+    def __init__(
+        self,
+        base_python: Path,
+        folder: Path,
+        lock: Path,
+        allow_network: bool,
+        wheels: Path | None = None,
+        plan_only: bool = False,
+    ) -> None:
+        if wheels is not None and not os.path.isdir(wheels):
+            raise EnvironmentMissing(f"The folder of wheels {wheels} does not exist. Choose it in the preferences.")
+        if not allow_network and wheels is None:
+            raise NetworkRefused(
+                "Setting up the engine downloads packages, and online access is switched off. Allow online access in "
+                "Blender's System preferences, or choose a folder of wheels or a Python that has the engine's packages."
+            )
+        if not os.path.isfile(lock):
+            raise EnvironmentMissing(f"{lock} is missing, which lists the engine's packages. Install the add-on again.")
+        folder = Path(os.path.realpath(folder))  # a link to a larger disk: venv makes nothing in one
+        task = {"folder": str(folder), "lock": str(lock), "wheels": None if wheels is None else str(wheels)}
+        clear = [[str(base_python), "-c", _CLEAR, str(folder), MARK, MARK]]
+        told = json.dumps({**task, "plan_only": plan_only})
+        install = [str(base_python), "-m", "bridge.setup.installer", told]
+        super().__init__(folder, [*([] if plan_only else clear), install])
+
+
+class EngineRemoval(EngineWork):
+    """Removes an engine that was set up in `folder`. Raises EnvironmentMissing."""
+
+    def __init__(self, base_python: Path, folder: Path) -> None:
+        folder = Path(os.path.realpath(folder))
+        super().__init__(folder, [[str(base_python), "-c", _CLEAR, str(folder), "", MARK]])
 
 
 def _take(folder: Path) -> BinaryIO:

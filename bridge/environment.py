@@ -14,6 +14,7 @@ from typing import Any
 
 from ..wan_engine.errors import CheckpointError
 from . import process
+from .setup.installer import READY
 
 VARIABLE = "WAN_PREVIS_ENGINE_PYTHON"
 # The modules that the engine imports.
@@ -59,13 +60,23 @@ def find_engine(preferred: str | None, addon_dir: Path, user_dir: Path) -> Engin
     for choice, origin in ((preferred, "the preferences"), (os.environ.get(VARIABLE), f"the variable {VARIABLE}")):
         if choice:
             return EngineEnvironment(_chosen_python(choice, origin), origin)
-    for folder, origin in (
-        (user_dir / "engine", "the add-on's set-up"),
-        (addon_dir / ".venv-engine", "the development checkout"),
-    ):
-        if os.path.isfile(venv_python(folder)):
-            return EngineEnvironment(venv_python(folder), origin)
-    raise EnvironmentMissing(f"The engine is not set up. {_MEND}")
+    ours, checkout = user_dir / "engine", addon_dir / ".venv-engine"
+    if os.path.isfile(venv_python(ours)) and os.path.isfile(ours / READY):
+        return EngineEnvironment(venv_python(ours), "the add-on's set-up")
+    if os.path.isfile(venv_python(checkout)):
+        return EngineEnvironment(venv_python(checkout), "the development checkout")
+    state = "was not set up to the end" if os.path.isdir(ours) else "is not set up"
+    raise EnvironmentMissing(f"The engine {state}. {_MEND}")
+
+
+def self_test(python: Path) -> list[dict[str, Any]]:
+    """What the self-test at the end of a set-up said of each device, {"name": ..., "ok": ...}; [] where there was none
+    or its file is damaged."""
+    try:
+        told = json.loads((python.parents[1] / READY).read_text(encoding="utf-8"))["devices"]
+        return [row for row in told if isinstance(row, dict)]
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+        return []
 
 
 def inspect_engine(python: Path, timeout: float = 30.0) -> dict[str, Any]:

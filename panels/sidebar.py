@@ -194,11 +194,17 @@ def _draw_missing_engine(layout: bpy.types.UILayout, context: bpy.types.Context)
     """The way on for who has just installed the extension."""
     if context.window_manager.wan_previs.engine_missing:
         box = layout.box()
-        label(box, context, "First, set up the video engine. This takes some minutes and 2 GB of disk.", icon="INFO")
-        if not bpy.app.online_access:
+        session = context.window_manager.wan_previs
+        words = session.setup_plan or "First, set up the video engine. It is told what that takes before it begins."
+        label(box, context, words, icon="INFO")
+        if not bpy.app.online_access and not session.setup_plan:
             words = 'The engine is downloaded: switch on "Allow Online Access" in the preferences under System.'
             label(box, context, words, icon="INTERNET_OFFLINE")
-        box.operator("wan_previs.setup_engine", icon="IMPORT")
+        row = box.row()
+        if session.setup_plan:
+            row.operator("wan_previs.setup_engine", icon="IMPORT", text="Install")
+        else:
+            row.operator("wan_previs.setup_engine", icon="IMPORT")
         box.operator("preferences.addon_show", text="Preferences", icon="PREFERENCES").module = _root_package()
 
 

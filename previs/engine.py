@@ -12,8 +12,8 @@ from pathlib import Path
 import bpy
 
 from ..bridge.client import EngineClient
-from ..bridge.engine_setup import EngineSetup
-from ..bridge.environment import EngineEnvironment, EnvironmentMissing, find_engine, inspect_engine
+from ..bridge.engine_setup import EngineRemoval, EngineSetup, EngineWork
+from ..bridge.environment import EngineEnvironment, EnvironmentMissing, find_engine, inspect_engine, self_test
 from ..wan_engine.checkpoint.summary import outline
 from ..wan_engine.errors import CheckpointError, WanError
 from .log import log_file
@@ -41,10 +41,24 @@ def is_set_up(context: bpy.types.Context) -> bool:
     return True
 
 
-def set_up(folder: Path) -> EngineSetup:
-    """Begin to make an engine below `folder`, one of `engine_places`. Raises EnvironmentMissing."""
+def set_up(folder: Path, wheels: Path | None, plan_only: bool) -> EngineWork:
+    """Begin to make an engine below `folder`, one of `engine_places`, or with `plan_only` to tell what would be
+    installed; from the folder `wheels` where there is one, else from the network. Raises EnvironmentMissing."""
     lock = ADDON_DIR / "requirements-engine.lock"
-    return EngineSetup(_blender_python(), folder / "engine", lock, allow_network=bpy.app.online_access)
+    place, online = folder / "engine", bpy.app.online_access
+    return EngineSetup(_blender_python(), place, lock, allow_network=online, wheels=wheels, plan_only=plan_only)
+
+
+def remove(folder: Path) -> EngineWork:
+    """Begin to remove the engine below `folder`. Raises EnvironmentMissing."""
+    return EngineRemoval(_blender_python(), folder / "engine")
+
+
+def wheels_folder(context: bpy.types.Context) -> Path | None:
+    """The folder of wheels that the user chose in place of the network."""
+    addon = context.preferences.addons.get(PACKAGE)
+    chosen = bpy.path.abspath(addon.preferences.wheels_folder) if addon else ""
+    return Path(chosen) if chosen else None
 
 
 def _blender_python() -> Path:
@@ -93,6 +107,13 @@ def _check_engine(settings: Settings) -> Iterator[Finding]:
     missing = facts.get("missing", [])
     advice = "" if not missing else f"The engine's Python lacks {', '.join(missing)}. Set up the engine again."
     yield Finding(not missing, f"Engine: {found.python} ({found.origin})", advice)
+    for row in self_test(found.python):
+        fine = bool(row.get("ok"))
+        yield Finding(
+            fine,
+            f"Computes {'right' if fine else 'wrong'}: {row.get('name')}",
+            "" if fine else "Update its driver, or choose another device in the settings.",
+        )
 
 
 def engine_environment(settings: Settings) -> EngineEnvironment:

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
+from . import selftest
 from .commands import measure
 from .errors import GenerationError, UsageError, WanError
 from .option_arguments import add_options, given_options
@@ -79,6 +80,7 @@ def _parser() -> argparse.ArgumentParser:
     download.add_argument("--to", required=True, metavar="DIR", help="folder for the checkpoint")
     download.add_argument("--offline", action="store_true", help="fetch nothing, only look whether all is there")
     measure.add_parser(commands)
+    selftest.add_parser(commands)
     return parser
 
 

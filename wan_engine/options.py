@@ -106,6 +106,13 @@ OFFLOAD = OneOf(
     Choice("expert", "One Expert", "Only the part of the model that works is in memory", 1),
     Choice("block", "Block by Block", "The least memory, and the slowest", 2),
 )
+DEVICE = OneOf(
+    Choice(AUTO, "Automatic", "The graphics card where PyTorch can use it, else the processor", 0),
+    Choice("cpu", "Processor", "Slow, and always there", 1),
+    Choice("cuda", "CUDA or ROCm", "A graphics card of NVIDIA's, or of AMD's on Linux", 2),
+    Choice("mps", "Metal", "The graphics of an Apple computer", 3),
+    Choice("xpu", "Intel XPU", "An Arc graphics card of Intel's", 4),
+)
 STATED_OFFLOADS = tuple(str(name) for name in OFFLOAD.names if name != AUTO)
 GUIDE = OneOf(
     Choice("off", "Off", "The model alone decides how the light goes", 0),
@@ -219,6 +226,7 @@ class SharedOptions:
         group="model",
         empty=("None", "Sampled as the model was published"),
     )
+    device: str = row(DEVICE, AUTO, "What the model is computed on", title="Device", group="model")
     dtype: str = row(DTYPE, "float32", "How exactly the model calculates", title="Precision", group="model")
     offload: str = row(OFFLOAD, "none", "How much of the model stays in memory", title="Memory", group="model")
     step_cache: float = row(

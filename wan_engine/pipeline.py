@@ -18,6 +18,7 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
+from . import devices
 from .checkpoint.checkpoint import Checkpoint, open_checkpoint
 from .errors import GenerationError, UsageError
 from .finishing.finish import Redraw, check_finish, deliver, enlarged, repaired
@@ -68,12 +69,18 @@ class Pipeline:
     """
 
     def __init__(
-        self, checkpoint: Checkpoint, options: LoadOptions, dtype: str, offload: str, notes: Sequence[str] = ()
+        self,
+        checkpoint: Checkpoint,
+        options: LoadOptions,
+        dtype: str,
+        offload: str,
+        device: str,
+        notes: Sequence[str] = (),
     ) -> None:
         self.checkpoint = checkpoint
         self.notes = tuple(notes)
         self._dtype, self._offload = dtype, offload
-        self.device = "cuda" if torch.cuda.is_available() else "cpu"
+        self.device = device
         self.pool = ModelPool(checkpoint, options, self.device)
         self._light_map: LightMap | None = None
 
@@ -354,6 +361,7 @@ def load(
     loras: tuple[Lora, ...] = (),
     attention: str = "auto",
     compile: bool = False,
+    device: str = AUTO,
 ) -> Pipeline:
     """Look through the checkpoint folder and be ready to generate; weights are read when first needed.
 
@@ -368,7 +376,7 @@ def load(
     number = automatic_dtype(opened) if dtype == AUTO else dtype
     kept = "none" if offload == AUTO else offload  # until the first clip's plan tells what fits
     options = LoadOptions(getattr(torch, number), kept, loras, attention, compile)
-    pipeline = Pipeline(opened, options, dtype, offload, notes)
+    pipeline = Pipeline(opened, options, dtype, offload, devices.choose(device), notes)
     attentions.choose(attention, pipeline.device, pipeline.pool.options.dtype)
     return pipeline
 

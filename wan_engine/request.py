@@ -93,7 +93,7 @@ class GenerationRequest(EngineOptions):
     @property
     def load_options(self) -> dict[str, Any]:
         """The arguments of `pipeline.load`: two requests with equal ones can share a loaded pipeline."""
-        names = ("checkpoint", "dtype", "offload", "loras", "attention", "compile")
+        names = ("checkpoint", "dtype", "offload", "loras", "attention", "compile", "device")
         return {name: getattr(self, name) for name in names}
 
     def with_preset(self) -> GenerationRequest:

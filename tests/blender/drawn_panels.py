@@ -30,7 +30,7 @@ def draw_all(context):
     """What all panels, their lists and the preferences draw, as (kind, words)."""
     drawn = []
     for cls in (*CLASSES, preferences.WanPrevisPreferences):
-        face = SimpleNamespace(layout=Layout(drawn), thing=getattr(cls, "thing", ""))
+        face = SimpleNamespace(layout=Layout(drawn), thing=getattr(cls, "thing", ""), wheels_folder="")
         if hasattr(cls, "draw_item"):
             for item in context.scene.wan_previs.shots:
                 cls.draw_item(face, context, Layout(drawn), None, item, 0, None, "", 0)

@@ -49,7 +49,7 @@ def test_a_failing_step_shows_its_output_and_says_so(tmp_path):
     lock = tmp_path / "engine.lock"
     lock.write_text("./no-such-folder-here\n")
     lines: list[str] = []
-    with pytest.raises(EnvironmentMissing, match="exit status"):
+    with pytest.raises(EnvironmentMissing, match=r"ended with status 1 .*no-such-folder-here"):
         EngineSetup(Path(sys.executable), tmp_path / "engine", lock, allow_network=True).run(lines.append)
     assert any("no-such-folder-here" in line for line in lines)
 

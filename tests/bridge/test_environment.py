@@ -17,6 +17,7 @@ from wan_previs.bridge.environment import (
     venv_python,
 )
 from wan_previs.bridge.process import scrubbed_environment
+from wan_previs.bridge.setup.installer import READY
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -38,6 +39,7 @@ def test_the_order_of_the_search(tmp_path, monkeypatch):
     assert caught.value.exit_status == 4
     for expected, folder in (("checkout", addon / ".venv-engine"), ("set-up", user / "engine")):
         python = make_python(folder)
+        (folder / READY).write_text("{}")
         found = find_engine("", addon, user)
         assert found.python == python and expected in found.origin
     python = make_python(tmp_path / "variable")

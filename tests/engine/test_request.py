@@ -104,7 +104,7 @@ def test_a_preset_fills_what_is_not_stated():
 def test_load_options_are_arguments_of_load():
     request = GenerationRequest("nano", "", loras=(Lora("a"),), dtype="bfloat16", compile=True, step_cache=0.2)
     options = {"checkpoint": "nano", "dtype": "bfloat16", "offload": "none", "loras": (Lora("a"),)}
-    assert request.load_options == {**options, "attention": "auto", "compile": True}
+    assert request.load_options == {**options, "attention": "auto", "compile": True, "device": "auto"}
 
 
 @pytest.mark.parametrize(

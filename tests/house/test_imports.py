@@ -164,6 +164,7 @@ def test_what_is_drawn_is_drawn_by_matplotlib_without_its_global_state(path):
 ENGINE_ORDER = (
     {"__main__"},
     {"cli"},
+    {"selftest"},
     {"pipeline"},
     {"sampling", "commands"},
     {"reports"},
@@ -171,7 +172,7 @@ ENGINE_ORDER = (
     {"runtime"},
     {"checkpoint"},
     {"weights", "finishing", "follow"},
-    {"light", "request", "option_arguments"},
+    {"light", "request", "option_arguments", "devices"},
     {"options"},
     {"option_kinds"},
     {"request_parts"},

@@ -5,11 +5,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import torch
-
 from ..checkpoint.checkpoint import Checkpoint, open_checkpoint
 from ..checkpoint.model import CONTROLS, Model
 from ..checkpoint.sizes import Size, check_size
+from ..devices import choose
 from ..options import AUTO, STATED_OFFLOADS
 from ..runtime.memory_plan import MemorySettings, automatic_dtype, first_that_fits, nearest_that_fits, plan_memory
 
@@ -113,7 +112,7 @@ def _inside(folder: Path, path: Path) -> Path:
 
 
 def _memory_lines(checkpoint: Checkpoint, size: Size | None, frames: int | None, dtype: str, offload: str) -> str:
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = choose()
     guided = any(guide != 1 for guide in checkpoint.model.guide)
     plans = (
         plan_memory(

@@ -18,6 +18,7 @@ import cv2
 import numpy as np
 import torch
 
+from ..devices import choose
 from ..errors import CheckpointError, UsageError
 
 FACTORS = (2, 4)
@@ -102,7 +103,7 @@ def _open(path: Path):
         ) from error
     if not path.is_file():
         raise UsageError(f"The upscaling model {path} is not there.")
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = choose()
     try:
         network = spandrel.ModelLoader(device).load_from_file(path)
     except Exception as error:  # whatever unknown or damaged files make of the loader

@@ -16,10 +16,12 @@ def available_memory(device: str = "cpu") -> int:
     On Linux the smallest of what the kernel calls available, what is left of every memory control group (containers)
     and of the process's address space (`ulimit -v`). Memory that only caches files counts as free.
     """
-    if device.startswith("cuda"):
+    if device != "cpu":
         import torch
 
-        return torch.cuda.mem_get_info(device)[0]
+        if device == "mps":  # shares the computer's memory, and Metal bounds what of it is taken
+            return max(0, torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory())
+        return (torch.xpu if device == "xpu" else torch.cuda).mem_get_info()[0]
     if sys.platform == "win32":
         return _windows()
     found = [*_meminfo(), *_control_groups(Path("/proc/self/cgroup"), Path("/sys/fs/cgroup")), *_address_space()]

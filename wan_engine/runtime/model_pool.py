@@ -15,6 +15,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
+from .. import devices
 from ..checkpoint.checkpoint import Checkpoint
 from ..errors import CheckpointError, GenerationError, WanError
 from ..networks.clip_vision import ClipVision
@@ -127,8 +128,7 @@ class ModelPool:
         self._stop_reading()
         self._expert = self._text_encoder = self._vae = None
         gc.collect()
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
+        devices.empty_cache()
 
     def _stop_reading(self) -> None:
         if self._ahead is not None:

@@ -43,9 +43,9 @@ def test_a_set_up_is_logged_from_its_beginning_to_its_end(place):
     assert python.is_file() and list((place / "user" / "engine").rglob("stand_in.py"))
     began, ended = (line.split(" ", 1)[1] for line in (place / "log.txt").read_text().splitlines())
     assert (
-        began.startswith("engine set-up began: ")
+        began.startswith("Setting up the engine began: ")
         and began.endswith("user")
-        and ended == "engine set-up ended: it is set up"
+        and ended == "Setting up the engine ended well"
     )
 
 
@@ -54,7 +54,7 @@ def test_a_set_up_that_fails_is_logged_with_its_last_words(place):
     with pytest.raises(RuntimeError, match="Setting up the engine failed"):
         bpy.ops.wan_previs.setup_engine()
     last = (place / "log.txt").read_text().splitlines()[-1]
-    assert "engine set-up ended: Setting up the engine failed" in last and "stand-in" in last
+    assert "Setting up the engine ended: Setting up the engine failed" in last and "stand-in" in last
 
 
 def test_a_set_up_that_cannot_begin_is_logged(place):
@@ -62,4 +62,4 @@ def test_a_set_up_that_cannot_begin_is_logged(place):
     (place / "user" / "engine" / "film.blend").write_text("precious")
     with pytest.raises(RuntimeError, match="left as it is"):
         bpy.ops.wan_previs.setup_engine()
-    assert "engine set-up cannot begin: " in (place / "log.txt").read_text()
+    assert "Setting up the engine cannot begin: " in (place / "log.txt").read_text()

@@ -1,0 +1,281 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Makes the engine's Python: `python -m bridge.setup.installer '{"folder": ..., "lock": ..., ...}'`.
+
+Looks at the machine, chooses the build of PyTorch, looks at the disk, makes a virtual environment in `folder` and
+installs the lock file into it, by uv or, where that is not to be had, by venv and pip. Prints lines for people;
+a line that begins with `MARK` is a message of one JSON object for the program that asked. Exit status 0, or 1 after
+a message with the error in words.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from . import machine, torch_builds, uv_program
+
+MARK = "@@ "
+READY = "engine.json"  # in the engine's folder: all is installed; what, and whether it computes right
+TORCH_INDEX = "WAN_PREVIS_TORCH_INDEX"  # the variable that names a mirror of PyTorch's package index
+_TORCH_INDEX = "https://download.pytorch.org/whl"
+_OLDEST, _NEWEST = (3, 11), (3, 14)  # Pythons that all packages of the lock file have wheels for
+_MANAGED = "3.13"
+_ROOM = 1.1  # of what the packages take on the disk, for what is unpacked on the way
+_EVERY = 1.0  # seconds between two words about progress
+_KEPT_LINES = 400
+_UNREACHABLE = re.compile(
+    r"error sending request for url \((\S+?)\)|host='([^']+)'|Failed to fetch: `?(\S+?)`?$|Could not fetch URL (\S+?):",
+    re.MULTILINE,
+)
+_NO_ROOM = re.compile(r"No space left on device|os error 28\b|not enough space on the disk", re.IGNORECASE)
+
+
+class SetupFailed(Exception):
+    """Setting up failed; the text says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """What to set up: `wheels` is a folder of wheels that serves in place of the network, `build` a build's index
+    folder or "auto"."""
+
+    folder: Path
+    lock: Path
+    wheels: Path | None = None
+    plan_only: bool = False
+
+    @staticmethod
+    def parse(text: str) -> Task:
+        """The task of a JSON object."""
+        told = json.loads(text)
+        wheels = Path(told["wheels"]) if told.get("wheels") else None
+        return Task(Path(told["folder"]), Path(told["lock"]), wheels, bool(told.get("plan_only")))
+
+
+def main(arguments: list[str]) -> int:
+    """Set up what the one argument says; the exit status."""
+    try:
+        _set_up(Task.parse(arguments[0]))
+    except (SetupFailed, torch_builds.NoBuild, uv_program.IndexUnreachable) as error:
+        tell({"error": str(error)})
+        return 1
+    except OSError as error:
+        tell({"error": _os_error_in_words(error)})
+        return 1
+    return 0
+
+
+def tell(message: dict[str, Any]) -> None:
+    """A message to the program that asked."""
+    print(MARK + json.dumps(message), flush=True)
+
+
+def _set_up(task: Task) -> None:
+    choice = torch_builds.choose(machine.look())
+    words = torch_builds.in_words(choice)
+    print(words, flush=True)
+    if choice.advice:
+        print(choice.advice, flush=True)
+    tell({"plan": words, "advice": choice.advice, "build": choice.build.title})
+    need = choice.build.disk * _ROOM * 1e9
+    _look_for_room(_existing(task.folder), need)
+    if task.plan_only:
+        return
+    tools = task.folder / ".setup"
+    with _Watch(task.folder, int(need)):
+        try:
+            _install(task, choice.build, tools)
+        finally:
+            shutil.rmtree(tools, ignore_errors=True)
+
+
+def _install(task: Task, build: torch_builds.TorchBuild, tools: Path) -> None:
+    environment = _environment(tools)
+    try:
+        uv = uv_program.fetch(tools, task.wheels, os.environ)
+        _run([str(uv), "--version"], environment)
+    except (uv_program.NoUv, PermissionError) as reason:
+        print(f"uv is not used ({reason}); pip installs the packages.", flush=True)
+        uv = None
+    python = _venv(task.folder, uv, environment)
+    sources = _sources(task, build, uv is not None)
+    packages = ["-r", str(task.lock)]
+    if uv is not None:
+        _run([str(uv), "pip", "install", "--python", str(python), *sources, *packages], environment)
+    else:
+        quiet = ["--disable-pip-version-check", "--no-input", "--progress-bar", "off"]
+        pip = [str(python), "-m", "pip", "install", *quiet]
+        _run([*pip, *sources, *packages], environment)
+    facts = {"build": build.title, **_self_test(python, task, environment)}
+    _write(task.folder / READY, json.dumps(facts))
+
+
+def _self_test(python: Path, task: Task, environment: dict[str, str]) -> dict[str, Any]:
+    """What the new engine says of each device: {"torch": version, "devices": [{"name", "ok", ...}]}; {} for a lock
+    file without torch. A device that computes wrong is no failure: another one may do. Raises SetupFailed when the
+    engine cannot make a clip at all."""
+    if not re.search(r"^torch\b", task.lock.read_text(encoding="utf-8"), re.MULTILINE):
+        return {}
+    print("Looking whether this computer computes right", flush=True)
+    report = task.folder / ".setup" / "selftest.json"
+    # The add-on's folder, which holds the engine's code.
+    inside = {**environment, "PYTHONPATH": os.environ.get("PYTHONPATH", os.getcwd()), "PYTHONDONTWRITEBYTECODE": "1"}
+    try:
+        _run([str(python), "-m", "wan_engine", "selftest", "--report", str(report)], inside)
+    except SetupFailed:
+        if not os.path.isfile(report):
+            raise
+    return dict(json.loads(report.read_text(encoding="utf-8")))
+
+
+def _write(file: Path, text: str) -> None:
+    new = file.with_name(f"{file.name}.new")
+    new.write_text(text, encoding="utf-8")
+    os.replace(new, file)
+
+
+def _venv(folder: Path, uv: Path | None, environment: dict[str, str]) -> Path:
+    """The Python of a new virtual environment in `folder`, made from the Python that runs this where that is one the
+    packages have wheels for, else from one that uv brings."""
+    fits = _OLDEST <= sys.version_info[:2] <= _NEWEST
+    if uv is not None:
+        python = [sys.executable] if fits else [_MANAGED, "--managed-python"]
+        _run([str(uv), "venv", str(folder), "--allow-existing", "--no-project", "--python", *python], environment)
+    elif fits:
+        _run([sys.executable, "-m", "venv", str(folder)], environment)
+    else:
+        raise SetupFailed(
+            f"The engine needs Python 3.11 to 3.14 and this is {sys.version.split()[0]}. Choose a Python of your own "
+            "that has the engine's packages, in the add-on's preferences."
+        )
+    return folder / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
+
+
+def _sources(task: Task, build: torch_builds.TorchBuild, uv: bool) -> list[str]:
+    """Where packages come from: the user's folder alone, or the general index and PyTorch's own."""
+    if task.wheels is not None:
+        return ["--no-index", "--find-links", str(task.wheels)]
+    if build.index is None:
+        return []
+    address = f"{os.environ.get(TORCH_INDEX, _TORCH_INDEX).rstrip('/')}/{build.index}"
+    # A version such as 2.13.0+cu130 counts as newer than 2.13.0: both tools take it, of all indexes.
+    return ["--index", address, "--index-strategy", "unsafe-best-match"] if uv else ["--extra-index-url", address]
+
+
+def _environment(tools: Path) -> dict[str, str]:
+    """Everything on the way stays in `tools`, which has the engine's disk."""
+    temporary = tools / "temporary"
+    temporary.mkdir(parents=True, exist_ok=True)
+    made = {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "VIRTUAL_ENV", "CONDA"))}
+    index = {"UV_DEFAULT_INDEX": made["PIP_INDEX_URL"]} if "PIP_INDEX_URL" in made else {}
+    ours = {
+        "UV_CACHE_DIR": str(tools / "cache"),
+        "UV_PYTHON_INSTALL_DIR": str(tools.parent / "python"),
+        "UV_SYSTEM_CERTS": "1",  # those of a company's proxy lie there
+        "UV_NO_PROGRESS": "1",
+        "NO_COLOR": "1",
+        "PIP_NO_CACHE_DIR": "1",
+        **dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(temporary)),
+    }
+    return {**index, **made, **ours}
+
+
+def _run(command: list[str], environment: dict[str, str]) -> None:
+    """Run a program with its lines passed on. Raises SetupFailed with its own reason in words."""
+    child = subprocess.Popen(
+        command,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+    )
+    said: list[str] = []
+    assert child.stdout is not None
+    for line in child.stdout:
+        said = [*said[-_KEPT_LINES:], line.rstrip()]
+        print(line.rstrip(), flush=True)
+    if child.wait() != 0:
+        raise SetupFailed(_reason(said, Path(command[0]).name, child.returncode))
+
+
+def _reason(said: list[str], program: str, code: int) -> str:
+    """Why a program failed, by what it said."""
+    text = "\n".join(said)
+    if _NO_ROOM.search(text):
+        return (
+            "The disk is full. Make room, or choose another engine folder in the add-on's preferences, and try again."
+        )
+    if found := _UNREACHABLE.search(text):
+        address = next(part for part in found.groups() if part)
+        cause = next((line.split("cause:")[-1].strip() for line in reversed(said) if "cause:" in line), "no answer")
+        return uv_program.unreachable(address if "://" in address else f"https://{address}", cause)
+    last = next((line for line in reversed(said) if line.strip()), "it said nothing")
+    return f"Setting up the engine failed: {program} ended with status {code} ({last.strip()})."
+
+
+def _look_for_room(folder: Path, need: float) -> None:
+    free = shutil.disk_usage(folder).free
+    if free < need:
+        raise SetupFailed(
+            f"The engine needs {need / 1e9:.1f} GB in {folder}, where {free / 1e9:.1f} GB are free. Make room, or "
+            "choose another engine folder in the add-on's preferences."
+        )
+
+
+def _existing(folder: Path) -> Path:
+    """The nearest folder above that exists."""
+    return next(path for path in (folder, *folder.parents) if os.path.isdir(path))
+
+
+def _os_error_in_words(error: OSError) -> str:
+    return f"{error.filename or 'The engine folder'} cannot be used ({error.strerror or error})."
+
+
+class _Watch:
+    """Tells now and then how many bytes of those expected lie in `folder`."""
+
+    def __init__(self, folder: Path, expected: int) -> None:
+        self._folder, self._expected = folder, expected
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._work, daemon=True)
+
+    def __enter__(self) -> _Watch:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _work(self) -> None:
+        while not self._over.wait(_EVERY):
+            tell({"done": bytes_in(self._folder), "expected": self._expected})
+
+
+def bytes_in(folder: Path) -> int:
+    """What the files in a folder take, each once: uv links what it has unpacked."""
+    total, seen = 0, set()
+    for root, _, names in os.walk(folder):
+        for name in names:
+            try:
+                state = os.lstat(os.path.join(root, name))
+            except OSError:  # a file on its way elsewhere
+                continue
+            if state.st_nlink == 1 or (state.st_dev, state.st_ino) not in seen:
+                seen.add((state.st_dev, state.st_ino))
+                total += state.st_size
+    return total
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,235 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The installer against a package index on this computer, with the real uv and with pip."""
+
+from __future__ import annotations
+
+import functools
+import http.server
+import json
+import os
+import shutil
+import subprocess
+import sys
+import threading
+import zipfile
+from pathlib import Path
+
+import pytest
+from wan_previs.bridge.engine_setup import EngineRemoval, EngineSetup
+from wan_previs.bridge.environment import EnvironmentMissing, find_engine, self_test, venv_python
+from wan_previs.bridge.setup import installer, uv_program
+
+pytestmark = pytest.mark.usefixtures("no_variable")
+PYTHON = Path(sys.executable)
+
+
+def write_wheel(folder: Path, name: str, version: str) -> None:
+    """A package that holds nothing but its name."""
+    info = f"{name}-{version}.dist-info"
+    folder.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(folder / f"{name}-{version}-py3-none-any.whl", "w") as wheel:
+        wheel.writestr(f"{name}_{version.replace('.', '_').replace('+', '_')}.py", "")
+        wheel.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+        wheel.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        wheel.writestr(f"{info}/RECORD", "")
+
+
+class Index(http.server.SimpleHTTPRequestHandler):
+    """A folder of projects as a package index serves them, in both of its formats."""
+
+    def do_GET(self) -> None:
+        folder = Path(self.translate_path(self.path))
+        if not folder.is_dir():
+            return super().do_GET()
+        names = [file.name for file in sorted(folder.glob("*.whl"))]
+        if "json" in self.headers.get("Accept", "") and "html" not in self.headers["Accept"]:
+            files = [{"filename": name, "url": name.replace("+", "%2B"), "hashes": {}} for name in names]
+            body, kind = json.dumps({"meta": {"api-version": "1.0"}, "name": folder.name, "files": files}), "json"
+        else:
+            body, kind = "".join(f'<a href="{n.replace("+", "%2B")}">{n}</a>\n' for n in names), "html"
+        told = {"json": "application/vnd.pypi.simple.v1+json", "html": "text/html"}[kind]
+        self.send_response(200 if names else 404)
+        self.send_header("Content-Type", told)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body.encode())
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def uv_wheel(tmp_path_factory) -> Path:
+    """uv's own wheel for this system, from the public index."""
+    folder = tmp_path_factory.mktemp("uv")
+    try:
+        uv_program.fetch(folder, None, os.environ)
+    except uv_program.IndexUnreachable as error:
+        pytest.skip(f"uv cannot be downloaded: {error}")
+    return next(folder.glob("uv-*.whl"))
+
+
+@pytest.fixture
+def index(tmp_path, monkeypatch, uv_wheel):
+    """The folder that both indexes are served from: simple/PROJECT/ and torch/cpu/PROJECT/."""
+    root = tmp_path / "index"
+    (root / "simple" / "uv").mkdir(parents=True)
+    shutil.copy(uv_wheel, root / "simple" / "uv")
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Index, directory=str(root)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    address = f"http://127.0.0.1:{server.server_port}"
+    for name in [name for name in os.environ if name.startswith(("PIP_", "UV_"))]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("PIP_INDEX_URL", f"{address}/simple")
+    monkeypatch.setenv("WAN_PREVIS_TORCH_INDEX", f"{address}/torch")
+    yield root
+    server.shutdown()
+    server.server_close()
+
+
+def a_lock(tmp_path: Path, *lines: str) -> Path:
+    (tmp_path / "engine.lock").write_text("".join(f"{line}\n" for line in lines))
+    return tmp_path / "engine.lock"
+
+
+def packages_of(folder: Path) -> set[str]:
+    return {path.name for path in folder.rglob("*.dist-info") if "site-packages" in path.parts}
+
+
+def test_the_build_of_this_machine_is_taken_of_two_indexes(tmp_path, index):
+    """`other` is in both: the general index has the newer one; of stand_in the local version counts as newer."""
+    write_wheel(index / "simple" / "stand-in", "stand_in", "2.13.0")
+    write_wheel(index / "torch" / "cpu" / "stand-in", "stand_in", "2.13.0+cpu")
+    write_wheel(index / "simple" / "other", "other", "1.1")
+    write_wheel(index / "torch" / "cpu" / "other", "other", "1.0")
+    lines: list[str] = []
+    work = EngineSetup(PYTHON, tmp_path / "user" / "engine", a_lock(tmp_path, "stand_in==2.13.0", "other"), True)
+    work.run(lines.append)
+    found = packages_of(tmp_path / "user" / "engine")
+    assert {"stand_in-2.13.0+cpu.dist-info", "other-1.1.dist-info"} <= found
+    assert any(line.startswith("uv ") for line in lines) and "GB on disk" in work.plan and work.fraction == 1.0
+    assert find_engine(None, tmp_path, tmp_path / "user").python == venv_python(tmp_path / "user" / "engine")
+    assert not (tmp_path / "user" / "engine" / ".setup").exists()
+
+
+def test_a_folder_of_wheels_serves_in_place_of_the_network(tmp_path, uv_wheel, monkeypatch):
+    monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")  # nobody answers there
+    wheels = tmp_path / "wheels"
+    write_wheel(wheels, "stand_in", "1.0")
+    shutil.copy(uv_wheel, wheels)
+    lines: list[str] = []
+    lock = a_lock(tmp_path, "stand_in==1.0")
+    EngineSetup(PYTHON, tmp_path / "engine", lock, allow_network=False, wheels=wheels).run(lines.append)
+    assert "stand_in-1.0.dist-info" in packages_of(tmp_path / "engine")
+    assert any(line.startswith("uv ") for line in lines)
+
+
+def test_without_uv_pip_installs(tmp_path):
+    wheels = tmp_path / "wheels"
+    write_wheel(wheels, "stand_in", "1.0")
+    lines: list[str] = []
+    lock = a_lock(tmp_path, "stand_in==1.0")
+    EngineSetup(PYTHON, tmp_path / "engine", lock, allow_network=False, wheels=wheels).run(lines.append)
+    assert "stand_in-1.0.dist-info" in packages_of(tmp_path / "engine")
+    assert any("pip installs the packages" in line for line in lines)
+
+
+def test_a_folder_of_wheels_that_lacks_one_says_which(tmp_path):
+    wheels = tmp_path / "wheels"
+    write_wheel(wheels, "stand_in", "1.0")
+    work = EngineSetup(PYTHON, tmp_path / "engine", a_lock(tmp_path, "missing-one"), False, wheels)
+    with pytest.raises(EnvironmentMissing, match="missing-one"):
+        work.run(lambda line: None)
+
+
+def test_an_index_that_cannot_be_reached_is_named(tmp_path, monkeypatch):
+    monkeypatch.setenv("UV_DEFAULT_INDEX", "http://127.0.0.1:9/simple")
+    work = EngineSetup(PYTHON, tmp_path / "engine", a_lock(tmp_path, "stand_in"), True)
+    with pytest.raises(EnvironmentMissing, match=r"http://127\.0\.0\.1 cannot be reached .*proxy.*folder of wheels"):
+        work.run(lambda line: None)
+
+
+def test_an_index_of_torch_that_cannot_be_reached_is_named(tmp_path, index, monkeypatch):
+    write_wheel(index / "simple" / "stand-in", "stand_in", "1.0")
+    monkeypatch.setenv("WAN_PREVIS_TORCH_INDEX", "http://localhost:9/whl")
+    monkeypatch.setenv("UV_HTTP_RETRIES", "0")
+    work = EngineSetup(PYTHON, tmp_path / "engine", a_lock(tmp_path, "stand_in"), True)
+    with pytest.raises(EnvironmentMissing, match=r"http://localhost cannot be reached"):
+        work.run(lambda line: None)
+
+
+def test_a_uv_that_is_not_the_released_one_is_not_run(tmp_path, index):
+    (wheel,) = (index / "simple" / "uv").glob("*.whl")
+    wheel.write_bytes(wheel.read_bytes()[:-1] + b"x")
+    write_wheel(index / "simple" / "stand-in", "stand_in", "1.0")
+    write_wheel(index / "torch" / "cpu" / "stand-in", "stand_in", "0.9")
+    lines: list[str] = []
+    EngineSetup(PYTHON, tmp_path / "engine", a_lock(tmp_path, "stand_in"), True).run(lines.append)
+    assert any("not the file that was released" in line for line in lines)
+    assert "stand_in-1.0.dist-info" in packages_of(tmp_path / "engine")
+
+
+def test_a_plan_installs_nothing_and_removes_nothing(tmp_path):
+    engine = tmp_path / "engine"
+    EngineSetup(PYTHON, engine, a_lock(tmp_path), True).cancel()
+    (engine / "kept").write_text("")
+    work = EngineSetup(PYTHON, engine, a_lock(tmp_path), True, plan_only=True)
+    work.run(lambda line: None)
+    assert "GB to download" in work.plan and sorted(path.name for path in engine.iterdir())[-1] == "kept"
+    assert not venv_python(engine).exists()
+
+
+def test_a_disk_that_is_too_small_is_told_before_the_download(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: shutil._ntuple_diskusage(10**9, 9 * 10**8, 10**8))
+    task = {"folder": str(tmp_path / "engine"), "lock": str(a_lock(tmp_path))}
+    assert installer.main([json.dumps(task)]) == 1
+    assert "where 0.1 GB are free. Make room" in capsys.readouterr().out
+
+
+def test_an_engine_that_was_not_set_up_to_the_end_is_none(tmp_path):
+    engine = tmp_path / "engine"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", engine], check=True)
+    with pytest.raises(EnvironmentMissing, match="not set up to the end"):
+        find_engine(None, tmp_path / "nowhere", tmp_path)
+
+
+def test_a_removed_engine_leaves_nothing(tmp_path):
+    engine = tmp_path / "engine"
+    setup = EngineSetup(PYTHON, engine, a_lock(tmp_path), True)
+    setup.cancel()
+    (engine / "lib").mkdir()
+    (engine / "lib" / "torch.py").write_text("")
+    removal = EngineRemoval(PYTHON, engine)
+    removal.run(lambda line: None)
+    assert list(engine.iterdir()) == []
+    with pytest.raises(EnvironmentMissing, match="is not set up"):
+        find_engine(None, tmp_path / "nowhere", tmp_path / "user")
+
+
+@pytest.mark.parametrize("said", ["", "{", '{"devices": 3}', '{"devices": [3, {"ok": true}]}', "[" * 5000])
+def test_a_damaged_self_test_breaks_nothing(tmp_path, said):
+    python = venv_python(tmp_path)
+    (tmp_path / installer.READY).write_text(said)
+    assert self_test(python) in ([], [{"ok": True}])
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        (["error: failed to write: No space left on device (os error 28)"], "The disk is full"),
+        (["ERROR: Could not install: [Errno 28] No space left on device"], "The disk is full"),
+        (["OSError: There is not enough space on the disk"], "The disk is full"),
+        (
+            ["error: Request failed after 3 retries", "  cause: Failed to fetch: `https://pypi.org/simple/torch/`",
+             "  cause: dns error"],
+            r"https://pypi\.org cannot be reached \(dns error\)",
+        ),
+        (["HTTPSConnectionPool(host='pypi.org', port=443): Max retries exceeded"], r"https://pypi\.org cannot"),
+        (["x"], r"ended with status 2 \(x\)"),
+        ([], "said nothing"),
+    ],
+)  # fmt: skip
+def test_why_an_installer_failed(said, words):
+    with pytest.raises(AssertionError, match=words):
+        raise AssertionError(installer._reason(said, "uv", 2))
