@@ -41,7 +41,7 @@ _FIELDS = {
 _FACTS = {
     "resolution": "picture's size", "fps": "frame rate", "frame_start": "frames", "frame_end": "frames",
     "camera_path": "camera", "sun": "sun", "suns": "sun", "subjects": "subjects", "lights": "lights",
-    "environment": "surroundings", "north_offset_deg": "north",
+    "environment": "surroundings", "north_offset_deg": "north", "marks": "marked objects",
 }  # fmt: skip
 # What Blender's side states of itself; a folder that lacks it is of a version that did not.
 _ALWAYS_STATED = frozenset(("prompt_parts", "exact_size", "first_frame", "frames", "keyframes", "camera_scale"))

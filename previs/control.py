@@ -24,6 +24,7 @@ _CAMERA, _MASK = f"{FOLDER}/camera.json", f"{FOLDER}/mask"
 _OF_DEPTH = ("depth", "mixed")
 # The modes in which a clip follows every frame, and the types of camera that this takes.
 FOLLOWING = {"control": passes.KINDS, "camera": ("PERSP",), "motion": passes.KINDS}
+MARKED = ("control", "motion")  # those in which marks of objects count
 # Noise levels at which Time-to-Move begins, and lets go of what it follows: of no resemblance, of its authors (steps 3
 # and 7 of 50 at shift 3 for objects, 2 and 5 for cameras), and of the most.
 _OBJECT_CLOCKS = (1.0, 0.9792, 0.93), (1.0, 0.9486, 0.80)

@@ -28,7 +28,7 @@ from ..wan_engine.request import GenerationRequest
 from ..wan_engine.request_parts import Keyframe, PromptPart
 from ..wan_engine.saved_state import weights_of
 from . import ownership
-from .control import FOLLOWING, TRACKS, check_followed, followed, write_followed, write_tracks
+from .control import FOLLOWING, MARKED, TRACKS, check_followed, followed, write_followed, write_tracks
 from .length import borders_of, clip_words, frames_of
 from .saving import why_not_read
 from .settings import NANO_DTYPE, OPTIONS, RAW, Note, Settings, _ignored
@@ -187,7 +187,8 @@ def wish_of(
         **followed(scene, shot, settings, model, mode, note),
     }
     request = replace(request_of(brief, shot, settings, model, mode, size), **asked)
-    return ownership.Wish(shot, request, settings.expected_light, brief, mode, size)
+    marks = {item.name_full: mark for item, mark in passes.marks_of(scene).items()} if mode in MARKED else None
+    return ownership.Wish(shot, request, settings.expected_light, brief, mode, size, marks)
 
 
 def mode_of(settings: Settings, model: Outline, note: Note = _ignored) -> str:

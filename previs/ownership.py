@@ -39,7 +39,8 @@ FINISHING = frozenset(("repair", "upscale", "upscale_model", "refine", "interpol
 
 @dataclass(frozen=True)
 class Wish:
-    """What would be asked for now: a shot's request without its light, what tells the expected light, and the brief."""
+    """What would be asked for now: a shot's request without its light, what tells the expected light, the brief, and
+    the `marks` of objects by name; None where the clip does not go by these."""
 
     shot: Shot
     request: GenerationRequest
@@ -47,6 +48,7 @@ class Wish:
     brief: Brief
     mode: str
     size: tuple[int, int]
+    marks: dict[str, str] | None = None
 
     @property
     def asked(self) -> dict[str, Any]:
@@ -55,8 +57,9 @@ class Wish:
 
     @property
     def facts(self) -> dict[str, Any]:
-        """The brief of this shot alone."""
-        return replace(self.brief, shots=(self.shot,)).to_json()
+        """The brief of this shot alone, and the marks."""
+        marks = {} if self.marks is None else {"marks": sorted(self.marks.items())}
+        return {**replace(self.brief, shots=(self.shot,)).to_json(), **marks}
 
 
 def open_file() -> Path | None:

@@ -74,6 +74,11 @@ def check_shot(scene: bpy.types.Scene, shot: Shot, kinds: Sequence[str]) -> None
     """Raises SceneError for a shot in which there is nothing to follow, before anything is rendered; `kinds` are the
     types of camera that will do."""
     check_camera(camera_of(scene, shot), shot, kinds)
+    if scene.library is not None:
+        raise SceneError(
+            f'The scene "{scene.name}" is linked from another file, where no camera of our own can be put for what a '
+            "clip follows. Make it local, open that file, or choose mode first_last, first or text."
+        )
     if not _shows_surfaces(scene) and scene.background_set is None:
         raise SceneError(
             f'Nothing in the scene "{scene.name}" has a surface that renders, so there is nothing to follow. Add '

@@ -11,10 +11,10 @@ import bpy
 
 from ...scene.animation import simulations
 from ...scene.brief import SceneError, Shot
-from ...scene.camera.camera import CameraState
+from ...scene.camera.camera import CameraState, read_camera
 from ...scene.reader import metres_per_unit
 from ...scratch import scratch_folder
-from ..staging import camera_of, set_picture, staged
+from ..staging import camera_of, set_picture, staged, view_layer
 from .eye import check_camera, eye_of
 from .lines import Lines
 from .pictures import Blockout, Filmed, Rough, StudioBlockout
@@ -88,6 +88,19 @@ def is_played(scene: bpy.types.Scene) -> bool:
 
 
 @contextmanager
+def _seeing(
+    scene: bpy.types.Scene, camera: bpy.types.Object, source: Surfaces | Lines | Blockout | Filmed | None
+) -> Iterator[tuple[bpy.types.Object, Callable[[], CameraState]]]:
+    """What is rendered through, and a function that tells where the shot's camera is. A camera of our own is put into
+    the scene where something is rendered through it."""
+    if source is None:
+        yield camera, lambda: read_camera(camera, view_layer(scene).depsgraph, metres_per_unit(scene))
+        return
+    with eye_of(scene, camera) as (eye, follow):
+        yield camera if source.as_filmed else eye, follow
+
+
+@contextmanager
 def _ready(
     scene: bpy.types.Scene,
     camera: bpy.types.Object,
@@ -99,8 +112,7 @@ def _ready(
     """A function that renders a frame of a shot by way of a file."""
     unit = metres_per_unit(scene)
     source = next((source for source in _SOURCES if set(layers) & set(source.layers)), None)
-    with eye_of(scene, camera) as (eye, follow), source.ready(scene, layers) if source else nullcontext():
-        through = camera if source is not None and source.as_filmed else eye
+    with _seeing(scene, camera, source) as (through, follow), source.ready(scene, layers) if source else nullcontext():
 
         def settle() -> None:
             scale = 1 if source is None else source.scale

@@ -98,6 +98,18 @@ def test_the_tracks_of_a_clip_cost_each_of_its_frames_once_and_no_render(scene, 
     assert counts["renders"] == 0 and 41 <= counts["frames"] <= 41 + 1  # and back again
 
 
+def test_a_linked_scene_follows_nothing_that_is_rendered_but_has_tracks(scene, tmp_path):
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "library.blend"))
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+    with bpy.data.libraries.load(str(tmp_path / "library.blend"), link=True) as (there, here):
+        here.scenes = there.scenes
+    (linked,) = here.scenes
+    assert prepared(linked, settings(tmp_path, TEXT))[1]["tracks"] == "control/tracks.json"
+    with pytest.raises(SceneError, match="linked from another file"):
+        prepared(linked, settings(tmp_path / "jobs", FUN))
+    assert not (tmp_path / "jobs").exists()
+
+
 def test_tracks_that_cannot_be_written_cost_no_clip(scene, tmp_path, monkeypatch):
     def fails(*_):
         raise SceneError("There is no room.")

@@ -14,7 +14,7 @@ import wan_previs
 from saved_states import state_file
 from scene_makers import add_box, add_camera
 from tiny_shots import TEXT_ONLY
-from wan_previs import cli, previs, sequencer
+from wan_previs import cli, previs, properties, sequencer
 from wan_previs.bridge.identity import read_identity
 from wan_previs.bridge.jobs import JobFolder
 from wan_previs.bridge.state import JobState
@@ -24,6 +24,7 @@ from wan_previs.wan_engine.request import GenerationRequest
 from wan_previs.wan_engine.saved_state import weights_of
 
 SETTINGS = previs.Settings(model=str(TEXT_ONLY), size=(64, 48), steps=40, mode="text")
+VACE = TEXT_ONLY.parents[2] / "vace" / "fullstack" / "Wan2.1-VACE-1.3B" / "checkpoint"
 
 
 @pytest.fixture
@@ -278,6 +279,22 @@ def test_what_was_asked_for_otherwise_is_named(scene, project):
     scene.camera.location.y += 1
     scene.frame_end = 12
     assert "number of frames" in previs.doubts_about(scene, SETTINGS, "Wide")
+
+
+def test_other_marks_of_objects_are_named_where_the_clip_goes_by_them(scene, project):
+    follows = replace(SETTINGS, model=str(VACE), mode="control")
+    with properties.available():
+        scene = save(project / "a.blend")
+        for settings, told in ((SETTINGS, False), (follows, True)):
+            scene.objects["Crate"].wan_previs.mark = "follow"
+            cut_short(scene, settings)
+            assert previs.doubts_about(scene, settings, "Wide") == ""
+            for mark in ("free", "none"):
+                scene.objects["Crate"].wan_previs.mark = mark
+                assert ("marked objects" in previs.doubts_about(scene, settings, "Wide")) == told
+            cut_short(scene, settings)
+            scene.objects["Crate"].wan_previs.mark = "follow"
+            assert ("marked objects" in previs.doubts_about(scene, settings, "Wide")) == told
 
 
 def test_a_take_is_found_from_where_its_file_is(scene, project, tmp_path):
