@@ -22,6 +22,7 @@ from .previs.engine import engine_places
 from .previs.presets import read_preset
 from .previs.progress import duration_in_words
 from .previs.saving import SaveError, check_blend_place, check_place, save_blend, write_file
+from .previs.support import support_report
 
 COMMAND = "wan_previs"
 # Of the options of `render`: the fields of a request that they decide, where these have another name.
@@ -56,6 +57,7 @@ def parser() -> argparse.ArgumentParser:
     prompt.add_argument("--json", action="store_true", help="the structured prompt instead of its text")
     render = commands.add_parser("render", help="generate the clips and put them into the sequencer")
     check = commands.add_parser("check", help="say what is set up, what is missing and how to mend it")
+    check.add_argument("--report", action="store_true", help="as a text for a bug report, without names and paths")
     for command in (brief, prompt, render, check):
         command.add_argument("--scene", metavar="NAME", help="this scene; default: the one the file was saved in")
     for command in (brief, prompt, render):
@@ -287,8 +289,11 @@ class _Terminal:
 
 
 def _check(args: argparse.Namespace) -> int:
-    findings = previs.check(_settings(args))
-    for finding in findings:
+    settings = _settings(args)
+    if args.report:
+        print(previs.plain(support_report(settings)), file=args.stream)
+    findings = previs.check(settings)
+    for finding in findings if not args.report else ():
         advice = f": {finding.advice}" if finding.advice else ""
         print(previs.plain(f"{'ok' if finding.ok else 'NO':3} {finding.what}{advice}"), file=args.stream)
     return 0 if all(f.ok for f in findings) else 4

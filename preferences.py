@@ -56,6 +56,7 @@ class WanPrevisPreferences(bpy.types.AddonPreferences):
             row.operator("wan_previs.setup_engine", icon="IMPORT")
         row.operator("wan_previs.check", icon="VIEWZOOM")
         row.operator("wan_previs.remove_engine", icon="TRASH")
+        row.operator("wan_previs.copy_report", icon="COPYDOWN")
         if session.setup_plan:
             layout.label(text=session.setup_plan, icon="INFO")
         if session.running:

@@ -11,6 +11,7 @@ import bpy
 from .. import previs
 from ..previs.engine import EngineWork, EnvironmentMissing, engine_places, remove, set_up, wheels_folder
 from ..previs.log import log
+from ..previs.support import support_report
 from .common import Work, look_at_disk, redraw, session_of, settings_of
 
 
@@ -40,6 +41,19 @@ class WANPREVIS_OT_check(bpy.types.Operator):
             self.report({"INFO"} if line.ok else {"WARNING"}, line.text)
         redraw(context)
         return {"FINISHED"} if well else {"CANCELLED"}
+
+
+class WANPREVIS_OT_copy_report(bpy.types.Operator):
+    """Copy what a bug report needs to say of this computer: versions, cards, what is set up; without names and paths"""
+
+    bl_idname = "wan_previs.copy_report"
+    bl_label = "Copy Report"
+    bl_options: ClassVar[set[str]] = {"INTERNAL"}
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        context.window_manager.clipboard = support_report(settings_of(context))
+        self.report({"INFO"}, "Copied; paste it into the report")
+        return {"FINISHED"}
 
 
 class _EngineWork(Work):
@@ -178,4 +192,4 @@ class WANPREVIS_OT_remove_engine(_EngineWork, bpy.types.Operator):
         return "The engine is removed"
 
 
-CLASSES = (WANPREVIS_OT_check, WANPREVIS_OT_setup_engine, WANPREVIS_OT_remove_engine)
+CLASSES = (WANPREVIS_OT_check, WANPREVIS_OT_copy_report, WANPREVIS_OT_setup_engine, WANPREVIS_OT_remove_engine)

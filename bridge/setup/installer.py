@@ -165,7 +165,10 @@ def _sources(task: Task, build: torch_builds.TorchBuild, uv: bool) -> list[str]:
         return ["--no-index", "--find-links", str(task.wheels)]
     if build.index is None:
         return []
-    address = f"{os.environ.get(TORCH_INDEX, _TORCH_INDEX).rstrip('/')}/{build.index}"
+    mirror = os.environ.get(TORCH_INDEX)
+    if uv and not mirror:
+        return ["--torch-backend", build.index]
+    address = f"{(mirror or _TORCH_INDEX).rstrip('/')}/{build.index}"
     # A version such as 2.13.0+cu130 counts as newer than 2.13.0: both tools take it, of all indexes.
     return ["--index", address, "--index-strategy", "unsafe-best-match"] if uv else ["--extra-index-url", address]
 
