@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import bpy
 import numpy as np
 
-from ..scene.color_temperature import Rgb
+from ..scene.brief import Rgb, Vector3
 from ..scene.lighting.light_color import light_rgb
 
 _NEAREST = 0.1  # metres
@@ -23,8 +23,8 @@ class LampLight:
 
     name: str
     kind: str
-    place: Rgb
-    axis: Rgb
+    place: Vector3
+    axis: Vector3
     power: Rgb
     cone: float = -1.0
     soft: float = 0.0
@@ -71,9 +71,9 @@ def read_lamp(item: bpy.types.Object, unit: float) -> LampLight | None:
         sides = data.size, data.size if data.shape in ("SQUARE", "DISK") else data.size_y
         area = sides[0] * sides[1] * unit**2
     place, axis = matrix[:3, 3] * unit, matrix[:3, 2] / length
-    return LampLight(item.name_full, data.type, _rgb(place), _rgb(axis), power, cone, soft, area)
+    return LampLight(item.name_full, data.type, _vector(place), _vector(axis), power, cone, soft, area)
 
 
-def _rgb(values: np.ndarray) -> Rgb:
+def _vector(values: np.ndarray) -> Vector3:
     x, y, z = map(float, values)
     return x, y, z

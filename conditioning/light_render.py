@@ -8,9 +8,9 @@ from pathlib import Path
 
 import bpy
 
-from ..scene.brief import Shot
-from ..scene.color_temperature import Rgb, nearest_black_body
+from ..scene.brief import Rgb, Shot
 from ..scratch import scratch_folder
+from ..wan_engine.color_temperature import nearest_black_body
 from ..wan_engine.light_curve import LightCurve
 from .frames import render_frames
 from .light_curve import LUMA, make_curve, predict_light, spread, time_of

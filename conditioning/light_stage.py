@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..scene.color_temperature import nearest_black_body
+from ..wan_engine.color_temperature import nearest_black_body
 from .light_probe import View
 from .scene_light import FrameLight
 from .tone import Tone

@@ -14,10 +14,10 @@ import numpy as np
 
 from .. import compat
 from ..scene.animation import frame_sampling, simulations
-from ..scene.brief import Shot, SunSample, find_block
+from ..scene.brief import Rgb, Shot, SunSample, find_block
 from ..scene.camera.camera import read_camera
-from ..scene.color_temperature import Rgb, rgb_of
 from ..scene.reader import metres_per_unit
+from ..wan_engine.color_temperature import blackbody_rgb
 from .lamps import LampLight, read_lamp
 from .light_probe import Probe, View
 from .preserve import preserved
@@ -60,7 +60,7 @@ def light_at(shot: Shot, frame: int, glow: Glow) -> FrameLight:
         above = SUN_CONSTANT * (CLOCK_STRENGTH if sample.strength is None else sample.strength)
         share, scattered = clear_sky(sample.elevation_deg)
         direct, sky = above * share, above * scattered
-    tint = np.array(rgb_of(sample.color_temperature_k or NEUTRAL_K))
+    tint = blackbody_rgb(sample.color_temperature_k or NEUTRAL_K)
     return FrameLight(np.array(sample.direction), direct * tint, np.full(3, sky), glow)
 
 

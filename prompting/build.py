@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import replace
 from itertools import pairwise
 
-from ..scene.brief import Brief, Move, Shot, Vector3
+from ..scene.brief import Brief, Move, Rgb, Shot
 from .contradictions import contradictions
 from .fit import length
 from .focus import focus_shift
@@ -91,7 +91,7 @@ def _surroundings(shot: Shot) -> Surroundings:
     return Surroundings(around.setting, around.sky, around.weather, color, seen and sees_sky(shot.camera_path))
 
 
-def _says_nothing(color: Vector3) -> bool:
+def _says_nothing(color: Rgb) -> bool:
     """Whether it is the grey of a world that nobody has touched."""
     return all(abs(channel - DEFAULT_WORLD) < 1e-3 for channel in color)
 

@@ -7,7 +7,7 @@ import colorsys
 from collections import Counter
 from dataclasses import replace
 
-from ..scene.brief import Light, LightChange, LightRole, Sector, Shot, Vector3, settled
+from ..scene.brief import Light, LightChange, LightRole, Rgb, Sector, Shot, settled
 from .structured import Around, Height, LampChange, LampKind, LampLight, LightColor, SkyLight, When
 from .view import is_steep
 
@@ -153,7 +153,7 @@ def sky_light(shot: Shot) -> SkyLight | None:
     return SkyLight(hdri.relative_to_camera, height_word(hdri.elevation_deg), color, steep)
 
 
-def light_color(kelvin: float | None, color: Vector3 | None = None) -> LightColor | None:
+def light_color(kelvin: float | None, color: Rgb | None = None) -> LightColor | None:
     """The colour word of a light: of its hue (linear RGB) where that is vivid or where it has no colour temperature,
     else of the temperature."""
     if color is not None and (word := _hue_word(color, kelvin)) is not None:
@@ -163,7 +163,7 @@ def light_color(kelvin: float | None, color: Vector3 | None = None) -> LightColo
     return next((word for limit, word in KELVINS if settled(kelvin) < limit), "bluish")
 
 
-def _hue_word(color: Vector3, kelvin: float | None) -> LightColor | None:
+def _hue_word(color: Rgb, kelvin: float | None) -> LightColor | None:
     # Gamma 2.2 stands for the display's curve.
     hue, saturation, _ = colorsys.rgb_to_hsv(*(min(max(c, 0.0), 1.0) ** (1 / 2.2) for c in color))
     if saturation < (TINTED if kelvin is None else VIVID):

@@ -8,7 +8,7 @@ import re
 import unicodedata
 from typing import Literal
 
-from ..scene.brief import Emitter, Motion, Subject, Vector3, settled
+from ..scene.brief import Emitter, Motion, Rgb, Subject, settled
 from .english.grammar import IRREGULAR, PRONOUNS, is_clause
 from .foreign_nouns import from_abroad
 from .lamps import light_color
@@ -180,7 +180,7 @@ def _adjectives_first(words: list[str]) -> list[str]:
     return words
 
 
-def color_name(color: Vector3 | None) -> str | None:
+def color_name(color: Rgb | None) -> str | None:
     """Name of a linear RGB colour, one of `vocabulary.COLORS`."""
     if color is None:
         return None

@@ -51,6 +51,8 @@ Sky = Literal["clear", "overcast", "night"]
 Weather = Literal["fog"]
 
 Vector3 = tuple[float, float, float]
+Rgb = tuple[float, float, float]
+"""Linear Rec. 709, where nothing else is said."""
 Matrix16 = tuple[
     float, float, float, float, float, float, float, float,
     float, float, float, float, float, float, float, float,
@@ -97,7 +99,7 @@ class SunSample:
     direction: Vector3
     color_temperature_k: float | None = None
     strength: float | None = None
-    color: Vector3 | None = None
+    color: Rgb | None = None
 
 
 @dataclass(frozen=True)
@@ -204,7 +206,7 @@ class Light:
     library: str | None = None
     changes: tuple[LightChange, ...] = ()
     moves_to: Sector | None = None
-    color: Vector3 | None = None
+    color: Rgb | None = None
     share: float | None = None
 
 
@@ -258,7 +260,7 @@ class Emitter:
     screen_box: tuple[float, float, float, float]
     color_temperature_k: float | None = None
     strength: float | None = None
-    color: Vector3 | None = None
+    color: Rgb | None = None
 
 
 @dataclass(frozen=True)
@@ -270,7 +272,7 @@ class Environment:
     setting: Setting = "unknown"
     sky: Sky | None = None
     weather: Weather | None = None
-    world_color: Vector3 | None = None
+    world_color: Rgb | None = None
     hdri: Hdri | None = None
     emitters: tuple[Emitter, ...] = ()
     world_share: float | None = None

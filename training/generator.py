@@ -24,7 +24,7 @@ from pathlib import Path
 import bpy
 from mathutils import Vector
 
-from wan_engine.light.color import blackbody_rgb
+from wan_engine.color_temperature import blackbody_rgb
 
 from .plans import FRAMES, GROUNDS, SIZE, Plan, Thing, draw_plan, sky_color, sun_kelvin, sun_strength
 
@@ -33,7 +33,7 @@ SAMPLES = 3
 
 def lamp_color(kelvin: float) -> tuple[float, float, float]:
     """Linear RGB of a black body, brightest channel 1 (a lamp wants a colour, not a temperature)."""
-    r, g, b = (max(0.0, float(channel)) for channel in blackbody_rgb(kelvin))
+    r, g, b = (float(channel) for channel in blackbody_rgb(kelvin))
     top = max(r, g, b)
     return r / top, g / top, b / top
 

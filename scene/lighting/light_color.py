@@ -9,7 +9,8 @@ import bpy
 import numpy as np
 
 from ... import compat
-from ..color_temperature import Rgb, color_temperature_k, rgb_of
+from ...wan_engine.color_temperature import blackbody_rgb, kelvin_of
+from ..brief import Rgb
 from ..nodes import Place, color, contributions, resolve, scalar
 
 EMISSION = {"ShaderNodeEmission"}
@@ -33,10 +34,10 @@ def light_color(light: bpy.types.Light) -> tuple[np.ndarray, float | None]:
         if stated is None and node_kelvin is not None and neutral:
             return tint, node_kelvin
     if stated is None:
-        return tint, color_temperature_k(tint)
+        return tint, kelvin_of(tint)
     kelvin, stated_tint = stated
     mixed = tint * np.array(stated_tint)
-    return mixed, kelvin if _neutral(tint) else color_temperature_k(mixed)
+    return mixed, kelvin if _neutral(tint) else kelvin_of(mixed)
 
 
 def _neutral(tint: np.ndarray) -> bool:
@@ -64,7 +65,7 @@ def light_power(light: bpy.types.Light) -> float:
 def light_hue(light: bpy.types.Light) -> Rgb | None:
     """The colour that a light shows, its largest channel 1: its own tint, that of its temperature where it has none."""
     tint, kelvin = light_color(light)
-    return hue_of(np.array(rgb_of(kelvin)) if kelvin is not None and _neutral(tint) else tint)
+    return hue_of(blackbody_rgb(kelvin) if kelvin is not None and _neutral(tint) else tint)
 
 
 def hue_of(rgb: np.ndarray) -> Rgb | None:
@@ -80,7 +81,7 @@ def hue_of(rgb: np.ndarray) -> Rgb | None:
 def light_rgb(light: bpy.types.Light) -> Rgb:
     """A light's power in linear Rec. 709, of the luminance `light_power`."""
     tint, kelvin = light_color(light)
-    hue = np.maximum(tint, 0.0) if kelvin is None else np.array(rgb_of(kelvin))
+    hue = np.maximum(tint, 0.0) if kelvin is None else blackbody_rgb(kelvin)
     bright = luminance(hue)
     r, g, b = hue * (light_power(light) / bright if bright > 0.0 else 0.0)
     return float(r), float(g), float(b)
@@ -120,4 +121,4 @@ def shining_color(place: Place | None) -> tuple[np.ndarray, float | None]:
     plain = color(place)
     if plain is None:
         return np.ones(3), None
-    return plain, color_temperature_k(plain)
+    return plain, kelvin_of(plain)

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 import bpy
 import numpy as np
 
-from ..brief import Light, LightRole, Sector, library_name
+from ..brief import Light, LightRole, Rgb, Sector, library_name
 from ..camera.camera import CameraState
 from ..geometry import Pose, angle_between_deg, elevation_deg, sector, unit
 from ..visibility import Lamp
 from .lamp_course import changes
-from .light_color import Rgb, light_color, light_hue, light_power
+from .light_color import light_color, light_hue, light_power
 from .linking import receives
 
 LEAST_WAY = 15.0  # degrees, seen from what it lights, that a lamp goes

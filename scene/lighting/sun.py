@@ -13,7 +13,7 @@ import bpy
 import numpy as np
 
 from ..animation.frame_sampling import thin
-from ..brief import StartEnd, Sun, SunSample, SunSource, SunStretch
+from ..brief import Rgb, StartEnd, Sun, SunSample, SunSource, SunStretch
 from ..geometry import (
     Pose,
     angle_between_deg,
@@ -26,7 +26,7 @@ from ..geometry import (
 )
 from ..visibility import Lamp
 from .course import turning_points
-from .light_color import Rgb, light_color, light_hue, light_strength, luminance
+from .light_color import light_color, light_hue, light_strength, luminance
 from .shadows import cast_shadows
 from .sky import sky_sun_of
 from .sun_position import read_almanac

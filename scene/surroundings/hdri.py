@@ -11,7 +11,7 @@ import bpy
 import numpy as np
 
 from ... import compat
-from ..color_temperature import color_temperature_k
+from ...wan_engine.color_temperature import kelvin_of
 from ..lighting.light_color import LUMINANCE
 from ..nodes import Contribution, contributions, seen_at, texture_map
 
@@ -114,4 +114,4 @@ def _search(grid: np.ndarray, shown: Contribution) -> Brightest | None:
     above, below = (float(power[half].sum() / area[half].sum()) * shown.weight for half in (upper, ~upper))
     tint = (grid.reshape(-1, 3)[core] * area[core, None]).sum(axis=0)
     confidence = max(0.0, (share - EVEN_SHARE) / (1.0 - EVEN_SHARE))
-    return Brightest(direction, confidence, color_temperature_k(tint / tint.max()), above, below)
+    return Brightest(direction, confidence, kelvin_of(tint / tint.max()), above, below)

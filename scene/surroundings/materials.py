@@ -11,7 +11,8 @@ import bpy
 import numpy as np
 
 from ... import compat
-from ..color_temperature import Rgb, rgb_of
+from ...wan_engine.color_temperature import blackbody_rgb
+from ..brief import Rgb
 from ..lighting.light_color import hue_of, luminance, shining_color
 from ..nodes import Place, contributions, resolve, scalar
 
@@ -79,4 +80,4 @@ def _plain_hue(tint: np.ndarray, kelvin: float | None) -> Rgb | None:
     """The hue of what shines; of white by a texture or a temperature, the temperature's or None."""
     if kelvin is None:
         return None if (tint == 1.0).all() else hue_of(tint)
-    return hue_of(np.array(rgb_of(kelvin)) if (tint == 1.0).all() else tint)
+    return hue_of(blackbody_rgb(kelvin) if (tint == 1.0).all() else tint)

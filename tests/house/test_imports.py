@@ -25,6 +25,7 @@ ENGINE = {
     "httpx2",
 }
 ENGINE |= {"filelock", "httpx2", "matplotlib", "onnxruntime", "spandrel"}
+COLOR = "wan_engine.color_temperature"
 REQUEST = {"wan_engine.request", "wan_engine.options", "wan_engine.errors", "wan_engine.saved_state"}
 TORCH_FREE = {
     "wan_engine.terminal",
@@ -63,21 +64,25 @@ RULES: dict[str, tuple[set[str], set[str]]] = {
     "previs": ({"previs", *LOWER_ROOMS}, BLENDER),
     "compat.py": (set(), BLENDER),
     "scratch.py": (set(), BLENDER),
-    "scene": ({"scene", "compat"}, BLENDER | {"numpy", "astral"}),
+    "scene": ({"scene", "compat", COLOR}, BLENDER | {"numpy", "astral"}),
     "scene/brief.py": ({"scene"}, set()),
     "prompting": ({"prompting", "scene.brief"}, set()),
-    "conditioning": ({"conditioning", "scene", "compat", "scratch", "wan_engine.light_curve"}, BLENDER | {"numpy"}),
+    "conditioning": (
+        {"conditioning", "scene", "compat", "scratch", COLOR, "wan_engine.light_curve"},
+        BLENDER | {"numpy"},
+    ),
     "sequencer": ({"sequencer", "compat", "scratch"}, BLENDER | {"numpy"}),
     "bridge": ({"bridge", *REQUEST}, set()),
     "bridge/worker.py": ({"bridge", "wan_engine"}, set()),
     "bridge/warm_engine.py": ({"bridge", "wan_engine"}, ENGINE),
     "wan_engine": ({"wan_engine"}, ENGINE | {"numpy"}),
     **{f"{name.replace('.', '/')}.py": ({"wan_engine"}, set()) for name in TORCH_FREE if "." in name},
+    "wan_engine/color_temperature.py": (set(), {"numpy"}),
     "training": ({"training", "wan_engine"}, ENGINE | {"numpy"}),
     # The prompts that the checkpoint is trained on are the extension's own, read from the extension's own briefs; so is
     # the light it is scored with.
     "training/generator.py": (
-        {"training", "prompting", "scene.reader", "conditioning.light_curve", "wan_engine.light.color"},
+        {"training", "prompting", "scene.reader", "conditioning.light_curve", COLOR},
         BLENDER,
     ),
 }
@@ -179,7 +184,7 @@ ENGINE_ORDER = (
     {"networks"},
     {"media", "light_curve", "expert_names", "windows"},
     {"text_files"},
-    {"errors", "caches", "saved_state", "terminal", "torch_private"},
+    {"errors", "caches", "color_temperature", "saved_state", "terminal", "torch_private"},
 )
 
 
@@ -230,14 +235,16 @@ def test_a_room_has_no_circle_of_imports(room):
         "scene.brief",
         "prompting",
         "bridge.client",
+        COLOR,
     ],
 )
 def test_a_module_needs_neither_torch_nor_bpy(module):
+    banned = ("torch", "bpy", "mathutils", *([] if module == COLOR else ["numpy"]))
     code = (
         "import sys\n"
         "class Ban:\n"
         "    def find_spec(self, name, path=None, target=None):\n"
-        "        if name.split('.')[0] in ('torch', 'bpy', 'numpy', 'mathutils'):\n"
+        f"        if name.split('.')[0] in {banned}:\n"
         "            raise ImportError('banned: ' + name)\n"
         "sys.meta_path.insert(0, Ban())\n"
         f"import wan_previs.{module}\n"

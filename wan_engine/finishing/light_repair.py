@@ -12,9 +12,10 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
+from ..color_temperature import blackbody_rgb
 from ..light.bounds import flicker_bound
 from ..light.changes import find_cuts, frame_gains, relative_changes
-from ..light.color import blackbody_rgb, luminance
+from ..light.color import luminance
 from ..light.curves import DARK, Step, excess, expected_luminance, expected_rgb, expected_temperature, slow_part
 from ..light.departure import chroma
 from ..light.jumps import events_of_the_whole

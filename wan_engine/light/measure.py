@@ -15,10 +15,11 @@ from typing import Any
 import numpy as np
 import torch
 
+from ..color_temperature import blackbody_rgb, mired
 from ..light_curve import LightCurve
 from ..media.frames import as_rgb
 from .changes import _compensated_change, find_cuts, frame_gains, relative_changes
-from .color import blackbody_rgb, color_temperature, luminance, mired
+from .color import color_temperature, luminance
 from .curves import expected_luminance, expected_temperature, plain_changes
 from .departure import ColorDeparture, LuminanceDeparture, Pictures, color_departure, luminance_departure
 from .direction import LightDirection, light_direction

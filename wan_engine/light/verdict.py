@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from ..color_temperature import mired
 from .bounds import BOUNDS, TEMPERATURE_OF_CHANGE, TEMPERATURE_OF_LIGHT
-from .color import mired
 from .departure import LuminanceDeparture
 from .jumps import Jump
 from .measure import LightMeasures

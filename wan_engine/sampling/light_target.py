@@ -13,8 +13,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ..color_temperature import blackbody_rgb
 from ..light import curves
-from ..light.color import LUMA, blackbody_rgb, luminance
+from ..light.color import LUMA, luminance
 from ..light_curve import LightCurve
 
 DISPLAY_GAMMA = 2.2

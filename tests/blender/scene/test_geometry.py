@@ -8,7 +8,6 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from wan_previs.scene import geometry as g
-from wan_previs.scene.color_temperature import color_temperature_k
 from wan_previs.scene.subjects.framing import SIZES, camera_angle, shot_size
 
 azimuths = st.floats(0.0, 359.9)
@@ -97,15 +96,6 @@ def test_roll_is_clockwise_from_behind(roll):
     up = np.array([math.sin(angle), 0.0, math.cos(angle)])  # the body's top leans to the right
     forward = np.array([0.0, 1.0, 0.0])
     assert g.Pose(np.zeros(3), np.cross(forward, up), up, forward).roll_deg == pytest.approx(roll)
-
-
-def test_color_temperature():
-    assert color_temperature_k((1, 1, 1)) == pytest.approx(6504, abs=15)
-    warm, cool = color_temperature_k((1.0, 0.6, 0.3)), color_temperature_k((0.7, 0.8, 1.0))
-    assert warm < 5000 < 6504 < cool
-    assert color_temperature_k((0, 0, 0)) is None
-    assert color_temperature_k((0, 1, 0)) is None
-    assert color_temperature_k((0.2, 0, 1)) is None
 
 
 NOISE = st.sampled_from((-3e-6, 0.0, 3e-6))

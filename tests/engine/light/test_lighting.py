@@ -14,10 +14,11 @@ import numpy as np
 import pytest
 import torch
 
+from wan_engine.color_temperature import blackbody_rgb
 from wan_engine.commands import measure as measure_command
 from wan_engine.errors import UsageError
 from wan_engine.light.bounds import BOUNDS
-from wan_engine.light.color import blackbody_rgb, color_temperature
+from wan_engine.light.color import color_temperature
 from wan_engine.light.curves import plain_changes, slow_part
 from wan_engine.light.direction import light_direction
 from wan_engine.light.flicker import flicker_of
