@@ -21,7 +21,6 @@ from wan_previs.wan_engine.request import GenerationRequest
 
 ROOT = Path(__file__).resolve().parents[2]
 GOLDEN = ROOT / "tests" / "golden" / "fullstack" / "Wan2.2-I2V-A14B"
-LONG = 1000  # steps, of a job that never comes to its end: the most that there can be
 SHORT = 3
 PATIENCE = 900.0  # never reached but by a fault: a machine may be as busy as it likes
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
@@ -77,6 +76,10 @@ def stepping(message: Message) -> bool:
     return message.event.get("event") == "step"
 
 
+def at_step(step: int) -> Callable[[Message], bool]:
+    return lambda message: stepping(message) and message.event["step"] == step
+
+
 def ends(message: Message) -> bool:
     return message.ends_job
 
@@ -96,5 +99,6 @@ def engine_python() -> Path:
         pytest.skip("there is no engine's environment: make one with `make setup`")
 
 
-def engine_client(tmp_path: Path, **options: float) -> EngineClient:
-    return EngineClient(engine_python(), ROOT, tmp_path / "worker.log", **options)
+def engine_client(tmp_path: Path, python: Path | None = None, **options: float) -> EngineClient:
+    """A client of the checkout's engine, or of that of another Python."""
+    return EngineClient(python or engine_python(), ROOT, tmp_path / "worker.log", **options)

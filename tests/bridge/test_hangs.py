@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 import pytest
-from real_jobs import GOLDEN, LONG, PATIENCE, SHORT, ends, engine_client, gone, held, make_job, poll_until, stepping
+from real_jobs import GOLDEN, PATIENCE, SHORT, ends, engine_client, gone, held, make_job, poll_until, stepping
 from wan_previs.bridge import protocol
 from wan_previs.bridge.client import EngineClient
 from wan_previs.bridge.jobs import JobFolder
@@ -196,15 +196,14 @@ def test_a_worker_that_was_made_to_stand_still_may_go_on():
     assert pulse.quiet >= protocol.HANG_SECONDS
 
 
-def test_a_stopped_worker_without_a_client_holds_its_job_not_for_ever(tmp_path):
-    with contextlib.closing(engine_client(tmp_path)) as client:
-        job = make_job(tmp_path, LONG)
-        client.submit(job)
-        poll_until(client, stepping)
-        os.kill(client.pid, signal.SIGSTOP)
-        assert job.read_state().state == "running"
-        os.utime(job.state, (time.time() - 600,) * 2)
-        assert job.read_state().state == "failed" and job.read_state().interrupted
+def test_a_stopped_worker_without_a_client_holds_its_job_not_for_ever(held_client, tmp_path):
+    job = make_job(tmp_path, SHORT)
+    held_client.submit(job)
+    poll_until(held_client, stepping)
+    os.kill(held_client.pid, signal.SIGSTOP)
+    assert job.read_state().state == "running"
+    os.utime(job.state, (time.time() - 600,) * 2)
+    assert job.read_state().state == "failed" and job.read_state().interrupted
 
 
 @pytest.fixture
@@ -224,18 +223,18 @@ def fill(disk: Path) -> None:
             file.write(bytes(4096))
 
 
-def test_a_disk_that_fills_up_ends_the_job_in_words(small_disk, tmp_path):
+def test_a_disk_that_fills_up_ends_the_job_in_words(held_client, held_engine, small_disk):
     """Also the last byte is gone: there is no room for another state.json."""
-    with contextlib.closing(engine_client(tmp_path)) as client:
-        job = make_job(small_disk, LONG)
-        client.submit(job)
-        poll_until(client, stepping)
-        fill(small_disk)
-        end = poll_until(client, ends)[-1]
-        assert end.kind == "failed" and "disk" in end.text
-        state = JobFolder(job.path).read_state()
-        assert state.state == "failed" and "disk" in state.message and client.alive
-        assert not list(job.path.glob(".*"))
+    job = make_job(small_disk, SHORT)
+    held_client.submit(job)
+    poll_until(held_client, stepping)
+    fill(small_disk)
+    held_engine.go_on()
+    end = poll_until(held_client, ends)[-1]
+    assert end.kind == "failed" and "disk" in end.text
+    state = JobFolder(job.path).read_state()
+    assert state.state == "failed" and "disk" in state.message and held_client.alive
+    assert not list(job.path.glob(".*"))
 
 
 def test_a_disk_that_is_full_at_the_end_leaves_no_job_running(small_disk, tmp_path):
@@ -251,18 +250,18 @@ def test_a_disk_that_is_full_at_the_end_leaves_no_job_running(small_disk, tmp_pa
         assert state.state == "done" or "disk" in state.message
 
 
-def test_an_end_that_could_not_be_written_is_written_later(tmp_path):
-    with contextlib.closing(engine_client(tmp_path)) as client:
-        job = make_job(tmp_path, LONG)
-        client.submit(job)
-        poll_until(client, stepping)
-        job.path.rename(tmp_path / "unplugged")
-        job.path.write_text("")  # nothing can be made here
-        assert poll_until(client, ends)[-1].kind == "failed"
-        job.path.unlink()
-        (tmp_path / "unplugged").rename(job.path)
-        deadline = time.monotonic() + PATIENCE
-        while job.read_state().state == "running" and time.monotonic() < deadline:
-            time.sleep(0.1)
-        state = job.read_state()
-        assert client.alive and state.state == "failed" and not state.interrupted
+def test_an_end_that_could_not_be_written_is_written_later(held_client, held_engine, tmp_path):
+    job = make_job(tmp_path, SHORT)
+    held_client.submit(job)
+    poll_until(held_client, stepping)
+    job.path.rename(tmp_path / "unplugged")
+    job.path.write_text("")  # nothing can be made here
+    held_engine.go_on()
+    assert poll_until(held_client, ends)[-1].kind == "failed"
+    job.path.unlink()
+    (tmp_path / "unplugged").rename(job.path)
+    deadline = time.monotonic() + PATIENCE
+    while job.read_state().state == "running" and time.monotonic() < deadline:
+        time.sleep(0.1)
+    state = job.read_state()
+    assert held_client.alive and state.state == "failed" and not state.interrupted

@@ -182,10 +182,8 @@ def test_escape_passes_through_and_cancel_ends_the_work(two_shots, extension):
     assert not bpy.ops.wan_previs.generate.poll()
     assert bpy.ops.wan_previs.cancel() == {"FINISHED"}
     assert not bpy.ops.wan_previs.cancel.poll()
-    for _ in range(10_000):
-        result = hands.modal(bpy.context, _event("TIMER"))
-        if result != {"PASS_THROUGH"}:
-            break
+    while (result := hands.modal(bpy.context, _event("TIMER"))) == {"PASS_THROUGH"}:
+        pass
     assert result == {"CANCELLED"}
     assert hands.reports[-1] == ({"WARNING"}, "Cancelled.")
     assert not extension.session.running

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import bpy
 import pytest
+from held_engine import HeldEngine
 from scene_makers import add_camera
 from tiny_shots import TINY, one_shot, step_until
 from wan_previs import previs
@@ -34,6 +35,19 @@ def scene(blank_scene):
 @pytest.fixture
 def settings(tmp_path):
     return previs.Settings(model=str(TINY), size=(64, 48), steps=2, output=tmp_path / "jobs", seed=3)
+
+
+@pytest.fixture
+def held_engine(tmp_path):
+    """An engine whose jobs stay in their first step."""
+    engine = HeldEngine(tmp_path)
+    engine.hold()
+    return engine
+
+
+@pytest.fixture
+def held(settings, held_engine):
+    return replace(settings, engine_python=str(held_engine.python))
 
 
 @pytest.mark.skipif(os.sep == "\\", reason="no name has a backslash there")
@@ -75,25 +89,22 @@ def test_one_request_is_repeatable(scene, settings):
     assert clips[0] != clips[1] and clips[0].read_bytes() == clips[1].read_bytes()
 
 
-def test_cancelling_drops_the_queue_and_leaves_no_take(scene, settings):
-    from dataclasses import replace
-
-    generation = previs.Generation(scene, replace(settings, steps=1000))
+def test_cancelling_drops_the_queue_and_leaves_no_take(scene, held):
+    generation = previs.Generation(scene, held)
     step_until(generation, lambda: generation.status.startswith("Step"))
     generation.cancel()
     step_until(generation, lambda: False)
     assert generation.exit_status == 130 and generation.errors == ["Cancelled."]
     assert generation.takes == [] and generation.index == 0
-    (folder,) = settings.output.iterdir()
+    (folder,) = held.output.iterdir()
     assert JobFolder(folder).read_state().state == "cancelled"
 
 
-def test_a_killed_worker_is_told_and_the_next_shot_gets_a_new_one(scene, settings):
-    from dataclasses import replace
-
-    generation = previs.Generation(scene, replace(settings, steps=60))
+def test_a_killed_worker_is_told_and_the_next_shot_gets_a_new_one(scene, held, held_engine):
+    generation = previs.Generation(scene, held)
     step_until(generation, lambda: generation.status.startswith("Step"))
-    os.kill(previs.engine_client(settings).pid, signal.SIGKILL)
+    os.kill(previs.engine_client(held).pid, signal.SIGKILL)
+    held_engine.go_on()
     step_until(generation, lambda: bool(generation.errors))
     assert "signal 9" in generation.errors[0] or "killed" in generation.errors[0]
     step_until(generation, lambda: False)
@@ -101,8 +112,6 @@ def test_a_killed_worker_is_told_and_the_next_shot_gets_a_new_one(scene, setting
 
 
 def test_nothing_is_begun_without_a_checkpoint_or_an_engine(scene, settings, tmp_path):
-    from dataclasses import replace
-
     with pytest.raises(CheckpointError, match="does not exist"):
         previs.Generation(scene, replace(settings, model=str(tmp_path / "none")))
     with pytest.raises(CheckpointError):
@@ -110,11 +119,12 @@ def test_nothing_is_begun_without_a_checkpoint_or_an_engine(scene, settings, tmp
     assert not settings.output.exists()
 
 
-def test_a_scene_that_is_deleted_meanwhile_keeps_its_clip(scene, settings):
-    generation = previs.Generation(scene, settings, ["Left"])
+def test_a_scene_that_is_deleted_meanwhile_keeps_its_clip(scene, held, held_engine):
+    generation = previs.Generation(scene, held, ["Left"])
     step_until(generation, lambda: generation.status.startswith("Step"))
     bpy.data.scenes.new("other")
     bpy.data.scenes.remove(scene)
+    held_engine.go_on()
     step_until(generation, lambda: False)
     assert generation.exit_status == 3 and "stays in its job folder" in generation.errors[0]
     assert generation.clips[0].exists()

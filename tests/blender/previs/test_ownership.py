@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Whose job folders are: copies of scenes, files and projects neither go on with nor delete what is another's."""
 
+import os
 import shutil
 import signal
 import subprocess
@@ -11,6 +12,7 @@ from pathlib import Path
 import bpy
 import pytest
 import wan_previs
+from held_engine import HeldEngine
 from saved_states import state_file
 from scene_makers import add_box, add_camera
 from tiny_shots import TEXT_ONLY
@@ -393,10 +395,14 @@ def test_headless_work_goes_on_in_a_moved_project_unless_it_is_asked_for_otherwi
     save(project / "a.blend")
     options = ("--model", str(TEXT_ONLY), "--mode", "text", "--size", "64x48")
     command = [sys.executable, "-m", "wan_previs", "a.blend", "render", *options]
-    long = [*command, "--steps", "200", "--seed", "7"]
-    with subprocess.Popen(long, cwd=project, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as first:
+    engine = HeldEngine(tmp_path)
+    engine.hold(2)
+    environment = {**os.environ, "WAN_PREVIS_ENGINE_PYTHON": str(engine.python)}
+    ask = [*command, "--steps", "3", "--seed", "7"]
+    pipes = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(ask, cwd=project, env=environment, **pipes) as first:
         for line in first.stderr:
-            if "Step " in line:  # a busy machine does not show every one
+            if "Step 2 of 3" in line:
                 first.send_signal(signal.SIGINT)
                 break
         first.stderr.read()
@@ -412,7 +418,7 @@ def test_headless_work_goes_on_in_a_moved_project_unless_it_is_asked_for_otherwi
     assert clip == str(project / "previs" / "Wide-take-002" / "clip.mp4") and "made anew" in told and "seed" in told
     shutil.rmtree(project / "previs" / "Wide-take-002")
     clip, told = resume()
-    assert clip == str(project / "previs" / "Wide-take-001" / "clip.mp4") and "Goes on after step" in told
+    assert clip == str(project / "previs" / "Wide-take-001" / "clip.mp4") and "Goes on after step 2" in told
 
 
 def test_a_renamed_file_deletes_its_own_takes(scene, project):

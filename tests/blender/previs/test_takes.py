@@ -2,7 +2,6 @@
 """Takes after they were made: verdict, showing, deleting, repairing, going on with interrupted work (real engine)."""
 
 import os
-import re
 import shutil
 import signal
 import time
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import bpy
 import pytest
+from held_engine import HeldEngine
 from tiny_shots import TINY, one_shot, step_until
 from wan_previs import previs, sequencer
 from wan_previs.bridge import history
@@ -122,32 +122,30 @@ def test_a_folder_that_is_no_job_is_never_deleted(scene, take, tmp_path):
 @pytest.mark.engine
 def test_a_job_that_was_cut_short_goes_on_in_its_folder(scene, settings, tmp_path):
     model = shutil.copytree(TINY, tmp_path / "model")
-    slow = replace(settings, model=str(model), steps=200)
-    generation = previs.Generation(scene, slow)
-
-    def at_step_3():  # a busy machine does not show every step
-        shown = re.match(r"Step (\d+) of", generation.status)
-        return shown and int(shown[1]) >= 3
-
-    step_until(generation, at_step_3)
-    os.kill(previs.engine_client(slow).pid, signal.SIGKILL)
+    engine = HeldEngine(tmp_path)
+    asked = replace(settings, model=str(model), steps=5, engine_python=str(engine.python))
+    engine.hold(3)
+    generation = previs.Generation(scene, asked)
+    step_until(generation, lambda: generation.status.startswith("Step 3 of 5"))
+    os.kill(previs.engine_client(asked).pid, signal.SIGKILL)
+    engine.go_on()
     while not generation.step():
         time.sleep(0.02)
     assert generation.exit_status == 5
-    found = previs.unfinished(scene, slow)["Wide"]
-    assert found.words.startswith("Continue at step ") and found.words.endswith(" of 200") and found.step >= 3
-    assert found.frames == 10 and previs.doubts_about(scene, slow, "Wide") == ""
+    found = previs.unfinished(scene, asked)["Wide"]
+    assert (found.words, found.step) == ("Continue at step 4 of 5", 3)
+    assert found.frames == 10 and previs.doubts_about(scene, asked, "Wide") == ""
     weights = next(model.rglob("*.safetensors"))
     before = weights.stat()
     os.utime(weights, (1, 1))  # as after another download
-    assert previs.unfinished(scene, slow)["Wide"].words == "Continue from step 1 of 200"
+    assert previs.unfinished(scene, asked)["Wide"].words == "Continue from step 1 of 5"
     os.utime(weights, ns=(before.st_atime_ns, before.st_mtime_ns))
-    going_on = previs.Generation(scene, slow, resume=True)
+    going_on = previs.Generation(scene, asked, resume=True)
     going_on.run()
     assert going_on.errors == [] and going_on.made[0].folder == str(found.job.path)
-    assert any("Goes on after step" in note for note in going_on.progress.notes)
-    assert previs.unfinished(scene, slow) == {}
-    assert len(list(slow.output.glob("Wide-take-*"))) == 1
+    assert any("Goes on after step 3" in note for note in going_on.progress.notes)
+    assert previs.unfinished(scene, asked) == {}
+    assert len(list(asked.output.glob("Wide-take-*"))) == 1
 
 
 @pytest.mark.engine
