@@ -8,11 +8,11 @@ from functools import partial
 
 import torch
 
-from . import sides
+from . import sides, vace
 from .sides import LATENT, PIXELS, Side
 from .weights import DIM, FFN, LAYERS, TEXT
 
-STEPS = 20
+STEPS, VACE_STEPS = 20, 10
 _TOKENS = LATENT[0] * LATENT[1] * LATENT[2] // 4
 # Multiplications and additions of the blocks in one pass, in billions; and the text's share, done once per prompt.
 _TEXT_GFLOP = LAYERS * 4 * TEXT * DIM * DIM / 1e9
@@ -78,6 +78,14 @@ def _autoencoder(name: str) -> dict[str, Part]:
     return rows | {f"{name}_decode_129": Part(f"{title} decode, 129 frames", torch.float32, *many, 1e-3, rounds=0)}
 
 
+def _vace(dtype: torch.dtype) -> Part:
+    ours, theirs = (sides.whole(side, dtype, VACE_STEPS) for side in (vace.ours, vace.theirs))
+    light = (sides.whole(vace.ours, dtype, 2), sides.whole(vace.theirs, dtype, 2))
+    close = 1e-3 if dtype == torch.float32 else 0.3
+    title = f"VACE clip, files to movie, {vace.FRAMES} frames of {vace.SIDE}x{vace.SIDE}, {VACE_STEPS} steps"
+    return Part(title, dtype, ours, theirs, close, rounds=1, light=light)
+
+
 def _text(dtype: torch.dtype) -> Part:
     ours, theirs = sides.whole(sides.our_text, dtype), sides.whole(sides.their_text, dtype)
     close = 1e-4 if dtype == torch.float32 else 0.05
@@ -89,6 +97,8 @@ PARTS: dict[str, Part] = {
     **_transformer(torch.bfloat16),
     **_autoencoder("vae21"),
     **_autoencoder("vae22"),
+    "vace_fp32": _vace(torch.float32),
+    "vace_bf16": _vace(torch.bfloat16),
     "text_fp32": _text(torch.float32),
     "text_bf16": _text(torch.bfloat16),
     "load": Part(

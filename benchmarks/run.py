@@ -20,7 +20,7 @@ from pathlib import Path
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from . import cached, finishing, guiding, measure, report, weights
+from . import cached, finishing, guiding, measure, report, vace, weights
 from .measure import Row
 from .parts import PARTS, Part
 
@@ -82,6 +82,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch, torch.inference_mode():
         folder = Path(scratch)
         weights.write(folder)
+        vace.write(folder)
         peaks = measure.peaks()
         rows = []
         for name in names:

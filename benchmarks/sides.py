@@ -54,19 +54,19 @@ def our_transformer(folder: Path, dtype: torch.dtype) -> WanTransformer:
     return file.fill(lambda: WanTransformer(config), dtype)
 
 
-def their_transformer(folder: Path, dtype: torch.dtype) -> WanTransformer3DModel:
+def their_transformer(folder: Path, dtype: torch.dtype, kind: type = WanTransformer3DModel) -> torch.nn.Module:
     """Without a copy to spare: what `from_pretrained` does where the package accelerate is installed.
 
     Without it, `from_pretrained` reads this network in float32 only.
     """
     with torch.device("meta"):
-        network = WanTransformer3DModel.from_config(WanTransformer3DModel.load_config(folder))
+        network = kind.from_config(kind.load_config(folder))
     state = {}
     for file in sorted(folder.glob("*.safetensors")):
         with safe_open(file, framework="pt") as stored:
             for name in stored.keys():  # noqa: SIM118 - no mapping
                 words = name.split(".")
-                kept = any(module in words for module in WanTransformer3DModel._keep_in_fp32_modules)
+                kept = any(module in words for module in kind._keep_in_fp32_modules)
                 state[name] = stored.get_tensor(name).to(torch.float32 if kept else dtype, copy=True)
     network.load_state_dict(state, assign=True)
     network.rope = WanRotaryPosEmbed(network.config.attention_head_dim, network.config.patch_size, 1024)

@@ -12,7 +12,7 @@ from transformers import UMT5Config, UMT5EncoderModel
 DIM, LAYERS, HEADS, FFN, TEXT_DIM, TEXT = 512, 8, 8, 2048, 64, 512
 LARGE_DIM, LARGE_LAYERS, LARGE_FFN = 1024, 12, 4096
 VAE_DIM = 32
-VOCABULARY = 32768
+VOCABULARY, TEXT_WIDTH = 32768, 512  # of the text encoder
 
 
 def transformer(dim: int, layers: int, ffn: int, channels: tuple[int, int] = (16, 16)) -> WanTransformer3DModel:
@@ -28,6 +28,11 @@ def transformer(dim: int, layers: int, ffn: int, channels: tuple[int, int] = (16
     )
 
 
+def text_encoder(words: int) -> UMT5EncoderModel:
+    shape = dict(d_model=TEXT_WIDTH, d_kv=64, d_ff=1024, num_layers=8, num_heads=8, feed_forward_proj="gated-gelu")
+    return UMT5EncoderModel(UMT5Config(vocab_size=words, **shape))
+
+
 def write(folder: Path) -> None:
     """Two experts (`high`, `low`), a larger transformer in float32 shards, both autoencoders and a text encoder."""
     torch.manual_seed(0)
@@ -37,5 +42,4 @@ def write(folder: Path) -> None:
     AutoencoderKLWan(base_dim=VAE_DIM, z_dim=16).save_pretrained(folder / "vae21")
     wide = dict(z_dim=48, in_channels=12, out_channels=12, patch_size=2, is_residual=True, scale_factor_spatial=16)
     AutoencoderKLWan(base_dim=VAE_DIM, decoder_base_dim=VAE_DIM, **wide).save_pretrained(folder / "vae22")
-    text = dict(d_model=512, d_kv=64, d_ff=1024, num_layers=8, num_heads=8, feed_forward_proj="gated-gelu")
-    UMT5EncoderModel(UMT5Config(vocab_size=VOCABULARY, **text)).save_pretrained(folder / "text")
+    text_encoder(VOCABULARY).save_pretrained(folder / "text")

@@ -40,6 +40,23 @@ def diffusers_transformer(channels=(16, 16), *, pictures=0, heads=2, width=32):
     return _random(network)
 
 
+def diffusers_vace(layers=(0, 2)):
+    """A tiny random one of four layers."""
+    from diffusers import WanVACETransformer3DModel
+
+    return _random(
+        WanVACETransformer3DModel(
+            num_attention_heads=2,
+            attention_head_dim=32,
+            text_dim=32,
+            freq_dim=64,
+            ffn_dim=128,
+            num_layers=4,
+            vace_layers=list(layers),
+        ).eval()
+    )
+
+
 def diffusers_vae():
     from diffusers import AutoencoderKLWan
 
