@@ -78,12 +78,12 @@ def _autoencoder(name: str) -> dict[str, Part]:
     return rows | {f"{name}_decode_129": Part(f"{title} decode, 129 frames", torch.float32, *many, 1e-3, rounds=0)}
 
 
-def _vace(dtype: torch.dtype) -> Part:
-    ours, theirs = (sides.whole(side, dtype, VACE_STEPS) for side in (vace.ours, vace.theirs))
-    light = (sides.whole(vace.ours, dtype, 2), sides.whole(vace.theirs, dtype, 2))
-    close = 1e-3 if dtype == torch.float32 else 0.3
-    title = f"VACE clip, files to movie, {vace.FRAMES} frames of {vace.SIDE}x{vace.SIDE}, {VACE_STEPS} steps"
-    return Part(title, dtype, ours, theirs, close, rounds=1, light=light)
+def _vace() -> Part:
+    sizes = f"{vace.FRAMES} frames of {vace.SIDE}x{vace.SIDE}, {VACE_STEPS} steps"
+    ours, theirs = (sides.whole(side, VACE_STEPS) for side in (vace.ours, vace.theirs))
+    light = (sides.whole(vace.ours, 2), sides.whole(vace.theirs, 2))
+    title = f"VACE clip, files to movie, {sizes}"
+    return Part(title, torch.float32, ours, theirs, 1e-3, rounds=1, light=light)
 
 
 def _text(dtype: torch.dtype) -> Part:
@@ -97,8 +97,7 @@ PARTS: dict[str, Part] = {
     **_transformer(torch.bfloat16),
     **_autoencoder("vae21"),
     **_autoencoder("vae22"),
-    "vace_fp32": _vace(torch.float32),
-    "vace_bf16": _vace(torch.bfloat16),
+    "vace_fp32": _vace(),
     "text_fp32": _text(torch.float32),
     "text_bf16": _text(torch.bfloat16),
     "load": Part(

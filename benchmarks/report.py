@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import platform
 from collections.abc import Mapping, Sequence
@@ -25,6 +26,15 @@ _HEAD = (
 )
 
 
+def processor() -> str:
+    """The processor's name where Linux tells it, else what kind it is."""
+    with contextlib.suppress(OSError):
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        if named := [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]:
+            return f"{named[0]} ({platform.machine()})"
+    return platform.machine()
+
+
 def line(row: Row, peaks: Mapping[str, float]) -> str:
     """`peaks` are GFLOP/s by the names in `Row.limit`."""
     ours, theirs = row.seconds
@@ -45,7 +55,7 @@ def text(
 ) -> str:
     blocks = [
         f"Ratios to Diffusers {diffusers.__version__} (text encoder: transformers {transformers.__version__}) on the "
-        f"same random weights, PyTorch {torch.__version__}, {platform.machine()}, {threads} threads. Time is the least "
+        f"same random weights, PyTorch {torch.__version__}, {processor()}, {threads} threads. Time is the least "
         "over rounds by turns; memory the peak of anonymous memory above the imported libraries, weights included, in "
         "a process of its own; 'of peak' our share of the best matrix product (transformer) or convolution (VAE) "
         "found in this run; 'difference' the relative L2 distance of the two results.",

@@ -65,7 +65,7 @@ def _save(pixels: np.ndarray, path: Path) -> None:
     Image.fromarray(pixels).save(path)
 
 
-def ours(dtype: torch.dtype, steps: int, folder: Path) -> Tensor:
+def ours(steps: int, folder: Path) -> Tensor:
     """Final latents [z, t, h, w]; the movie lies beside them."""
     asked = GenerationRequest(
         str(folder / "vace"),
@@ -84,18 +84,18 @@ def ours(dtype: torch.dtype, steps: int, folder: Path) -> Tensor:
         out="ours.mp4",
         latents="latents.safetensors",
     )
-    load(folder / "vace", dtype=str(dtype).removeprefix("torch.")).generate(asked, folder)
+    load(folder / "vace").generate(asked, folder)
     return load_file(folder / "latents.safetensors")["latents"]
 
 
-def theirs(dtype: torch.dtype, steps: int, folder: Path) -> Tensor:
+def theirs(steps: int, folder: Path) -> Tensor:
     place, last = folder / "vace", {}
     pipeline = WanVACEPipeline(
         _tokenizer(place / "tokenizer" / "tokenizer.json"),
-        UMT5EncoderModel.from_pretrained(place / "text_encoder", dtype=dtype).eval(),
+        UMT5EncoderModel.from_pretrained(place / "text_encoder", dtype=torch.float32).eval(),
         AutoencoderKLWan.from_pretrained(place / "vae").eval(),
         FlowMatchEulerDiscreteScheduler(shift=SHIFT),
-        their_transformer(place / "transformer", dtype, WanVACETransformer3DModel),
+        their_transformer(place / "transformer", torch.float32, WanVACETransformer3DModel),
     )
     pipeline.set_progress_bar_config(disable=True)
     shown = pipeline(
@@ -114,4 +114,4 @@ def theirs(dtype: torch.dtype, steps: int, folder: Path) -> Tensor:
         callback_on_step_end=lambda _, step, t, state: last.update(state) or {},
     ).frames[0]
     write_clip((shown * 255).astype(np.uint8), FPS, folder / "theirs.mp4", "h264")
-    return last["latents"][0, :, 1:].float()
+    return last["latents"][0, :, 1:]

@@ -139,6 +139,9 @@ class GenerationRequest(EngineOptions):
             raise UsageError("Keyframes need a first picture too; give image.")
         if self.control_mask is not None and self.control_video is None:
             raise UsageError("A control mask needs a control clip too; give control_video.")
+        for name, other in (("camera_scale", "camera"), ("control_share", "control_video")):
+            if getattr(self, name) is not None and getattr(self, other) is None:
+                raise UsageError(f"{name} has no effect without {other}; give {other} too, or leave out {name}.")
         if (self.motion_video is None) != (self.motion_mask is None):
             raise UsageError("A motion clip and its mask belong together; give motion_video and motion_mask.")
         if self.motion_video is None and (self.motion_start, self.motion_end) != (None, None):

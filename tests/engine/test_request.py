@@ -161,6 +161,8 @@ def test_exit_statuses():
         ({"size": [64]}, "size"),
         ({"size": [64, 0]}, "size"),
         ({"size": "64x64"}, "size"),
+        ({"camera_scale": 2.0}, "without camera;"),
+        ({"control_share": 0.5}, "without control_video;"),
         ({"frames": 0}, "frames"),
         ({"frames": 80}, "77 and 81"),
         ({"frames": 2}, "1 and 5"),
