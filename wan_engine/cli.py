@@ -12,7 +12,7 @@ from typing import NoReturn
 
 from . import selftest
 from .commands import measure
-from .errors import GenerationError, UsageError, WanError
+from .errors import GenerationError, UsageError, WanError, reason_of
 from .option_arguments import add_options, given_options
 from .options import Option
 from .request import OPTIONS, GenerationRequest
@@ -51,7 +51,9 @@ def _main(arguments: list[str]) -> int:
         _drop_output()
         return 0
     except OSError as error:
-        print(f"{error.filename or 'The output'} cannot be used: {error.strerror or error}.", file=sys.stderr)
+        place = error.filename or "The output"
+        words = f"{place} cannot be used ({reason_of(error)}). Check the path, its rights and the free space there."
+        print(words, file=sys.stderr)
         _drop_output()
         return WanError.exit_status
 

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+_MOST_REASON = 160  # letters
+
 
 class WanError(Exception):
     """Base of every error that is told to the user; the text says what to do."""
@@ -32,3 +34,11 @@ class Cancelled(WanError):
     """The user stopped the generation."""
 
     exit_status = 130
+
+
+def reason_of(error: BaseException) -> str:
+    """What a library or the system says went wrong, as part of a sentence: one line without control characters, of 160
+    letters at most."""
+    said = getattr(error, "strerror", None) or str(error)
+    words = "".join(sign if sign.isprintable() else " " for sign in said).split()
+    return " ".join(words)[:_MOST_REASON].rstrip(" .") or type(error).__name__

@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from .errors import UsageError
+from .errors import UsageError, reason_of
 
 LARGEST = 1 << 28  # bytes; a camera of a hundred thousand frames is a tenth of it
 
@@ -28,7 +28,10 @@ def read_text(path: Path) -> str:
         text = file.read(LARGEST + 1)
     if len(text) > LARGEST:
         raise OSError(errno.EFBIG, f"it is larger than {LARGEST >> 20} MB", str(path))
-    return text.decode("utf-8")
+    try:
+        return text.decode("utf-8")
+    except UnicodeDecodeError:
+        raise ValueError("it is no UTF-8 text") from None
 
 
 def parsed(text: str | bytes) -> Any:
@@ -37,6 +40,10 @@ def parsed(text: str | bytes) -> Any:
         return json.loads(text)
     except RecursionError:
         raise ValueError("it is nested too deep") from None
+    except json.JSONDecodeError as error:
+        raise ValueError(f"it is no JSON at line {error.lineno}, column {error.colno}") from None
+    except UnicodeDecodeError:
+        raise ValueError("it is no UTF-8 text") from None
 
 
 def read_given(path: Path, is_none: str) -> Any:
@@ -45,6 +52,6 @@ def read_given(path: Path, is_none: str) -> Any:
     try:
         return parsed(read_text(path))
     except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror or error}.") from error
+        raise UsageError(f"{path} cannot be read ({reason_of(error)}); check the path.") from error
     except ValueError as error:
-        raise UsageError(f"{path} {is_none}: it does not hold JSON.") from error
+        raise UsageError(f"{path} {is_none} ({reason_of(error)}); check the path.") from error

@@ -24,6 +24,7 @@ from wan_engine.request import OPTIONS, GenerationRequest
 from wan_engine.request_parts import Lora
 
 OLD = golden.REPOSITORY / "tests" / "data" / "before_options"
+_FULL = "The output cannot be used (No space left on device). Check the path, its rights and the free space there.\n"
 TYPES = {bool: "bool", int: "int", float: "float", str: "str", tuple: "tuple"}
 
 
@@ -182,7 +183,7 @@ def test_a_full_or_closed_stdout_is_told_in_words():
     command = [sys.executable, "-m", "wan_engine", "inspect", "--checkpoint", "checkpoints/nano"]
     with open("/dev/full", "w") as full:
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, cwd=golden.REPOSITORY)
-    assert (done.returncode, done.stderr) == (5, "The output cannot be used: No space left on device.\n")
+    assert (done.returncode, done.stderr) == (5, _FULL)
     reader, writer = os.pipe()
     os.close(reader)
     done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True, cwd=golden.REPOSITORY)

@@ -6,7 +6,7 @@ import os
 import pytest
 
 from wan_engine import text_files
-from wan_engine.errors import UsageError, WanError
+from wan_engine.errors import UsageError, WanError, reason_of
 from wan_engine.inputs.camera_rays import read_camera
 from wan_engine.light_curve import read_light
 
@@ -42,5 +42,18 @@ def test_a_file_without_end_is_not_read_to_it(read, tmp_path, monkeypatch):
 def test_what_is_no_json_is_told(read, content, tmp_path):
     path = tmp_path / "x.json"
     path.write_bytes(content)
-    with pytest.raises(WanError):
+    with pytest.raises(WanError) as told:
         read(path)
+    assert not any(word in str(told.value) for word in ("codec", "Expecting", "Errno", "Extra data"))
+
+
+@pytest.mark.parametrize("said", ["", "one\nor two\x1b[31m\tlines", "x" * 5000, "\ud800 half", "ends so. "])
+def test_a_reason_is_one_line_of_a_sentence(said):
+    words = reason_of(ValueError(said))
+    assert 0 < len(words) <= 160
+    assert words.isprintable()
+    assert not words.endswith(".")
+
+
+def test_the_system_says_it_without_its_number():
+    assert reason_of(FileNotFoundError(2, "No such file or directory", "/x")) == "No such file or directory"

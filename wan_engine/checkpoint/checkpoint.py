@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from tokenizers import Tokenizer
 
-from ..errors import CheckpointError
+from ..errors import CheckpointError, reason_of
 from ..networks.clip_vision import ClipConfig, ClipVision
 from ..networks.latent_rgb import LightMap, read_light_map
 from ..networks.transformer import WanTransformer
@@ -188,8 +188,9 @@ def _described(file: WeightFile, read: Callable[[], Any]) -> Any:
     try:
         return read()
     except (ValueError, KeyError, IndexError, RuntimeError, OverflowError) as error:
-        reason = " ".join(str(error).split())[:300]
-        raise CheckpointError(f"{file.label} does not fit the network: {reason}") from error
+        raise CheckpointError(
+            f"{file.label} does not fit the network ({reason_of(error)}). Download it again, or use another one."
+        ) from error
 
 
 def _transformer_config(file: WeightFile, found: Layout, name: str) -> TransformerConfig:
@@ -204,7 +205,9 @@ def _transformer_config(file: WeightFile, found: Layout, name: str) -> Transform
     try:
         config = _described(file, lambda: TransformerConfig.from_state(file.shapes, settings))
     except TypeError as error:
-        raise CheckpointError(f"{path or file.label}: a setting is of the wrong kind ({error}).") from error
+        raise CheckpointError(
+            f"{path or file.label}: a setting is of the wrong kind ({reason_of(error)}); mend it."
+        ) from error
     if not 1 <= config.text_len <= _LONGEST_TEXT or not 0 < config.eps < 1:
         raise CheckpointError(
             f"{path or file.label}: text_len must be from 1 to {_LONGEST_TEXT} and eps between 0 and 1; mend it."

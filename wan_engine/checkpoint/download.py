@@ -28,6 +28,7 @@ from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+import httpx2
 from filelock import FileLock, Timeout
 from huggingface_hub import HfApi, constants, hf_hub_url
 from huggingface_hub.errors import (
@@ -40,7 +41,7 @@ from huggingface_hub.errors import (
 from huggingface_hub.hf_api import RepoFile
 from huggingface_hub.utils import build_hf_headers, filter_repo_objects
 
-from ..errors import CheckpointError, GenerationError, UsageError
+from ..errors import CheckpointError, GenerationError, UsageError, reason_of
 from ..text_files import parsed, read_text
 from .hub_limits import Limits, patient_but_not_for_ever
 from .hub_private import http_get
@@ -53,7 +54,10 @@ OnProgress = Callable[[dict], None]
 
 _BETWEEN_EVENTS = 0.2  # seconds
 _MOST_FILES = 10_000  # of a repository; the published ones have less than a hundred
+_LARGEST = 1 << 50  # bytes of a file; no disk holds more
+_LONGEST_NAME = 200  # letters of a file's or folder's name, with room for ".partial"
 _COMMIT = re.compile("[0-9a-f]{40}")
+_DIGEST = re.compile("[0-9a-f]{40}|[0-9a-f]{64}")
 _TEXT = ("models_t5_umt5-xxl-enc-bf16.pth", "google/umt5-xxl/tokenizer.json")
 _DENSE = ("config.json", "diffusion_pytorch_model*.safetensors", "diffusion_pytorch_model.safetensors.index.json")
 _EXPERTS = tuple(f"{expert}_noise_model/{name}" for expert in ("high", "low") for name in _DENSE)
@@ -93,9 +97,18 @@ class _File:
 
     @classmethod
     def of(cls, entry: RepoFile) -> _File:
-        if entry.lfs is not None:
-            return cls(entry.path, entry.lfs.size, entry.lfs.sha256)
-        return cls(entry.path, entry.size, entry.blob_id)
+        """Raises ValueError for a size or a digest that is none."""
+        told = (entry.size, entry.blob_id) if entry.lfs is None else (entry.lfs.size, entry.lfs.sha256)
+        return cls.stated(entry.path, *told)
+
+    @classmethod
+    def stated(cls, name: str, size: Any, digest: Any) -> _File:
+        """A file by what others say of it. Raises ValueError for a size or a digest that is none."""
+        if type(size) is not int or not 0 <= size <= _LARGEST:
+            raise ValueError(f"a size is {size!r:.40}")
+        if not isinstance(digest, str) or not _DIGEST.fullmatch(digest):
+            raise ValueError(f"a checksum is {digest!r:.80}")
+        return cls(name, size, digest)
 
     def fits(self, path: Path) -> bool:
         """Whether the file at `path` has this content; reads all of it."""
@@ -132,13 +145,13 @@ class _Record:
             record = cls(path, str(data["model"]), str(data["repo"]), str(data["commit"]), dict(data["files"]))
             for name in record.files:
                 _check_name(name, record.repo)
-            if any(file.size < 0 for file in record.wanted()):
-                raise ValueError("a size is negative")
+            record.wanted()
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, KeyError, TypeError, OverflowError) as error:
+        except (OSError, ValueError, KeyError, TypeError) as error:
             raise CheckpointError(
-                f"{path} cannot be read ({error}). Remove it and download again; files that are whole are kept."
+                f"{path} cannot be read ({reason_of(error)}). Remove it and download again; files that are whole are "
+                "kept."
             ) from error
         if (record.model, record.repo) != (model, MODELS[model].repo):
             raise UsageError(f"{folder} holds {record.model}; choose another folder for {model}.")
@@ -151,7 +164,8 @@ class _Record:
         os.replace(partial, self.path)
 
     def wanted(self) -> list[_File]:
-        return [_File(name, int(fact["size"]), str(fact["digest"])) for name, fact in self.files.items()]
+        """Raises ValueError, KeyError or TypeError for a record that was changed by hand."""
+        return [_File.stated(name, fact["size"], fact["digest"]) for name, fact in self.files.items()]
 
     def has(self, file: _File) -> bool:
         """Whether the file is there and whole; one that has changed since it was checked is read again."""
@@ -413,19 +427,21 @@ class _Download:
                     "goes on from here."
                 ) from error
             raise GenerationError(f"{what} ended too early or too late; start again: it goes on from here.") from error
-        except (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError) as error:
-            reason = " ".join(str(error).split())[:120] or type(error).__name__
+        except (httpx2.InvalidURL, ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
             raise CheckpointError(
-                f"What answers at {hub} is no hub ({reason}). Look at proxies and mirrors on the way, and at "
+                f"What answers at {hub} is no hub ({reason_of(error)}). Look at proxies and mirrors on the way, and at "
                 "HF_ENDPOINT."
             ) from error
 
 
 def _check_name(name: str, repo: str) -> None:
-    """Raises CheckpointError for the name of a file that would not lie below the folder, on any system."""
+    """Raises CheckpointError for the name of a file that would not lie below the folder, on any system, or that is too
+    long for one."""
     path = PurePosixPath(name)
     if path.is_absolute() or not path.parts or ".." in path.parts or any(sign in name for sign in ("\\", ":", "\0")):
         raise CheckpointError(f"{repo} has a file named {name!r}, which would leave the folder.")
+    if any(len(part.encode("utf-8", "replace")) > _LONGEST_NAME for part in path.parts):
+        raise CheckpointError(f"{repo} has a file named {name[:40]!r} and so on, which is too long for a disk.")
 
 
 def _gigabytes(size: int) -> str:

@@ -21,7 +21,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from ..errors import CheckpointError
+from ..errors import CheckpointError, reason_of
 from ..expert_names import OTHER, expert_of, half_of_two
 from ..text_files import parsed, read_text
 from ..weights.contents import Headers
@@ -62,7 +62,9 @@ def find_layout(place: Path) -> Layout:
     try:
         return _layout(place)
     except OSError as error:  # a folder that may not be entered, a drive that does not answer
-        raise CheckpointError(f"{error.filename or place} cannot be read: {error.strerror}; check the path.") from error
+        raise CheckpointError(
+            f"{error.filename or place} cannot be read ({reason_of(error)}); check the path."
+        ) from error
 
 
 def _layout(place: Path) -> Layout:
@@ -344,7 +346,7 @@ def read_own_facts(folder: Path) -> dict:
         return {}
     except (OSError, ValueError) as error:
         raise CheckpointError(
-            f"{path} cannot be read ({error}). Restore it, or remove it if it is not needed."
+            f"{path} cannot be read ({reason_of(error)}). Restore it, or remove it if it is not needed."
         ) from error
     if not isinstance(facts, dict) or facts.get("schema") != SCHEMA:
         raise CheckpointError(f'{path} must be a JSON object with "schema": "{SCHEMA}".')

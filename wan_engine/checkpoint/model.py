@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ..errors import CheckpointError
+from ..errors import CheckpointError, reason_of
 
 NEGATIVE = (
     "色调艳丽，过曝，静态，细节模糊不清，字幕，风格，作品，画作，画面，静止，整体发灰，最差质量，低质量，"
@@ -191,7 +191,9 @@ def overridden(model: Model, extra: Mapping[str, Any], folder: Path) -> Model:
         changed = replace(model, **changes)
         _check_defaults(changed)
     except (TypeError, ValueError, OverflowError) as error:
-        raise CheckpointError(f"{folder / 'wan_previs.json'} has a value of the wrong kind ({error}).") from error
+        raise CheckpointError(
+            f"{folder / 'wan_previs.json'} has a value of the wrong kind ({reason_of(error)}); mend it."
+        ) from error
     return changed
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, normalizers, pre_tokenizers, processors
 from tokenizers.models import Unigram
 
-from ..errors import CheckpointError
+from ..errors import CheckpointError, reason_of
 from ..weights.containers import open_container
 from ..weights.contents import TOKENIZER, Contents, read_contents
 
@@ -52,7 +52,9 @@ def read_tokenizer(path: Path, header: Contents | None = None) -> Tokenizer:
     except CheckpointError:
         raise
     except Exception as error:  # the tokenizers library raises bare Exception
-        raise CheckpointError(f"The tokenizer {path} cannot be read ({error}); download it again.") from error
+        raise CheckpointError(
+            f"The tokenizer {path} cannot be read ({reason_of(error)}); download it again."
+        ) from error
 
 
 @contextmanager

@@ -18,7 +18,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from PIL import Image
 
-from ..errors import UsageError
+from ..errors import UsageError, reason_of
 from ..media.atomic_write import write_whole
 from ..media.lettering import Letters, plotting
 from ..media.pictures import read_picture
@@ -141,7 +141,7 @@ def _frames(clip: Path) -> tuple[list[np.ndarray], str]:
     except UsageError as error:
         return [], str(error)
     except (OSError, av.FFmpegError) as error:
-        return [], f"{clip} cannot be read ({getattr(error, 'strerror', None) or error})."
+        return [], f"{clip} cannot be read ({reason_of(error)})."
     return [_fitted(picture) for picture in pictures], "" if pictures else f"{clip} holds no frames."
 
 

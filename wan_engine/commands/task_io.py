@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from ..errors import UsageError, WanError
+from ..errors import UsageError, WanError, reason_of
 from ..text_files import parsed, read_text
 
 
@@ -28,7 +28,7 @@ def read_json(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         raise UsageError(f"{path} is not there any more. Generate the shot again.") from None
     except (OSError, ValueError) as error:
-        raise UsageError(f"{path} cannot be read ({error}). Generate the shot again.") from error
+        raise UsageError(f"{path} cannot be read ({reason_of(error)}). Generate the shot again.") from error
     if not isinstance(data, dict):
         raise UsageError(f"{path} is damaged. Generate the shot again.")
     return data

@@ -13,23 +13,41 @@ multiples of 128 pixels, or to the size that the file was made for, and cut agai
 
 from __future__ import annotations
 
+import re
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 
-from ..errors import CheckpointError, UsageError
+from ..errors import CheckpointError, UsageError, reason_of
 
 MOST_SECONDS = 600.0  # for one frame; the largest take less than one tenth of it on two cores
+OPENING_SECONDS = 120.0  # the largest open in a few
+_LARGEST_SIDE = 8192  # pixels
+_MOST_SAID = 1000  # letters of an error that are looked at
 _MULTIPLE = 128
 _PROVIDERS = ("CUDAExecutionProvider", "CPUExecutionProvider")
+_OPENING = "import sys, onnxruntime; onnxruntime.InferenceSession(sys.argv[1], providers=['CPUExecutionProvider'])"
+_PLACE_IN_CODE = re.compile(
+    r"\S*/onnxruntime_src/\S+ .*[)\]] |\[ONNXRuntimeError\] : \d+ : \w+ : |.*\bfailed:|.*Message: "
+)
 _TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
 _FORMS = "one input of 7 or 8 channels (two pictures, the time, a scale), or three (two pictures and the time)"
 
 Pair = tuple[np.ndarray, np.ndarray]
+
+
+class _Input(NamedTuple):
+    """What a model takes: a side of its shape is a number, or a name or None where it is free."""
+
+    name: str
+    shape: list[int | str | None]
+    type: str
 
 
 class InterpolationModel:
@@ -40,8 +58,13 @@ class InterpolationModel:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._session = _open(path)
-        self._inputs = self._session.get_inputs()
+        self._inputs = self._read_inputs()
         self._feed = self._form()
+        if max(side or 0 for side in self._sides) > _LARGEST_SIDE:
+            raise CheckpointError(
+                f"The interpolation model {path} is made for pictures of more than {_LARGEST_SIDE} pixels a side. Give "
+                "one of any size, or leave it out."
+            )
         black = np.zeros((*(side or _MULTIPLE for side in self._sides), 3), np.uint8)
         self.between((black, black), 0.5)
 
@@ -62,7 +85,10 @@ class InterpolationModel:
         feeds = {each.name: value.astype(_TYPES[each.type]) for each, value in zip(self._inputs, values, strict=True)}
         made = self._run(feeds)
         if made.shape != (1, 3, *sides):
-            raise CheckpointError(f"The interpolation model {self._path} gives {list(made.shape)}, which is no frame.")
+            raise CheckpointError(
+                f"The interpolation model {self._path} gives {list(made.shape)}, which is no frame. Give another one, "
+                "or leave it out."
+            )
         frame = made[0, :, :height, :width].astype(np.float32).clip(0, 1).transpose(1, 2, 0)
         return np.rint(np.nan_to_num(frame) * 255).astype(np.uint8)
 
@@ -82,9 +108,18 @@ class InterpolationModel:
                     f"The interpolation model {self._path} took more than {MOST_SECONDS:g} seconds for a frame. Give "
                     "another one, or leave it out."
                 ) from error
-            raise CheckpointError(f"The interpolation model {self._path} could not be run ({error}).") from error
+            raise CheckpointError(
+                f"The interpolation model {self._path} could not be run ({_reason(error)}). Give another one, or leave "
+                "it out."
+            ) from error
         finally:
             alarm.cancel()
+
+    def _read_inputs(self) -> list[_Input]:
+        try:
+            return [_Input(each.name, list(each.shape), each.type) for each in self._session.get_inputs()]
+        except UnicodeDecodeError as error:
+            raise _no_model(self._path, ValueError("its names are no UTF-8 text")) from error
 
     def _form(self) -> Callable[[list[np.ndarray], float], list[np.ndarray]]:
         """How pictures and time become the values of the inputs, in their order."""
@@ -124,21 +159,54 @@ def _open(path: Path) -> Any:
     """An `onnxruntime.InferenceSession`."""
     try:
         import onnxruntime
-    except ImportError as error:
+    except Exception as error:  # one that is damaged, or made for another numpy, fails with any kind of error
         raise UsageError(
-            f"A learned interpolation model needs the Python package onnxruntime ({error}); install it in the engine's "
-            "environment, or leave out the model."
+            "A learned interpolation model needs the Python package onnxruntime, whole "
+            f"({reason_of(error)}); install it in the engine's environment, or leave out the model."
         ) from error
     if not path.is_file():
         raise UsageError(f"The interpolation model {path} is not there; check the path.")
+    _try_opening(path)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
     options.log_severity_level = 3  # errors come as exceptions, warnings about the graph help nobody here
     wanted = [name for name in _PROVIDERS if name in onnxruntime.get_available_providers()]
+    why: Exception | None = None
+    for providers in (wanted, _PROVIDERS[-1:]):  # its own way back to the processor prints to stdout
+        try:
+            return onnxruntime.InferenceSession(str(path), options, providers=providers, enable_fallback=0)
+        except Exception as error:  # whatever unknown or damaged files make of the loader
+            why = why or error
+    assert why is not None
+    raise _no_model(path, why) from why
+
+
+def _try_opening(path: Path) -> None:
+    """Open the model in a process of its own: functions that call each other may take for ever, which nothing can stop
+    from within, and a damaged file may crash the library. Any other error comes again, with its words, in this one.
+    """
     try:
-        return onnxruntime.InferenceSession(str(path), options, providers=wanted)
-    except Exception as error:  # whatever unknown or damaged files make of the loader
-        raise CheckpointError(f"{path} is no ONNX model that onnxruntime can run ({error}).") from error
+        command = [sys.executable, "-c", _OPENING, str(path)]
+        quiet = subprocess.DEVNULL
+        done = subprocess.run(command, stdin=quiet, stdout=quiet, stderr=quiet, timeout=OPENING_SECONDS)
+    except subprocess.TimeoutExpired as error:
+        raise CheckpointError(
+            f"The interpolation model {path} was not open after {OPENING_SECONDS:g} seconds. Give another one, or "
+            "leave it out."
+        ) from error
+    if done.returncode < 0:
+        raise _no_model(path, RuntimeError("it crashed"))
+
+
+def _no_model(path: Path, error: Exception) -> CheckpointError:
+    return CheckpointError(
+        f"{path} is no ONNX model that onnxruntime can run ({_reason(error)}). Give another one, or leave it out."
+    )
+
+
+def _reason(error: Exception) -> str:
+    """What onnxruntime says, without the places in its own code; its last words, as it may repeat all of a file."""
+    return reason_of(RuntimeError(_PLACE_IN_CODE.sub("", " ".join(str(error)[-_MOST_SAID:].split()))))
 
 
 def _whole(shape: list[int | str | None], axis: int) -> int | None:

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 
 from ..devices import choose
-from ..errors import CheckpointError, UsageError
+from ..errors import CheckpointError, UsageError, reason_of
 
 FACTORS = (2, 4)
 _SHARPENING = 0.6  # of the difference to the picture without its finest detail
@@ -31,7 +31,7 @@ Upscaler = Callable[[np.ndarray], np.ndarray]
 def upscale(frames: np.ndarray, factor: int, model: Path | None = None) -> np.ndarray:
     """uint8 [T, H, W, 3] to [T, factor H, factor W, 3], with the learned model in the file `model` or the built-in way.
 
-    Raises UsageError for another factor than 2 or 4 or when `spandrel` is not installed, CheckpointError when the
+    Raises UsageError for another factor than 2 or 4 or when `spandrel` cannot be used, CheckpointError when the
     model cannot be used.
     """
     return np.stack(list(upscaled(frames, factor, model)))
@@ -96,10 +96,10 @@ def _open(path: Path):
     """The network in `path`, a `spandrel.ImageModelDescriptor` of pictures with three channels."""
     try:
         import spandrel
-    except ImportError as error:
+    except Exception as error:  # a torchvision of another torch fails with any kind of error
         raise UsageError(
             "A learned upscaling model needs the Python package spandrel, and torchvision as it belongs to the "
-            f"installed torch ({error}); install them in the engine's environment, or leave out the model."
+            f"installed torch ({reason_of(error)}); install them in the engine's environment, or leave out the model."
         ) from error
     if not path.is_file():
         raise UsageError(f"The upscaling model {path} is not there.")
@@ -107,7 +107,11 @@ def _open(path: Path):
     try:
         network = spandrel.ModelLoader(device).load_from_file(path)
     except Exception as error:  # whatever unknown or damaged files make of the loader
-        raise CheckpointError(f"{path} is no upscaling model that spandrel knows ({error}).") from error
+        raise CheckpointError(
+            f"{path} is no upscaling model that spandrel knows ({reason_of(error)}). Give another one, or leave it out."
+        ) from error
     if not isinstance(network, spandrel.ImageModelDescriptor) or network.scale < 2 or network.input_channels != 3:
-        raise CheckpointError(f"{path} is a model, but none that makes colour pictures larger.")
+        raise CheckpointError(
+            f"{path} is a model, but none that makes colour pictures larger. Give another one, or leave it out."
+        )
     return network.eval()

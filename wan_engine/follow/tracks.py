@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import UsageError
+from ..errors import UsageError, reason_of
 from ..text_files import read_given
 
 SCHEMA = "wan_previs.tracks/1"
@@ -72,7 +72,7 @@ def read_tracks(path: Path) -> Tracks:
     try:
         return _tracks(data)
     except (KeyError, TypeError, ValueError, IndexError, OverflowError) as error:
-        words = f"{path} holds no whole tracks ({str(error)[:120]}). Make the shot's job folder again."
+        words = f"{path} holds no whole tracks ({reason_of(error)}). Make the shot's job folder again."
         raise UsageError(words) from error
 
 

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from ..checkpoint.sizes import Size
-from ..errors import UsageError
+from ..errors import UsageError, reason_of
 from ..light_curve import is_number
 from ..text_files import parsed, read_text
 
@@ -110,8 +110,7 @@ def read_camera(path: Path) -> CameraPath:
     except FileNotFoundError:
         raise UsageError(f"The camera {path} does not exist; check the path.") from None
     except (OSError, ValueError, np.linalg.LinAlgError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise UsageError(f"The camera {path} cannot be used ({reason}); {_HOW}.") from error
+        raise UsageError(f"The camera {path} cannot be used ({reason_of(error)}); {_HOW}.") from error
     relative[0] = np.eye(4)
     digest = hashlib.sha256(relative.tobytes() + lenses.tobytes()).hexdigest()
     return CameraPath(torch.from_numpy(relative).float(), torch.from_numpy(lenses), size, digest)

@@ -12,7 +12,7 @@ import ftfy
 from tokenizers import Encoding, Tokenizer
 
 from ..checkpoint.sentencepiece import END, panics_told, read_tokenizer
-from ..errors import CheckpointError
+from ..errors import CheckpointError, reason_of
 from ..request_parts import PromptPart, joined
 
 
@@ -62,7 +62,7 @@ class PromptTokenizer:
                 return self._tokenizer.encode(clean(text))
         except Exception as error:  # the tokenizers library raises bare Exception
             raise CheckpointError(
-                f"The tokenizer cannot read the prompt ({error}); download the checkpoint's tokenizer again."
+                f"The tokenizer cannot read the prompt ({reason_of(error)}); download the checkpoint's tokenizer again."
             ) from error
 
 

@@ -23,7 +23,7 @@ import cv2
 import numpy as np
 from PIL import Image, ImageCms, ImageOps
 
-from ..errors import UsageError
+from ..errors import UsageError, reason_of
 from .srgb import from_linear
 
 _EXR, _HDR, _TIFF = b"\x76\x2f\x31\x01", (b"#?RADIANCE", b"#?RGBE", b"PF"), (b"II*\0", b"MM\0*")
@@ -31,6 +31,7 @@ _TILES, _DEEP, _PARTS = 0x200, 0x800, 0x1000  # flags in the head of an EXR
 _BITS, _PHOTOMETRIC, _SAMPLE_FORMAT = 258, 262, 339  # TIFF tags
 _WHITE_IS_ZERO, _UNSIGNED, _SIGNED = 0, 1, 2  # what the latter two say; the second where there is none
 _BYTE = 8  # bits
+_UNKNOWN = "its format is unknown or it is damaged"
 _BRIGHT = 32.0  # floating point values beyond it are counted like bytes, not with white at 1
 
 
@@ -54,8 +55,7 @@ def read_picture(path: Path, notes: list[str] | None = None) -> Image.Image:
     except MemoryError:
         raise UsageError(f"The picture {path} does not fit into memory; save it smaller.") from None
     except Exception as error:  # a damaged file can make its reader fail with anything
-        reason = getattr(error, "strerror", None) or error
-        raise UsageError(f"The picture {path} cannot be read ({reason}); save it again as PNG.") from error
+        raise UsageError(f"The picture {path} cannot be read ({reason_of(error)}); save it again as PNG.") from error
     if notes is not None:
         notes += [f"The picture {path.name} {words}." for words in told]
     return picture
@@ -73,7 +73,7 @@ def _read(path: Path, told: list[str]) -> Image.Image:
         opened = Image.open(io.BytesIO(path.read_bytes()))
     except Image.UnidentifiedImageError:
         if not start.startswith(_TIFF):
-            raise
+            raise ValueError(_UNKNOWN) from None
         values = _decoded(path)  # such as floating point in colour, which Pillow does not read
         deep = _decoded_deep(path) if values.dtype == np.uint8 else None  # OpenCV has left out what it does not know
         return _opaque(_from_array(values if deep is None else deep, told), told).convert("RGB")
@@ -203,7 +203,7 @@ def _decoded(path: Path) -> np.ndarray:
     """[H, W], [H, W, 3] or [H, W, 4] in the file's own number format, by OpenCV. Raises ValueError."""
     pixels = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED)
     if pixels is None:
-        raise ValueError("its format is unknown or it is damaged")
+        raise ValueError(_UNKNOWN)
     return pixels[..., [2, 1, 0, *range(3, pixels.shape[-1])]] if pixels.ndim == 3 else pixels
 
 

@@ -13,7 +13,7 @@ from typing import Protocol
 
 import numpy as np
 
-from ..errors import UsageError
+from ..errors import UsageError, reason_of
 from .pictures import read_picture, sides
 from .video_reader import Movie, check_sizes
 
@@ -136,7 +136,7 @@ def _ordered(folder: Path) -> list[Path]:
     try:
         found = [path for path in folder.iterdir() if not path.name.startswith(".") and path.is_file()]
     except OSError as error:
-        raise UsageError(f"The folder {folder} cannot be read ({error.strerror}); check its permissions.") from error
+        raise UsageError(f"The folder {folder} cannot be read ({reason_of(error)}); check its permissions.") from error
     files = [path for path in found if path.suffix.lower() in _PICTURES]
     if not files:
         raise UsageError(f"{folder} holds no pictures; give a folder of numbered pictures, one for each frame.")

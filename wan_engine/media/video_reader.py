@@ -14,7 +14,7 @@ import av
 import numpy as np
 from av.video.reformatter import Colorspace
 
-from ..errors import UsageError
+from ..errors import UsageError, reason_of
 from ..text_files import check_file
 from .video_writer import exact_rate
 
@@ -133,8 +133,7 @@ def _opened(path: Path) -> Iterator[tuple[av.container.InputContainer, av.VideoS
             stream.thread_type = "AUTO"
             yield container, stream
     except (OSError, av.FFmpegError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise UsageError(f"{path} cannot be read as a video ({reason}).") from error
+        raise UsageError(f"{path} cannot be read as a video ({reason_of(error)}); give a whole movie file.") from error
 
 
 def _decoded(path: Path) -> Iterator[av.VideoFrame]:

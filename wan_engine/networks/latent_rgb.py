@@ -22,7 +22,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load
 from torch import Tensor
 
-from ..errors import CheckpointError
+from ..errors import CheckpointError, reason_of
 from .vae import WanVAE
 
 CELLS = 16  # latent pixels along a side of a chart
@@ -124,7 +124,7 @@ def read_light_map(path: Path, z: int) -> LightMap:
     try:
         tensors = load(path.read_bytes())  # the library opens no path that is not UTF-8
     except (OSError, SafetensorError) as error:
-        raise CheckpointError(f"{path} cannot be read ({error}); take it from its source again.") from error
+        raise CheckpointError(f"{path} cannot be read ({reason_of(error)}); take it from its source again.") from error
     count = len(tensors["bias"]) if "bias" in tensors and tensors["bias"].ndim else 0
     wanted = {"weight": (count, 3, z), "before": (count, 3, z), "bias": (count, 3), "direction": (count, z, 3)}
     if count == 0 or {name: tuple(data.shape) for name, data in tensors.items()} != wanted:

@@ -20,7 +20,7 @@ from typing import BinaryIO, Protocol
 import torch
 from torch import Tensor
 
-from ..errors import CheckpointError
+from ..errors import CheckpointError, reason_of
 from .contents import Contents
 from .pickle_header import WRAPPERS
 from .safetensors_header import Stored
@@ -274,5 +274,4 @@ def _refused(path: Path, error: Exception) -> CheckpointError:
             f"{path} wants to run code ({code[1]}), so it was not loaded; take the file from its publisher, best as "
             "safetensors."
         )
-    reason = str(error).strip().splitlines()[0][:120] if str(error).strip() else type(error).__name__
-    return CheckpointError(f"{path} is damaged or truncated ({reason}); download it again.")
+    return CheckpointError(f"{path} is damaged or truncated ({reason_of(error)}); download it again.")

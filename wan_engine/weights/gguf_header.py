@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from ..errors import CheckpointError
+from ..errors import CheckpointError, reason_of
 from .safetensors_header import Stored, check_places
 
 # Types by number: name, elements per block, bytes per block.
@@ -49,7 +49,9 @@ def read_gguf_header(file: BinaryIO, path: Path) -> tuple[dict[str, Stored], str
         size = os.fstat(file.fileno()).st_size
         stored, title, tokenizer = _read(_Bounded(file, size))
     except (OSError, ValueError, OverflowError, struct.error, MemoryError) as error:
-        raise CheckpointError(f"{path} is a damaged or truncated GGUF file ({error}); download it again.") from error
+        raise CheckpointError(
+            f"{path} is a damaged or truncated GGUF file ({reason_of(error)}); download it again."
+        ) from error
     if any(entry.offset + entry.bytes > size for entry in stored.values()):
         raise CheckpointError(f"{path} is truncated; download it again.")
     check_places(path, stored)

@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..errors import CheckpointError, UsageError
+from ..errors import CheckpointError, UsageError, reason_of
 from ..request_parts import Lora
 from ..text_files import parsed, read_text
 from .containers import Container, open_container
@@ -326,7 +326,9 @@ class _Scaling:
             alpha = None if values.get("lora_alpha") is None else float(values["lora_alpha"])
             single = {str(key): float(value) for key, value in dict(values.get("alpha_pattern") or {}).items()}
         except (TypeError, ValueError) as error:
-            raise CheckpointError(f"The settings of the LoRA {path} are damaged: {error}.") from error
+            raise CheckpointError(
+                f"The settings of the LoRA {path} are damaged ({reason_of(error)}); download it again."
+            ) from error
         kind = values.get("peft_type")
         if kind not in (None, "LORA"):
             raise CheckpointError(
@@ -353,5 +355,7 @@ def _settings(header: Contents) -> dict[str, Any]:
             text = read_text(beside)
         settings = {} if text is None else parsed(text)
     except (OSError, ValueError) as error:
-        raise CheckpointError(f"The settings of the LoRA {path} cannot be read: {error}.") from error
+        raise CheckpointError(
+            f"The settings of the LoRA {path} cannot be read ({reason_of(error)}); download it again."
+        ) from error
     return settings if isinstance(settings, dict) else {}

@@ -19,7 +19,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from ..errors import CheckpointError
+from ..errors import CheckpointError, reason_of
 from .safetensors_header import ITEM_BYTES, Stored
 
 WRAPPERS = ("state_dict", "model_state_dict", "model", "module")
@@ -98,8 +98,7 @@ def read_pickle_header(file: BinaryIO, path: Path, zipped: bool) -> dict[str, St
             "safetensors."
         ) from error
     except Exception as error:  # a damaged pickle ends in any kind of error
-        reason = " ".join(str(error).split())[:120] or type(error).__name__
-        raise CheckpointError(f"{path} is damaged or truncated ({reason}); download it again.") from error
+        raise CheckpointError(f"{path} is damaged or truncated ({reason_of(error)}); download it again.") from error
     return stored
 
 

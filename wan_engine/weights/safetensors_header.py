@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from ..errors import CheckpointError
+from ..errors import CheckpointError, reason_of
 from ..text_files import check_file, parsed, read_text
 
 ITEM_BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "F8_E4M3": 1, "F8_E5M2": 1, "I64": 8, "I32": 4, "I16": 2}
@@ -46,8 +46,7 @@ def open_weights(path: Path) -> tuple[str, BinaryIO]:
     except FileNotFoundError:
         raise CheckpointError(f"The checkpoint lacks {path}; download it again.") from None
     except (OSError, ValueError) as error:  # ValueError: NUL or half a character in the name
-        reason = getattr(error, "strerror", None) or error
-        raise CheckpointError(f"{path} cannot be read ({reason}); check the path and its rights.") from error
+        raise CheckpointError(f"{path} cannot be read ({reason_of(error)}); check the path and its rights.") from error
     try:
         start = file.read(16)
         file.seek(0)
@@ -91,7 +90,7 @@ def read_header(file: BinaryIO, path: Path) -> tuple[dict[str, Stored], dict[str
         told = header.pop("__metadata__", None)
         stored = {name: _stored(entry, 8 + length) for name, entry in header.items()}
     except (OSError, ValueError, LookupError, TypeError, AttributeError, OverflowError, struct.error) as error:
-        raise CheckpointError(f"{path} is no safetensors file ({error}); download it again.") from error
+        raise CheckpointError(f"{path} is no safetensors file ({reason_of(error)}); download it again.") from error
     end = max((entry.offset + entry.bytes for entry in stored.values()), default=8 + length)
     if end > size:
         raise _truncated(path)
@@ -144,7 +143,7 @@ def read_json(path: Path) -> dict:
     except FileNotFoundError:
         raise CheckpointError(f"The checkpoint lacks {path}; download it again.") from None
     except (OSError, ValueError) as error:
-        raise CheckpointError(f"{path} cannot be read ({error}); download it again.") from error
+        raise CheckpointError(f"{path} cannot be read ({reason_of(error)}); download it again.") from error
     if not isinstance(data, dict):
         raise CheckpointError(f"{path} must hold a JSON object; download it again.")
     return data

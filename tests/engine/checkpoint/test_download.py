@@ -496,6 +496,21 @@ def _saying(body: bytes) -> Callable[[_Handler], None]:
     return lambda handler: handler._answer(200, body)
 
 
+def _tree_with(**wrong: object) -> Callable[[_Handler], None]:
+    """The files, each with these facts about it changed."""
+    return lambda handler: handler._answer(
+        200, json.dumps([{**entry, **wrong} for entry in handler.hub.tree()]).encode()
+    )
+
+
+def _long_names(handler: _Handler) -> None:
+    handler._answer(200, json.dumps(handler.hub.tree()).replace("model-", f"model-{'a' * 300}").encode())
+
+
+def _next_page_nowhere(handler: _Handler) -> None:
+    handler._answer(200, b"[]", {"Link": '<http://[::x>; rel="next"'})
+
+
 @pytest.mark.parametrize(
     ("where", "wrong", "error", "words"),
     [
@@ -528,6 +543,13 @@ def _saying(body: bytes) -> Callable[[_Handler], None]:
         ("/tree/", _saying(b"[3]"), CheckpointError, "is no hub"),
         ("/tree/", _saying(b'[{"type": "file"}]'), CheckpointError, "is no hub"),
         ("/tree/", _saying(b'[{"type": "file", "path": 7, "size": "x", "oid": []}]'), CheckpointError, "is no hub"),
+        ("/tree/", _tree_with(lfs=None, size="x"), CheckpointError, "is no hub"),
+        ("/tree/", _tree_with(lfs=None, size=None), CheckpointError, "is no hub"),
+        ("/tree/", _tree_with(lfs=None, size=1e308), CheckpointError, "is no hub"),
+        ("/tree/", _tree_with(lfs={"oid": "a" * 64, "size": [], "pointerSize": 1}), CheckpointError, "is no hub"),
+        ("/tree/", _tree_with(lfs=None, oid=[]), CheckpointError, "is no hub"),
+        ("/tree/", _long_names, CheckpointError, "too long"),
+        ("/tree/", _next_page_nowhere, CheckpointError, "is no hub"),
     ],
 )
 def test_what_is_no_hub_ends_in_words(where, wrong, error, words, hub, tmp_path, monkeypatch):

@@ -4,6 +4,7 @@
 import sys
 
 import numpy as np
+import onnx
 import pytest
 from onnx import TensorProto, helper
 from onnx_models import FREE, fade, stacked
@@ -77,8 +78,9 @@ def test_no_file_no_model_no_runtime(tmp_path, monkeypatch):
     with pytest.raises(UsageError, match="is not there"):
         InterpolationModel(tmp_path / "no.onnx")
     (tmp_path / "text.onnx").write_text("no model")
-    with pytest.raises(CheckpointError, match="no ONNX model"):
+    with pytest.raises(CheckpointError, match="no ONNX model") as told:
         InterpolationModel(tmp_path / "text.onnx")
+    assert "ONNXRuntimeError" not in str(told.value)
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(UsageError, match="needs the Python package onnxruntime"):
         InterpolationModel(tmp_path / "text.onnx")
@@ -109,3 +111,61 @@ def test_a_loop_without_end_is_stopped(tmp_path, monkeypatch, until):
     path = fade(tmp_path / "loop.onnx", {"begin": FREE, "second": FREE, "time": (1, 1, 1, 1)}, nodes)
     with pytest.raises(CheckpointError, match=r"more than 0\.2 seconds for a frame"):
         InterpolationModel(path)
+
+
+def test_functions_that_call_each_other_without_end_are_given_up(tmp_path, monkeypatch):
+    """Eight functions, each of which calls the next eight times: 16 million nodes out of two kilobytes."""
+    monkeypatch.setattr(learned_interpolation, "OPENING_SECONDS", 2.0)
+    sets = [helper.make_opsetid("", 17), helper.make_opsetid("own", 1)]
+    functions = []
+    for level in range(8):
+        calls = [helper.make_node(f"F{level + 1}", [f"x{k}"], [f"x{k + 1}"], domain="own") for k in range(8)]
+        calls = calls if level < 7 else [helper.make_node("Relu", ["x0"], ["x8"])]
+        functions.append(helper.make_function("own", f"F{level}", ["x0"], ["x8"], calls, sets))
+    path = fade(
+        tmp_path / "calls.onnx",
+        {"begin": FREE, "second": FREE, "time": (1, 1, 1, 1)},
+        [helper.make_node("F0", ["begin"], ["first"], domain="own")],
+    )
+    model = onnx.load(path)
+    model.functions.extend(functions)
+    model.opset_import.append(sets[1])
+    onnx.save(model, path)
+    with pytest.raises(CheckpointError, match="was not open after 2 seconds"):
+        InterpolationModel(path)
+
+
+@pytest.mark.parametrize("side", [2**40, 200_000])
+def test_sides_beyond_any_picture_are_told(tmp_path, side):
+    with pytest.raises(CheckpointError, match="more than 8192 pixels a side"):
+        InterpolationModel(stacked(tmp_path / "vast.onnx", sides=(64, side)))
+
+
+def test_names_that_are_no_text_are_told(tmp_path, capfd):
+    path = stacked(tmp_path / "fade.onnx")
+    path.write_bytes(path.read_bytes().replace(b"input", b"inp\xffx"))
+    with pytest.raises(CheckpointError, match=r"no UTF-8|no ONNX model"):
+        InterpolationModel(path)
+    assert "EP Error" not in capfd.readouterr().out
+
+
+def test_an_error_as_long_as_its_file_is_cut(tmp_path):
+    nodes = [helper.make_node("N" * 100_000, ["begin"], ["first"], domain="q" * 50_000)]
+    path = fade(tmp_path / "long.onnx", {"begin": FREE, "second": FREE, "time": (1, 1, 1, 1)}, nodes)
+    with pytest.raises(CheckpointError, match="no ONNX model") as told:
+        InterpolationModel(path)
+    assert len(str(told.value)) < len(str(path)) + 300
+
+
+@pytest.mark.parametrize("shape", [[7, -1], [2**20] * 4])
+def test_what_onnxruntime_says_comes_without_places_in_its_code(tmp_path, shape):
+    sizes = helper.make_tensor("sizes", TensorProto.INT64, [len(shape)], shape)
+    nodes = [
+        helper.make_node("Constant", [], ["sizes"], value=sizes),
+        helper.make_node("Reshape", ["begin", "sizes"], ["first"]),
+    ]
+    path = fade(tmp_path / "bad.onnx", {"begin": FREE, "second": FREE, "time": (1, 1, 1, 1)}, nodes)
+    with pytest.raises(CheckpointError, match="leave it out") as told:
+        InterpolationModel(path)
+    assert "onnxruntime_src" not in str(told.value)
+    assert len(str(told.value)) < len(str(path)) + 300

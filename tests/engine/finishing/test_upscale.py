@@ -2,6 +2,7 @@
 """Larger pictures: nearer to the truth than Lanczos, no ringing, the brightness kept, and clear words."""
 
 import importlib.util
+import sys
 
 import cv2
 import moving
@@ -76,6 +77,15 @@ def _spandrel_runs():
 @pytest.mark.skipif(importlib.util.find_spec("spandrel") is not None, reason="spandrel is installed")
 def test_without_spandrel_it_is_told_what_to_install(tmp_path):
     with pytest.raises(UsageError, match="spandrel"):
+        upscale(np.zeros((1, 8, 8, 3), np.uint8), 2, tmp_path / "model.pth")
+
+
+def test_a_torchvision_of_another_torch_is_told(tmp_path, monkeypatch):
+    """Importing it ends in a RuntimeError then, and so does importing spandrel."""
+    (tmp_path / "spandrel.py").write_text("raise RuntimeError('operator torchvision::nms does not exist')")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "spandrel", raising=False)
+    with pytest.raises(UsageError, match=r"torchvision as it belongs.*nms does not exist"):
         upscale(np.zeros((1, 8, 8, 3), np.uint8), 2, tmp_path / "model.pth")
 
 
