@@ -8,6 +8,8 @@ from collections.abc import Callable
 import blf
 import bpy
 
+from ..previs import plain
+
 _FONT = 0
 _POINTS = 11.0
 _MINIMUM = 80.0
@@ -49,5 +51,5 @@ def label(
     width = max(_MINIMUM * scale, (context.region.width - taken * scale) * share)
     column = layout.column(align=True)
     column.scale_y = 0.75
-    for index, line in enumerate(wrap(text, width, lambda part: blf.dimensions(_FONT, part)[0])):
+    for index, line in enumerate(wrap(plain(text), width, lambda part: blf.dimensions(_FONT, part)[0])):
         column.label(text=line, icon=icon if index == 0 else "BLANK1" if icon != "NONE" else "NONE")

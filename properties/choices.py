@@ -62,7 +62,12 @@ def stored(group: bpy.types.PropertyGroup, option: Option) -> Any:
     """The value of an option in a group that has its property."""
     kind, value = option.kind, getattr(group, option.name)
     if isinstance(kind, OneOf) or (isinstance(kind, Whole) and kind.offered):
-        return None if value == _NONE else next(c.value for c in _choices(option) if str(c.value) == value)
+        # A file of another version, or a script, may hold a choice that is none here: Blender reads "" then.
+        return (
+            None
+            if value == _NONE
+            else next((c.value for c in _choices(option) if str(c.value) == value), option.default)
+        )
     if isinstance(kind, AnyOf):
         return tuple(name for name in kind.names if name in value)
     if isinstance(kind, File):

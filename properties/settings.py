@@ -40,6 +40,11 @@ def _model_changed(changed: WanPrevisScene, context: bpy.types.Context) -> None:
 _UPDATES = dict.fromkeys(("mode", "frames", "steps", "preset"), _model_changed)
 
 
+def _title(mode: str) -> str:
+    """A mode as the sidebar names it; one of another version, which a file may hold, by its own name."""
+    return _MODES.get(mode, mode)
+
+
 class WanPrevisWords(bpy.types.PropertyGroup):
     """The user's words about one shot; it is found by the shot's name and outlives a change of the cuts."""
 
@@ -175,7 +180,7 @@ class WanPrevisScene(Options, OldOptions, bpy.types.PropertyGroup):
     @property
     def mode_words(self) -> str:
         """What Automatic comes to; "" for a mode that was chosen, or while the model is not known."""
-        return _MODES[self.able.split(",")[0]] if self.able and self.mode == "auto" else ""
+        return _title(self.able.split(",")[0]) if self.able and self.mode == "auto" else ""
 
     @property
     def why_not_mode(self) -> str:
@@ -183,7 +188,7 @@ class WanPrevisScene(Options, OldOptions, bpy.types.PropertyGroup):
         able = self.able.split(",") if self.able else []
         if not able or self.mode in ("auto", *able):
             return ""
-        return f'This model cannot do "{_MODES[self.mode]}", but: ' + ", ".join(_MODES[mode] for mode in able)
+        return f'This model cannot do "{_title(self.mode)}", but: ' + ", ".join(map(_title, able))
 
     def chosen(self, model: str | None = None) -> dict[str, Any]:
         """What the scene holds, as fields of `previs.Settings`, for its own model or the one given instead. The model

@@ -86,6 +86,29 @@ def test_the_whole_verdict_of_a_take_is_drawn(context, width):
     assert "Jumps at frame 31 The light jumps down by 23 % at frame 31." in words
 
 
+@pytest.mark.parametrize("name", ["verdict", "verdict_words", "follow", "follow_words"])
+def test_a_takes_words_with_control_characters_are_drawn(context, name):
+    (strip,) = context.scene.sequence_editor.strips
+    strip["verdict"], strip["follow"] = "jumps", "strays"
+    strip[name] = "\x1b[31m a\0b"
+    assert not any("\0" in words for kind, words in draw_all(context) if kind == "label")
+
+
+@pytest.mark.parametrize("number", [-1, 10**9])
+@pytest.mark.parametrize("name", ["mode", "upscale", "model", "size", "preset", "guide_light"])
+def test_a_choice_of_another_version_is_drawn_and_read(context, name, number):
+    """Blender reads "" for a number that is none of the choices' here."""
+    context.scene.wan_previs[name] = number
+    draw_all(context)
+    previs.Settings(**context.scene.wan_previs.chosen())
+
+
+def test_an_unknown_mode_of_the_model_is_told_by_its_name(context):
+    context.scene.wan_previs.able = "holograms"
+    assert context.scene.wan_previs.mode_words == "holograms"
+    draw_all(context)
+
+
 @pytest.mark.parametrize(
     ("noted", "words"),
     [
