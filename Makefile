@@ -5,7 +5,7 @@ ENGINE_SIDE := .venv-engine/bin/python
 SITE := .venv/lib/python3.11/site-packages
 EXTENSION_CLI = $(shell ls $(SITE)/bpy/*/scripts/addons_core/bl_pkg/cli/blender_ext.py)
 
-.PHONY: setup demo nano check test test-versions lint bench extension desktop-test examples clean
+.PHONY: setup demo nano check test test-versions lint bench extension repository desktop-test examples clean
 
 setup: .venv/ready .venv-engine/ready
 
@@ -55,6 +55,12 @@ extension: setup
 	mkdir -p dist
 	$(BLENDER_SIDE) $(EXTENSION_CLI) build --source-dir . --output-dir dist
 	$(BLENDER_SIDE) $(EXTENSION_CLI) validate dist/wan_previs-*.zip
+
+# What a web server serves to Blender as a repository of extensions, with a page for people.
+repository: extension
+	mkdir -p dist/repository
+	cp dist/wan_previs-*.zip dist/repository/
+	$(BLENDER_SIDE) $(EXTENSION_CLI) server-generate --html --repo-dir dist/repository
 
 # Makes the shipped checkpoint from nothing; hours on two cores.
 nano: setup

@@ -43,6 +43,15 @@ bpy.ops.extensions.package_install_files(filepath=sys.argv[1], repo="user_defaul
 on = set(dir(bpy.types)) - before
 operators = [name for name in dir(bpy.ops.wan_previs)]
 preferences = module in bpy.context.preferences.addons
+bpy.context.preferences.addons[module].preferences.wheels_folder = sys.argv[2]
+try:
+    bpy.ops.wan_previs.setup_engine()
+except RuntimeError as error:  # the folder of wheels is empty
+    setup = str(error)
+bpy.ops.wan_previs.check()
+root = os.path.dirname(sys.modules[module].__file__)
+files = [os.path.relpath(os.path.join(place, name), root).replace(os.sep, "/")
+         for place, _, names in os.walk(root) if "__pycache__" not in place for name in names]
 addon_utils.disable(module)
 print(json.dumps({
     "on": sorted(on), "operators": operators, "preferences": preferences,
@@ -50,7 +59,7 @@ print(json.dumps({
     "properties": [hasattr(bpy.types.Scene, "wan_previs"), hasattr(bpy.types.WindowManager, "wan_previs")],
     "handlers": [f.__module__ for name in ("load_pre", "load_post") for f in getattr(bpy.app.handlers, name)
                  if f.__module__.startswith(module)],
-    "torch": "torch" in sys.modules,
+    "torch": "torch" in sys.modules, "setup": setup, "files": sorted(files),
 }), flush=True)
 os._exit(0)
 """
@@ -97,8 +106,11 @@ def test_the_package_imports_without_blender():
 def test_a_fresh_install_registers_everything_and_leaves_nothing(archive, tmp_path):
     script = tmp_path / "install.py"
     script.write_text(INSTALL)
+    (tmp_path / "wheels").mkdir()
     environment = {**os.environ, "BLENDER_USER_RESOURCES": str(tmp_path / "user")}
-    ran = subprocess.run([sys.executable, script, archive], capture_output=True, text=True, env=environment)
+    ran = subprocess.run(
+        [sys.executable, script, archive, tmp_path / "wheels"], capture_output=True, text=True, env=environment
+    )
     assert ran.returncode == 0, ran.stdout + ran.stderr
     found = json.loads(ran.stdout.strip().split("\n")[-1])
     spaces = ("view3d", "sequencer")
@@ -108,4 +120,7 @@ def test_a_fresh_install_registers_everything_and_leaves_nothing(archive, tmp_pa
     assert {"generate", "generate_all", "cancel", "read_shots", "setup_engine", "check"} <= set(found["operators"])
     assert found["preferences"]
     assert not found["torch"]
+    assert "Setting up the engine failed" in found["setup"]
+    written = {name for name in zipfile.ZipFile(archive).namelist() if not name.endswith("/")}
+    assert set(found["files"]) == written  # nothing is written into the extension's folder
     assert found["left"] == [] and found["handlers"] == [] and found["properties"] == [False, False]
