@@ -9,15 +9,13 @@ import bpy
 
 from .. import previs
 from ..properties import switched_off
+from .common import SidebarPanel
 from .wrapping import label
 
 
-class SettingsPanel:
+class SettingsPanel(SidebarPanel):
     """How clips are made."""
 
-    layout: bpy.types.UILayout
-    bl_region_type = "UI"
-    bl_category = "Previs"
     bl_label = "Settings"
     bl_options: ClassVar[set[str]] = {"DEFAULT_CLOSED"}
 
@@ -57,12 +55,9 @@ class SettingsPanel:
         column.prop(state, "output")
 
 
-class AdvancedPanel:
+class AdvancedPanel(SidebarPanel):
     """What rarely needs a change."""
 
-    layout: bpy.types.UILayout
-    bl_region_type = "UI"
-    bl_category = "Previs"
     bl_label = "Advanced"
     bl_options: ClassVar[set[str]] = {"DEFAULT_CLOSED"}
 

@@ -9,6 +9,7 @@ import bpy
 
 from .. import previs
 from ..properties import WanPrevisShot, outdated
+from .common import SidebarPanel
 from .progress import draw_ended, draw_running
 from .settings import AdvancedPanel, SettingsPanel
 from .takes import TakesPanel
@@ -40,12 +41,9 @@ class WANPREVIS_UL_shots(bpy.types.UIList):
         frames.label(text=item.frames)
 
 
-class ShotsPanel:
+class ShotsPanel(SidebarPanel):
     """The shots, the buttons, and how the work goes."""
 
-    layout: bpy.types.UILayout
-    bl_region_type = "UI"
-    bl_category = "Previs"
     bl_label = "Shots"
 
     def draw(self, context: bpy.types.Context) -> None:
@@ -79,12 +77,9 @@ class ShotsPanel:
         draw_ended(layout, context)
 
 
-class FactsPanel:
+class FactsPanel(SidebarPanel):
     """What the scene says about the active shot."""
 
-    layout: bpy.types.UILayout
-    bl_region_type = "UI"
-    bl_category = "Previs"
     bl_label = "Shot Facts"
 
     @classmethod
@@ -107,12 +102,9 @@ class FactsPanel:
             label(column, context, "There is no sun in this shot.", icon="LIGHT_SUN")
 
 
-class PromptPanel:
+class PromptPanel(SidebarPanel):
     """The user's own words, and the prompt made of them and the scene."""
 
-    layout: bpy.types.UILayout
-    bl_region_type = "UI"
-    bl_category = "Previs"
     bl_label = "Prompt"
 
     def draw(self, context: bpy.types.Context) -> None:
@@ -128,12 +120,9 @@ class PromptPanel:
             layout.operator("wan_previs.copy_prompt", icon="COPYDOWN")
 
 
-class WordingPanel:
+class WordingPanel(SidebarPanel):
     """How the prompt is put together, what to avoid, and a word about the active object."""
 
-    layout: bpy.types.UILayout
-    bl_region_type = "UI"
-    bl_category = "Previs"
     bl_label = "Wording"
     bl_options: ClassVar[set[str]] = {"DEFAULT_CLOSED"}
 

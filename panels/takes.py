@@ -7,6 +7,7 @@ import bpy
 
 from .. import previs
 from ..properties import WanPrevisFound
+from .common import SidebarPanel
 from .wrapping import label
 
 VERDICT_ICONS = {"holds": "CHECKMARK", "jumps": "CANCEL", "unmeasured": "QUESTION"}  # others: the light drifts
@@ -17,12 +18,9 @@ _FOLLOW_WORDS = {
 FOLLOW_ICONS = {"follows": "CHECKMARK", "strays": "CANCEL", "cannot be told": "QUESTION"}
 
 
-class TakesPanel:
+class TakesPanel(SidebarPanel):
     """The takes of the active shot."""
 
-    layout: bpy.types.UILayout
-    bl_region_type = "UI"
-    bl_category = "Previs"
     bl_label = "Takes"
 
     @classmethod

@@ -16,7 +16,7 @@ import bpy
 from .. import compat
 from .animation.frame_sampling import render_layer
 from .animation.simulations import few, shown_scenes
-from .nodes import node_trees
+from .nodes import node_trees, reached
 from .subjects.occluders import MOST_INSTANCES
 from .visibility import rendered_objects
 
@@ -126,20 +126,16 @@ def _materials(layer: bpy.types.ViewLayer, shown: Iterable[bpy.types.Object]) ->
 
 def _used_nodes(tree: bpy.types.NodeTree) -> Iterator[Any]:
     """Nodes of a tree, and of the groups in it, that something leads from to an active output."""
-    outputs = [node for node in tree.nodes if getattr(node, "is_active_output", False)]
-    queue, seen = outputs, set()
-    while queue:
-        node = queue.pop()
-        if node in seen:
-            continue
-        seen.add(node)
+
+    def outputs(tree: bpy.types.NodeTree) -> list[Any]:
+        return [node for node in tree.nodes if getattr(node, "is_active_output", False)]
+
+    def onward(node: Any) -> list[Any]:
         inner = getattr(node, "node_tree", None)
-        if inner is not None and not node.mute:
-            queue += [other for other in inner.nodes if getattr(other, "is_active_output", False)]
-        for socket in node.inputs:
-            queue += [link.from_node for link in socket.links if not link.is_muted]
-        if not node.mute:
-            yield node
+        before = [link.from_node for socket in node.inputs for link in socket.links if not link.is_muted]
+        return before if inner is None or node.mute else [*outputs(inner), *before]
+
+    return (node for node in reached(outputs(tree), onward) if not node.mute)
 
 
 def _is_lost(image: bpy.types.Image) -> bool:
@@ -187,18 +183,12 @@ def _blocks() -> Iterator[bpy.types.ID]:
 def _is_needed(block: bpy.types.ID, users: dict[bpy.types.ID, set[bpy.types.ID]], wanted: set[bpy.types.ID]) -> bool:
     """Whether what is rendered uses a data-block. Objects are used by their collections, rendered or not, so from an
     object the way leads to other objects only."""
-    queue, seen = [block], set()
-    while queue:
-        now = queue.pop()
-        if now in seen:
-            continue
-        seen.add(now)
-        if now in wanted:
-            return True
-        via = users.get(now, set())
+
+    def onward(now: bpy.types.ID) -> list[bpy.types.ID]:
         only_objects = isinstance(now, bpy.types.Object)
-        queue += [user for user in via if not only_objects or isinstance(user, bpy.types.Object)]
-    return False
+        return [user for user in users.get(now, ()) if not only_objects or isinstance(user, bpy.types.Object)]
+
+    return any(now in wanted for now in reached([block], onward))
 
 
 def _silent_drivers(layer: bpy.types.ViewLayer) -> list[str]:

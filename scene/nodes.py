@@ -9,8 +9,8 @@ linear part, a scalar one whose three rows are equal.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from typing import Any, NamedTuple, TypeVar
 
 import bpy
 import numpy as np
@@ -19,6 +19,21 @@ from mathutils import Euler, Matrix
 MOST_STEPS = 4000
 # Lamps and skies light surfaces by other rays than the camera's.
 LIGHT_PATH = {"Is Camera Ray": 0.0, "Is Diffuse Ray": 1.0}
+
+
+T = TypeVar("T", bound=Hashable)
+
+
+def reached(beginnings: Iterable[T | None], onward: Callable[[T], Iterable[T]]) -> Iterator[T]:
+    """What can be come to from some things, themselves too, each once; `onward` tells where one leads, and is asked
+    after it was given."""
+    queue, seen = [one for one in beginnings if one is not None], set()
+    while queue:
+        now = queue.pop()
+        if now not in seen:
+            seen.add(now)
+            yield now
+            queue.extend(onward(now))
 
 
 def node_trees(owner: bpy.types.ID) -> list[bpy.types.NodeTree]:

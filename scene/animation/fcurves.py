@@ -15,7 +15,7 @@ import bpy
 from mathutils import Euler, Matrix, Quaternion
 
 from ... import compat
-from ..nodes import node_trees
+from ..nodes import node_trees, reached
 
 Curves = dict[tuple[str, int], Any]
 
@@ -159,13 +159,4 @@ def frames_are_plain(scene: bpy.types.Scene) -> bool:
 
 def never_moves(owners: Iterable[bpy.types.ID | None]) -> bool:
     """Whether IDs, with the node trees in them, have no animation at all."""
-    queue, seen = [owner for owner in owners if owner is not None], set()
-    while queue:
-        owner = queue.pop()
-        if owner in seen:
-            continue
-        seen.add(owner)
-        if plain_curves(owner) != {}:
-            return False
-        queue.extend(node_trees(owner))
-    return True
+    return all(plain_curves(owner) == {} for owner in reached(owners, node_trees))

@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 import bpy
 
 from ... import compat
-from ..nodes import node_trees
+from ..nodes import node_trees, reached
 
 Facts = TypeVar("Facts")
 
@@ -110,16 +110,13 @@ class Plan:
 def plan(owners: Iterable[bpy.types.ID | None]) -> Plan:
     """How the given IDs move, seen through their data, parents and constraint targets."""
     result = Plan(set(), bool(bpy.app.handlers.frame_change_pre or bpy.app.handlers.frame_change_post))
-    queue, seen = [owner for owner in owners if owner is not None], set()
-    while queue:
-        owner = queue.pop()
-        if owner in seen:
-            continue
-        seen.add(owner)
-        queue.extend(_animation(owner, result))
-        if isinstance(owner, bpy.types.Object):
-            queue.extend(_movers(owner, result))
-        queue.extend(node_trees(owner))
+
+    def onward(owner: bpy.types.ID) -> list[bpy.types.ID]:
+        movers = _movers(owner, result) if isinstance(owner, bpy.types.Object) else []
+        return [*_animation(owner, result), *movers, *node_trees(owner)]
+
+    for _ in reached(owners, onward):  # which notes what each does
+        pass
     return result
 
 

@@ -14,6 +14,8 @@ from typing import Any
 
 import bpy
 
+from ..nodes import node_trees, reached
+
 FEW_FRAMES = 2  # in a cache: no more than a visit of its first frames leaves
 MOST_NAMED = 4
 
@@ -227,7 +229,11 @@ def _has_unbaked_zone(modifier: Any) -> bool:
     bakes = {bake.bake_id: bake for bake in modifier.bakes if bake.node is not None}
     zones = [bake for bake in bakes.values() if bake.node.bl_idname == "GeometryNodeSimulationOutput"]
     if not zones:
-        return modifier.node_group is not None and _holds_zone(modifier.node_group, set())
+        return any(
+            node.bl_idname == "GeometryNodeSimulationOutput"
+            for tree in reached([modifier.node_group], node_trees)
+            for node in tree.nodes
+        )
     return not all(_bake_exists(modifier, bake) for bake in zones)
 
 
@@ -237,17 +243,6 @@ def _zones_start(modifier: Any, scene: bpy.types.Scene) -> int:
     zones = [bake for bake in modifier.bakes if getattr(bake.node, "bl_idname", "") == "GeometryNodeSimulationOutput"]
     own = [bake.frame_start if bake.use_custom_simulation_frame_range else usual for bake in zones]
     return min(own, default=usual)
-
-
-def _holds_zone(tree: bpy.types.NodeTree, seen: set[bpy.types.NodeTree]) -> bool:
-    seen.add(tree)
-    for node in tree.nodes:
-        if node.bl_idname == "GeometryNodeSimulationOutput":
-            return True
-        inner = getattr(node, "node_tree", None)
-        if inner is not None and inner not in seen and _holds_zone(inner, seen):
-            return True
-    return False
 
 
 def _bake_exists(modifier: Any, bake: Any) -> bool:
