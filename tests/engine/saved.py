@@ -14,6 +14,8 @@ import numpy as np
 import torch
 from safetensors.torch import save_file
 
+from wan_engine.checkpoint.checkpoint import open_checkpoint
+
 TOKENIZER = "tokenizer/tokenizer.json"
 VOCABULARY = 912
 LINEAR = (".q.weight", ".k.weight", ".v.weight", ".o.weight", "ffn.0.weight", "ffn.2.weight")
@@ -119,6 +121,19 @@ def states(checkpoint):
     if checkpoint.clip is not None:
         parts["clip"] = {f"visual.{name}": data for name, data in checkpoint.clip.tensors()}
     return parts
+
+
+def published_parts(folder: Path):
+    """Published names to tensors of small networks, saved below `folder`: two experts, an image model's transformer,
+    and the rest."""
+    networks = [diffusers_transformer(), diffusers_transformer()]
+    others = diffusers_vae(), transformers_text_encoder(), transformers_clip()
+    state = states(open_checkpoint(save_diffusers(folder / "two", networks, *others[:2])))
+    pictures = save_diffusers(folder / "i2v", [diffusers_transformer((36, 16), pictures=1)], *others)
+    state["i2v"] = states(open_checkpoint(pictures))["dense"]
+    state["text"], state["clip"] = others[1].state_dict(), others[2].state_dict()
+    clipless = [key for key in state["i2v"] if "img" not in key]
+    return {**state, "i2v22": {key: state["i2v"][key] for key in clipless}}
 
 
 def settings(checkpoint):

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import bpy
 import pytest
-from test_cli import add_camera, run, save, words_of
+from command_line import add_camera, run, save, words_of
 from tiny_shots import TINY
 from wan_previs.previs.saving import SaveError, check_blend_place, check_place, save_blend, write_file
 

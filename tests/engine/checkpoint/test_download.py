@@ -3,152 +3,23 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import hashlib
 import json
-import random
 import shutil
 import socket
 import subprocess
 import sys
-import threading
-from collections import Counter
-from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import golden
 import pytest
+from hub_server import COMMIT, MODEL, SHARD, SIZE, SMALL, Handler, Hub, serving
 
-from wan_engine.checkpoint import download, hub_limits
+from wan_engine.checkpoint import download
 from wan_engine.checkpoint.download import MODELS, RECORD, fetch
 from wan_engine.cli import main
 from wan_engine.errors import CheckpointError, GenerationError, UsageError
-
-MODEL = "Wan2.2-T2V-A14B"
-COMMIT = "0123456789abcdef0123456789abcdef01234567"
-SHARD = "high_noise_model/diffusion_pytorch_model-00001-of-00001.safetensors"
-SMALL = "high_noise_model/config.json"
-SIZE = 50_000
-
-
-class Hub:
-    """Random files of one repository, and what goes wrong with them.
-
-    `cut` ends the connection after so many bytes of a file, each time until the count in `cuts` is used up;
-    `spoilt` files come with a flipped byte as often as told; `status` answers all requests whose path holds a word,
-    `wrong` does so in any way; what never ends there ends with `stopped`.
-    """
-
-    def __init__(self) -> None:
-        rng = random.Random(0)
-        large = [SHARD, SHARD.replace("high", "low"), "Wan2.1_VAE.pth", "models_t5_umt5-xxl-enc-bf16.pth"]
-        small = [SMALL, SMALL.replace("high", "low"), "google/umt5-xxl/tokenizer.json", "README.md"]
-        self.lfs = {*large, "assets/unneeded.safetensors"}
-        self.files = {name: rng.randbytes(SIZE) for name in self.lfs} | {name: rng.randbytes(900) for name in small}
-        self.requests: list[tuple[str, str | None]] = []
-        self.tokens: list[str | None] = []
-        self.cut: dict[str, int] = {}
-        self.cuts = 1
-        self.spoilt: Counter[str] = Counter()
-        self.status: dict[str, tuple[int, str]] = {}
-        self.wrong: dict[str, Callable[[_Handler], None]] = {}
-        self.stopped = threading.Event()
-        self.ranges = True
-        self.commit = COMMIT
-
-    def tree(self) -> list[dict]:
-        entries = []
-        for name, data in self.files.items():
-            blob = hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest()
-            entry = {"type": "file", "path": name, "size": len(data), "oid": blob}
-            if name in self.lfs:
-                sha = hashlib.sha256(data).hexdigest()
-                entry["lfs"] = {"oid": sha, "size": len(data), "pointerSize": 134}
-            entries.append(entry)
-        return entries
-
-    def fetched(self) -> list[str]:
-        """The files whose content has been asked for, in order."""
-        return [path.split(f"/resolve/{self.commit}/")[1] for path, _ in self.requests if "/resolve/" in path]
-
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    hub: Hub
-
-    def log_message(self, *args: object) -> None:
-        """Silent."""
-
-    def do_GET(self) -> None:
-        hub, path = self.hub, self.path.split("?")[0]
-        hub.requests.append((path, self.headers.get("Range")))
-        hub.tokens.append(self.headers.get("Authorization"))
-        for word, wrong in hub.wrong.items():
-            if word in path:
-                return wrong(self)
-        for word, (status, code) in hub.status.items():
-            if word in path:
-                return self._answer(status, b"{}", {"X-Error-Code": code} if code else {})
-        repo = f"/api/models/{MODELS[MODEL].repo}"
-        if path == f"{repo}/revision/main":
-            return self._answer(200, json.dumps({"id": MODELS[MODEL].repo, "sha": hub.commit}).encode())
-        if path == f"{repo}/tree/{hub.commit}":
-            return self._answer(200, json.dumps(hub.tree()).encode())
-        name = path.partition(f"/{MODELS[MODEL].repo}/resolve/{hub.commit}/")[2]
-        if name not in hub.files:
-            return self._answer(404, b"{}", {"X-Error-Code": "EntryNotFound"})
-        return self._file(name)
-
-    def _file(self, name: str) -> None:
-        data = bytearray(self.hub.files[name])
-        if self.hub.spoilt[name] > 0:
-            self.hub.spoilt[name] -= 1
-            data[len(data) // 2] ^= 1
-        asked = self.headers.get("Range") if self.hub.ranges else None
-        start = int(asked.removeprefix("bytes=").rstrip("-")) if asked else 0
-        headers = {"Content-Range": f"bytes {start}-{len(data) - 1}/{len(data)}"} if asked else {}
-        body = bytes(data[start:])
-        end = self.hub.cut.get(name, len(body))
-        if end < len(body) and self.hub.cuts > 0:
-            self.hub.cuts -= 1
-            self._answer(206 if asked else 200, body[:end], {**headers, "Content-Length": str(len(body))})
-            self.close_connection = True
-            return
-        self._answer(206 if asked else 200, body, headers)
-
-    def _answer(self, status: int, body: bytes, headers: dict[str, str] | None = None) -> None:
-        self.send_response(status)
-        for name, value in {"Content-Length": str(len(body)), **(headers or {})}.items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(body)
-
-
-@contextlib.contextmanager
-def serving(hub: Hub) -> Iterator[str]:
-    """A server that answers as this hub; yields its address."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"hub": hub}))
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        hub.stopped.set()
-        server.shutdown()
-        server.server_close()
-        thread.join()
-
-
-@pytest.fixture
-def hub(monkeypatch) -> Iterator[Hub]:
-    made = Hub()
-    with serving(made) as address:
-        monkeypatch.setenv("HF_ENDPOINT", address)
-        monkeypatch.setattr(download.constants, "DOWNLOAD_CHUNK_SIZE", 1000)  # of 10 MB, which are lost on a break
-        monkeypatch.setattr("time.sleep", lambda seconds: None)  # huggingface_hub waits between attempts
-        yield made
 
 
 def whole(folder: Path, hub: Hub) -> bool:
@@ -192,8 +63,8 @@ def test_a_token_goes_to_the_hub_alone(host, hub, tmp_path, monkeypatch):
     with serving(other) as address:
         elsewhere = address.replace("127.0.0.1", host)
 
-        def send_on(handler: _Handler) -> None:
-            handler._answer(302, b"", {"Location": elsewhere + handler.path})
+        def send_on(handler: Handler) -> None:
+            handler.answer(302, b"", {"Location": elsewhere + handler.path})
 
         hub.wrong = {"/resolve/": send_on, "/tree/": send_on}
         fetch(MODEL, tmp_path)
@@ -435,138 +306,6 @@ def test_killed_and_started_again(hub, tmp_path):
     assert [path.name for path in tmp_path.rglob("*.partial")] != []
     fetch(MODEL, tmp_path)
     assert whole(tmp_path, hub)
-
-
-def _portal(handler: _Handler) -> None:
-    handler._answer(200, b"<html>Log in</html>", {"Content-Type": "text/html; charset=utf-8"})
-
-
-def _silent(handler: _Handler) -> None:
-    handler.hub.stopped.wait()
-    handler.close_connection = True
-
-
-def _one_byte_at_a_time(handler: _Handler) -> None:
-    handler.send_response(200)
-    handler.send_header("Content-Length", str(SIZE))
-    handler.end_headers()
-    with contextlib.suppress(OSError):
-        while not handler.hub.stopped.wait(0.05):
-            handler.wfile.write(b"x")
-    handler.close_connection = True
-
-
-def _head_without_end(handler: _Handler) -> None:
-    with contextlib.suppress(OSError):
-        handler.wfile.write(b"HTTP/1.1 200 OK\r\n")
-        while not handler.hub.stopped.wait(0.05):
-            handler.wfile.write(b"X: y\r\n")
-    handler.close_connection = True
-
-
-def _endless_pages(handler: _Handler) -> None:
-    host = handler.headers["Host"]
-    handler._answer(200, b"[]", {"Link": f'<http://{host}{handler.path}>; rel="next"'})
-
-
-def _endless_entries(handler: _Handler) -> None:
-    entry = {"type": "file", "size": 1, "oid": "0" * 40}
-    page = json.dumps([{**entry, "path": f"{len(handler.hub.requests)}/{k}"} for k in range(1000)]).encode()
-    handler._answer(200, page, {"Link": f'<http://{handler.headers["Host"]}{handler.path}>; rel="next"'})
-
-
-def _endless_file(handler: _Handler) -> None:
-    handler.send_response(200)
-    handler.end_headers()
-    handler.close_connection = True
-    with contextlib.suppress(OSError):
-        while not handler.hub.stopped.is_set():
-            handler.wfile.write(bytes(1 << 16))
-
-
-def _busy(header: str, value: str) -> Callable[[_Handler], None]:
-    return lambda handler: handler._answer(429, b"{}", {header: value})
-
-
-def _nonsense_about_an_error(handler: _Handler) -> None:
-    handler._answer(400, b'{"errors": 3, "error": [1]}', {"Content-Type": "application/json"})
-
-
-def _saying(body: bytes) -> Callable[[_Handler], None]:
-    return lambda handler: handler._answer(200, body)
-
-
-def _tree_with(**wrong: object) -> Callable[[_Handler], None]:
-    """The files, each with these facts about it changed."""
-    return lambda handler: handler._answer(
-        200, json.dumps([{**entry, **wrong} for entry in handler.hub.tree()]).encode()
-    )
-
-
-def _long_names(handler: _Handler) -> None:
-    handler._answer(200, json.dumps(handler.hub.tree()).replace("model-", f"model-{'a' * 300}").encode())
-
-
-def _next_page_nowhere(handler: _Handler) -> None:
-    handler._answer(200, b"[]", {"Link": '<http://[::x>; rel="next"'})
-
-
-@pytest.mark.parametrize(
-    ("where", "wrong", "error", "words"),
-    [
-        ("/api/", _portal, GenerationError, "a web page answers"),
-        ("/tree/", _portal, GenerationError, "a web page answers"),
-        ("/resolve/", _portal, GenerationError, "a web page answers"),
-        ("/revision/", _silent, GenerationError, "Look at the network"),
-        ("/tree/", _silent, GenerationError, "Look at the network"),
-        ("/resolve/", _silent, GenerationError, "Look at the network"),
-        ("/revision/", _one_byte_at_a_time, GenerationError, "Look at the network"),
-        ("/tree/", _one_byte_at_a_time, GenerationError, "Look at the network"),
-        ("/resolve/", _one_byte_at_a_time, GenerationError, "sends too slowly"),
-        ("/tree/", _head_without_end, GenerationError, "Look at the network"),
-        ("/resolve/", _head_without_end, GenerationError, "Look at the network"),
-        ("/tree/", _endless_pages, GenerationError, "has not told its files"),
-        ("/tree/", _endless_entries, CheckpointError, "more than"),
-        ("/resolve/", _endless_file, GenerationError, "More comes than"),
-        ("/tree/", _busy("Retry-After", "999999"), GenerationError, "asks to wait"),
-        ("/resolve/", _busy("Retry-After", "9" * 5000), GenerationError, "asks to wait"),
-        ("/resolve/", _busy("RateLimit", '"api";r=0;t=99999'), GenerationError, "asks to wait"),
-        ("/resolve/", _busy("Retry-After", "1"), GenerationError, "status 429"),
-        ("/tree/", _nonsense_about_an_error, CheckpointError, "is no hub"),
-        ("/resolve/", _nonsense_about_an_error, CheckpointError, "is no hub"),
-        ("/revision/", _saying(b"no json"), CheckpointError, "is no hub"),
-        ("/revision/", _saying(b"[1, 2]"), CheckpointError, "is no hub"),
-        ("/revision/", _saying(b'{"id": "a", "sha": 3}'), CheckpointError, "is no hub"),
-        ("/revision/", _saying(b'{"id": "a", "sha": "../../x"}'), CheckpointError, "is no hub"),
-        ("/revision/", _saying(b"[" * 200_000), CheckpointError, "is no hub"),
-        ("/tree/", _saying(b"{}"), CheckpointError, "no file"),
-        ("/tree/", _saying(b"[3]"), CheckpointError, "is no hub"),
-        ("/tree/", _saying(b'[{"type": "file"}]'), CheckpointError, "is no hub"),
-        ("/tree/", _saying(b'[{"type": "file", "path": 7, "size": "x", "oid": []}]'), CheckpointError, "is no hub"),
-        ("/tree/", _tree_with(lfs=None, size="x"), CheckpointError, "is no hub"),
-        ("/tree/", _tree_with(lfs=None, size=None), CheckpointError, "is no hub"),
-        ("/tree/", _tree_with(lfs=None, size=1e308), CheckpointError, "is no hub"),
-        ("/tree/", _tree_with(lfs={"oid": "a" * 64, "size": [], "pointerSize": 1}), CheckpointError, "is no hub"),
-        ("/tree/", _tree_with(lfs=None, oid=[]), CheckpointError, "is no hub"),
-        ("/tree/", _long_names, CheckpointError, "too long"),
-        ("/tree/", _next_page_nowhere, CheckpointError, "is no hub"),
-    ],
-)
-def test_what_is_no_hub_ends_in_words(where, wrong, error, words, hub, tmp_path, monkeypatch):
-    if wrong in (_silent, _one_byte_at_a_time, _endless_pages):  # short only where the limit is what must be met
-        if where == "/resolve/":
-            monkeypatch.setattr(hub_limits, "WINDOW_SECONDS", 0.5)
-            monkeypatch.setattr(download.constants, "HF_HUB_DOWNLOAD_TIMEOUT", 0.5)
-        else:
-            monkeypatch.setattr(hub_limits, "ANSWER_SECONDS", 0.5)
-            monkeypatch.setattr(hub_limits, "LIST_SECONDS", 1.0)
-    if wrong is _head_without_end:
-        monkeypatch.setattr(hub_limits, "HEAD_SECONDS", 0.2)
-    monkeypatch.setattr(download, "_MOST_FILES", 5000)
-    hub.wrong[where] = wrong
-    with pytest.raises(error, match=words) as told:
-        fetch(MODEL, tmp_path)
-    assert len(str(told.value)) < 400
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,6 @@ import shutil
 import struct
 import sys
 
-import gguf
 import golden
 import pytest
 import saved
@@ -25,10 +24,7 @@ from wan_engine.checkpoint.summary import outline
 from wan_engine.commands.inspect import describe
 from wan_engine.errors import CheckpointError
 from wan_engine.expert_names import expert_of
-from wan_engine.weights import gguf_header
-from wan_engine.weights.containers import DTYPES
 from wan_engine.weights.contents import read_contents
-from wan_engine.weights.weight_file import WeightFile
 
 HEADS = {"schema": "wan_previs.checkpoint/1", "transformer": {"num_heads": 2}, "clip": {"num_heads": 3}}
 WIDE_VAE = {"encoder.conv1.weight": torch.ones(9, 12, 3, 3, 3), "conv2.weight": torch.ones(48, 48, 1, 1, 1)}
@@ -36,18 +32,7 @@ WIDE_VAE = {"encoder.conv1.weight": torch.ones(9, 12, 3, 3, 3), "conv2.weight": 
 
 @pytest.fixture(scope="module")
 def parts(tmp_path_factory):
-    """Published names to tensors of small networks: two experts, an image model's transformer, and the rest."""
-    networks = [saved.diffusers_transformer(), saved.diffusers_transformer()]
-    others = saved.diffusers_vae(), saved.transformers_text_encoder(), saved.transformers_clip()
-    folder = saved.save_diffusers(tmp_path_factory.mktemp("parts") / "two", networks, *others[:2])
-    state = saved.states(open_checkpoint(folder))
-    folder = saved.save_diffusers(
-        tmp_path_factory.mktemp("parts") / "i2v", [saved.diffusers_transformer((36, 16), pictures=1)], *others
-    )
-    state["i2v"] = saved.states(open_checkpoint(folder))["dense"]
-    state["text"], state["clip"] = others[1].state_dict(), others[2].state_dict()
-    clipless = [key for key in state["i2v"] if "img" not in key]
-    return {**state, "i2v22": {key: state["i2v"][key] for key in clipless}}
+    return saved.published_parts(tmp_path_factory.mktemp("parts"))
 
 
 def save(state, path, kind="float32"):
@@ -509,57 +494,6 @@ def test_a_folder_of_very_many_folders_is_refused(tmp_path):
     for n in range(1100):
         (tmp_path / str(n)).mkdir()
     assert "too much" in refused(tmp_path)
-
-
-def test_headers_of_gguf_files_are_those_the_library_reads(parts, tmp_path):
-    for state, axes in ((parts["high"], False), (parts["high"], True), (parts["i2v"], False)):
-        path = tmp_path / "m.gguf"
-        saved.save_gguf(path, "wan", state, "Q8_0", axes)
-        contents, reader = read_contents(path), gguf.GGUFReader(path)
-        assert contents.kind == "gguf" and list(contents.stored) == [tensor.name for tensor in reader.tensors]
-        for tensor in reader.tensors:
-            entry = contents.stored[tensor.name]
-            assert (entry.dtype, entry.offset) == (tensor.tensor_type.name, tensor.data_offset)
-            assert entry.bytes == tensor.n_bytes
-            original = reader.get_field(f"comfy.gguf.orig_shape.{tensor.name}")
-            assert entry.shape == tuple(reversed(tensor.shape) if original is None else original.contents())
-
-
-def test_block_sizes_are_those_of_the_gguf_package():
-    known = {(kind.value, kind.name, *sizes) for kind, sizes in gguf.GGML_QUANT_SIZES.items()}
-    assert {(number, *told) for number, told in gguf_header.TYPES.items()} <= known
-
-
-def test_headers_of_gguf_files_cut_short_or_changed(parts, tmp_path):
-    path = tmp_path / "m.gguf"
-    saved.save_gguf(path, "wan", parts["high"])
-    data, chance = path.read_bytes()[:9000], random.Random(4)
-    for _ in range(300):
-        broken = bytearray(data[: chance.randrange(len(data))])
-        for _ in range(chance.randrange(3)):
-            if broken:
-                broken[chance.randrange(len(broken))] = chance.randrange(256)
-        path.write_bytes(broken)
-        with pytest.raises(CheckpointError):
-            read_contents(path)
-            raise CheckpointError("as good as whole")
-
-
-@pytest.mark.parametrize("zipped", [True, False])
-def test_headers_of_pth_files_are_those_torch_reads(zipped, parts, tmp_path):
-    path = tmp_path / "m.pth"
-    state = {**parts["high"], "view": torch.ones(8, 6)[:, :3], "half": torch.ones(2).bfloat16()}
-    wrapped = torch.nn.Linear(3, 4).state_dict()
-    for made in (state, {"state_dict": state, "epoch": 3}, {"p": torch.nn.Parameter(torch.ones(3))}, wrapped):
-        torch.save(made, path, _use_new_zipfile_serialization=zipped)
-        contents = read_contents(path)
-        inner = made.get("state_dict", made)
-        assert contents.kind == ("zip" if zipped else "pickle")
-        assert {name: (DTYPES[e.dtype], e.shape) for name, e in contents.stored.items()} == {
-            name: (data.dtype, tuple(data.shape)) for name, data in inner.items()
-        }
-        for name, data in WeightFile(contents).tensors():
-            assert torch.equal(data, inner[name]), name
 
 
 class _Code:

@@ -2,19 +2,25 @@
 """`measure` from the command line: what it writes takes the place of nothing else."""
 
 import json
+import subprocess
+import sys
+import types
 from pathlib import Path
 
 import drawn
+import light_scenes as scenes
 import numpy as np
 import pytest
 from movies import write
 from PIL import Image
 
 from wan_engine.cli import main
+from wan_engine.commands import measure as measure_command
 from wan_engine.commands.repair import repair
 from wan_engine.errors import GenerationError, UsageError
 from wan_engine.light_curve import LightCurve
 from wan_engine.media.atomic_write import write_whole
+from wan_engine.media.video_writer import write_clip
 from wan_engine.request import GenerationRequest
 
 
@@ -112,3 +118,42 @@ def test_a_repair_is_refused_in_words(tmp_path, changes, words):
     task |= {key: str(tmp_path / value) if key == "job" else value for key, value in changes.items()}
     with pytest.raises(UsageError, match=words):
         repair(task)
+
+
+class TestCommand:
+    def options(self, clip, **given):
+        return types.SimpleNamespace(
+            **{
+                "clip": str(clip),
+                "expected": None,
+                "first_frame": 0,
+                "tracks": None,
+                "report": None,
+                "page": None,
+                **given,
+            }
+        )
+
+    def test_measure_a_file(self, tmp_path, capsys):
+        light = np.where(np.arange(20) < 11, 1, 1.3)
+        write_clip(scenes.display_gain(0.7 * scenes.scene(20), light), 24, tmp_path / "clip.mp4")
+        report, page = tmp_path / "light.json", tmp_path / "light.png"
+        options = self.options(tmp_path / "clip.mp4", report=str(report), page=str(page))
+        assert measure_command.run(options) == 0
+        assert "jumps at frame 11" in capsys.readouterr().out
+        assert json.loads(report.read_text())["light"]["verdict"]["frame"] == 11
+        assert page.stat().st_size > 10000
+
+    @pytest.mark.parametrize("text", ["{", "[]", '{"source": "brief", "times": [0], "luminance": [1]}'])
+    def test_wrong_expected(self, tmp_path, text):
+        (tmp_path / "light.json").write_text(text)
+        with pytest.raises(UsageError, match="light curve"):
+            measure_command.run(self.options("none.mp4", expected=str(tmp_path / "light.json")))
+
+    def test_no_such_clip(self, tmp_path):
+        with pytest.raises(UsageError, match="cannot be read"):
+            measure_command.run(self.options(tmp_path / "none.mp4"))
+
+    def test_imports_without_torch(self):
+        code = "import sys; import wan_engine.commands.measure; assert 'torch' not in sys.modules"
+        subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).resolve().parents[3])
