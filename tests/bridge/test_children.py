@@ -22,9 +22,9 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs POSIX sig
 SLOW = """
 import json, pathlib, subprocess, sys, time
 task = json.load(sys.stdin)
-child = subprocess.Popen(["sleep", "600"])
+child = subprocess.Popen(["sleep", "10000"])
 pathlib.Path(task["pids"]).write_text(f"{__import__('os').getpid()} {child.pid} .")
-time.sleep(600)
+time.sleep(10000)
 """
 TOOL = """
 import sys, time
@@ -77,7 +77,7 @@ def test_a_tool_and_its_children_end_with_the_program_that_asked(tmp_path, how):
         assert alive(tool) and alive(child)
         parent.send_signal(how)
         parent.wait()
-    wait_for(lambda: not alive(tool) and not alive(child), 20)
+    wait_for(lambda: not alive(tool) and not alive(child))
 
 
 def test_a_tool_is_stopped_with_its_children(tmp_path):
@@ -87,7 +87,7 @@ def test_a_tool_is_stopped_with_its_children(tmp_path):
     wait_for(lambda: pids.exists() and pids.read_text().endswith("."))
     assert not tool.poll()
     tool.stop()
-    wait_for(lambda: not any(alive(int(pid)) for pid in pids.read_text().split()[:2]), 20)
+    wait_for(lambda: not any(alive(int(pid)) for pid in pids.read_text().split()[:2]))
 
 
 def test_a_tool_that_is_killed_is_told_as_that(tmp_path):
@@ -108,7 +108,7 @@ def test_a_set_up_ends_with_the_program_that_asked(tmp_path):
             wait_for(lambda: [pid for pid in living("-m", "pip", str(lock)) if pid != parent.pid], 3 * PATIENCE)
             parent.kill()
             parent.wait()
-        wait_for(lambda: not living(str(tmp_path)), 20)
+        wait_for(lambda: not living(str(tmp_path)))
 
 
 def test_the_engine_writes_in_folders_of_its_own_only(tmp_path, monkeypatch):

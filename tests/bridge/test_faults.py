@@ -221,8 +221,8 @@ def test_the_worker_ends_when_its_parent_does(held_engine, tmp_path, how):
         worker = int(parent.stdout.readline())
         if how == "killed":
             parent.kill()
-        parent.wait(20)
-    assert gone(worker, 5)
+        parent.wait(PATIENCE)
+    assert gone(worker)
     state = JobFolder(job.path).read_state()
     assert state.ended and state.interrupted and "Continue" in state.message if how == "killed" else state.ended
 

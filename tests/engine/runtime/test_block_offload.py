@@ -5,7 +5,6 @@ import dataclasses
 import subprocess
 import sys
 import threading
-import time
 import weakref
 
 import golden
@@ -20,6 +19,7 @@ from wan_engine.networks.transformer_config import TransformerConfig
 from wan_engine.runtime.block_offload import stream_blocks
 from wan_engine.weights.weight_file import WeightFile
 
+PATIENCE = 900.0  # seconds, never reached but by a fault
 CONFIG = TransformerConfig(32, 64, 2, 5, 4, 4, 16, text_len=8)
 
 
@@ -52,11 +52,10 @@ def held(network):
 
 
 def no_reader_is_left():
-    for _ in range(100):
-        if not any(thread.name.startswith("read block") for thread in threading.enumerate()):
-            return True
-        time.sleep(0.05)
-    return False
+    readers = [thread for thread in threading.enumerate() if thread.name.startswith("read block")]
+    for thread in readers:
+        thread.join(PATIENCE)
+    return not any(thread.is_alive() for thread in readers)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])

@@ -194,7 +194,8 @@ def _work(what: str, weights: Path, folder: Path) -> None:
         with process_group.group():
             _forward(weights, folder)
         return
-    with process_group.group(timedelta(seconds=5)):
+    _meet(folder)  # imports take a busy machine long, and are no silence
+    with process_group.group(timedelta(seconds=5 if what == "silence" else 600)):
         if process_group.rank() == 1:
             if what == "failure":
                 raise CheckpointError("only one of us fails")
@@ -202,6 +203,13 @@ def _work(what: str, weights: Path, folder: Path) -> None:
         process_group.from_first(int)  # never arrives in the other process
         process_group.from_first(int)
         torch.distributed.barrier()
+
+
+def _meet(folder: Path) -> None:
+    """Wait until each process has come as far."""
+    (folder / os.environ["RANK"]).touch()
+    while len(list(folder.iterdir())) < int(os.environ["WORLD_SIZE"]):
+        time.sleep(0.01)
 
 
 def _forward(weights: Path, folder: Path) -> None:
