@@ -85,6 +85,9 @@ def _sun(sun: SunLight, alone: bool, words: LightWords) -> list[Sentence]:
         return [*told, Sentence(words.unchanging(alone))] if sun.steady and sun.start.shines and not changes else told
     if same and sun.returns:
         return [*told, Sentence(words.as_at_first)]
-    last = [text for text in words.moment(sun.end, "last", alone) if text not in {one.text for one in told}]
+    end, shaded = sun.end, [moment for moment in sun.moments[:-1] if moment.shadows]
+    if shaded and (end.shadows, end.height, end.steep) == (shaded[-1].shadows, shaded[-1].height, shaded[-1].steep):
+        end = replace(end, shadows=None)  # where they fall was told last
+    last = [text for text in words.moment(end, "last", alone) if text not in {one.text for one in told}]
     net = [words.net(sun.net)] if sun.net and sun.stops and sun.start.shines and sun.end.shines else []
     return told + list(map(Sentence, last + net))

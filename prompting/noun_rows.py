@@ -228,7 +228,7 @@ BY_MEASURE = {
         barge=驳船 cruise_ship=游轮 cargo_ship=货船 container_ship=集装箱船 pirate_ship=海盗船 galleon=帆船
         warship=战舰 battleship=战列舰 aircraft_carrier=航空母舰 tugboat=拖船 speedboat=快艇 motorboat=摩托艇
         steamboat=汽船 airship=飞艇 zeppelin=齐柏林飞艇 lifeboat=救生艇 dinghy=小艇 houseboat=船屋 starship=星舰
-        space_ship=飞船 hovercraft=气垫船 catamaran=双体船 ufo=飞碟
+        space_ship=飞船 hovercraft=气垫船 catamaran=双体船 ufo=飞碟 icebreaker=破冰船
     """,
     "架": """
         plane=飞机 airplane=飞机 aircraft=飞机 jet=喷气机 helicopter=直升机 drone=无人机 piano=钢琴 camera=摄影机

@@ -2,6 +2,7 @@
 """What any prompt must keep to: rules of grammar and repetition, checked on its text."""
 
 import re
+from itertools import pairwise
 
 SMALL = r"(?:to|from|of|in|on|at|by|with|for|around|toward|behind|the|a|an|and|is|it|then)"
 SINGULAR_VERBS = "moves|turns|changes|glows|lights|brightens|draws"
@@ -15,12 +16,20 @@ def sentences(text, stop="."):
     return [part for part in re.split(rf"(?<=[{stop}])\s*", text) if part]
 
 
+def shadows_told_again(clauses):
+    """Where shadows fall, told as it was told last."""
+    return [f"shadows told again: {one}" for one, after in pairwise(clauses) if one == after]
+
+
 def english_faults(text):
     """What a reader of English would stumble over."""
     faults = []
     told = sentences(text)
     faults += [f"said twice: {one}" for one in {one for one in told if told.count(one) > 1}]
     faults += [f"no sentence: {one}" for one in told if not re.match(r'[A-Z"]', one) or not one.endswith(".")]
+    faults += shadows_told_again(
+        re.findall(r"(?:(?:very |long |short )+shadows|shadows of medium length) fall [^.,]*", text.lower())
+    )
     bad = {
         "doubled word": rf"(?i)\b({SMALL}) \1\b",
         "two prepositions": r"\b(?:toward|from|behind) (?:to|toward|from|at|in|on|around)\b",
@@ -48,6 +57,7 @@ def chinese_faults(text):
     told = sentences(text, "。")
     faults += [f"said twice: {one}" for one in {one for one in told if told.count(one) > 1}]
     faults += [f"no sentence: {one}" for one in told if not one.endswith("。")]
+    faults += shadows_told_again(re.findall(r"[^，。]*影子(?:投向|落在)[^，。]*", text))
     bare = re.sub(r"（[^（）]*）", "", text)
     bad = {
         "foreign letters": r"[A-Za-z]",

@@ -116,6 +116,7 @@ def test_what_says_something_names_nothing():
         "The benches moves to the left.",
         "Night time, daylight, wide shot.",
         "The the camera stands still.",
+        "Long shadows fall to the left. The sun sinks. At the end the sun is low, and long shadows fall to the left.",
     ],
 )
 def test_the_rules_find_english_faults(text):
@@ -130,6 +131,7 @@ def test_the_rules_find_english_faults(text):
         "场景变暗。场景变暗。",
         "画面中间有一房子。",
         "夜晚，日光。",
+        "太阳很低，长长的影子投向左侧。太阳下沉。最后太阳很低，长长的影子投向左侧。",
     ],
 )
 def test_the_rules_find_chinese_faults(text):
