@@ -94,6 +94,7 @@ def _planned() -> list[Option]:
 def _generate(options: argparse.Namespace) -> int:
     request = GenerationRequest(**given_options(options, OPTIONS.values()))
     request.validate()
+    _check_tracks(request)
     from .pipeline import load
     from .runtime import process_group  # torch takes seconds to import; usage errors should not wait for it
 
@@ -112,6 +113,17 @@ def _generate(options: argparse.Namespace) -> int:
     clip = report["clip"]
     print(f"{clip['path']}: {clip['frames']} frames, {clip['size'][0]}x{clip['size'][1]}, {clip['fps']} fps")
     return GenerationError.exit_status if report["unsaved"] else 0
+
+
+def _check_tracks(request: GenerationRequest) -> None:
+    """Tell before the work, not behind it, that tracks do nothing or cannot be read."""
+    if request.tracks is None:
+        return
+    if request.page is None:
+        raise UsageError("--tracks has no effect without --page; give --page too, or leave out --tracks.")
+    from .follow.tracks import read_tracks
+
+    read_tracks(Path(request.tracks))
 
 
 def _show(event: dict) -> None:

@@ -69,6 +69,17 @@ def test_places_are_looked_at_before_the_work(tmp_path):
             pipeline.generate(request(T2V, **place), tmp_path)
 
 
+@pytest.mark.parametrize("content", [None, "[[[", '{"schema": "wan_previs.tracks/1"}'])
+def test_tracks_are_looked_at_before_the_work(content, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("wan_engine.pipeline.load", lambda **given: pytest.fail("loaded"))
+    if content is not None:
+        (tmp_path / "tracks.json").write_text(content)
+    given = ["--tracks", str(tmp_path / "tracks.json")]
+    for more, words in (["--page", str(tmp_path / "page.png")], "tracks.json"), ([], "no effect without --page"):
+        assert main(command(T2V, tmp_path / "clip.mp4", *given, *more)) == 2
+        assert words in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("content", [None, b"no picture"])
 def test_unreadable_picture(content, tmp_path, capsys):
     if content is not None:
