@@ -298,6 +298,18 @@ class EngineOptions(SharedOptions):
         Whole(), None, "The step up to which the mask's part is held: the later, the closer",
         needs="motion_video", metavar="STEP",
     )  # fmt: skip
+    redo: str | None = row(
+        File("a movie or a folder of pictures"), None,
+        "A clip as the model made it, a picture for each frame, of which a part is made anew",
+    )  # fmt: skip
+    redo_from: int | None = row(
+        Whole(1), None, "The frame from which on that clip is made anew; frames count from 0", needs="redo",
+        unit="frame",
+    )  # fmt: skip
+    redo_mask: str | None = row(
+        File("a movie or a folder of pictures"), None,
+        "A movie or pictures, white where that clip is made anew", needs="redo",
+    )  # fmt: skip
     window: int | None = row(
         Whole(5), None, "Frames (4n+1) that are made at once, at most; a longer clip is made in windows or segments",
         unit="frames",

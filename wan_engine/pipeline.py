@@ -156,6 +156,8 @@ class Pipeline:
             nonlocal sigmas
             with run.stage("encode_image"):
                 conditioning = process_group.from_first(lambda: condition(part, self.pool, run))
+            if part.redo is not None and part.redo.keeps_all and conditioning.kept is not None:
+                return conditioning.kept.latents
             with run.stage("denoise"):
                 options = SamplingOptions(
                     self._resume_file(request, part, number, folder),

@@ -146,6 +146,12 @@ class GenerationRequest(EngineOptions):
             raise UsageError("A motion clip and its mask belong together; give motion_video and motion_mask.")
         if self.motion_video is None and (self.motion_start, self.motion_end) != (None, None):
             raise UsageError("motion_start and motion_end are for a motion clip; give motion_video and motion_mask.")
+        if self.redo is None and (self.redo_from, self.redo_mask) != (None, None):
+            raise UsageError("redo_from and redo_mask tell what to make anew of a clip; give it as redo.")
+        if self.redo is not None and (self.redo_from, self.redo_mask) == (None, None):
+            raise UsageError("A clip is made anew from a frame on, or in a mask; give redo_from or redo_mask.")
+        if self.redo is not None and self.refine:
+            raise UsageError("Refining redraws all of a clip, also what is to stay; leave out refine, or redo.")
         if self.exact_size and self.size is None:
             raise UsageError("An exact size needs a size; give size, or leave out exact_size.")
         if (self.clip_frames is None) != (self.clip_fps is None):

@@ -19,8 +19,9 @@ from ..runtime.model_pool import ModelPool, non_finite
 from ..runtime.run import Run
 from ..windows import Window, frames_of
 from .camera_rays import CameraPath
+from .kept_latents import KeptLatents
 from .motion import Motion
-from .plan import Plan, noise
+from .plan import Plan, beginning_noise, noise
 from .prompt_cache import PromptCache, prompt_key
 from .prompt_tokens import PromptTokenizer, fitted
 from .vace import vace_context
@@ -35,7 +36,8 @@ class Conditioning:
 
     `channels` [1, c, t, h, w] (what the model's row states) is stacked under the noisy latents. `held` [z, 1, h, w] is
     the first latent frame that is put back after every step while its tokens are told timestep 0. `clip` [1, n, c] are
-    image features for the cross attention. `motion` is the animation that the clip follows. `reference` [1, z, h, w]
+    image features for the cross attention. `motion` is the animation that the clip follows, `kept` what stays of a clip
+    to redo. `reference` [1, z, h, w]
     are latents whose tokens go before the clip's; `camera` is followed for `frames` of `size` (width, height). `vace`
     [1, 96, t, h, w] is what a VACE branch reads, counting `scale` times; the first `lead` latent frames are no part of
     the clip, but its references. Of the channels those `control_from` `control_to` are a control clip's, which counts
@@ -50,6 +52,7 @@ class Conditioning:
     frames: int = 1
     size: Size = (1, 1)
     motion: Motion | None = None
+    kept: KeptLatents | None = None
     vace: Tensor | None = None
     scale: float = 1.0
     lead: int = 0
@@ -91,7 +94,8 @@ class Conditioning:
             camera=camera,
             frames=frames_of(stop - start),
             vace=None if self.vace is None else self.of_window(self.vace[0], window)[None],
-            motion=None,  # it is put back into the whole clip
+            motion=None,  # these are put back into the whole clip
+            kept=None,
         )
 
     def of_window(self, x: Tensor, window: Window) -> Tensor:
@@ -124,8 +128,13 @@ class Conditioning:
 
     def impose(self, x: Tensor, sigma: float) -> Tensor:
         """Latents [z, t, h, w] at noise level `sigma` with what is given put back into its place."""
-        x = x if self.motion is None else self.motion.impose(x, sigma)
+        for given in (self.motion, self.kept):
+            x = x if given is None else given.impose(x, sigma)
         return x if self.held is None else torch.cat([self.held, x[:, 1:]], 1)
+
+    def corrected(self, velocity: Tensor) -> Tensor:
+        """A prediction [z, t, h, w] with the true velocity where the clip is known."""
+        return velocity if self.kept is None else self.kept.corrected(velocity)
 
     def timestep(self, t: Tensor, x: Tensor) -> Tensor:
         """[1], or [1, tokens] with 0 for the tokens of the held frame (patches of 2x2 in t, h, w order)."""
@@ -234,6 +243,7 @@ def condition(plan: Plan, pool: ModelPool, run: Run) -> Conditioning:
         frames=plan.frames,
         size=plan.size,
         motion=_motion(plan, pool, run),
+        kept=_kept(plan, pool, run),
         vace=_vace(plan, pool, run),
         scale=plan.control_scale,
         lead=plan.lead,
@@ -255,7 +265,25 @@ def _motion(plan: Plan, pool: ModelPool, run: Run) -> Motion | None:
     latents = _encode_frames(given.pixels(plan.size, plan.frames), pool, run)
     mask = given.mask_of(plan.size, plan.latent_shape)
     fixed = noise(plan.seed, plan.latent_shape, 1)
-    return Motion(latents, fixed.to(pool.device), mask.to(pool.device), given.start, given.end)
+    return Motion(latents, fixed.to(pool.device), mask.to(pool.device), start=given.start, end=given.end)
+
+
+def _kept(plan: Plan, pool: ModelPool, run: Run) -> KeptLatents | None:
+    """What stays of a clip to redo, as latents, under the noise that sampling begins with; None where nothing does."""
+    if plan.redo is None or not (cells := plan.redo.kept_cells(*plan.latent_shape[2:])).any():
+        return None
+    known = _encode_frames(plan.redo.pixels(), pool, run)
+    latents = torch.zeros(plan.latent_shape, device=pool.device)
+    latents[:, plan.lead : plan.lead + known.shape[1]] = known
+    mask = torch.zeros(1, *plan.latent_shape[1:])
+    mask[0, plan.lead :] = _by_latents(cells).amin(0)
+    return KeptLatents(latents, beginning_noise(plan).to(pool.device), mask.to(pool.device))
+
+
+def _by_latents(frames: Tensor) -> Tensor:
+    """[frames, h, w] to [4, t, h, w]: a latent frame stands for four frames, the first one for a single frame that is
+    counted four times."""
+    return torch.cat([frames[:1].expand(4, *frames.shape[1:]), frames[1:]]).unflatten(0, (-1, 4)).transpose(0, 1)
 
 
 def _channels(plan: Plan, inputs: Sequence[str], pool: ModelPool, run: Run) -> Tensor:
@@ -265,22 +293,21 @@ def _channels(plan: Plan, inputs: Sequence[str], pool: ModelPool, run: Run) -> T
 
 
 def _mask(plan: Plan, pool: ModelPool, run: Run) -> Tensor:
-    """[4, t, h, w]: 1 for the pixel frames that are given, 0 for those to be made."""
-    shape = plan.latent_shape
-    mask = torch.zeros(plan.frames)
+    """[4, t, h, w]: 1 for the pixel frames that are given, and what stays of a clip to redo; 0 for what is made."""
+    mask = torch.zeros(plan.frames, *plan.latent_shape[2:])
+    if plan.redo is not None:
+        mask = plan.redo.kept_cells(*plan.latent_shape[2:])
     if plan.first is not None:
         mask[0] = 1
     if plan.last is not None:
         mask[-1] = 1
-    # A latent frame stands for four pixel frames, the first one for a single frame that is counted four times.
-    mask = torch.cat([mask[:1].repeat(4), mask[1:]]).reshape(shape[1], 4).T
-    return mask[:, :, None, None].expand(4, *shape[1:]).to(pool.device)
+    return _by_latents(mask).to(pool.device)
 
 
 def _picture(plan: Plan, pool: ModelPool, run: Run) -> Tensor:
-    """[z, t, h, w]: the pictures in their places, mid grey between them, as latents; zeros for text alone, as in
-    training."""
-    if plan.first is None:
+    """[z, t, h, w]: the pictures in their places, and what stays of a clip to redo, mid grey between them, as latents;
+    zeros for text alone, as in training."""
+    if plan.first is None and plan.redo is None:
         return torch.zeros(plan.latent_shape, device=pool.device)
     return _encode_frames(_between(plan), pool, run)
 
@@ -311,13 +338,12 @@ def _reference(plan: Plan, pool: ModelPool, run: Run) -> Tensor:
 
 def _between(plan: Plan) -> Iterator[Tensor]:
     """The condition video frame by frame, [3, 1, H, W]: memory does not grow with the clip."""
-    assert plan.first is not None
-    grey = torch.zeros(3, 1, plan.size[1], plan.size[0])
-    yield plan.first[:, None]
-    for _ in range(plan.frames - (1 if plan.last is None else 2)):
-        yield grey
-    if plan.last is not None:
-        yield plan.last[:, None]
+    given = {plan.frames - 1: plan.last, 0: plan.first}
+    grey = torch.zeros(3, plan.size[1], plan.size[0])
+    for frame in range(plan.frames):
+        picture = given.get(frame)
+        picture = grey if picture is None else picture
+        yield (picture if plan.redo is None else plan.redo.over(frame, picture))[:, None]
 
 
 def _encode_frames(frames: Iterable[Tensor], pool: ModelPool, run: Run) -> Tensor:

@@ -19,6 +19,7 @@ from ..checkpoint.sizes import Size
 from ..errors import UsageError
 from ..media.sequences import Sequence, read_sequence
 from ..request import GenerationRequest
+from .kept_latents import KeptLatents
 from .lengths import check_count, fitting_notes
 
 # Noise levels at which the method's authors begin and end by default: steps 3 and 6 of 50 at shift 3.
@@ -62,21 +63,14 @@ class MotionClip:
 
 
 @dataclass(frozen=True)
-class Motion:
-    """What enters the sampling: the animation's `latents` and its fixed `noise` [z, t, h, w], `mask` [1, t, h, w].
-
-    On a schedule `first_step` is where sampling begins. At noise levels below `begin` (which it begins at) down to
-    `until` the animation is put back.
+class Motion(KeptLatents):
+    """What enters the sampling: the animation, put back in its mask. On a schedule `first_step` is where sampling
+    begins, at the noise level `begin`.
     """
 
-    latents: Tensor
-    noise: Tensor
-    mask: Tensor
-    start: int | None
-    end: int | None
+    start: int | None = None
+    end: int | None = None
     first_step: int = 0
-    begin: float = 1.0
-    until: float = 0.0
 
     def scheduled(self, sigmas: Tensor) -> Motion:
         """On the schedule `sigmas` [steps + 1]; steps that were left open are those nearest in noise level."""
@@ -93,20 +87,10 @@ class Motion:
             self, start=start, end=end, first_step=first, begin=float(sigmas[first]), until=float(sigmas[end])
         )
 
-    def noised(self, sigma: float) -> Tensor:
-        """The animation's latents [z, t, h, w] at noise level `sigma`, 0..1."""
-        return (1 - sigma) * self.latents + sigma * self.noise
-
     def beginning(self, pure: Tensor) -> Tensor:
         """The latents [z, t, h, w] to begin with: the animation under noise, or `pure` noise with a negative start."""
         assert self.start is not None
         return pure if self.start < 0 else self.noised(self.begin)
-
-    def impose(self, x: Tensor, sigma: float) -> Tensor:
-        """Latents [z, t, h, w] at noise level `sigma` with the animation in the mask's place, while it binds."""
-        if not self.until <= sigma < self.begin:
-            return x
-        return x * (1 - self.mask) + self.mask * self.noised(sigma)
 
 
 def read_motion(

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -22,9 +22,11 @@ from ..request_parts import PromptPart
 from ..windows import Window, latents_of, noise_order, usual_overlap, windows
 from .camera_rays import CameraPath, read_camera
 from .control_video import ControlClip, read_control
+from .images import as_picture
 from .keyframes import KeyPicture, borders_of, read_keyframes
 from .motion import MotionClip, read_motion
 from .plan_pictures import Pictures, either, pictures_of
+from .redo import RedoClip, read_redo
 from .vace import VaceClip
 
 
@@ -37,7 +39,7 @@ class Plan:
     `references` are pictures of what the clip shows, [3, H, W] in -1..1 at its size. `control` is the clip, `camera`
     the camera and `motion` the animation that it follows; `vace` the clip that a VACE branch reads, which counts
     `control_scale` times and has the references as latent frames of their own, `lead` in number, before the clip's.
-    `control` counts in the first `control_share` of the steps.
+    `control` counts in the first `control_share` of the steps. `redo` is a clip of which a part is made anew.
     A clip of more frames than `window` is made in windows of so many, which have `overlap` or more in common; or, where
     it starts from a picture, in segments from one of its `borders` to the next, which begin with `keyframes` where
     there are such, and end with them where `holds_ends`.
@@ -65,6 +67,7 @@ class Plan:
     camera: CameraPath | None = None
     motion: MotionClip | None = None
     vace: VaceClip | None = None
+    redo: RedoClip | None = None
     control_scale: float = 1.0
     control_share: float = 1.0
     window: int = 81
@@ -85,6 +88,8 @@ class Plan:
 
     def picture_at(self, frame: int) -> Tensor | None:
         """What is given for a frame of the clip, [3, H, W] in -1..1."""
+        if self.redo is not None and self.redo.keeps(frame):
+            return as_picture(self.redo.old(frame))
         keyed = {key.frame: key.pixels for key in self.keyframes}
         return {**keyed, self.frames - 1: self.last, 0: self.first}.get(frame)
 
@@ -100,7 +105,7 @@ class Plan:
     @property
     def encodes(self) -> bool:
         """Whether anything that is given goes through the autoencoder."""
-        given = (self.first, self.control, self.vace)
+        given = (self.first, self.control, self.vace, self.redo)
         return bool(self.references) or any(part is not None for part in given)
 
     def expert(self, timestep: float) -> str:
@@ -137,6 +142,7 @@ def make_plan(request: GenerationRequest, checkpoint: Checkpoint, stride: tuple[
     steps = either(request.steps, model.steps)
     solver = either(request.solver, model.solver)
     motion, motion_notes = read_motion(request, folder, pictures.size, frames, steps, fps)
+    redo, redo_notes = read_redo(request, folder, pictures.size, frames)
     return Plan(
         prompt=request.prompt,
         negative=either(request.negative, model.negative),
@@ -158,7 +164,8 @@ def make_plan(request: GenerationRequest, checkpoint: Checkpoint, stride: tuple[
         control=control,
         camera=camera,
         motion=motion,
-        vace=pictures.vace,
+        vace=None if pictures.vace is None else replace(pictures.vace, redo=redo),
+        redo=redo,
         control_scale=either(request.control_scale, 1.0),
         control_share=either(request.control_share, 1.0),
         window=window,
@@ -173,6 +180,7 @@ def make_plan(request: GenerationRequest, checkpoint: Checkpoint, stride: tuple[
             *told,
             *motion_notes,
             *keyframe_notes,
+            *redo_notes,
         ),
     )
 

@@ -27,6 +27,7 @@ from ..media.sequences import Sequence, counted, read_sequence
 from ..request import GenerationRequest
 from .images import as_tensor
 from .lengths import check_count, rate_notes
+from .redo import RedoClip
 
 CELL = 8  # pixels along a latent: the mask of each has a channel of its own
 _GRID = 16  # pixels along a token
@@ -41,7 +42,7 @@ Encode = Callable[[Iterable[Tensor]], Tensor]
 class VaceClip:
     """What was given for a clip of `size`: the pictures `numbers` of `video` and of `mask`, either None where it was
     not. `stretched` tells that pictures are brought to the size as VideoX-Fun does it, and masks cut to black and
-    white.
+    white. What stays of a clip to `redo` is given in place of all that.
     """
 
     size: Size
@@ -49,6 +50,7 @@ class VaceClip:
     video: Sequence | None = None
     mask: Sequence | None = None
     stretched: bool = False
+    redo: RedoClip | None = None
 
     def pixels(self, number: int) -> Tensor:
         """[3, H, W] in -1..1; mid grey without a clip."""
@@ -68,9 +70,16 @@ class VaceClip:
 
     def half(self, *, made: bool) -> Iterator[Tensor]:
         """Frame by frame, [3, 1, H, W], what is to be `made` anew or what is kept, the rest mid grey."""
-        for number in self.numbers:
-            hole = (self.softness(number) > 0.5).float()
-            yield (self.pixels(number) * (hole if made else 1 - hole))[:, None]
+        for frame, number in enumerate(self.numbers):
+            hole = (self._softness_at(frame) > 0.5).float()
+            picture = self.pixels(number)
+            picture = picture if self.redo is None else self.redo.over(frame, picture)
+            yield (picture * (hole if made else 1 - hole))[:, None]
+
+    def _softness_at(self, frame: int) -> Tensor:
+        """The mask of a frame of the clip, as `softness`."""
+        softness = self.softness(self.numbers[frame])
+        return softness if self.redo is None else softness * torch.from_numpy(self.redo.anew(frame))
 
     def mask_channels(self) -> Tensor:
         """[64, t, h, w]: the mask's value at each of the 8x8 pixels of a latent, row by row; in time the frame nearest
@@ -79,7 +88,7 @@ class VaceClip:
         count = len(self.numbers)
         places = torch.arange(count, dtype=torch.float32)[None, None]
         nearest = F.interpolate(places, size=(count + 3) // 4, mode="nearest-exact")[0, 0].int().tolist()
-        frames = [self.softness(self.numbers[place])[0] for place in nearest]
+        frames = [self._softness_at(place)[0] for place in nearest]
         return rearrange(torch.stack(frames), "t (h p) (w q) -> (p q) t h w", p=CELL, q=CELL)
 
     def _fitted(self, picture: np.ndarray) -> Tensor:

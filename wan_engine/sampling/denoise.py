@@ -101,7 +101,7 @@ class Denoiser:
             began = time.perf_counter()
             t, sigma = solver.timesteps[k], solver.sigmas[k]
             expert = plan.expert(float(t))
-            velocity = self._velocity(k, expert, x, t)
+            velocity = conditioning.corrected(self._velocity(k, expert, x, t))
             guided = {}
             if light is not None:
                 steered = light.steered_velocity(velocity[:, self._lead :], x[:, self._lead :], sigma)

@@ -51,7 +51,7 @@ def in_segments(plan: Plan, run: Run, frames: FrameStore | None, sample: Sample,
                 frames.pop()
             with run.stage("decode"):
                 for frame in islice(decode(latents), len(frames) - plan.borders[number], None):
-                    frames.append(frame)
+                    frames.append(frame if plan.redo is None else plan.redo.joined(len(frames), frame))
         yield latents
 
 
@@ -81,6 +81,7 @@ def segment_of(plan: Plan, number: int, last: Tensor | None) -> Plan:
         control=None if plan.control is None else plan.control.cut(start, stop + 1),
         camera=None if plan.camera is None else plan.camera.cut(start, stop + 1),
         motion=None if plan.motion is None else plan.motion.cut(start),
+        redo=None if plan.redo is None else plan.redo.cut(start, stop + 1),
     )
 
 

@@ -125,10 +125,10 @@ def test_steps_left_out_are_those_of_the_authors_noise_levels():
     """Steps 2, 3, 5 and 7 of 50 at shift 3 lie at 2.6, 3.8, 6.2 and 8.5 of 40 at shift 5; 6 lies between 5 and 7."""
     empty = torch.zeros(1, 1, 1, 1)
     sigmas = UniPC(40, 5.0).sigmas
-    found = Motion(empty, empty, empty, None, None).scheduled(sigmas)
+    found = Motion(empty, empty, empty).scheduled(sigmas)
     assert (found.start, found.end) == (4, 7)
-    assert Motion(empty, empty, empty, None, 2).scheduled(sigmas).start == 2
-    assert Motion(empty, empty, empty, 20, None).scheduled(sigmas).end == 20
+    assert Motion(empty, empty, empty, end=2).scheduled(sigmas).start == 2
+    assert Motion(empty, empty, empty, start=20).scheduled(sigmas).end == 20
 
 
 @pytest.mark.parametrize(
