@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 
 # Raised whenever the state, or what decides its fingerprint, is another: older ones are then not gone on from.
-SCHEMA = "wan_previs.resume/7"
+SCHEMA = "wan_previs.resume/8"
 
 
 def files_of(place: Path) -> list[tuple[str, int, int]]:
