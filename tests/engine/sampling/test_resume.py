@@ -274,8 +274,8 @@ def test_what_a_state_depends_on_is_that_of_its_schema():
     assert SCHEMA == "wan_previs.resume/8"
     assert " ".join(item.name for item in fields(Plan)) == (
         "prompt negative size frames latent_shape fps steps shift guide boundary solver seed first last warnings "
-        "clip_pictures prompt_parts references control camera motion vace redo control_scale control_share window overlap "
-        "borders keyframes holds_ends"
+        "clip_pictures prompt_parts references control camera motion vace redo control_scale control_share window "
+        "overlap borders keyframes holds_ends"
     )
 
 
