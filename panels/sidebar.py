@@ -69,6 +69,7 @@ class ShotsPanel(SidebarPanel):
             return
         column = layout.column(align=True)
         column.scale_y = 1.3
+        column.enabled = not context.window_manager.wan_previs.engine_missing
         session = context.window_manager.wan_previs
         if state.active is not None and (words := session.how_to_go_on(context.scene, state.active.name)):
             column.operator("wan_previs.resume", text=words, icon="FRAME_NEXT")
@@ -184,7 +185,10 @@ def _draw_missing_engine(layout: bpy.types.UILayout, context: bpy.types.Context)
     if context.window_manager.wan_previs.engine_missing:
         box = layout.box()
         session = context.window_manager.wan_previs
-        words = session.setup_plan or "First, set up the video engine. It is told what that takes before it begins."
+        words = (
+            session.setup_plan
+            or "First, set up the video engine. You are told what it takes before anything is downloaded."
+        )
         label(box, context, words, icon="INFO")
         if not bpy.app.online_access and not session.setup_plan:
             words = 'The engine is downloaded: switch on "Allow Online Access" in the preferences under System.'

@@ -178,7 +178,8 @@ def _environment(tools: Path) -> dict[str, str]:
     temporary = tools / "temporary"
     temporary.mkdir(parents=True, exist_ok=True)
     made = {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "VIRTUAL_ENV", "CONDA"))}
-    index = {"UV_DEFAULT_INDEX": made["PIP_INDEX_URL"]} if "PIP_INDEX_URL" in made else {}
+    of_pip = {"UV_DEFAULT_INDEX": "PIP_INDEX_URL", "SSL_CERT_FILE": "PIP_CERT"}  # what the user has told pip alone
+    taken = {name: made[pips] for name, pips in of_pip.items() if pips in made}
     ours = {
         "UV_CACHE_DIR": str(tools / "cache"),
         "UV_PYTHON_INSTALL_DIR": str(tools.parent / "python"),
@@ -188,7 +189,7 @@ def _environment(tools: Path) -> dict[str, str]:
         "PIP_NO_CACHE_DIR": "1",
         **dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(temporary)),
     }
-    return {**index, **made, **ours}
+    return {**taken, **made, **ours}
 
 
 def _run(command: list[str], environment: dict[str, str]) -> None:

@@ -103,7 +103,8 @@ def _read(address: str, most: int, accept: str = "*/*") -> bytes:
     try:
         headers = {"Accept": accept, "User-Agent": f"wan-previs (uv {VERSION})"}
         request = urllib.request.Request(address, headers=headers)
-        with urllib.request.urlopen(request, timeout=_PATIENCE, context=ssl.create_default_context()) as answer:
+        trusted = ssl.create_default_context(cafile=os.environ.get("SSL_CERT_FILE") or os.environ.get("PIP_CERT"))
+        with urllib.request.urlopen(request, timeout=_PATIENCE, context=trusted) as answer:
             return bytes(answer.read(most))
     except (OSError, ValueError) as error:
         reason = getattr(error, "reason", None) or error
