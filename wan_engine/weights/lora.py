@@ -27,6 +27,7 @@ from .lora_names import LayerIndex, owners, refuse_other_kinds, role_of
 Patch = Callable[[str, Tensor], Tensor]
 Shape = tuple[int, ...]
 _NAMES_TOLD = 4
+_MOST_ALPHA = 1e6  # beyond it, no trainer's
 _FOLDER_FILES = tuple(
     f"{stem}{end}" for stem in ("adapter_model", "pytorch_lora_weights") for end in (".safetensors", ".bin")
 )
@@ -258,10 +259,18 @@ def _layer_changes(
 def _alpha(file: Container, name: str) -> float:
     if math.prod(file.stored[name].shape) != 1:
         raise CheckpointError(f"{file.path}: {name} must be a single number; download it again.")
-    value = float(file.read(name).float().reshape(()))
-    if not math.isfinite(value):
-        raise CheckpointError(f"{file.path}: {name} is no number; download it again.")
-    return value
+    try:
+        return _checked_alpha(file.read(name).double().reshape(()).item())
+    except ValueError as error:
+        raise CheckpointError(f"{file.path}: {name} is no alpha ({error}); download it again.") from None
+
+
+def _checked_alpha(value: Any) -> float:
+    """A number in -1e6..1e6. Raises ValueError for anything else, TypeError for what is none at all."""
+    number = float(value)
+    if isinstance(value, bool) or not abs(number) <= _MOST_ALPHA:
+        raise ValueError(f"it is {value!r:.20}")
+    return number
 
 
 def _misfit(change: _Change, target: str, shape: Shape) -> str | None:
@@ -277,7 +286,7 @@ def _misfit(change: _Change, target: str, shape: Shape) -> str | None:
         fits = (
             min(len(shape), len(up), len(down)) >= 2
             and up[0] == shape[0]
-            and math.prod(up[1:]) == up[1] == down[0]
+            and math.prod(up[1:]) == up[1] == down[0] > 0
             and _no_ones(down[1:]) == _no_ones(shape[1:])
         )
     if fits:
@@ -323,9 +332,9 @@ class _Scaling:
         if expert == "low":
             values |= {key.removeprefix(_SECOND): value for key, value in settings.items() if key.startswith(_SECOND)}
         try:
-            alpha = None if values.get("lora_alpha") is None else float(values["lora_alpha"])
-            single = {str(key): float(value) for key, value in dict(values.get("alpha_pattern") or {}).items()}
-        except (TypeError, ValueError) as error:
+            alpha = None if values.get("lora_alpha") is None else _checked_alpha(values["lora_alpha"])
+            single = {str(key): _checked_alpha(value) for key, value in dict(values.get("alpha_pattern") or {}).items()}
+        except (TypeError, ValueError, OverflowError) as error:
             raise CheckpointError(
                 f"The settings of the LoRA {path} are damaged ({reason_of(error)}); download it again."
             ) from error

@@ -282,6 +282,32 @@ def test_alpha_in_the_settings_of_the_trainer(weights, factors, tmp_path):
     assert_same(merged(weights, [Lora(own)]), by_hand(weights, factors, ALPHA / RANK))
 
 
+@pytest.mark.parametrize("alpha", ["NaN", "1e999", "-1e999", "1e300", "9" * 400, "true", '"x"', "[1]"])
+def test_an_alpha_that_is_none_is_told_before_the_work(alpha, weights, factors, tmp_path):
+    state = spelled(lambda layer: layer, *AB, alpha=False)(factors)
+    for settings in (f'{{"lora_alpha": {alpha}}}', f'{{"alpha_pattern": {{"self_attn.q": {alpha}}}}}'):
+        path = saved(state, tmp_path / "header.safetensors", {"lora_adapter_metadata": settings})
+        with pytest.raises(CheckpointError, match="damaged"):
+            merged(weights, [Lora(path)])
+
+
+@pytest.mark.parametrize("alpha", [float("nan"), float("inf"), 1e30, 1e300])
+def test_an_alpha_of_a_layer_that_is_none_is_told(alpha, weights, factors, tmp_path):
+    state = spelled(lambda layer: layer, *AB, alpha=False)(factors)
+    state["blocks.0.self_attn.q.alpha"] = torch.tensor(alpha, dtype=torch.float64)
+    with pytest.raises(CheckpointError, match="no alpha"):
+        merged(weights, [Lora(saved(state, tmp_path / "alpha.safetensors"))])
+
+
+def test_factors_of_rank_zero_do_not_pass_for_a_change(weights, tmp_path):
+    empty = {
+        "blocks.0.self_attn.q.lora_A.weight": torch.zeros(0, 24),
+        "blocks.0.self_attn.q.lora_B.weight": torch.zeros(24, 0),
+    }
+    with pytest.raises(CheckpointError, match="does not fit"):
+        merged(weights, [Lora(saved(empty, tmp_path / "empty.safetensors"))])
+
+
 def test_alpha_of_single_layers_in_the_settings(weights, factors, tmp_path):
     settings = {"peft_type": "LORA", "lora_alpha": 8, "alpha_pattern": {"blocks.1.ffn.2": 3, "self_attn.q": 5.0}}
     path = saved(DIALECTS["peft"](factors), tmp_path / "adapter_model.safetensors")
@@ -545,7 +571,7 @@ def test_damaged_files_are_told(weights, factors, plain, tmp_path):
     assert "not the factors" in refused(weights, half, path)
     numb = {**one, f"diffusion_model.{layer}.lora_up.weight": torch.full((40, RANK), math.nan)}
     assert "NaN" in refused(weights, numb, path)
-    assert "no number" in refused(weights, {**one, f"diffusion_model.{layer}.alpha": torch.tensor(math.inf)}, path)
+    assert "no alpha" in refused(weights, {**one, f"diffusion_model.{layer}.alpha": torch.tensor(math.inf)}, path)
     assert "single number" in refused(weights, {**one, f"diffusion_model.{layer}.alpha": torch.ones(2)}, path)
     twice = {**one, **DIALECTS["kohya"]({layer: factors[layer]})}
     assert "twice" in refused(weights, twice, path)
