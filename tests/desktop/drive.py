@@ -10,6 +10,9 @@ from pathlib import Path
 
 import bpy
 
+sys.path.insert(0, str(Path(__file__).parent))
+import blockout
+
 CHECKOUT, FOLDER = map(Path, sys.argv[sys.argv.index("--") + 1 :])
 MODULE = "bl_ext.user_default.wan_previs"
 PATIENCE = 300.0
@@ -212,6 +215,7 @@ def story():
     yield from undo()
     yield from cancel()
     yield from load_meanwhile()
+    yield from blockout.in_window(CHECKOUT, FOLDER, area)
 
 
 def tell(failed):

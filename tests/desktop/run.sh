@@ -39,6 +39,10 @@ while kill -0 $window 2>/dev/null; do
   sleep 0.2
 done
 wait $window || echo "desktop-test: Blender ended with status $?" >&2
+# What the window showed, against what is rendered without one.
+[ ! -e "$out/result.json" ] || BLENDER_USER_RESOURCES=$out/user timeout -k 10 300 "$tool" run "$blender" -- -b \
+  --factory-startup --python-exit-code 1 -P "$here/blockout.py" -- "$root" "$out" >"$out/background.log" 2>&1 </dev/null ||
+  { tail -20 "$out/background.log" >&2; exit 1; }
 rm -rf "$out/user"
 
 [ -e "$out/result.json" ] || { tail -40 "$out/blender.log" >&2; echo "desktop-test: no result; see $out/blender.log" >&2; exit 1; }
