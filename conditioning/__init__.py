@@ -7,9 +7,9 @@ from .light_curve import predict_light
 from .light_render import render_light
 from .preserve import preserved
 from .staging import frame_shape
-from .stillness import alike, course
+from .stillness import course
 
 __all__ = [
-    "alike", "course", "frame_shape", "predict_light", "preserved", "render_first_last", "render_keyframes",
+    "course", "frame_shape", "predict_light", "preserved", "render_first_last", "render_keyframes",
     "render_light",
 ]  # fmt: skip

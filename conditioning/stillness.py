@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Literal
 
@@ -26,9 +26,10 @@ _PLACES = (0.17, 0.38, 0.62, 0.83)  # of the shot: no even parts, in which a tur
 _WIDTH, _LEAST_HEIGHT, _SAMPLES = 160, 16, 8
 
 
-def course(scene: bpy.types.Scene, shot: Shot, first: Path, last: Path) -> Course:
+def course(scene: bpy.types.Scene, shot: Shot, first: Path, last: Path, held: Collection[float] = ()) -> Course:
     """Whether a shot, of which the first and the last frame are given as pictures, goes somewhere, returns to its
-    beginning (a loop that lacks its very last step counts), or stands still all the while.
+    beginning (a loop that lacks its very last step counts), or stands still all the while. A clip that is `held` at
+    frames between goes somewhere where one of these shows something else.
 
     Seen in a few small renders of frames between; whatever changes the picture counts: camera, objects, materials,
     light. Where the brief knows of a move that they miss, the frame at which things are farthest off is looked at too.
@@ -38,6 +39,8 @@ def course(scene: bpy.types.Scene, shot: Shot, first: Path, last: Path) -> Cours
         return "goes"
     ends = _differences(first, last)
     if sum(ends) / len(ends) > _NEAR:
+        return "goes"
+    if held and any(max(differences) > _SAME for differences in _looked_at(scene, shot, held)):
         return "goes"
     span = shot.frame_end - shot.frame_start
     between = _looked_at(scene, shot, [shot.frame_start + round(place * span) for place in _PLACES])
@@ -50,12 +53,7 @@ def course(scene: bpy.types.Scene, shot: Shot, first: Path, last: Path) -> Cours
     return "returns" if seen else "stands"
 
 
-def alike(first: Path, others: Iterable[Path]) -> bool:
-    """Whether pictures of a shot show what its first one does."""
-    return all(max(_differences(first, other)) <= _SAME for other in others)
-
-
-def _looked_at(scene: bpy.types.Scene, shot: Shot, frames: Iterable[int]) -> list[list[float]]:
+def _looked_at(scene: bpy.types.Scene, shot: Shot, frames: Iterable[float]) -> list[list[float]]:
     """How frames between the first and the last differ from the first, in small renders."""
     inner = sorted({min(max(frame, shot.frame_start + 1), shot.frame_end - 1) for frame in frames})
     size = (_WIDTH, max(_LEAST_HEIGHT, round(_WIDTH / frame_shape(scene))))

@@ -93,14 +93,11 @@ def preparing(
             last = wish.request.last_image is not None
             frames = conditioning.render_first_last(scene, shot, wish.size, job.conditioning, last=last)
         request = replace(wish.request, light=expected_light(scene, shot, settings, frames))
+        if "last" in frames and not _holds_last(scene, shot, settings, frames, _times_of(shot, request), note):
+            request = replace(request, last_image=None, keyframes=())
+            frames["last"].unlink()
         yield from _telling("Rendering the frames between", _write_keyframes(scene, shot, wish.size, request, job))
         scene = passes.live(uid, name)
-        held = [job.path / key.path for key in request.keyframes]
-        alike = "last" in frames and conditioning.alike(frames["first"], held)
-        if alike and not _holds_last(scene, shot, settings, frames, note):
-            request = replace(request, last_image=None, keyframes=())
-            for path in (frames["last"], *held):
-                path.unlink()
         if wish.mode in FOLLOWING:
             passes_written = write_followed(scene, shot, settings, model, wish.mode, request, job.path)
             yield from _telling("Rendering what the clip follows", passes_written)
@@ -127,10 +124,14 @@ def _write_keyframes(
     scene: bpy.types.Scene, shot: Shot, size: tuple[int, int], request: GenerationRequest, job: JobFolder
 ) -> Generator[float, None, None]:
     """The scene as it is at each of the request's keyframes; yields the share that is done. Raises SceneError."""
-    if request.keyframes and request.frames is not None:
-        times = passes.clip_times(shot, request.frames)
-        frames = {Path(key.path).stem: times[key.frame] for key in request.keyframes}
+    if frames := _times_of(shot, request):
         yield from conditioning.render_keyframes(scene, shot, size, job.conditioning, frames)
+
+
+def _times_of(shot: Shot, request: GenerationRequest) -> dict[str, float]:
+    """The scene's frames at the request's keyframes, by the names of their pictures."""
+    times = passes.clip_times(shot, request.frames or 1)
+    return {Path(key.path).stem: times[key.frame] for key in request.keyframes}
 
 
 def check_files(settings: Settings) -> None:
@@ -151,11 +152,18 @@ def new_folder(scene: bpy.types.Scene, settings: Settings, shot: str) -> JobFold
     return JobFolder.create(jobs_root(settings), shot, sequencer.next_take(scene, shot))
 
 
-def _holds_last(scene: bpy.types.Scene, shot: Shot, settings: Settings, frames: Mapping[str, Path], note: Note) -> bool:
-    """Whether a clip that is to be held at both ends is held at the last one: between two pictures that are nearly the
-    same the model stands still, whatever happens in the scene. An explicit mode is obeyed.
+def _holds_last(
+    scene: bpy.types.Scene,
+    shot: Shot,
+    settings: Settings,
+    frames: Mapping[str, Path],
+    between: Mapping[str, float],
+    note: Note,
+) -> bool:
+    """Whether a clip that is to be held at both ends, and at frames `between` these, is held at more than the first: by
+    pictures that are nearly the same the model stands still, whatever happens in the scene. An explicit mode is obeyed.
     """
-    course = conditioning.course(scene, shot, frames["first"], frames["last"])
+    course = conditioning.course(scene, shot, frames["first"], frames["last"], between.values())
     if course == "goes":
         return True
     if course == "stands":

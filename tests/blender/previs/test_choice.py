@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from tiny_shots import TEXT_ONLY, TINY, one_shot
-from wan_previs import compat, previs
+from wan_previs import compat, conditioning, previs
 from wan_previs.bridge.identity import read_identity
 from wan_previs.previs import ownership
 from wan_previs.previs.progress import Progress
@@ -260,6 +260,16 @@ def test_a_long_loop_is_held_at_the_pictures_on_its_way(lit, tmp_path):
     request, job, notes = prepared(lit, previs.Settings(output=tmp_path))
     assert request["last_image"] and not any("ends as it begins" in note for note in notes)
     assert request["keyframes"] and all((job.path / key["path"]).exists() for key in request["keyframes"])
+
+
+def test_pictures_that_are_all_alike_are_found_so_before_they_are_rendered(lit, tmp_path, monkeypatch):
+    short_hop(lit)
+    rendered = []
+    monkeypatch.setattr(conditioning, "render_keyframes", lambda *given: rendered.append(given) or iter(()))
+    brief, _ = previs.read_shots(lit)
+    assert previs.wish_of(lit, brief, brief.shots[0], previs.Settings(output=tmp_path)).request.keyframes
+    request, _, _ = prepared(lit, previs.Settings(output=tmp_path))
+    assert rendered == [] and request["keyframes"] == [] and request["last_image"] is None
 
 
 @pytest.mark.parametrize("moves", [small_thing_crosses, day_passes, half_way_back])
