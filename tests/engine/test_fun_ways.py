@@ -63,6 +63,18 @@ def test_a_step_cache_that_leaves_out_nothing_changes_nothing(case, tmp_path):
     assert torch.equal(latents(case, tmp_path, step_cache=1e-9), latents(case, tmp_path))
 
 
+@pytest.mark.parametrize("pair", [CASES[3], CASES[5]], ids=lambda pair: pair[0])
+def test_a_step_cache_that_leaves_out_steps_goes_on_where_it_was(pair, tmp_path):
+    case = Case(*pair, root="control/")
+    asked = {"step_cache": 1.0, "steps": 8}
+    whole = latents(case, tmp_path, **asked, report="report.json")
+    told = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))["step_cache"]
+    assert told["skipped"]["conditional"] == told["skipped"]["unconditional"] == [4, 6, 8]
+    with pytest.raises(Cancelled):
+        latents(case, tmp_path, **asked, resume="state", stop_behind=5)
+    assert torch.equal(latents(case, tmp_path, **asked, resume="state"), whole)
+
+
 def test_control_counts_in_the_first_share_of_the_steps(tmp_path):
     """In none of them it is as if no clip were given, which the model knows from training."""
     case = Case(*CONTROL, root="control/")

@@ -139,10 +139,14 @@ def test_a_clip_over_two_processes(tmp_path, capfd, one_thread):
 
 @pytest.mark.parametrize(
     ("model", "name", "root"),
-    [("Wan2.1-VACE-14B", "masked_references", "vace/"), ("Wan2.2-I2V-A14B", "object", "ttm/")],
+    [
+        ("Wan2.1-VACE-14B", "masked_references", "vace/"),
+        ("Wan2.2-I2V-A14B", "object", "ttm/"),
+        ("Wan2.2-Fun-A14B-Control", "control_all", "control/"),
+    ],
 )
 def test_control_over_two_processes(model, name, root, tmp_path):
-    """References, mask and hints of a VACE branch, and a motion clip, over tokens that are cut in two."""
+    """References, mask and hints of a VACE branch, a motion clip, a reference's tokens: cut in two with the clip's."""
     case = Case(model, name, root)
     ended = torchrun(2, "-m", "wan_engine", *case.command(tmp_path))
     assert ended.returncode == 0, ended.stderr
