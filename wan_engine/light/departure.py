@@ -71,7 +71,7 @@ def luminance_departure(
         shown, wanted = (np.log(np.maximum(light, 1e-4))[:, None] for light in (means, curve))
         held, least = np.exp(_nearer(shown, course[:, None], wanted, _knots(expected, means)))[:, 0], DARK
     else:
-        calm = np.exp(_without_undrawn(np.log(np.maximum(means, 1e-4)), curve, jumps))
+        calm = np.exp(_without_undrawn(np.log(np.maximum(means, 1e-4)), expected, jumps))
         held, least = calm / max(means[0], DARK), DARK / max(means[0], DARK)
     level = np.maximum(curve, least)
     away = _beyond(held, curve, expected) / level
@@ -137,13 +137,17 @@ def _nearer(shown: np.ndarray, course: np.ndarray, wanted: np.ndarray, knots: np
     return np.where(nearer[:, None], through, shown)
 
 
-def _without_undrawn(course: np.ndarray, curve: np.ndarray, jumps: Sequence[Jump]) -> np.ndarray:
-    """A course [T] (logarithm) less jumps that the scene states and its curve does not draw, as of a blinking lamp."""
-    calm = course.copy()
+def _without_undrawn(course: np.ndarray, expected: LightCurve, jumps: Sequence[Jump]) -> np.ndarray:
+    """A course [T] (logarithm) less jumps that the scene states and its curve does not draw, as of a blinking lamp.
+    Beside one that it draws light may change by that one alone."""
+    count = len(course)
+    calm, curve, near = course.copy(), expected_luminance(expected, count), meant_reach(count)
+    stated = [frame for frame, sign in meant_changes(expected, count).items() if sign == 0]
     for jump in jumps:
         around = curve[max(0, jump.frame - 1 - MEANT_NEAR) : jump.frame + 4 + MEANT_NEAR]
         drawn = np.ptp(around) / max(around.mean(), DARK)
-        if jump.meant and jump.kind == "step" and drawn < jump.share * abs(jump.size) / 2:
+        is_stated = jump.meant and any(abs(jump.frame - frame) <= near for frame in stated)
+        if is_stated and jump.kind == "step" and drawn < jump.share * abs(jump.size) / 2:
             calm[jump.frame :] -= jump.share * jump.size
     return calm
 

@@ -174,6 +174,18 @@ class TestMeant:
         found = verdict(measure(scenes.display_gain(scenes.scene(), light), 24, brief([1, 1], jumps=(10 / 31,))))
         assert str(found) == "jumps at frame 22"
 
+    @pytest.mark.parametrize(
+        ("early", "size", "holds"), [(1, 1.18, False), (1, 1.05, True), (0, 1.05, True), (0, 1.2, False)]
+    )
+    def test_beside_a_switch_that_the_curve_draws_light_changes_by_that_switch_alone(self, early, size, holds):
+        """It may come a frame early, but a larger change there is the clip's own."""
+        expected = np.ones(scenes.COUNT)
+        expected[6:13] = 0.952
+        clip = expected.copy()
+        clip[13 - early :] = size * 0.952
+        found = verdict(measure(scenes.display_gain(scenes.scene(), clip), 24, brief(expected)))
+        assert (found.code == "holds") is holds, found.sentence
+
     @pytest.mark.parametrize("source", ["brief", "render"])
     def test_flicker_on_an_expected_sunset_is_found_and_its_clean_twin_holds(self, source):
         t = np.arange(scenes.COUNT)
