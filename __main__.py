@@ -38,7 +38,9 @@ def main() -> int:
         bpy.ops.wm.open_mainfile(filepath=file, load_ui=False)
     except RuntimeError as error:
         words = str(error).replace("Error: ", "").strip()
-        print(f"wan_previs: {sys.argv[1]} cannot be opened as a Blender file ({words}).", file=sys.stderr)
+        print(
+            f"wan_previs: {sys.argv[1]} cannot be opened as a Blender file ({words}). Save it again.", file=sys.stderr
+        )
         return 2
     status = cli.main(sys.argv[2:], stream)
     try:

@@ -114,7 +114,10 @@ def main(argv: list[str], out: TextIO | None = None) -> int:
     except BrokenPipeError:  # the reader, such as `head`, has seen enough
         return 0
     except OSError as error:
-        _complain(f"{error.filename or 'The result'} cannot be read or written: {error.strerror}.")
+        place = error.filename or "The result"
+        _complain(
+            f"{place} cannot be read or written ({error.strerror}). Check the path, its rights and the free space."
+        )
         return 5
     except KeyboardInterrupt:
         _complain("Cancelled.")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import bpy
 
-from ..wan_engine.errors import UsageError
+from ..wan_engine.errors import UsageError, reason_of
 from ..wan_engine.text_files import parsed, read_text
 from .saving import write_file
 from .settings import PACKAGE
@@ -54,7 +54,7 @@ def read_preset(name: str) -> dict[str, str]:
         known = ", ".join(preset_names()) or "none yet"
         raise UsageError(f"There is no preset named {name}. There are: {known}.") from None
     except (OSError, ValueError) as error:
-        raise UsageError(f"The preset {path} cannot be read ({error}). Save it again.") from error
+        raise UsageError(f"The preset {path} cannot be read ({reason_of(error)}). Save it again.") from error
     good = isinstance(data, dict) and data.get("schema") == SCHEMA
     if not good or not all(isinstance(data.get(field), str) for field in FIELDS):
         raise UsageError(f"The preset {path} is damaged. Save it again.")
