@@ -35,5 +35,4 @@ PLAIN_FIT = 0.15  # by which an outline fits better at its best place than anywh
 # less is missing.
 CLEAR = 0.335
 CLUTTER = 0.45  # mean fit elsewhere, from which on edges are everywhere and nothing is told to be missing
-COPY_LIKE = 0.3  # of 1 for what looks the same as the subject: a copy does so much at least
-COPY = 0.3  # and so much together with how its outline fits, of 1 for the subject's
+COPY = 0.4  # by how much a copy has the subject's colours and outline, of 1, at least

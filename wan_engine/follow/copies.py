@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where a clip shows a subject of the scene a second time: what has its colours and its outline, where the scene has no
-such outline."""
+"""Where a clip shows a subject of the scene a second time: what has its colours and its shape, where the scene has
+another thing that is not of these colours."""
 
 from __future__ import annotations
 
@@ -9,23 +9,27 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from .bounds import COPY, COPY_LIKE, REACH
+from .bounds import COPY, REACH
 from .edges import Edges, normals
 from .tracks import Outline
 
-_SCALES = 0.85, 1.0, 1.18  # of a copy
-_PLACES = 4  # the likeliest, of which the outline is looked for
-_AWAY = 0.6  # of the subject's size, by which a copy lies off
+_SCALES = 0.7, 0.85, 1.0, 1.18, 1.4  # of a copy
+_PLACES = 4  # the likeliest of each scale, of which the outline is looked for
+_NUDGES = -2, 0, 2  # working pixels to each side
 _EXPLAINED = 5.0  # working pixels from an outline of the scene's, within which an edge is the scene's own
 _FREE = 0.6  # of a copy's outline, away from the scene's own, at least
-_MARGIN = 1.3  # of a cell of the map, by which the subject's surroundings count
-_PLAIN = 8.0  # levels of colour: what differs less from its surroundings looks like anything
+_INSIDE = 0.5  # of a copy, in the picture
+_LEAST_LIKE = 0.05  # what is less like it is not looked at
+_BIN, _BINS = 4.0, (26, 32, 32)  # of CIELAB: lightness from 0 up, both other axes from -64 up
+_SOFT = 1.2  # bins by which colours are smoothed: grain, and shading
+_LEAST_CORE = 20  # pixels of a thing away from its rim, that tell its colours
 
 
 @dataclass(frozen=True)
 class Copy:
-    """How far `right` and `down` of the subject a copy lies, in working pixels; how much it is `like` it: 1 the same,
-    0 no more than its mean colour; and how well the outline fits, as a share of how it fits the subject (`edges`)."""
+    """How far `right` and `down` of the subject a copy lies, in working pixels; how much more it is `like` it, inside
+    than around (1: of its colours alone, which the scene has nowhere there; 0: no more than what is around); and how
+    well the outline fits, as a share of how it fits the subject (`edges`)."""
 
     right: float
     down: float
@@ -33,67 +37,104 @@ class Copy:
     edges: float
 
     @property
+    def score(self) -> float:
+        """Of 1 for what has its colours and its outline."""
+        return self.like * min(self.edges, 1.0)
+
+    @property
     def counts(self) -> bool:
         """Whether it looks like the thing and has its outline."""
-        return self.like >= COPY_LIKE and self.like * self.edges >= COPY
+        return self.score >= COPY
 
 
-def find_copy(small: np.ndarray, edges: Edges, outline: Outline, thing: int, scale: float, fit: float) -> Copy | None:
-    """The place that looks most like a thing that fits its own outline by `fit`, in a picture float32 [h, w, 3] of half
-    the working size; None where nothing can be compared."""
-    height, width = small.shape[:2]
-    mask = _mask(outline, thing, (width, height))
+class Colors:
+    """A picture by its colours, float32 [h, w, 3] of half the working size, over the scene's map of it."""
+
+    def __init__(self, picture: np.ndarray, outline: Outline) -> None:
+        lab = cv2.cvtColor(np.clip(picture / 255, 0, 1).astype(np.float32), cv2.COLOR_RGB2Lab)
+        places = np.floor((lab + np.array([0, 64, 64])) / _BIN).astype(int)
+        rows, a, b = (np.clip(places[..., k], 0, _BINS[k] - 1) for k in range(3))
+        self.bins = np.ravel_multi_index((rows, a, b), _BINS)
+        height, width = self.bins.shape
+        numbers = outline.map.astype(np.float32)
+        self.owner = cv2.resize(numbers, (width, height), interpolation=cv2.INTER_NEAREST).astype(int)
+        cells = height / numbers.shape[0], width / numbers.shape[1]
+        self.near = tuple(2 * max(2, round(side)) + 1 for side in cells)  # a cell to each side: so coarse is the map
+        self.own = np.zeros((height, width), np.float32)  # how common each pixel's colour is on the thing it is on
+        for number in np.unique(self.owner):
+            there = self.owner == number
+            self.own[there] = self.common(there)[there]
+
+    def common(self, there: np.ndarray) -> np.ndarray:
+        """[h, w]: how common each pixel's colour is in a part of the picture, bool [h, w]."""
+        counts = np.bincount(self.bins[there], minlength=int(np.prod(_BINS))).astype(np.float32)
+        table = cv2.GaussianBlur(counts.reshape(-1, _BINS[2]), (0, 0), _SOFT, borderType=cv2.BORDER_CONSTANT)
+        table = cv2.GaussianBlur(
+            table.reshape(_BINS[0], -1), (1, 7), sigmaX=1.0, sigmaY=_SOFT, borderType=cv2.BORDER_CONSTANT
+        )
+        return np.asarray((table / max(float(table.sum()), 1e-9)).ravel()[self.bins], np.float32)
+
+    def like(self, mask: np.ndarray) -> np.ndarray:
+        """float32 [h, w]: whether the colours are rather those of a thing, uint8 [h, w], than of what the scene has
+        there, 0..1; nothing on the thing itself and close to it. What is thin, as joints of bricks, does not count."""
+        core = cv2.erode(mask, np.ones((3, 3), np.uint8)) > 0
+        its = self.common(core if core.sum() >= _LEAST_CORE else mask > 0)
+        share = cv2.morphologyEx(its / (its + self.own + 1e-6), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
+        share[cv2.dilate(mask, np.ones(self.near, np.uint8)) > 0] = 0
+        return np.asarray(share, np.float32)
+
+
+def find_copy(colors: Colors, edges: Edges, outline: Outline, thing: int, scale: float, fit: float) -> Copy | None:
+    """What looks most like a thing that fits its own outline by `fit`; None where nothing does."""
+    mask = (colors.owner == thing).astype(np.uint8)
     rows, columns = np.nonzero(mask)
     if not len(rows):
         return None
-    window = slice(rows.min(), rows.max() + 1), slice(columns.min(), columns.max() + 1)
-    shape, look = mask[window], small[window]
+    shape = mask[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
     middle = np.array([columns.min() + shape.shape[1] / 2, rows.min() + shape.shape[0] / 2])
     points = outline.points[outline.owner == thing] * scale
-    bins, own = normals(points), _scene_edges(outline, scale, edges.size)
+    bins, own, like = normals(points), _scene_edges(outline, scale, edges.size), colors.like(mask)
     best: Copy | None = None
     for size in _SCALES:
-        for like, where in _likeliest(small, look, shape, size, middle):
+        for likeness, where in _likeliest(like, shape, size):
             right, down = (where - middle) * 2
             moved = (points - middle * 2) * size + where * 2
-            found = Copy(float(right), float(down), like, _unexplained(edges, moved, bins, own) / max(fit, 0.1))
-            if best is None or found.like * found.edges > best.like * best.edges:
+            nudged = (moved + np.array([x, y]) for x in _NUDGES for y in _NUDGES)
+            fits = max(_unexplained(edges, one, bins, own) for one in nudged)
+            found = Copy(float(right), float(down), likeness, fits / max(fit, 0.1))
+            if best is None or found.score > best.score:
                 best = found
     return best
 
 
-def _mask(outline: Outline, thing: int, size: tuple[int, int]) -> np.ndarray:
-    """float32 [h, w]: 1 on a thing and close around it."""
-    share = cv2.resize((outline.map == thing).astype(np.float32), size, interpolation=cv2.INTER_LINEAR)
-    cell = max(size[0] / outline.map.shape[1], size[1] / outline.map.shape[0]) * _MARGIN
-    side = 2 * round(cell) + 1
-    return cv2.dilate((share > 0.5).astype(np.float32), np.ones((side, side), np.uint8))
-
-
-def _likeliest(
-    small: np.ndarray, look: np.ndarray, shape: np.ndarray, size: float, middle: np.ndarray
-) -> list[tuple[float, np.ndarray]]:
-    """(likeness, middle x and y) of the places away from the subject's own that look most like it at that size."""
-    apart = _AWAY * np.array(look.shape[1::-1])
-    look = cv2.resize(look, None, fx=size, fy=size, interpolation=cv2.INTER_LINEAR)
-    height, width = look.shape[:2]
-    mask = (cv2.resize(shape, (width, height), interpolation=cv2.INTER_LINEAR) > 0.5).astype(np.float32)
-    varies = float((np.square(look - look[mask > 0].mean(0)) * mask[..., None]).sum())
-    if height >= small.shape[0] or width >= small.shape[1] or varies < _PLAIN**2 * mask.sum():
+def _likeliest(like: np.ndarray, shape: np.ndarray, size: float) -> list[tuple[float, np.ndarray]]:
+    """(likeness, middle x and y) of the places where a shape of that size stands out most from what is around it."""
+    sized = cv2.resize(shape, None, fx=size, fy=size, interpolation=cv2.INTER_NEAREST)
+    if min(sized.shape) < 3:
         return []
-    unlike = cv2.matchTemplate(small, look, cv2.TM_SQDIFF, mask=np.repeat(mask[..., None], 3, -1))
-    like = np.nan_to_num(1 - unlike / varies, nan=-1, posinf=-1, neginf=-1)
-    rows, columns = np.indices(like.shape)
-    places = np.stack([columns + width / 2, rows + height / 2], -1)
-    like[(np.abs(places - middle) <= apart).all(-1)] = -1
+    inside = np.pad(sized.astype(np.float32), 4)
+    wide = cv2.dilate(inside, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (7, 7)))
+    around = wide - cv2.dilate(inside, np.ones((3, 3), np.uint8))
+    (within, count), (beside, _) = (_means(like, part) for part in (inside, around))
+    stands_out = np.where(count >= _INSIDE * inside.sum(), within - beside, -1)
+    apart = max(2, int(0.35 * min(sized.shape)))
     found = []
     for _ in range(_PLACES):
-        row, column = np.unravel_index(int(like.argmax()), like.shape)
-        if like[row, column] <= 0:
+        row, column = np.unravel_index(int(stands_out.argmax()), stands_out.shape)
+        if stands_out[row, column] <= _LEAST_LIKE:
             break
-        found.append((float(like[row, column]), places[row, column]))
-        like[(np.abs(places - places[row, column]) <= apart / 3).all(-1)] = -1
+        found.append((float(stands_out[row, column]), np.array([column + 0.5, row + 0.5])))
+        rows, columns = (slice(max(0, at - apart), at + apart + 1) for at in (int(row), int(column)))
+        stands_out[rows, columns] = -1
     return found
+
+
+def _means(values: np.ndarray, part: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The mean of what a part, with its middle at each pixel, covers of the picture, and how many pixels that is."""
+    total, count = (
+        cv2.filter2D(one, -1, part, borderType=cv2.BORDER_CONSTANT) for one in (values, np.ones_like(values))
+    )
+    return total / np.maximum(count, 1), count
 
 
 def _scene_edges(outline: Outline, scale: float, size: tuple[int, int]) -> np.ndarray:

@@ -23,7 +23,7 @@ from .bounds import (
     SUBJECTS,
     TIMES,
 )
-from .copies import Copy, find_copy
+from .copies import Colors, Copy, find_copy
 from .edges import edges_of, fits, normals
 from .tracks import Outline
 
@@ -88,7 +88,7 @@ def look_at(
     sights: dict[str, list[Sight]] = {}
     for outline in outlines:
         picture, small = pictures[outline.frame]
-        edges = edges_of(picture)
+        edges, colors = edges_of(picture), Colors(small, outline)
         for thing in _subjects(outline):
             points = outline.points[outline.owner == thing] * scale
             bins = normals(points)
@@ -97,7 +97,7 @@ def look_at(
             near = found[(_AWAY <= NEAR) & np.isfinite(found)]
             if len(far) and len(near):
                 best = int(np.nanargmax(found))
-                copy = find_copy(small, edges, outline, thing, scale, float(near.max()))
+                copy = find_copy(colors, edges, outline, thing, scale, float(near.max()))
                 sights.setdefault(outline.names[thing], []).append(
                     Sight(
                         outline.frame, float(near.max()), float(far.mean()), float(far.std()),

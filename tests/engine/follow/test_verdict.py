@@ -8,6 +8,7 @@ import os
 from dataclasses import replace
 
 import cv2
+import drawn
 import numpy as np
 import pytest
 from drawn import FRAMES, clip, write_tracks
@@ -75,6 +76,16 @@ def test_a_planted_fault_is_found(tracks, true, fault, grainy):
     assert told.word == "strays" and told.frame is not None and told.told == f"strays at frame {101 + told.frame}"
     assert any(check.fails for check in told.checks)
     assert code is None or (told.code == code and words in told.sentence), told.sentence
+
+
+def test_a_thing_of_one_colour_is_seen_twice_too_and_one_like_the_ground_is_not(tracks, monkeypatch):
+    monkeypatch.setattr(drawn, "PAINT", np.full_like(drawn.PAINT, (200.0, 60.0, 40.0)))
+    twice = ((0, 0), (48, -46))
+    assert verdict(measure(clip(), tracks)).code == "follows"
+    assert verdict(measure(grain(clip(crates=twice)), tracks)).code == "doubles_subject"
+    monkeypatch.setattr(drawn, "BACKGROUND", drawn.texture(1, drawn.SIZE[1], 400, 6.0) * 0.2 + (180.0, 45.0, 28.0))
+    told = verdict(measure(clip(), tracks))
+    assert told.code != "doubles_subject"
 
 
 def test_a_thing_that_stands_still_is_missed_by_its_outline(tracks):
