@@ -81,6 +81,17 @@ def parser() -> argparse.ArgumentParser:
         "an option named here is otherwise now, or another file may claim the job",
     )  # fmt: skip
     render.add_argument(
+        "--redo", type=int, metavar="TAKE",
+        help="make a part of this take of the shot anew, as a new take: from --redo-from on, in --redo-marked, or both",
+    )  # fmt: skip
+    render.add_argument(
+        "--redo-from", type=int, metavar="FRAME", help="the scene's frame from which on it is made anew"
+    )
+    render.add_argument(
+        "--redo-marked", action="store_true",
+        help='make it anew where objects are seen that are marked "Free" or "Follow Exactly"',
+    )  # fmt: skip
+    render.add_argument(
         "--sure", action="store_true",
         help="with --resume: go on as it was asked for then, also where another file may claim it or the shot changed",
     )  # fmt: skip
@@ -210,7 +221,8 @@ def _render(args: argparse.Namespace) -> int:
     if args.dry_run:
         return _dry_run(args, settings)
     resume: previs.Resume = "surely" if args.sure else args.resume
-    generation = previs.Generation(_scene(args), settings, args.shot, resume, as_then=_as_then(args))
+    redo = _redo(args)
+    generation = previs.Generation(_scene(args), settings, args.shot, resume, as_then=_as_then(args), redo=redo)
     _warn(generation.warnings)
     try:
         generation.run(_Terminal().show)
@@ -231,6 +243,20 @@ def _render(args: argparse.Namespace) -> int:
     for error in generation.errors:
         _complain(error)
     return status
+
+
+def _redo(args: argparse.Namespace) -> previs.Redo | None:
+    """What of a take is to be made anew. Raises UsageError, SceneError, JobError."""
+    if args.redo is None:
+        if args.redo_from is not None or args.redo_marked:
+            raise previs.UsageError(
+                "--redo-from and --redo-marked say what of a take is made anew; name it with --redo."
+            )
+        return None
+    if args.shot is None or len(args.shot) != 1 or args.resume:
+        raise previs.UsageError("--redo makes a part of one shot's take anew. Name that shot with --shot, once.")
+    take = previs.take_numbered(_scene(args), args.shot[0], args.redo)
+    return previs.redo_of(_scene(args), take, args.redo_from, args.redo_marked)
 
 
 def _as_then(args: argparse.Namespace) -> set[str]:
@@ -256,8 +282,9 @@ def _dry_run(args: argparse.Namespace, settings: previs.Settings) -> int:
     model = previs.outline(settings.checkpoint)
     _warn([*warnings, *previs.contradictions_of(brief, settings), *previs.lengths_of(brief, settings, model)])
     told: dict[str, None] = {}
+    redo = _redo(args)
     for shot in brief.shots:
-        job = previs.prepare(_scene(args), brief, shot, settings, note=told.setdefault)
+        job = previs.prepare(_scene(args), brief, shot, settings, note=told.setdefault, redo=redo)
         job.release()
         print(previs.plain(str(job.path)), file=args.stream)
     for note in told:

@@ -47,6 +47,8 @@ _FACTS = {
 _ALWAYS_STATED = frozenset(("prompt_parts", "exact_size", "first_frame", "frames", "keyframes", "camera_scale"))
 # Names that folders of earlier versions were fingerprinted with.
 _OLD_NAMES = {"expected_light": "light_truth", "repair": "correct"}
+# What a job that makes a part of a take anew has of that take.
+_OF_THE_TAKE = {"redo", "redo_from", "redo_mask", "redo_of", "size", "frames", "keyframes", "seed"}
 _TOLERANCE = 1e-4  # of a fact's value: less is another computer's rounding
 
 
@@ -157,6 +159,8 @@ def changes(
         raise JobError(str(error)) from error
     then = asked_for(request, request.light.source if request.light else "")
     as_then = {*as_then, *(name for name in _ALWAYS_STATED if stored.get(name) is None)}
+    if request.redo is not None:
+        as_then |= _OF_THE_TAKE
     names = [_FIELDS.get(key, key.replace("_", " ")) for key in _other_keys(then, asked) if key not in as_then]
     return list(dict.fromkeys([*names, *_changed_facts(job, brief)]))
 

@@ -34,6 +34,10 @@ class Generate(Work):
         """Whether interrupted work goes on."""
         return False
 
+    def redo(self, context: bpy.types.Context) -> previs.Redo | None:
+        """What of a take is made anew; None where whole clips are made. Raises one of `previs.OurError`."""
+        return None
+
     @classmethod
     def why_not(cls, context: bpy.types.Context) -> str | None:
         if no_camera := previs.why_no_camera(context.scene):
@@ -58,7 +62,9 @@ class Generate(Work):
             if not had_rows:
                 bpy.ops.ed.undo_push(message="Read Shots")
             look_at_disk(context)
-            self._generation = previs.Generation(scene, settings, self.wanted(context), self.how_to_resume())
+            self._generation = previs.Generation(
+                scene, settings, self.wanted(context), self.how_to_resume(), redo=self.redo(context)
+            )
         except previs.OurError as error:
             session.end([str(error)])
             self.report({"ERROR"}, str(error))
@@ -162,6 +168,28 @@ class WANPREVIS_OT_generate_all(Generate, bpy.types.Operator):
         return None
 
 
+class WANPREVIS_OT_redo_take(Generate, bpy.types.Operator):
+    """Make a part of this take anew, as a new take; the rest stays as it is, and so does this take"""
+
+    bl_idname = "wan_previs.redo_take"
+    bl_label = "Redo Part"
+
+    take: StringProperty(name="Take", description="Name of the take's strip", options={"SKIP_SAVE"})
+    marked: BoolProperty(
+        name="Marked Area",
+        description='Where objects are seen that are marked "Free" or "Follow Exactly", over all frames; else from the '
+        "current frame on",
+        options={"SKIP_SAVE"},
+    )
+
+    def wanted(self, context: bpy.types.Context) -> Sequence[str]:
+        return [previs.take_named(context.scene, self.take).shot]
+
+    def redo(self, context: bpy.types.Context) -> previs.Redo:
+        frame = None if self.marked else context.scene.frame_current
+        return previs.redo_of(context.scene, previs.take_named(context.scene, self.take), frame, self.marked)
+
+
 class WANPREVIS_OT_resume(Generate, bpy.types.Operator):
     """Go on with the clip of this shot where it was interrupted"""
 
@@ -241,6 +269,7 @@ class WANPREVIS_OT_cancel(bpy.types.Operator):
 CLASSES = (
     WANPREVIS_OT_generate,
     WANPREVIS_OT_generate_all,
+    WANPREVIS_OT_redo_take,
     WANPREVIS_OT_resume,
     WANPREVIS_OT_resume_surely,
     WANPREVIS_OT_cancel,

@@ -59,6 +59,8 @@ def _draw_take(column: bpy.types.UILayout, context: bpy.types.Context, take: pre
     row.label(text=f"Take {take.number}", icon="BRUSH_DATA" if take.repaired else "NONE")
     row.operator("wan_previs.open_report", text="", icon="FILE_TEXT", emboss=False).take = take.name
     row.operator("wan_previs.delete_take", text="", icon="TRASH", emboss=False).take = take.name
+    if take.redo_of:
+        label(column, context, f"A part of {take.redo_of} made anew")
     if missing:
         label(column, context, "Clip missing", icon="ERROR")
     elif take.code:
@@ -74,3 +76,8 @@ def _draw_take(column: bpy.types.UILayout, context: bpy.types.Context, take: pre
             label(column, context, take.follow_sentence)
     if take.fails and not missing and not take.repaired:
         column.operator("wan_previs.repair_take", icon="BRUSH_DATA").take = take.name
+    if take.seen and not missing:
+        row = column.row(align=True)
+        for marked, text in ((False, "Redo from Here"), (True, "Redo Marked")):
+            button = row.operator("wan_previs.redo_take", text=text)
+            button.take, button.marked = take.name, marked

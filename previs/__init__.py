@@ -19,6 +19,7 @@ from .clips import Clip, clips_of, discard_clip, put_back, shown_jobs
 from .engine import check, close_engine, engine_client
 from .generation import Generation
 from .jobs import Resume, doubts_about, jobs_root, made_of, modes_of, prepare, size_of, unfinished, wish_of
+from .redo import Redo, redo_of, take_named, take_numbered
 from .repair import Repair
 from .settings import ADDON_DIR, NANO, NANO_DTYPE, OPTIONS, RAW, Settings, ShotWords
 from .shots import check_template, contradictions_of, left_out_of, lengths_of, prompt_of, read_shots, why_no_template
@@ -52,6 +53,7 @@ __all__ = [
     "JobError",
     "Lora",
     "OurError",
+    "Redo",
     "Repair",
     "Resume",
     "Settings",
@@ -88,12 +90,15 @@ __all__ = [
     "prompt_text",
     "put_back",
     "read_shots",
+    "redo_of",
     "report_picture",
     "saved_elsewhere",
     "scene_named",
     "show_take",
     "shown_jobs",
     "size_of",
+    "take_named",
+    "take_numbered",
     "takes_of",
     "unfinished",
     "why_files_stay",

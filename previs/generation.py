@@ -20,6 +20,7 @@ from .engine import engine_cache, engine_client, engine_environment
 from .jobs import Resume, check_files, jobs_root, mode_of, preparing, size_of, unfinished, wish_of
 from .log import log
 from .progress import SHARES
+from .redo import Redo
 from .settings import ADDON_DIR, OVERVIEW, Settings
 from .shots import contradictions_of, lengths_of, read_shots
 from .takes import Take, clip_of, import_take, overview_task
@@ -34,12 +35,13 @@ class Generation(Work):
     With `resume` a shot whose last job was cut short goes on in its folder instead of being made anew, unless another
     file may claim it or it was asked for otherwise; then it goes on only "surely". Where copies of a file that is gone
     may both claim it, nothing is made of it unless "surely". Fields of the request
-    in `as_then` need not be as they were. A generation of several takes ends with `overview`, one picture of them all.
+    in `as_then` need not be as they were. With `redo` the one shot named is made of a take,
+    anew in part. A generation of several takes ends with `overview`, one picture of them all.
     """
 
     def __init__(
         self, scene: bpy.types.Scene, settings: Settings, names: Sequence[str] | None = None, resume: Resume = False,
-        as_then: Collection[str] = (),
+        as_then: Collection[str] = (), redo: Redo | None = None,
     ) -> None:  # fmt: skip
         super().__init__(scene, settings)
         sequencer.check_scene(scene)
@@ -57,7 +59,7 @@ class Generation(Work):
         self.size = size_of(scene, settings, model)
         jobs_root(settings)
         self._client = engine_client(settings)
-        self._resume, self._as_then = resume, as_then
+        self._resume, self._as_then, self._redo = resume, as_then, redo
 
     @property
     def shots(self) -> list[str]:
@@ -132,7 +134,7 @@ class Generation(Work):
 
     def _prepared(self, scene: bpy.types.Scene, shot: Shot) -> Generator[bool, None, JobFolder | None]:
         """The shot's new job folder; None when that was cancelled."""
-        steps = preparing(scene, self.brief, shot, self.settings, note=self.progress.note)
+        steps = preparing(scene, self.brief, shot, self.settings, note=self.progress.note, redo=self._redo)
         while True:
             try:
                 words, share = next(steps)

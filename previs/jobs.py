@@ -30,6 +30,7 @@ from ..wan_engine.saved_state import weights_of
 from . import ownership
 from .control import FOLLOWING, MARKED, TRACKS, check_followed, followed, write_followed, write_tracks
 from .length import borders_of, clip_words, frames_of
+from .redo import Redo
 from .saving import why_not_read
 from .settings import NANO_DTYPE, OPTIONS, RAW, Note, Settings, _ignored
 from .shots import prompt_of, read_shots
@@ -60,9 +61,16 @@ def _readable(root: Path) -> Path:
     return root
 
 
-def prepare(scene: bpy.types.Scene, brief: Brief, shot: Shot, settings: Settings, note: Note = _ignored) -> JobFolder:
+def prepare(
+    scene: bpy.types.Scene,
+    brief: Brief,
+    shot: Shot,
+    settings: Settings,
+    note: Note = _ignored,
+    redo: Redo | None = None,
+) -> JobFolder:
     """As `preparing`, in one go."""
-    steps = preparing(scene, brief, shot, settings, note)
+    steps = preparing(scene, brief, shot, settings, note, redo)
     while True:
         try:
             next(steps)
@@ -72,16 +80,24 @@ def prepare(scene: bpy.types.Scene, brief: Brief, shot: Shot, settings: Settings
 
 
 def preparing(
-    scene: bpy.types.Scene, brief: Brief, shot: Shot, settings: Settings, note: Note = _ignored
+    scene: bpy.types.Scene,
+    brief: Brief,
+    shot: Shot,
+    settings: Settings,
+    note: Note = _ignored,
+    redo: Redo | None = None,
 ) -> Generator[tuple[str, float], None, JobFolder]:
     """A job folder with the shot's conditioning frames, passes and request, ready to run. Renders in Blender, and
     between frames, when the scene is as it was, yields what is done, in words, and which share of that is.
 
-    `note` is told what the user should know of how the clip is made.
+    `note` is told what the user should know of how the clip is made. With `redo` it is a part of a take.
     """
     uid, name = scene.session_uid, scene.name
     check_files(settings)
+    settings = settings if redo is None else redo.settled(settings, note)
     wish = wish_of(scene, brief, shot, settings, note)
+    if redo is not None:
+        wish = replace(wish, request=redo.asked(wish.request, wish.size))
     model = outline(settings.checkpoint)
     check_followed(scene, shot, settings, model, wish.mode)
     ownership.discard_unrendered(scene, jobs_root(settings))
@@ -103,6 +119,9 @@ def preparing(
             yield from _telling("Rendering what the clip follows", passes_written)
         else:
             yield from _telling("Tracking what moves", write_tracks(scene, shot, request, job.path, note))
+        if redo is not None:
+            written = redo.write(passes.live(uid, name), shot, request, job.path, note)
+            yield from _telling("Rendering what is made anew", written)
         request = replace(request, tracks=TRACKS if os.path.isfile(job.path / TRACKS) else None)
         job.write_request(request)
     except GeneratorExit:

@@ -29,6 +29,7 @@ def import_take(scene: bpy.types.Scene, shot: str, frames: range, job: JobFolder
         "prompt": request["prompt"], "seed": request["seed"], "model": request["checkpoint"],
         "job_folder": sequencer.stored_path(job.path), "job_id": ownership.job_identifier(job),
         **_verdict(report, frames.start), **_follow(report, frames.start), "repaired": "repaired" in report,
+        "redo_of": request.get("redo_of") or "",
     }  # fmt: skip
     strip = sequencer.add_take(scene, shot, frames.start, frames.stop - 1, clip_of(job), provenance, job.number)
     sequencer.show(scene)

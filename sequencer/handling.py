@@ -37,7 +37,8 @@ class Take:
     `follow_word` ("follows", "strays", "cannot be told"), `follow_frame` and `follow_sentence` tell likewise whether it
     follows the scene. `folder` is the job folder, "" when unknown, `job` the identifier of the job that made it, "" for
     takes of earlier versions;
-    `missing` when the clip is gone, `repaired` when it is the repair of another take. `note` tells where its colours
+    `missing` when the clip is gone, `repaired` when it is the repair of another take, `redo_of` the name of the
+    take of which a part was made anew, "" for others. `note` tells where its colours
     are not seen as they are.
     """
 
@@ -57,6 +58,7 @@ class Take:
     follow_frame: int | None = None
     follow_sentence: str = ""
     repaired: bool = False
+    redo_of: str = ""
     note: str = ""
 
     @property
@@ -111,6 +113,7 @@ def read_take(strip: Strip) -> Take:
         follow_frame=strays if isinstance(strays, int) else None,
         follow_sentence=str(strip.get("follow_words", "")),
         repaired=bool(strip.get("repaired", False)),
+        redo_of=str(strip.get("redo_of", "")),
         note=str(strip.get(NOTE, "")),
     )
 

@@ -68,6 +68,7 @@ class GenerationRequest(EngineOptions):
     clip_frames: int | None = row(Whole(1), None, "Frames of the delivered clip", flag=None)
     clip_fps: float | None = row(Number(0.01, 1000), None, "Frame rate of the delivered clip", flag=None)
     first_frame: int = row(Whole(-(2**31)), 0, "The number of the clip's first frame in words", flag=None)
+    redo_of: str | None = row(Text(), None, "What the clip to redo is called", flag=None)
     sun: tuple[SunPlace, ...] | None = row(_SUNS, None, "Where the scene's sun stands along the shot", flag=None)
 
     @property

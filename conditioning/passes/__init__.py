@@ -19,7 +19,7 @@ from .depth import Curve, DepthPass, Range
 from .eye import KINDS, check_camera
 from .lines import LinesOverPass
 from .marks import check_marks, marks_of
-from .masks import MaskPass
+from .masks import AreaPass, MaskPass
 from .motion import CameraMotionPass, ObjectMotionPass
 from .pictures import ClipPass, KeepPass
 from .pose import PosePass, check_bodies
@@ -28,9 +28,9 @@ from .sweep import is_played, live, look, pauses, sweeps
 from .tracks import TracksPass
 
 __all__ = [
-    "KINDS", "CameraMotionPass", "CameraPass", "ClipPass", "Curve", "DepthPass", "KeepPass", "LinesOverPass",
-    "MaskPass", "ObjectMotionPass", "Pass", "PosePass", "Range", "TracksPass", "check_bodies", "check_marks",
-    "check_shot", "clip_times", "has_tracks",
+    "KINDS", "AreaPass", "CameraMotionPass", "CameraPass", "ClipPass", "Curve", "DepthPass", "KeepPass",
+    "LinesOverPass", "MaskPass", "ObjectMotionPass", "Pass", "PosePass", "Range", "TracksPass", "check_bodies",
+    "check_marks", "check_shot", "clip_times", "has_tracks",
     "is_perspective", "live", "marks_of", "write_passes",
 ]  # fmt: skip
 
