@@ -17,6 +17,7 @@ from ..bridge.jobs import JobFolder
 from ..bridge.state import JobError
 from ..conditioning import passes
 from ..scene.brief import SceneError, Shot
+from ..sequencer.takes import PICTURES
 from ..wan_engine.errors import UsageError, WanError
 from ..wan_engine.request import GenerationRequest
 from .settings import RAW, Note, Settings
@@ -55,7 +56,7 @@ class Redo:
                 f"{self.take.name} is {width}x{height}, but clips of this scene are {size[0]}x{size[1]} now. Give the "
                 "scene its old shape and choose the model that made the take, or generate the shot again."
             )
-        source = self._source
+        source = self.source
         clip = _CLIP if os.path.isdir(source) else f"{_CLIP}{source.suffix}"
         made = replace(
             request,
@@ -73,7 +74,7 @@ class Redo:
         return max(1, math.ceil((frame - self.take.start) * last / max(1, self.take.frames - 1) - 1e-6))
 
     @property
-    def _source(self) -> Path:
+    def source(self) -> Path:
         """The frames as the model made them; the clip where they are gone."""
         raw = Path(self.take.folder) / RAW
         kept = len(list(raw.glob("*.png"))) if os.path.isdir(raw) else 0
@@ -84,7 +85,7 @@ class Redo:
     ) -> Generator[float, None, None]:
         """Copy the take's frames into the job's `folder` and render where the marked objects are; yields the share that
         is done. Raises SceneError, JobError."""
-        source = self._source
+        source = self.source
         if source == self.take.clip:
             note(f"The frames that {self.take.name} was made from are gone; its clip is taken instead, less exact.")
         try:
@@ -127,7 +128,13 @@ def redo_of(scene: bpy.types.Scene, take: Take, frame: int | None = None, marked
         raise JobError(
             f"{take.name} is of an earlier version, which did not note its size and frames. Generate it again."
         )
-    return Redo(take, then, frame, marked)
+    redo = Redo(take, then, frame, marked)
+    if redo.source == take.clip and take.clip.suffix in PICTURES:
+        raise JobError(
+            f"The frames that {take.name} was made from are gone, and its clip's pictures have another rate, so no "
+            "part of it can stay. Generate it again."
+        )
+    return redo
 
 
 def take_named(scene: bpy.types.Scene, name: str) -> Take:

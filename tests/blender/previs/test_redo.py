@@ -66,12 +66,16 @@ def test_from_a_frame_on_and_where_objects_are_marked(scene, settings):
     masks = sorted((Path(third.folder) / "conditioning" / "redo_mask").glob("*.png"))
     white = levels(masks[0])[:, :, 0] > 127
     assert len(masks) == len(old) and white[24, 32] and not white[:, :8].any()
-    made = raw(third)
+    made, told, brief = raw(third), [], previs.read_shots(scene)[0]
     assert np.array_equal(made[:, :, :4], old[:, :, :4]) and not np.array_equal(made[:, white], old[:, white])
+    shutil.rmtree(Path(first.folder) / "raw")
+    job = previs.prepare(scene, brief, brief.shots[0], settings, told.append, redo_of(scene, first, frame=15))
+    assert (job.path / job.read_request()["redo"]).read_bytes() == first.clip.read_bytes()
+    assert any("its clip is taken instead" in words for words in told)
 
 
 def plain_take(scene, settings):
-    """A take without frames, as its job folder and strip tell it."""
+    """A take as its job folder and strip tell it, which no engine made."""
     brief, _ = previs.read_shots(scene)
     job = previs.prepare(scene, brief, brief.shots[0], settings)
     image = bpy.data.images.new("frame", 8, 8)
@@ -80,6 +84,9 @@ def plain_take(scene, settings):
     for number in range(1, 21):
         image.filepath_raw = str(job.path / "clip" / f"frame_{number:04d}.png")
         image.save()
+    (job.path / "raw").mkdir()
+    for number in range(job.read_request()["frames"]):
+        shutil.copy(job.path / "clip" / "frame_0001.png", job.path / "raw" / f"frame_{number:04d}.png")
     job.report.write_text('{"clip": {"path": "clip"}}')
     return previs.import_take(scene, "Wide", range(1, 21), job)
 
@@ -96,10 +103,7 @@ def test_what_cannot_be_made_anew_is_told_before_anything_is_rendered(scene, set
         redo_of(scene, take, marked=True)
     with pytest.raises(SceneError, match=r"no take 7 \(it has 1\)"):
         take_numbered(scene, "Wide", 7)
-    redo, brief, told = redo_of(scene, take, 12), previs.read_shots(scene)[0], []
-    job = previs.prepare(scene, brief, brief.shots[0], settings, told.append, redo)
-    assert len(list((job.path / job.read_request()["redo"]).iterdir())) == 20
-    assert any("frames that Wide take 1 was made from are gone; its clip is taken instead" in words for words in told)
+    redo, brief = redo_of(scene, take, 12), previs.read_shots(scene)[0]
     jobs = len(list(settings.output.iterdir()))
     with pytest.raises(UsageError, match="leave out refine"):
         previs.prepare(scene, brief, brief.shots[0], replace(settings, upscale=2, refine=0.3), redo=redo)
@@ -108,6 +112,9 @@ def test_what_cannot_be_made_anew_is_told_before_anything_is_rendered(scene, set
     with pytest.raises(UsageError, match="Wide take 1 is 64x48, but clips of this scene are"):
         previs.prepare(scene, brief, brief.shots[0], settings, redo=redo)
     assert len(list(settings.output.iterdir())) == jobs
+    next((Path(take.folder) / "raw").iterdir()).unlink()
+    with pytest.raises(previs.JobError, match="its clip's pictures have another rate"):
+        redo_of(scene, take, 12)
     shutil.rmtree(take.folder)
     with pytest.raises(previs.JobError, match="no part of it can stay"):
         redo_of(scene, take, 12)
@@ -115,7 +122,6 @@ def test_what_cannot_be_made_anew_is_told_before_anything_is_rendered(scene, set
 
 def test_the_command_line_makes_it_ready_and_says_what_is_wrong(scene, settings, capsys):
     plain_take(scene, settings)
-    shutil.copytree(settings.output / "Wide-take-001" / "clip", settings.output / "Wide-take-001" / "raw")
     render = ["render", "--model", str(TINY), "--mode", "first", "--size", "64x48", "--output", str(settings.output)]
     dry = [*render, "--dry-run", "--shot", "Wide"]
     assert cli.main([*dry, "--redo", "1", "--redo-from", "12"]) == 0
