@@ -150,7 +150,10 @@ def open_checkpoint(place: Path) -> Checkpoint:
     configs = {name: _transformer_config(file, found, name) for name, file in experts.items()}
     config = next(iter(configs.values()))
     if any(other != config for other in configs.values()):
-        raise CheckpointError(f"The two experts in {found.folder} differ in size; they do not belong together.")
+        raise CheckpointError(
+            f"The two experts in {found.folder} differ in their tensors; they do not belong together. Give both of one "
+            "model, or download them again."
+        )
     model = found.model
     if found.tokenizer == found.text_encoder and not read(found.tokenizer).holds_tokenizer:
         raise CheckpointError(

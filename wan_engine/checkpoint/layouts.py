@@ -247,7 +247,10 @@ def _check_kind(found: Layout) -> None:
         if name.endswith("weight"):  # not what describes one
             check_weight(found.transformer.path, name, entry.dtype)
     if any(found.headers.read(path).alike != found.transformer.alike for path in list(found.experts.values())[1:]):
-        raise CheckpointError(f"The two experts in {found.folder} differ in size; they do not belong together.")
+        raise CheckpointError(
+            f"The two experts in {found.folder} differ in their tensors; they do not belong together. Give both of one "
+            "model, or download them again."
+        )
     if row.clip_pictures and found.clip is None:
         raise CheckpointError(
             f"{found.folder} holds a model that looks at its picture through CLIP, but no fitting CLIP file (in the "

@@ -21,7 +21,7 @@ from pathlib import Path
 import av
 import cv2
 import numpy as np
-from PIL import Image, ImageCms, ImageOps
+from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from ..errors import UsageError, reason_of
 from .srgb import from_linear
@@ -54,6 +54,8 @@ def read_picture(path: Path, notes: list[str] | None = None) -> Image.Image:
         raise UsageError(f"The picture {path} is larger than {most} million pixels; save it smaller.") from None
     except MemoryError:
         raise UsageError(f"The picture {path} does not fit into memory; save it smaller.") from None
+    except UnidentifiedImageError as error:  # whose own words name a place in memory
+        raise UsageError(f"The picture {path} cannot be read ({_UNKNOWN}); save it again as PNG.") from error
     except Exception as error:  # a damaged file can make its reader fail with anything
         raise UsageError(f"The picture {path} cannot be read ({reason_of(error)}); save it again as PNG.") from error
     if notes is not None:
