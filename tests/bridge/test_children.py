@@ -98,14 +98,15 @@ def test_a_tool_that_is_killed_is_told_as_that(tmp_path):
 
 
 def test_a_set_up_ends_with_the_program_that_asked(tmp_path):
-    """pip waits for a server that does not answer, for minutes."""
+    """uv, or pip, waits for a server that does not answer, for minutes."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         lock = tmp_path / "engine.lock"
         lock.write_text(f"--index-url http://127.0.0.1:{server.getsockname()[1]}/\nsomething\n")
         folder = tmp_path / "engine"
         words = [sys.executable, "-c", SETUP, str(folder), str(lock)]
         with subprocess.Popen(words, stdout=subprocess.DEVNULL) as parent:
-            wait_for(lambda: [pid for pid in living("-m", "pip", str(lock)) if pid != parent.pid], 3 * PATIENCE)
+            wait_for(lambda: living("pip", "install", str(lock)) or parent.poll() is not None, 3 * PATIENCE)
+            assert parent.poll() is None
             parent.kill()
             parent.wait()
         wait_for(lambda: not living(str(tmp_path)))
