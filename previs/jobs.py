@@ -209,7 +209,6 @@ def wish_of(
     asked = {
         "guide_light": settings.guide_light,
         "frames": frames,
-        "camera_scale": None,
         "keyframes": tuple(Keyframe(at, f"conditioning/{at:05d}.png") for at in borders_of(frames, model, mode)),
         **followed(scene, shot, settings, model, mode, note),
     }
@@ -275,7 +274,7 @@ def request_of(
     if not settings.upscale:
         chosen["refine"] = 0.0
     request = GenerationRequest(
-        **{**chosen, "size": size, "guide_light": None},
+        **{**chosen, "size": size, "guide_light": None, "camera_scale": None},  # the last: `followed` tells
         exact_size=True,
         checkpoint=str(settings.checkpoint),
         prompt=prompt_text(prompt),

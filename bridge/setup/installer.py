@@ -31,6 +31,7 @@ _MANAGED = "3.13"
 _ROOM = 1.1  # of what the packages take on the disk, for what is unpacked on the way
 _EVERY = 1.0  # seconds between two words about progress
 _KEPT_LINES = 400
+_MOST_REASON = 600  # characters of what a program says of its failure
 _UNREACHABLE = re.compile(
     r"error sending request for url \((\S+?)\)|host='([^']+)'|Failed to fetch: `?(\S+?)`?$|Could not fetch URL (\S+?):",
     re.MULTILINE,
@@ -223,8 +224,11 @@ def _reason(said: list[str], program: str, code: int) -> str:
         address = next(part for part in found.groups() if part)
         cause = next((line.split("cause:")[-1].strip() for line in reversed(said) if "cause:" in line), "no answer")
         return uv_program.unreachable(address if "://" in address else f"https://{address}", cause)
-    last = next((line for line in reversed(said) if line.strip()), "it said nothing")
-    return f"Setting up the engine failed: {program} ended with status {code} ({last.strip()})."
+    lines = [line.strip(" \u2570\u2500\u25b6\u2502") for line in said if line.strip()] or ["it said nothing"]
+    # uv wraps its reason over lines, of which the first is marked.
+    begins = [at for at, line in enumerate(lines) if re.match(r"\u00d7|error\b", line, re.IGNORECASE)]
+    told = " ".join(lines[begins[-1] if begins else -1 :])[-_MOST_REASON:]
+    return f"Setting up the engine failed: {program} ended with status {code} ({told})."
 
 
 def _look_for_room(folder: Path, need: float) -> None:

@@ -156,7 +156,7 @@ class _Hands:
 
     start, step, stop, finish = Generate.start, Generate.step, Generate.stop, Generate.finish
     _mirror, modal, _drop_timer, cancel = Generate._mirror, Work.modal, Generate._drop_timer, Work.cancel
-    _went_on = Generate._went_on
+    _went_on, redo = Generate._went_on, Generate.redo
     _drop_picture, how_to_resume, _picture = Generate._drop_picture, Generate.how_to_resume, None
 
     def __init__(self, names):

@@ -227,6 +227,12 @@ def test_a_damaged_self_test_breaks_nothing(tmp_path, said):
         ),
         (["HTTPSConnectionPool(host='pypi.org', port=443): Max retries exceeded"], r"https://pypi\.org cannot"),
         (["x"], r"ended with status 2 \(x\)"),
+        (
+            ["Resolved", "  \u00d7 No solution found when resolving dependencies:",
+             "  \u2570\u2500\u25b6 Because stand-in was not found, your requirements are", "      unsatisfiable."],
+            r"\(\u00d7 No solution found when resolving dependencies: Because stand-in was not found, your "
+            r"requirements are unsatisfiable\.\)",
+        ),
         ([], "said nothing"),
     ],
 )  # fmt: skip
