@@ -45,8 +45,8 @@ class SetupFailed(Exception):
 
 @dataclass(frozen=True)
 class Task:
-    """What to set up: `wheels` is a folder of wheels that serves in place of the network, `build` a build's index
-    folder or "auto"."""
+    """What to set up: `wheels` is a folder of wheels that serves in place of the network; with `plan_only` it is only
+    told what would be installed."""
 
     folder: Path
     lock: Path

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 Version = tuple[int, ...]
 LINUX, WINDOWS, MACOS = "Linux", "Windows", "Darwin"  # as platform.system() names them
 _X86, _ARM = "x86_64", "arm64"
-_PROCESSORS = {"amd64": _X86, "x86_64": _X86, "x64": _X86, "aarch64": _ARM, "arm64": _ARM}
+PROCESSORS = {"amd64": _X86, "x86_64": _X86, "x64": _X86, "aarch64": _ARM, "arm64": _ARM}
 # The AMD architectures that the wheels for ROCm 7.2 hold kernels for.
 _AMD = {"gfx900", "gfx906", "gfx908", "gfx90a", "gfx942", "gfx950", "gfx1030", "gfx1100", "gfx1101", "gfx1102"}
 _AMD |= {"gfx1150", "gfx1151", "gfx1200", "gfx1201"}
@@ -102,7 +102,7 @@ def choose(machine: Machine) -> Choice:
 
     Raises NoBuild where PyTorch has no build at all.
     """
-    processor = _PROCESSORS.get(machine.processor.lower())
+    processor = PROCESSORS.get(machine.processor.lower())
     if processor is None or (machine.system, processor) in ((MACOS, _X86), (WINDOWS, _ARM)):
         raise NoBuild(
             f"PyTorch has no build for {machine.system} on {machine.processor}, so the engine cannot run here. Choose "

@@ -18,6 +18,8 @@ import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from .torch_builds import PROCESSORS
+
 VERSION = "0.13.9"
 INDEX = "https://pypi.org/simple"
 _PATIENCE = 60.0  # seconds without a byte
@@ -39,7 +41,6 @@ _WHEELS = {
     ),
     ("Windows", "x86_64", ""): ("win_amd64", "6a44b2ed8111d2f60d2b92627c5dccda3f7ed7570b18ce115e569cd68c28246b"),
 }
-_PROCESSORS = {"amd64": "x86_64", "x86_64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}
 
 
 class NoUv(Exception):
@@ -52,7 +53,7 @@ class IndexUnreachable(Exception):
 
 def wheel_here() -> tuple[str, str]:
     """(file name, SHA-256) of uv's wheel for this system. Raises NoUv."""
-    processor = _PROCESSORS.get(platform.machine().lower(), "")
+    processor = PROCESSORS.get(platform.machine().lower(), "")
     libc = platform.libc_ver()[0] if platform.system() == "Linux" else ""
     if (row := _WHEELS.get((platform.system(), processor, libc))) is None:
         raise NoUv(f"there is none for {platform.system()} on {platform.machine()}")

@@ -31,20 +31,12 @@ class MaskPass:
     def finish(self) -> None: ...
 
 
-class AreaPass:
+class AreaPass(MaskPass):
     """Writes `folder`/NNNNN.png (8 bit, grey): white where the middle of a pixel shows an object of any of `marks`."""
-
-    layers = ("objects",)
-
-    def __init__(self, folder: Path, marks: Collection[str]) -> None:
-        self.folder, self.marks = folder, marks
-        self.count = 0
 
     def add(self, seen: Seen) -> None:
         self.count += 1
         write_png(self.folder / f"{self.count:05}.png", np.maximum.reduce([mask_of(seen, mark) for mark in self.marks]))
-
-    def finish(self) -> None: ...
 
 
 def mask_of(seen: Seen, mark: str) -> np.ndarray:
