@@ -11,9 +11,10 @@ import bpy
 
 from ..conditioning import passes
 from ..scene.brief import SceneError, Shot
+from ..wan_engine.checkpoint.distilled import sampling_of
 from ..wan_engine.checkpoint.summary import Outline
 from ..wan_engine.errors import UsageError
-from ..wan_engine.options import AUTO, PRESETS
+from ..wan_engine.options import AUTO
 from ..wan_engine.request import GenerationRequest
 from .settings import Note, Settings, _ignored
 
@@ -87,7 +88,7 @@ def _follows_objects(scene: bpy.types.Scene) -> bool:
 
 def _clocks(scene: bpy.types.Scene, settings: Settings, model: Outline) -> dict[str, int]:
     """The steps between which an animation is followed, as near to the noise levels as the schedule has them."""
-    preset = PRESETS.get(settings.preset or "", {})
+    preset = sampling_of(model.model, settings.preset)
     steps = settings.steps or preset.get("steps") or model.model.steps
     shift = preset.get("shift") or model.model.shift_for(settings.size or model.area)
     levels = _OBJECT_CLOCKS if _follows_objects(scene) else _CAMERA_CLOCKS

@@ -4,10 +4,11 @@
 from __future__ import annotations
 
 from ..scene.brief import Shot
+from ..wan_engine.checkpoint.distilled import sampling_of
 from ..wan_engine.checkpoint.frame_counts import frames_for, speed_of
 from ..wan_engine.checkpoint.summary import Outline
 from ..wan_engine.errors import UsageError
-from ..wan_engine.options import AUTO, PRESETS
+from ..wan_engine.options import AUTO
 from ..wan_engine.windows import latents_of, segment_borders, usual_overlap, windows
 from .settings import Note, Settings, _ignored
 
@@ -38,7 +39,7 @@ def _unbound(shot: Shot, fps: float, model: Outline) -> int:
 def clip_words(count: int, fps: float, settings: Settings, model: Outline) -> str:
     """What the model makes of a shot of `count` frames at `fps`, and how often it is run for that."""
     frames = settings.frames or model.frames_for(count, fps)
-    preset = PRESETS.get(settings.preset or "", {})
+    preset = sampling_of(model.model, settings.preset)
     steps = settings.steps or preset.get("steps") or model.model.steps
     each = 2 if any(guide != 1 for guide in preset.get("guide", model.model.guide)) else 1
     mode = model.modes[0] if settings.mode == AUTO else settings.mode

@@ -76,10 +76,12 @@ def _parser() -> argparse.ArgumentParser:
     inspect.set_defaults(run=_inspect)
     inspect.add_argument("--checkpoint", required=True, help="folder in the published layout")
     add_options(inspect, _planned())
-    download = commands.add_parser("download", help="fetch a checkpoint", description="Fetch a published checkpoint.")
+    download = commands.add_parser(
+        "download", help="fetch a checkpoint or a LoRA", description="Fetch a published checkpoint, or the LoRA for it."
+    )
     download.set_defaults(run=_download)
-    download.add_argument("model", help="such as Wan2.2-TI2V-5B")
-    download.add_argument("--to", required=True, metavar="DIR", help="folder for the checkpoint")
+    download.add_argument("model", help="such as Wan2.2-TI2V-5B, or Wan2.2-T2V-A14B-4steps for its four-step LoRA")
+    download.add_argument("--to", required=True, metavar="DIR", help="folder for the files")
     download.add_argument("--offline", action="store_true", help="fetch nothing, only look whether all is there")
     measure.add_parser(commands)
     selftest.add_parser(commands)
@@ -148,9 +150,14 @@ def _show(event: dict) -> None:
 
 
 def _download(options: argparse.Namespace) -> int:
+    from .checkpoint.distilled import BY_NAME
     from .checkpoint.download import fetch
 
-    print(fetch(options.model, Path(options.to), on_progress=_show, offline=options.offline))
+    folder = fetch(options.model, Path(options.to), on_progress=_show, offline=options.offline)
+    print(folder)
+    if lora := BY_NAME.get(options.model):
+        told = (f'--lora "{folder / name}:{expert}"' for expert, name in lora.files.items())
+        print("To use it with " + " or ".join((*lora.models, *lora.also)) + ": --preset lightning", *told)
     return 0
 
 

@@ -135,6 +135,7 @@ SOLVER = OneOf(
     Choice("dpm++", "DPM++", "Multistep, of second order", 1),
     Choice("euler", "Euler", "The simplest; distilled models want it", 2),
     Choice("flow", "Flow", "Euler on a schedule that ends at less noise; the makers of the Fun models use it", 3),
+    Choice("lcm", "LCM", "A clean clip in every step, under fresh noise; the four-step models of 2.1 want it", 4),
 )
 UPSCALE = OneOf(
     Choice(0, "Off", "As large as the model made it", 0),
@@ -146,8 +147,8 @@ TILES = (
     Choice(512, "512", "Tiles of 512 pixels", 1),
     Choice(256, "256", "Tiles of 256 pixels", 2),
 )
-PRESET = OneOf(Choice("lightning", "Lightning", "Four steps, for models or LoRAs that were distilled for that", 1))
-# What a distilled model is sampled with; whatever the request states itself goes before it.
+PRESET = OneOf(Choice("lightning", "Four Steps", "For models or LoRAs that were distilled for that (Lightning)", 1))
+# What a distilled model is sampled with where its own row says nothing; whatever the request states goes before it.
 PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {"lightning": {"steps": 4, "shift": 5.0, "guide": (1.0, 1.0), "solver": "euler"}}
 )

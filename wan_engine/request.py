@@ -12,7 +12,7 @@ from typing import Any
 from .errors import UsageError
 from .light_curve import SunPlace, is_number
 from .option_kinds import File, Flag, Number, Records, Text, Whole, is_whole
-from .options import PRESETS, EngineOptions, options_of, row
+from .options import EngineOptions, options_of, row
 from .request_parts import PromptPart, joined
 
 SCHEMA = "wan_previs.request/1"
@@ -97,11 +97,9 @@ class GenerationRequest(EngineOptions):
         names = ("checkpoint", "dtype", "offload", "loras", "attention", "compile", "device")
         return {name: getattr(self, name) for name in names}
 
-    def with_preset(self) -> GenerationRequest:
-        """The request with its preset's values where it states none itself."""
-        if self.preset is None:
-            return self
-        missing = {name: value for name, value in PRESETS[self.preset].items() if getattr(self, name) is None}
+    def with_preset(self, values: Mapping[str, Any]) -> GenerationRequest:
+        """The request with the `values` of its preset where it states none itself."""
+        missing = {name: value for name, value in values.items() if getattr(self, name) is None}
         return dataclasses.replace(self, **missing)
 
     def to_json(self) -> dict[str, Any]:

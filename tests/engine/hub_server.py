@@ -9,7 +9,7 @@ import json
 import random
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from wan_engine.checkpoint.download import MODELS
@@ -26,19 +26,22 @@ SIZE = 50_000
 
 
 class Hub:
-    """Random files of one repository, and what goes wrong with them.
+    """The files of one repository, random where none are given, and what goes wrong with them.
 
     `cut` ends the connection after so many bytes of a file, each time until the count in `cuts` is used up;
     `spoilt` files come with a flipped byte as often as told; `status` answers all requests whose path holds a word,
     `wrong` does so in any way; what never ends there ends with `stopped`.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, model: str = MODEL, files: Mapping[str, bytes] | None = None) -> None:
+        self.repo = MODELS[model].repo
         rng = random.Random(0)
         large = [SHARD, SHARD.replace("high", "low"), "Wan2.1_VAE.pth", "models_t5_umt5-xxl-enc-bf16.pth"]
         small = [SMALL, SMALL.replace("high", "low"), "google/umt5-xxl/tokenizer.json", "README.md"]
         self.lfs = {*large, "assets/unneeded.safetensors"}
         self.files = {name: rng.randbytes(SIZE) for name in self.lfs} | {name: rng.randbytes(900) for name in small}
+        if files is not None:
+            self.files, self.lfs = dict(files), set(files)
         self.requests: list[tuple[str, str | None]] = []
         self.tokens: list[str | None] = []
         self.cut: dict[str, int] = {}
@@ -83,12 +86,12 @@ class Handler(BaseHTTPRequestHandler):
         for word, (status, code) in hub.status.items():
             if word in path:
                 return self.answer(status, b"{}", {"X-Error-Code": code} if code else {})
-        repo = f"/api/models/{MODELS[MODEL].repo}"
+        repo = f"/api/models/{hub.repo}"
         if path == f"{repo}/revision/main":
-            return self.answer(200, json.dumps({"id": MODELS[MODEL].repo, "sha": hub.commit}).encode())
+            return self.answer(200, json.dumps({"id": hub.repo, "sha": hub.commit}).encode())
         if path == f"{repo}/tree/{hub.commit}":
             return self.answer(200, json.dumps(hub.tree()).encode())
-        name = path.partition(f"/{MODELS[MODEL].repo}/resolve/{hub.commit}/")[2]
+        name = path.partition(f"/{hub.repo}/resolve/{hub.commit}/")[2]
         if name not in hub.files:
             return self.answer(404, b"{}", {"X-Error-Code": "EntryNotFound"})
         return self._file(name)

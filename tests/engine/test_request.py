@@ -93,12 +93,13 @@ def test_parts_of_a_prompt_make_it_up():
 
 
 def test_a_preset_fills_what_is_not_stated():
-    request = GenerationRequest("a14b", "a cube", preset="lightning").with_preset()
+    request = GenerationRequest("a14b", "a cube", preset="lightning").with_preset(PRESETS["lightning"])
     assert (request.steps, request.shift, request.guide, request.solver) == (4, 5.0, (1.0, 1.0), "euler")
-    request = GenerationRequest("a14b", "a cube", preset="lightning", steps=8, solver="unipc").with_preset()
+    request = GenerationRequest("a14b", "a cube", preset="lightning", steps=8, solver="unipc")
+    request = request.with_preset(PRESETS["lightning"])
     assert (request.steps, request.shift, request.solver) == (8, 5.0, "unipc")
     plain = GenerationRequest("a14b", "a cube")
-    assert plain.with_preset() is plain
+    assert plain.with_preset({}) == plain
 
 
 def test_load_options_are_arguments_of_load():

@@ -11,7 +11,7 @@ DOCUMENTS = [*sorted((ROOT / "docs").glob("*.md")), ROOT / "README.md", ROOT / "
 # In code, behind a link, or in a room of a drawing.
 NAMES = re.compile(r"`([^`\s]+)`|\]\(([^)\s#]+)|\[\"((?:[\w.]+/)+)")
 # Not in the tree: what is built, folders of users and checkpoints, names on the hub, modules of PyTorch, schemas.
-ELSEWHERE = re.compile(r"~|dist/|\w+://|(high|low)_noise_model/|Wan-AI/|torch/|\"?wan_previs\.\w+/\d")
+ELSEWHERE = re.compile(r"~|dist/|\w+://|(high|low)_noise_model/|Wan-AI/|lightx2v/|torch/|\"?wan_previs\.\w+/\d")
 
 
 def names_in(text: str) -> list[str]:

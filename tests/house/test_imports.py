@@ -43,6 +43,7 @@ TORCH_FREE = {
     "wan_engine.text_files",
     "wan_engine.windows",
     "wan_engine.checkpoint",
+    "wan_engine.checkpoint.distilled",
     "wan_engine.checkpoint.identification",
     "wan_engine.checkpoint.model",
     "wan_engine.checkpoint.models",

@@ -43,6 +43,7 @@ from huggingface_hub.utils import build_hf_headers, filter_repo_objects
 
 from ..errors import CheckpointError, GenerationError, UsageError, reason_of
 from ..text_files import parsed, read_text
+from . import distilled
 from .hub_limits import Limits, patient_but_not_for_ever
 from .hub_private import http_get
 from .layout import RECORD
@@ -84,7 +85,9 @@ def _published(row: Model) -> Published:
     return Published(row.repo, (*transformer, autoencoder, *_TEXT, *([_CLIP] if row.clip_pictures else [])))
 
 
-MODELS: dict[str, Published] = {row.name: _published(row) for row in ROWS if row.name}
+MODELS: dict[str, Published] = {row.name: _published(row) for row in ROWS if row.name} | {
+    lora.name: Published(lora.repo, tuple(lora.files.values())) for lora in distilled.ROWS
+}
 
 
 @dataclass(frozen=True)

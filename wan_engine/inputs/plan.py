@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from ..checkpoint.checkpoint import Checkpoint
+from ..checkpoint.distilled import sampling_notes, sampling_of
 from ..checkpoint.model import CONTROLS, Model
 from ..checkpoint.models import ROWS
 from ..checkpoint.sizes import Size
@@ -124,8 +125,9 @@ def make_plan(request: GenerationRequest, checkpoint: Checkpoint, stride: tuple[
 
     What the request states goes before its preset, that before the model's defaults.
     """
-    request = request.with_preset()
     model = checkpoint.model
+    unsuited = sampling_notes(request, model)
+    request = request.with_preset(sampling_of(model, request.preset))
     frames = either(request.frames, model.frame_counts[0])
     check_frames(frames)
     _check_controls(request, model)
@@ -176,6 +178,7 @@ def make_plan(request: GenerationRequest, checkpoint: Checkpoint, stride: tuple[
         warnings=(
             *_length_notes(request, model, frames, window, overlap, borders),
             *_warnings(request, checkpoint, pictures),
+            *unsuited,
             *pictures.notes,
             *told,
             *motion_notes,
@@ -273,8 +276,6 @@ def _warnings(request: GenerationRequest, checkpoint: Checkpoint, pictures: Pict
         found.append(f"{model.title} has a single expert; the boundary has no effect.")
     if "camera" in model.modules and request.camera is None:
         found.append(f"{model.title} was made to follow a camera and is given none; give one with --camera.")
-    if request.preset == "lightning" and not request.loras:
-        found.append("Four steps are enough for distilled weights only; give their LoRA unless the checkpoint has it.")
     return found
 
 
@@ -286,9 +287,11 @@ def _size_is_trained(checkpoint: Checkpoint, pictures: Pictures) -> bool:
     return pictures.area[0] * pictures.area[1] in {width * height for width, height in sizes}
 
 
-def beginning_noise(plan: Plan) -> Tensor:
-    """The noise [z, t, h, w] that the clip begins with; in windows, later frames have that of earlier ones."""
-    drawn = noise(plan.seed, plan.latent_shape)
+def beginning_noise(plan: Plan, before: int = 0) -> Tensor:
+    """The noise [z, t, h, w] that the clip begins with, or with draws `before` it another; in windows, later frames
+    have that of earlier ones.
+    """
+    drawn = noise(plan.seed, plan.latent_shape, before)
     order = noise_order(latents_of(plan.frames), latents_of(plan.window), plan.overlap // 4)
     return drawn[:, [*range(plan.lead), *(plan.lead + place for place in order)]]
 

@@ -72,7 +72,7 @@ class Denoiser:
         self._options = options
         self._threshold = options.step_cache
         highest = 1.0 if options.start is None else options.start[1]
-        self._solver: Solver = make_solver(plan.solver, plan.steps, plan.shift, highest)
+        self._solver: Solver = make_solver(plan.solver, plan.steps, plan.shift, highest, self._fresh_noise)
         self._conditioning = conditioning.scheduled(self._solver.sigmas)
         self._first = self._conditioning.first_step
         self._lead = conditioning.lead  # latent frames that are no part of the clip
@@ -145,6 +145,10 @@ class Denoiser:
             return pure
         sigma = self._solver.sigmas[0]
         return (1 - sigma) * self._conditioning.with_references(self._options.start[0]) + sigma * pure
+
+    def _fresh_noise(self, k: int) -> Tensor:
+        """Noise for the latents after step k, the same at every try: the draws that follow the beginning's."""
+        return beginning_noise(self._plan, k + 1)
 
     def _velocity(self, k: int, expert: str, x: Tensor, t: Tensor) -> Tensor:
         """Guided prediction [z, t, h, w] of step k; once more in a safer setting when it holds NaN."""

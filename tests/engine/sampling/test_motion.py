@@ -44,7 +44,7 @@ def write_frames(folder: Path, frames: np.ndarray) -> None:
 def on_grid(case):
     """Diffusers' own schedule under our UniPC."""
 
-    def make(name, steps, shift, highest):
+    def make(name, steps, shift, highest, fresh):
         solver = UniPC(steps, shift)
         solver.sigmas, solver.timesteps = case["out.sigmas"], case["out.timesteps"]
         solver._alphas = 1 - solver.sigmas

@@ -302,11 +302,11 @@ def test_a_foreign_safetensors_file_is_not_taken_for_a_state(pipeline, tmp_path)
     assert "resumed_from_step" not in pipeline.generate(request(), tmp_path)
 
 
-@pytest.mark.parametrize("name", ["unipc", "dpm++", "euler"])
+@pytest.mark.parametrize("name", ["unipc", "dpm++", "euler", "lcm"])
 @pytest.mark.parametrize("steps", [1, 2, 5])
 def test_solvers_go_on_where_they_were(name, steps):
     torch.manual_seed(0)
-    start, velocities = torch.randn(2, 3, 4, 4), torch.randn(steps, 2, 3, 4, 4)
+    start, velocities, noises = torch.randn(2, 3, 4, 4), *torch.randn(2, steps, 2, 3, 4, 4)
 
     def run(solver, x, begin, end):
         for k in range(begin, end):
@@ -314,8 +314,7 @@ def test_solvers_go_on_where_they_were(name, steps):
         return x
 
     for split in range(steps + 1):
-        whole = make_solver(name, steps, 5.0)
-        first, second = make_solver(name, steps, 5.0), make_solver(name, steps, 5.0)
+        whole, first, second = (make_solver(name, steps, 5.0, fresh=noises.__getitem__) for _ in range(3))
         x = run(first, start, 0, split)
         second.restore(split, {key: value.clone() for key, value in first.state().items()})
         assert torch.equal(run(second, x, split, steps), run(whole, start, 0, steps))

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Schedules and steps against the original solvers, on a linear velocity field."""
 
+from fractions import Fraction
+from itertools import pairwise
+
 import golden
 import pytest
 import torch
@@ -43,12 +46,34 @@ def test_flow_from_a_partly_noised_clip_only_goes_down(highest):
     assert sigmas[0] == pytest.approx(highest) and sigmas[-1] == 0 and (sigmas.diff() <= 0).all()
 
 
-def test_four_euler_steps_of_the_distilled_models():
-    run = make_solver("euler", 4, 5.0)
-    torch.testing.assert_close(run.timesteps, torch.tensor([1000, 937.5, 2500 / 3, 625]))
+@pytest.mark.parametrize("solver", ["euler", "lcm"])
+def test_the_four_noise_levels_of_the_distilled_models(solver):
+    """Both of their makers' schedules: four equal steps from 1000 to 0 (`fm_solvers_euler.py`), and the entries 1000,
+    750, 500 and 250 of a table of a thousand (`step_distill/scheduler.py`), each shifted by 5; here as fractions."""
+    quarters = [Fraction(1), Fraction(3, 4), Fraction(1, 2), Fraction(1, 4), Fraction(0)]
+    listed = [Fraction(entry, 1000) for entry in (1000, 750, 500, 250)]
+    assert quarters[:4] == listed
+    sigmas = torch.tensor([float(5 * q / (1 + 4 * q)) for q in quarters])
+    run = make_solver(solver, 4, 5.0)
+    golden.assert_close(run.sigmas, sigmas, 1e-7, 0, "sigmas")
+    golden.assert_close(run.timesteps, 1000 * sigmas[:4], 1e-4, 0, "timesteps")
 
 
-@pytest.mark.parametrize("solver", ["unipc", "dpm++", "euler", "flow"])
+def test_lcm_puts_each_clean_clip_under_fresh_noise():
+    """x' = (1 - s') (x - s v) + s' n, the last one without noise."""
+    torch.manual_seed(0)
+    x, velocities, noises = torch.randn(2, 3), torch.randn(4, 2, 3), torch.randn(3, 2, 3)
+    run = make_solver("lcm", 4, 5.0, fresh=noises.__getitem__)
+    want = x
+    for k, (now, then) in enumerate(pairwise([1, 15 / 16, 5 / 6, 5 / 8, 0])):
+        want = (1 - then) * (want - now * velocities[k]) + (then * noises[k] if then else 0)
+        x = run.step(velocities[k], x)
+        golden.assert_close(x, want, 1e-6, 1e-6, f"step {k}")
+    with pytest.raises(ValueError, match="fresh noise"):
+        make_solver("lcm", 4, 5.0).step(velocities[0], x)
+
+
+@pytest.mark.parametrize("solver", ["unipc", "dpm++", "euler", "flow"])  # lcm walks no path
 def test_constant_velocity_is_followed_exactly(solver):
     """Along x = data + sigma * (noise - data) every solver must land on the data."""
     run = make_solver(solver, 7, 5.0)
