@@ -33,6 +33,7 @@ _FIELDS = {
         "image", "last_image", "control_video", "control_mask", "control_scale", "control_share", "camera",
         "motion_video", "motion_mask",
     ),
+    "references": ("reference",),
     "frames": ("frames", "keyframes"),
     "control": _CLIP, "blockout_light": _CLIP, "depth_curve": _CLIP, "depth_range": _CLIP,
     "resemblance": ("control_scale", "control_share", "motion_start", "motion_end"),
@@ -70,6 +71,7 @@ def parser() -> argparse.ArgumentParser:
             help="write to this file instead of stdout, where Blender prints lines of its own under blender -b",
         )
     previs.add_options(prompt, _WORDS, _STORED)
+    previs.add_options(brief, [previs.OPTIONS["references"]], _STORED)
     previs.add_options(render, previs.OPTIONS.values(), _STORED)
     previs.add_options(check, [previs.OPTIONS["model"]], _STORED)
     render.add_argument("--save", type=_blend, metavar="FILE.blend", help="save the scene with its new strips here")
@@ -150,7 +152,7 @@ def _warn(warnings: list[str]) -> None:
 
 def _brief(args: argparse.Namespace) -> int:
     _check_out(args)
-    brief, warnings = previs.read_shots(_scene(args), args.shot)
+    brief, warnings = previs.read_shots(_scene(args), args.shot, _settings(args))
     _warn(warnings)
     _write(args, json.dumps(brief.to_json(), indent=1, ensure_ascii=False, allow_nan=False))
     return 0
@@ -278,11 +280,14 @@ def _save(path: Path | None, generation: previs.Generation) -> int:
 
 
 def _dry_run(args: argparse.Namespace, settings: previs.Settings) -> int:
-    brief, warnings = previs.read_shots(_scene(args), args.shot)
+    brief, warnings = previs.read_shots(_scene(args), args.shot, settings)
     model = previs.outline(settings.checkpoint)
     _warn([*warnings, *previs.contradictions_of(brief, settings), *previs.lengths_of(brief, settings, model)])
     told: dict[str, None] = {}
     redo = _redo(args)
+    if redo is None:
+        previs.check_references(brief, settings, model)
+        _warn(previs.without_references(brief, model))
     for shot in brief.shots:
         job = previs.prepare(_scene(args), brief, shot, settings, note=told.setdefault, redo=redo)
         job.release()

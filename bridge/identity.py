@@ -36,7 +36,7 @@ _FIELDS = {
     "expected_light": "expected light", "repair": "repairs", "control_video": "what it follows",
     "control_mask": "marked objects", "control_scale": "resemblance", "control_share": "resemblance",
     "camera": "mode", "motion_video": "mode", "motion_mask": "mode", "motion_start": "resemblance",
-    "motion_end": "resemblance",
+    "motion_end": "resemblance", "reference": "reference pictures",
 }  # fmt: skip
 _FACTS = {
     "resolution": "picture's size", "fps": "frame rate", "frame_start": "frames", "frame_end": "frames",
@@ -48,7 +48,7 @@ _ALWAYS_STATED = frozenset(("prompt_parts", "exact_size", "first_frame", "frames
 # Names that folders of earlier versions were fingerprinted with.
 _OLD_NAMES = {"expected_light": "light_truth", "repair": "correct"}
 # What a job that makes a part of a take anew has of that take.
-_OF_THE_TAKE = {"redo", "redo_from", "redo_mask", "redo_of", "size", "frames", "keyframes", "seed"}
+_OF_THE_TAKE = {"redo", "redo_from", "redo_mask", "redo_of", "size", "frames", "keyframes", "seed", "reference"}
 _TOLERANCE = 1e-4  # of a fact's value: less is another computer's rounding
 
 

@@ -18,8 +18,9 @@ from ..wan_engine.terminal import plain
 from .clips import Clip, clips_of, discard_clip, put_back, shown_jobs
 from .engine import check, close_engine, engine_client
 from .generation import Generation
-from .jobs import Resume, doubts_about, jobs_root, made_of, modes_of, prepare, size_of, unfinished, wish_of
+from .jobs import Resume, abilities_of, doubts_about, jobs_root, made_of, prepare, size_of, unfinished, wish_of
 from .redo import Redo, redo_of, take_named, take_numbered
+from .references import check_references, without_references
 from .repair import Repair
 from .settings import ADDON_DIR, NANO, NANO_DTYPE, OPTIONS, RAW, Settings, ShotWords
 from .shots import check_template, contradictions_of, left_out_of, lengths_of, prompt_of, read_shots, why_no_template
@@ -62,10 +63,12 @@ __all__ = [
     "Take",
     "UsageError",
     "WanError",
+    "abilities_of",
     "add_options",
     "after_saving",
     "before_saving",
     "check",
+    "check_references",
     "check_template",
     "clips_of",
     "close_engine",
@@ -81,7 +84,6 @@ __all__ = [
     "lengths_of",
     "lost_takes",
     "made_of",
-    "modes_of",
     "outline",
     "plain",
     "prepare",
@@ -105,4 +107,5 @@ __all__ = [
     "why_no_camera",
     "why_no_template",
     "wish_of",
+    "without_references",
 ]

@@ -21,6 +21,7 @@ from .jobs import Resume, check_files, jobs_root, mode_of, preparing, size_of, u
 from .log import log
 from .progress import SHARES
 from .redo import Redo
+from .references import check_references, without_references
 from .settings import ADDON_DIR, OVERVIEW, Settings
 from .shots import contradictions_of, lengths_of, read_shots
 from .takes import Take, clip_of, import_take, overview_task
@@ -49,13 +50,16 @@ class Generation(Work):
         self.made: list[Take] = []
         self.clips: list[Path] = []
         self.overview: Path | None = None
-        self.brief, warnings = read_shots(scene, names)
+        self.brief, warnings = read_shots(scene, names, settings)
         self.warnings = [*warnings, *contradictions_of(self.brief, settings)]
         model = outline(settings.checkpoint)
         self.warnings += lengths_of(self.brief, settings, model)
         if not resume:  # a job that goes on keeps what it was made with
             mode_of(settings, model)
             check_files(settings)
+            if redo is None:
+                check_references(self.brief, settings, model)
+                self.warnings += without_references(self.brief, model)
         self.size = size_of(scene, settings, model)
         jobs_root(settings)
         self._client = engine_client(settings)

@@ -31,6 +31,7 @@ from . import ownership
 from .control import FOLLOWING, MARKED, TRACKS, check_followed, followed, write_followed, write_tracks
 from .length import borders_of, clip_words, frames_of
 from .redo import Redo
+from .references import check_references, names_of, write_references
 from .saving import why_not_read
 from .settings import NANO_DTYPE, OPTIONS, RAW, Note, Settings, _ignored
 from .shots import prompt_of, read_shots
@@ -95,15 +96,22 @@ def preparing(
     uid, name = scene.session_uid, scene.name
     check_files(settings)
     settings = settings if redo is None else redo.settled(settings, note)
+    model = outline(settings.checkpoint)
+    kept = redo if redo is not None and settings.references is None else None  # whose pictures the new part has
+    if kept is None:
+        check_references(replace(brief, shots=(shot,)), settings, model)
     wish = wish_of(scene, brief, shot, settings, note)
     if redo is not None:
         wish = replace(wish, request=redo.asked(wish.request, wish.size))
-    model = outline(settings.checkpoint)
+    if kept is not None:
+        wish = replace(wish, request=replace(wish.request, reference=kept.references(model, note)))
     check_followed(scene, shot, settings, model, wish.mode)
     ownership.discard_unrendered(scene, jobs_root(settings))
     job = new_folder(scene, settings, shot.name)
     try:
         ownership.sign(job, scene, wish)
+        source = None if kept is None else Path(kept.take.folder)
+        write_references(wish.request.reference, shot, job.path, source)
         frames: dict[str, Path] = {}
         if wish.request.image is not None:
             last = wish.request.last_image is not None
@@ -209,6 +217,7 @@ def wish_of(
     asked = {
         "guide_light": settings.guide_light,
         "frames": frames,
+        "reference": names_of(shot, model, note),
         "keyframes": tuple(Keyframe(at, f"conditioning/{at:05d}.png") for at in borders_of(frames, model, mode)),
         **followed(scene, shot, settings, model, mode, note),
     }
@@ -234,12 +243,14 @@ def made_of(settings: Settings, counts: Sequence[int], fps: float) -> list[str]:
     return [clip_words(count, fps, settings, model) for count in counts]
 
 
-def modes_of(model: str) -> tuple[str, ...]:
-    """What clips of a model ("nano" or a checkpoint folder) can be held to, the best first; () for no model."""
+def abilities_of(model: str) -> tuple[tuple[str, ...], int]:
+    """What clips of a model ("nano" or a checkpoint folder, "" for none) can be held to, the best first, and how many
+    reference pictures it takes; ((), -1) for no model."""
     try:
-        return outline(Settings(model=model).checkpoint).modes
+        found = outline(Settings(model=model).checkpoint)
     except CheckpointError:
-        return ()
+        return (), -1
+    return found.modes, found.references
 
 
 def size_of(scene: bpy.types.Scene, settings: Settings, model: Outline, note: Note = _ignored) -> tuple[int, int]:
@@ -327,7 +338,7 @@ def doubts_about(scene: bpy.types.Scene, settings: Settings, name: str) -> str:
     offer = unfinished(scene, settings).get(name)
     if offer is None:
         return ""
-    brief, _warnings = read_shots(scene, [name])
+    brief, _warnings = read_shots(scene, [name], settings)
     found = ownership.doubts(offer, wish_of(scene, brief, brief.shot(name), settings))
     found += ownership.other_heirs(offer)
     copies = "" if offer.found.sure else " It goes on in a copy; that folder stays as it is."

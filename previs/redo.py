@@ -18,6 +18,7 @@ from ..bridge.state import JobError
 from ..conditioning import passes
 from ..scene.brief import SceneError, Shot
 from ..sequencer.takes import PICTURES
+from ..wan_engine.checkpoint.summary import Outline
 from ..wan_engine.errors import UsageError, WanError
 from ..wan_engine.request import GenerationRequest
 from .settings import RAW, Note, Settings
@@ -67,6 +68,19 @@ class Redo:
         )
         replace(made, guide_light=None).validate()  # the light that it goes by is not known yet
         return made
+
+    def references(self, model: Outline, note: Note) -> tuple[str, ...]:
+        """The reference pictures that the take was made with, as far as its model takes them, so that its new part
+        looks like the rest. Raises JobError."""
+        then = self.then.reference
+        if missing := [name for name in then if not os.path.isfile(Path(self.take.folder) / name)]:
+            raise JobError(
+                f"The reference picture {missing[0]} of {self.take.name} is gone from {self.take.folder}. Put it back, "
+                "or generate the shot again."
+            )
+        if len(then) > model.references:
+            note(f"{model.title} takes {model.references} of the {len(then)} reference pictures of {self.take.name}.")
+        return then[: model.references]
 
     def _clip_frame(self, frame: int) -> int:
         """The first of the model's frames that is shown on that frame of the scene or later."""

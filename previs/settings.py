@@ -12,7 +12,7 @@ import bpy
 
 from ..prompting import DEFAULT_TEMPLATE
 from ..wan_engine.errors import CheckpointError
-from ..wan_engine.option_kinds import Choice, File, Number, OneOf, Text
+from ..wan_engine.option_kinds import Choice, File, Files, Number, OneOf, Text
 from ..wan_engine.options import AUTO, SharedOptions, changed, options_of, row
 
 ADDON_DIR = Path(__file__).resolve().parents[1]
@@ -160,6 +160,12 @@ class Settings(SharedOptions):
     output: Path | str | None = row(
         File("a folder"), None, 'Where clips go; else a folder named "previs" beside the .blend file', group="main",
         metavar="DIR",
+    )  # fmt: skip
+    references: tuple[str, ...] | None = row(
+        Files("picture files"), None,
+        "What the clips are to look like: pictures for all shots, or, after the name of an object or a collection, for "
+        "those in which that is seen; instead of the references that the file holds",
+        group="main", flag="--reference", metavar="[SUBJECT=]FILE",
     )  # fmt: skip
     shot_words: Mapping[str, ShotWords] = field(default_factory=dict)
     engine_python: str | None = None

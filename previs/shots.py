@@ -23,15 +23,19 @@ from ..scene.losses import losses
 from ..scene.reader import read_brief
 from ..wan_engine.checkpoint.summary import Outline
 from ..wan_engine.errors import UsageError
+from .references import given_references
 from .settings import Settings, ShotWords
 
 TOKENS_A_WORD = 1.3  # of our own sentences; names and rare words take more
 
 
-def read_shots(scene: bpy.types.Scene, names: Sequence[str] | None = None) -> tuple[Brief, list[str]]:
-    """The brief of the scene's shots (all, or those named) and warnings, also of what a render will lack. Raises
-    SceneError."""
-    brief, warnings = read_brief(scene, names)
+def read_shots(
+    scene: bpy.types.Scene, names: Sequence[str] | None = None, settings: Settings | None = None
+) -> tuple[Brief, list[str]]:
+    """The brief of the scene's shots (all, or those named) and warnings, also of what a render will lack; with the
+    references that `settings` name instead of the file's. Raises SceneError, UsageError."""
+    given = None if settings is None else given_references(scene, settings)
+    brief, warnings = read_brief(scene, names, given)
     return brief, [*warnings, *losses(scene)]
 
 

@@ -15,13 +15,14 @@ from bpy.props import (
 )
 
 from .old_files import bring_up_to_date
-from .rows import WanPrevisFound, WanPrevisLine, WanPrevisShot
+from .rows import WanPrevisFound, WanPrevisLine, WanPrevisReference, WanPrevisShot
 from .session import WanPrevisSession
 from .settings import WanPrevisLora, WanPrevisScene, WanPrevisThing, WanPrevisWords
 
 CLASSES = (
     WanPrevisLine,
     WanPrevisFound,
+    WanPrevisReference,
     WanPrevisShot,
     WanPrevisWords,
     WanPrevisThing,

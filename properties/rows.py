@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import bpy
-from bpy.props import BoolProperty, CollectionProperty, IntProperty, StringProperty
+from bpy.props import BoolProperty, CollectionProperty, IntProperty, PointerProperty, StringProperty
 
 
 class WanPrevisLine(bpy.types.PropertyGroup):
@@ -12,6 +12,16 @@ class WanPrevisLine(bpy.types.PropertyGroup):
 
     text: StringProperty()
     ok: BoolProperty()
+
+
+class WanPrevisReference(bpy.types.PropertyGroup):
+    """A picture of what the scene, a collection or an object is to look like."""
+
+    image: PointerProperty(
+        name="Picture", description="What it is to look like", type=bpy.types.Image,
+        poll=lambda _owner, image: image.source == "FILE",
+    )  # fmt: skip
+    origin: StringProperty(name="From", description="The take and the frame that the picture is from")
 
 
 class WanPrevisFound(bpy.types.PropertyGroup):

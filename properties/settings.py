@@ -13,12 +13,12 @@ from ..compat import path_options
 from ..wan_engine.option_kinds import Size
 from .choices import EXPERTS, MODELS, SIZES, property_of, stored
 from .old_files import OldOptions
-from .rows import WanPrevisLine, WanPrevisShot
+from .rows import WanPrevisLine, WanPrevisReference, WanPrevisShot
 
 _MODE: Any = previs.OPTIONS["mode"].kind
 _MODES = {choice.value: choice.title for choice in _MODE.choices}
 # Options that several properties make up.
-_COMPOSED = ("model", "size", "loras")
+_COMPOSED = ("model", "size", "loras", "references")
 _FOR_OWN_MODEL = {name for name, option in previs.OPTIONS.items() if option.group == "model"}
 _SIDE = {"min": 16, "max": Size.high, "soft_max": 1920}
 _SINGLE = [option for name, option in previs.OPTIONS.items() if name not in _COMPOSED]
@@ -90,6 +90,7 @@ class WanPrevisThing(bpy.types.PropertyGroup):
             ("keep", "Keep as Rendered", "The clip shows it as Blender renders it; VACE models can"),
         ),
     )
+    references: CollectionProperty(type=WanPrevisReference)
 
 
 class WanPrevisLora(bpy.types.PropertyGroup):
@@ -140,10 +141,12 @@ class WanPrevisScene(Options, OldOptions, bpy.types.PropertyGroup):
         update=_model_changed,
     )
     able: StringProperty(name="The modes that the model can do, best first, with commas; empty: not known")
+    references_taken: IntProperty(name="How many reference pictures the model takes; -1: not known", default=-1)
     size: EnumProperty(name="Size", description="The size of the clips", items=SIZES)
     width: IntProperty(name="Width", description="Width of the clips in pixels", default=832, **_SIDE)
     height: IntProperty(name="Height", description="Height of the clips in pixels", default=480, **_SIDE)
     loras: CollectionProperty(type=WanPrevisLora)
+    references: CollectionProperty(type=WanPrevisReference)
     shots: CollectionProperty(type=WanPrevisShot)
     active_shot: IntProperty(name="Shot", description="The shot whose facts are shown and which Generate makes")
     warnings: CollectionProperty(type=WanPrevisLine)
@@ -160,7 +163,8 @@ class WanPrevisScene(Options, OldOptions, bpy.types.PropertyGroup):
 
     def look_at_model(self) -> None:
         """Finds out what the chosen model can do and what it makes of the shots, for panels that only read."""
-        self.able = ",".join(previs.modes_of(self.chosen_model)) if self.chosen_model else ""
+        modes, self.references_taken = previs.abilities_of(self.chosen_model)
+        self.able = ",".join(modes)
         render = self.id_data.render
         counts = [row.frame_count for row in self.shots]
         clips = previs.made_of(previs.Settings(**self.chosen()), counts, render.fps / render.fps_base)

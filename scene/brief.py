@@ -49,6 +49,7 @@ ScreenDirection = Literal["left", "right", "up", "down", "toward", "away"]
 Setting = Literal["exterior", "interior", "unknown"]
 Sky = Literal["clear", "overcast", "night"]
 Weather = Literal["fog"]
+ReferenceKind = Literal["object", "collection", "scene"]
 
 Vector3 = tuple[float, float, float]
 Rgb = tuple[float, float, float]
@@ -279,11 +280,21 @@ class Environment:
 
 
 @dataclass(frozen=True)
+class Reference:
+    """A picture (its whole path, "" for one that is no file) of what an object or a collection, by its `name`, or the
+    scene is to look like."""
+
+    kind: ReferenceKind
+    name: str
+    path: str
+
+
+@dataclass(frozen=True)
 class Shot:
     """One shot: the frames from `frame_start` to `frame_end` inclusive, seen by `camera`, an object's name;
     `suns` are all that light it, strongest first, `sun` the first of them (W/m2 by colour, the mean over the shot).
     `camera_library` is the name of the library that the object is linked from ("" for the file's own, None where a
-    brief does not say)."""
+    brief does not say). `references` are the pictures of what the shot shows, the most important first."""
 
     name: str
     frame_start: int
@@ -296,6 +307,7 @@ class Shot:
     environment: Environment = field(default_factory=Environment)
     camera_library: str | None = None
     suns: tuple[Sun, ...] = ()
+    references: tuple[Reference, ...] = ()
 
     @property
     def frame_count(self) -> int:

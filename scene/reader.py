@@ -20,6 +20,7 @@ from .lighting.lights import LampFacts, LampTrack, describe_lights, lamp_facts
 from .lighting.linking import is_linked, lit_share
 from .lighting.sun import SunState, SunTrack, build_sun, lamp_sun, mean_power, sky_sun, sun_error, suns_that_light
 from .lighting.sun_position import BLOCK, read_almanac
+from .references import LOOKS, Stated, kind_of, references_for, stated_references, things_of
 from .shots import Cut, read_cuts
 from .subjects.framing import camera_angle, composition, shot_size, shoulder
 from .subjects.groups import groups_of
@@ -51,6 +52,7 @@ class Reading:
     scene: bpy.types.Scene
     at: Evaluate
     warnings: list[str]
+    references: Sequence[Stated] = ()
 
     def __post_init__(self) -> None:
         self.unit = metres_per_unit(self.scene)
@@ -60,6 +62,7 @@ class Reading:
         self.lights = [item for item in self.objects if item.type == "LIGHT"]
         self.scanner = Scanner(Occluders(self.scene, self.objects), groups_of(self.scene, self.objects), self.unit)
         self.world = compat.world_of(self.scene, self.layer)
+        self.things = things_of(self.references, self.objects)
 
     def warn(self, text: str) -> None:
         """Note a warning for the user, once."""
@@ -127,7 +130,21 @@ class ShotReader:
             ),
             camera_library=library_name(self.cut.camera),
             suns=suns,
+            references=references_for(reading.references, self.weights()),
         )
+
+    def weights(self) -> dict[str, float]:
+        """Of what has references the things that the shot shows, by how much each is its subject where it is first
+        looked at and seen."""
+        first, last, missing = self.cut.frame_start, self.cut.frame_end, dict(self.reading.things)
+        weights: dict[str, float] = {}
+        for frame in looks_of(first, last) if missing else ():
+            depsgraph = self.reading.at(frame)
+            weights |= self.reading.scanner.weights(depsgraph, self.camera(depsgraph), missing)
+            missing = {key: items for key, items in missing.items() if key not in weights}
+            if not missing:
+                break
+        return weights
 
     def track(self, first: int, last: int) -> dict[int, FrameFacts]:
         """Camera and suns at enough frames, and with them the subjects' places."""
@@ -285,8 +302,18 @@ class ShotReader:
         )
 
 
-def read_brief(scene: bpy.types.Scene, shots: Sequence[str] | None = None) -> tuple[Brief, list[str]]:
-    """(brief, warnings) of a scene; `shots` names the ones wanted, in any order, None means all.
+def looks_of(first: int, last: int) -> list[int]:
+    """The frames at which a thing is looked for, the ends and the middle before those between."""
+    ends = [first, last, (first + last) // 2]
+    between = np.linspace(first, last, min(LOOKS, last - first + 1)).round().astype(int).tolist()
+    return list(dict.fromkeys([*ends, *between]))
+
+
+def read_brief(
+    scene: bpy.types.Scene, shots: Sequence[str] | None = None, references: Sequence[Stated] | None = None
+) -> tuple[Brief, list[str]]:
+    """(brief, warnings) of a scene; `shots` names the ones wanted, in any order, None means all; `references` stand for
+    those that the file holds.
 
     The scene is left as it was: frame, subframe and camera are put back also when an error ends the reading. Raises
     SceneError for an empty frame range, a missing camera, a camera without a valid matrix or an unknown shot name.
@@ -301,8 +328,9 @@ def read_brief(scene: bpy.types.Scene, shots: Sequence[str] | None = None) -> tu
     with frame_sampling.frames_of(scene) as at, simulations.played(scene, end):
         for cut in cuts[:1]:
             at(cut.frame_start)  # a scene that was never shown has no layers before
-        reading = Reading(scene, at, warnings)
+        reading = Reading(scene, at, warnings, stated_references(scene) if references is None else references)
         read = tuple(ShotReader(reading, cut).read() for cut in cuts)
+        warnings += _unseen(reading, read) if shots is None else []
         warnings += simulations.notes(scene)
     render = scene.render
     brief = Brief(
@@ -317,6 +345,17 @@ def read_brief(scene: bpy.types.Scene, shots: Sequence[str] | None = None) -> tu
         shots=read,
     )
     return brief, warnings
+
+
+def _unseen(reading: Reading, shots: Sequence[Shot]) -> list[str]:
+    """Warnings of things with reference pictures that no shot shows."""
+    shown = {(reference.kind, reference.name) for shot in shots for reference in shot.references}
+    stated = {(kind_of(entry.owner), entry.owner.name): None for entry in reading.references}
+    return [
+        f"The {kind} {name!r} has reference pictures but is seen in no shot, so they are given to none."
+        for kind, name in stated
+        if kind != "scene" and (kind, name) not in shown
+    ]
 
 
 def metres_per_unit(scene: bpy.types.Scene) -> float:

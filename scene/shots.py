@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import bpy
 
@@ -83,13 +84,23 @@ def _camera_markers(scene: bpy.types.Scene) -> tuple[dict[int, bpy.types.Timelin
 
 def scene_named(name: str) -> bpy.types.Scene:
     """The scene of the open file with that name, its own before a linked one. Raises SceneError."""
-    found = [scene for scene in bpy.data.scenes if scene.name == name]
-    own = [scene for scene in found if scene.library is None] or found
+    own = _named(bpy.data.scenes, name)
     if not own:
         raise SceneError(f"There is no scene {name!r}. There are: {_listed(bpy.data.scenes)}.")
     if len(own) > 1:
         raise SceneError(f"Several scenes have that name: {_listed(own)}. Open the file that you mean.")
     return own[0]
+
+
+def _named(blocks: Iterable[Any], name: str) -> list[Any]:
+    """The data-blocks of that name: the file's own, else the linked ones."""
+    found = [block for block in blocks if block.name == name]
+    return [block for block in found if block.library is None] or found
+
+
+def own_first(blocks: Iterable[Any], name: str) -> Any:
+    """The data-block of that name, the file's own before a linked one; None where there is none."""
+    return next(iter(_named(blocks, name)), None)
 
 
 def why_no_camera(scene: bpy.types.Scene) -> str:

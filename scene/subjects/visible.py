@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from itertools import product
 
@@ -78,6 +79,23 @@ class Scanner:
             return None
         item = replace(measured[0], seen=view.unhidden(*measured))
         return item if item.seen >= LEAST_UNHIDDEN else None
+
+    def weights(
+        self, depsgraph: bpy.types.Depsgraph, camera: CameraState, things: Mapping[str, Collection[bpy.types.Object]]
+    ) -> dict[str, float]:
+        """Of things given by their objects those that are seen, with how much each is the main subject."""
+        view = View(self, self.occluders.frame(depsgraph, self.unit), camera)
+        keys: dict[bpy.types.Object | None, list[str]] = {}
+        for key, items in things.items():
+            for item in items:
+                keys.setdefault(item, []).append(key)
+        bodies: dict[str, list[int]] = {}
+        for index in np.flatnonzero(view.shown).tolist():
+            body = view.frame.bodies[index]
+            for key in dict.fromkeys([*keys.get(body.owner, ()), *keys.get(body.item, ())]):
+                bodies.setdefault(key, []).append(index)
+        weights = {key: view.weight(key, indices) for key, indices in bodies.items()}
+        return {key: weight for key, weight in weights.items() if weight is not None}
 
     def middle(self, depsgraph: bpy.types.Depsgraph, camera: CameraState) -> np.ndarray | None:
         """World point in metres that the middle of the picture shows, None in the open."""
@@ -159,6 +177,19 @@ class View:
         rays = [self.camera.ray(x0 + x * (x1 - x0), y0 + y * (y1 - y0)) for x, y in product(INSIDE, INSIDE)]
         met = (self.frame.first_hit(origin, way, FAR) for origin, way in rays)
         return sum(hit is not None and hit[1] == part.group.head for hit in met) > 0.3 * len(rays)
+
+    def weight(self, key: str, own: list[int]) -> float | None:
+        """How much these bodies, as one or the largest that is seen of them, are the main subject; None unseen."""
+        head = self.frame.bodies[own[0]].owner
+        index = self.scanner.own_index(Group(head, (head,), role=f"watched {key}"))
+        sides = self.boxes[:, 2:].clip(0.0, 1.0) - self.boxes[:, :2].clip(0.0, 1.0)
+        largest = sorted(own, key=lambda body: -float(sides[body].prod()))[:MOST_PROBED]
+        for part in (own, *([body] for body in largest if len(own) > 1)):
+            self.bodies[index] = part
+            measured = self.measure(index)
+            if measured is not None and (seen := self.unhidden(*measured)) >= LEAST_UNHIDDEN:
+                return replace(measured[0], seen=seen).weight
+        return None
 
     def largest(self, most: int) -> list[int]:
         """Groups that may be in the picture, largest first."""

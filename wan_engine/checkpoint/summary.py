@@ -17,6 +17,7 @@ from .sizes import Size, nearest_size
 TEXT_LENGTH = 512  # of the published models
 # The modes in which a clip follows every frame, by what such a model is given.
 _FOLLOWED = {"control": "control_video", "camera": "camera"}
+_MOST_REFERENCES = 4  # of a model that takes several: each costs as much as four frames of the clip
 _ANY_SHAPE, _OWN_SHAPE = 0.03, 0.07  # the squeeze up to which a trained size goes first; see Outline.size_for
 
 
@@ -46,6 +47,13 @@ class Outline:
         too, which is none's best, for it needs no training."""
         followed = [mode for mode, given in _FOLLOWED.items() if given in self.model.controls]
         return (*followed, *self.model.modes, *(["motion"] if "first" in self.model.modes else []))
+
+    @property
+    def references(self) -> int:
+        """How many reference pictures a shot's clip is given at most."""
+        if "reference" not in self.model.controls:
+            return 0
+        return _MOST_REFERENCES if "vace" in self.model.modules else 1
 
     @property
     def area(self) -> Size:
