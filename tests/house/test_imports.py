@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-BLENDER = {"bpy", "bpy_extras", "mathutils", "gpu", "blf", "addon_utils", "_cycles"}
+BLENDER = {"bpy", "bpy_extras", "mathutils", "gpu", "blf", "addon_utils", "_cycles", "imbuf"}
 ENGINE = {
     "torch",
     "safetensors",

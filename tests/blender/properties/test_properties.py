@@ -16,7 +16,7 @@ from wan_previs.wan_engine.options import AUTO, Choice, Option
 from wan_previs.wan_engine.request_parts import LORA_EXPERTS
 
 OLD = Path(__file__).resolve().parents[2] / "data" / "before_options"
-COMPOSED = {"model", "size", "loras"}
+COMPOSED = {"model", "size", "loras", "references"}
 SINGLE = [option for name, option in previs.OPTIONS.items() if name not in COMPOSED]
 
 
