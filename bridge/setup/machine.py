@@ -8,50 +8,58 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from .torch_builds import LINUX, WINDOWS, Card, Machine, Version
 
 _PATIENCE = 20.0  # seconds; a driver that wakes up a card takes some
 _DISPLAYS = r"SYSTEM\CurrentControlSet\Control\Class\{4d36e968-e325-11ce-bfc1-08002be10318}"  # display adapters
+_WSL = "/usr/lib/wsl/lib"  # where Windows puts nvidia-smi for its Linux
 _VENDORS = {"0x10de": "nvidia", "0x1002": "amd", "0x8086": "intel"}  # PCI
 Run = Callable[[list[str]], str]
 
 
-def look(run: Run | None = None, root: Path = Path("/"), system: str | None = None) -> Machine:
+def look(
+    run: Run | None = None, root: Path = Path("/"), system: str | None = None, names: Iterable[str] | None = None
+) -> Machine:
     """This machine. `run` starts a program and returns its output ("" where it fails), `root` is where the system's
-    files lie, `system` its name."""
+    files lie, `system` its name, `names` what Windows calls its display adapters."""
     system = system or platform.system()
-    cards = list(_nvidia(run or _run, root))
+    cards = list(_nvidia(run or _run, root, system))
     if system == LINUX:
         cards += _amd_on_linux(root)
         cards += _intel_on_linux(root)
     elif system == WINDOWS:
-        cards += _named_on_windows()
+        cards += _named_on_windows(_display_names() if names is None else names, nvidia=not cards)
     return Machine(system, platform.machine(), tuple(cards))
 
 
 def _run(command: list[str]) -> str:
-    program = shutil.which(command[0])
+    """A driver that hangs cannot always be killed, so its program is not waited for."""
+    program = shutil.which(command[0]) or shutil.which(command[0], path=_WSL)
     if program is None:
         return ""
     try:
-        done = subprocess.run(
+        child = subprocess.Popen(
             [program, *command[1:]],
-            capture_output=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
             text=True,
             errors="replace",
-            timeout=_PATIENCE,
-            stdin=subprocess.DEVNULL,
-            check=False,
         )
-    except (OSError, subprocess.TimeoutExpired):
+    except OSError:
         return ""
-    return done.stdout if done.returncode == 0 else ""
+    try:
+        said, _ = child.communicate(timeout=_PATIENCE)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        return ""
+    return said if child.returncode == 0 else ""
 
 
-def _nvidia(run: Run, root: Path) -> Iterator[Card]:
+def _nvidia(run: Run, root: Path, system: str) -> Iterator[Card]:
     for fields in ("name,driver_version,compute_cap", "name,driver_version"):  # old drivers know no capability
         lines = run(["nvidia-smi", f"--query-gpu={fields}", "--format=csv,noheader"]).splitlines()
         rows = [[part.strip() for part in line.split(",")] for line in lines if line.count(",") == fields.count(",")]
@@ -62,9 +70,11 @@ def _nvidia(run: Run, root: Path) -> Iterator[Card]:
             yield Card("nvidia", name, _numbers(driver), pair)
         if known:
             return
-    # The kernel's driver alone, as in a container.
-    if found := re.search(r"Kernel Module\D*?([\d.]+)", _text(root / "proc/driver/nvidia/version")):
-        yield Card("nvidia", "NVIDIA graphics", _numbers(found[1]))
+    if system == LINUX:
+        # The kernel's driver alone, as in a container, or a card without NVIDIA's driver.
+        found = re.search(r"Kernel Module\D*?([\d.]+)", _text(root / "proc/driver/nvidia/version"))
+        if any((root / "proc/driver/nvidia/gpus").glob("*")) or any(_pci_cards(root, "nvidia")):
+            yield Card("nvidia", "NVIDIA graphics", _numbers(found[1]) if found else None)
 
 
 def _amd_on_linux(root: Path) -> Iterator[Card]:
@@ -76,7 +86,8 @@ def _amd_on_linux(root: Path) -> Iterator[Card]:
         if target:  # 0 is the processor; 110000 is gfx1100, 90010 gfx90a
             found = True
             major, minor, step = target // 10000, target // 100 % 100, target % 100
-            yield Card("amd", "AMD graphics", architecture=f"gfx{major}{minor:x}{step:x}")
+            architecture = f"gfx{major}{minor:x}{step:x}"
+            yield Card("amd", f"AMD {architecture}", architecture=architecture)
     if not found and any(_pci_cards(root, "amd")):
         yield Card("amd", "AMD graphics")
 
@@ -93,14 +104,13 @@ def _pci_cards(root: Path, vendor: str) -> Iterator[Path]:
             yield device
 
 
-def _named_on_windows() -> Iterator[Card]:
-    """AMD and Intel cards by their names; NVIDIA's tell themselves."""
-    for name in _display_names():
-        lower = name.lower()
-        for word, vendor in (("radeon", "amd"), ("amd", "amd"), ("intel", "intel")):
-            if word in lower:
-                yield Card(vendor, name.replace("(R)", "").replace("(TM)", ""))
-                break
+def _named_on_windows(names: Iterable[str], nvidia: bool) -> Iterator[Card]:
+    """Cards by their names; with `nvidia` NVIDIA's too, which tell themselves where they have a driver."""
+    words = (*((("nvidia", "nvidia"),) if nvidia else ()), ("radeon", "amd"), ("amd", "amd"), ("intel", "intel"))
+    for name in names:
+        vendor = next((vendor for word, vendor in words if word in name.lower()), None)
+        if vendor is not None:
+            yield Card(vendor, name.replace("(R)", "").replace("(TM)", ""))
 
 
 def _display_names() -> Iterator[str]:

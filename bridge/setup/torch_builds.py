@@ -17,13 +17,13 @@ PROCESSORS = {"amd64": _X86, "x86_64": _X86, "x64": _X86, "aarch64": _ARM, "arm6
 # The AMD architectures that the wheels for ROCm 7.2 hold kernels for.
 _AMD = {"gfx900", "gfx906", "gfx908", "gfx90a", "gfx942", "gfx950", "gfx1030", "gfx1100", "gfx1101", "gfx1102"}
 _AMD |= {"gfx1150", "gfx1151", "gfx1200", "gfx1201"}
-_TURING, _PASCAL_GAMING, _MAXWELL = (7, 5), (6, 1), (5, 0)
+_TURING, _MAXWELL, _AMPERE, _HOPPER, _NEWEST = (7, 5), (5, 0), (8, 0), (9, 0), (12, 99)
 
 
 @dataclass(frozen=True)
 class Card:
-    """A graphics card: `vendor` nvidia, amd or intel; `driver` NVIDIA's, `capability` CUDA's compute capability,
-    `architecture` AMD's (gfx1100); None where unknown."""
+    """A graphics card: `vendor` nvidia, amd or intel; `driver` NVIDIA's (None: not installed), `capability` CUDA's
+    compute capability, `architecture` AMD's (gfx1100); None where unknown."""
 
     vendor: str
     name: str
@@ -89,11 +89,12 @@ class _CudaRow:
 
 # The first row that fits a card is taken.
 _CUDA = (
-    _CudaRow(_CU130_LINUX, LINUX, frozenset({_X86}), (580, 65), (_TURING, (12, 99))),
-    _CudaRow(_CU130_LINUX, LINUX, frozenset({_ARM}), (580, 65), ((8, 0), (12, 99))),
-    _CudaRow(_CU130_WINDOWS, WINDOWS, frozenset({_X86}), (580,), (_TURING, (12, 99))),
-    _CudaRow(_CU126, LINUX, frozenset({_X86}), (525, 60, 13), (_MAXWELL, (8, 9))),
-    _CudaRow(_CU126, WINDOWS, frozenset({_X86}), (527, 41), (_PASCAL_GAMING, (8, 9))),
+    _CudaRow(_CU130_LINUX, LINUX, frozenset({_X86}), (580, 65), (_TURING, _NEWEST)),
+    _CudaRow(_CU130_LINUX, LINUX, frozenset({_ARM}), (580, 65), (_AMPERE, _NEWEST)),
+    _CudaRow(_CU130_WINDOWS, WINDOWS, frozenset({_X86}), (580,), (_TURING, _NEWEST)),
+    _CudaRow(_CU126, LINUX, frozenset({_X86}), (525, 60, 13), (_MAXWELL, _HOPPER)),
+    _CudaRow(_CU126, LINUX, frozenset({_ARM}), (525, 60, 13), (_AMPERE, _HOPPER)),
+    _CudaRow(_CU126, WINDOWS, frozenset({_X86}), (527, 41), (_MAXWELL, _HOPPER)),
 )
 
 
@@ -111,43 +112,50 @@ def choose(machine: Machine) -> Choice:
     if machine.system == MACOS:
         return Choice(_MPS, Card("apple", "Apple graphics"))
     plain = _CPU_WINDOWS if machine.system == WINDOWS else _CPU_LINUX
-    advice = ""
+    reason = ""
     for vendor, for_card in _BY_VENDOR.items():
-        for card in (card for card in machine.cards if card.vendor == vendor):
+        for card in sorted((card for card in machine.cards if card.vendor == vendor), key=_strength, reverse=True):
             found = for_card(card, machine.system, processor)
             if isinstance(found, TorchBuild):
-                return Choice(found, card)
-            advice = advice or found
-    return Choice(plain, None, advice)
+                return Choice(found, card, reason and f"{reason} The engine will use {card.name}.")
+            reason = reason or found
+    return Choice(plain, None, reason and f"{reason} The engine will use the processor, which is much slower.")
+
+
+def _strength(card: Card) -> tuple[int, int]:
+    """By this torch takes the first of several cards, too."""
+    return card.capability or (0, 0)
 
 
 def _for_nvidia(card: Card, system: str, processor: str) -> TorchBuild | str:
     """The build for an NVIDIA card, or why there is none and what to do."""
     rows = [row for row in _CUDA if row.system == system and processor in row.processors]
     able = [row for row in rows if card.capability is None or _within(card.capability, row.capabilities)]
-    for row in able:
-        if card.driver is None or card.driver >= row.driver:
-            return row.build
     if not able:
-        return f"{card.name} is too old for today's PyTorch; the engine will use the processor."
+        return f"{card.name} is too old for today's PyTorch."
+    if card.driver is None:
+        return f"{card.name} lacks NVIDIA's driver. Install it, restart, and set up the engine again to use the card."
+    for row in able:
+        if card.driver >= row.driver:
+            return row.build
     least = ".".join(map(str, min(row.driver for row in able)[:2]))
-    now = ".".join(map(str, card.driver or ()))
+    now = ".".join(map(str, card.driver))
     return (
-        f"The driver {now} of {card.name} is too old for today's PyTorch; the engine will use the processor. Update it "
-        f"to {least} or newer, and set up the engine again."
+        f"The driver {now} of {card.name} is too old for today's PyTorch. Update it to {least} or newer, restart, and "
+        "set up the engine again to use the card."
     )
 
 
 def _for_amd(card: Card, system: str, processor: str) -> TorchBuild | str:
     if system != LINUX or processor != _X86:
-        return f"PyTorch uses AMD cards such as {card.name} on Linux only; the engine will use the processor."
+        return f"PyTorch uses AMD cards such as {card.name} on Linux only."
     if card.architecture is None:
         return (
-            f"The driver of {card.name} has no ROCm (there is no /dev/kfd); the engine will use the processor. Install "
-            "AMD's driver with ROCm, and set up the engine again."
+            f"The driver of {card.name} has no ROCm, which PyTorch needs. If AMD lists it for ROCm, install the driver "
+            "with ROCm, restart, and set up the engine again to use the card."
         )
     if card.architecture not in _AMD:
-        return f"PyTorch has no kernels for {card.name} ({card.architecture}); the engine will use the processor."
+        return f"PyTorch cannot use {card.name}."
     return _ROCM
 
 
@@ -172,4 +180,4 @@ def in_words(choice: Choice) -> str:
     """What will be installed, in a sentence."""
     card, build = choice.card, choice.build
     target = "this computer's processor" if card is None else f"{card.name} ({build.title})"
-    return f"PyTorch for {target}: about {build.download:g} GB to download, {build.disk:g} GB on disk."
+    return f"PyTorch for {target}: about {build.download:g} GB to download, about {build.disk:g} GB on disk."
