@@ -6,14 +6,14 @@ from __future__ import annotations
 import bpy
 from bpy.props import StringProperty
 
-from .previs.engine import is_set_up
+from .previs.engine import engine_trouble
 
 
 def _choice_changed(preferences: WanPrevisPreferences, context: bpy.types.Context) -> None:
     """What was found holds no longer."""
     session = context.window_manager.wan_previs
     session.findings.clear()
-    session.engine_missing = not is_set_up(context)
+    session.engine_missing, session.engine_words = engine_trouble(context)
 
 
 class WanPrevisPreferences(bpy.types.AddonPreferences):
@@ -30,8 +30,8 @@ class WanPrevisPreferences(bpy.types.AddonPreferences):
     )
     cache_folder: StringProperty(
         name="Engine Folder",
-        description="Where Set Up Engine puts the engine, 1 to 6 GB by the graphics card. Empty: Blender's folder for "
-        "this extension",
+        description="Where Set Up Engine puts the engine, about 1 to 16 GB by the graphics card. Empty: Blender's "
+        "folder for this extension",
         subtype="DIR_PATH",
         update=_choice_changed,
     )

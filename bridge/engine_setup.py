@@ -16,20 +16,25 @@ from .environment import EnvironmentMissing
 from .files import is_link, open_own
 from .messages import text_of
 from .setup.installer import MARK as MESSAGE
+from .setup.installer import READY
 
 MARK = ".wan_previs_engine"  # a folder that holds this file is ours to clear
 _ADDON_DIR = Path(__file__).resolve().parents[1]
 _MOST_FRACTION = 0.99  # until all is over
 _MOST_LINE = 1 << 16  # bytes of a line that a set-up prints, of which the end is kept
-# In a process of its own: some ten thousand files take a while. What is named, our mark, stays, else goes last.
+# In a process of its own: some ten thousand files take a while. What says that all is whole goes first, our mark last.
 _CLEAR = """
 import os, shutil, sys
-folder, kept, mark = sys.argv[1:]
-entries = sorted(os.scandir(folder), key=lambda entry: entry.name == mark)
+folder, kept, mark, ready = sys.argv[1:]
+entries = sorted(os.scandir(folder), key=lambda entry: (entry.name == mark, entry.name != ready))
 for entry in entries:
     if entry.name != kept:
         shutil.rmtree(entry.path) if entry.is_dir(follow_symlinks=False) else os.unlink(entry.path)
 """
+
+
+def _ended(code: int) -> str:
+    return f"was ended from outside (signal {-code})" if code < 0 else f"failed (exit status {code})"
 
 
 class NetworkRefused(EnvironmentMissing):
@@ -74,7 +79,7 @@ class EngineWork:
         self._child = None
         if code != 0:
             self.cancel()
-            raise EnvironmentMissing(self._error or f"Setting up the engine failed ({process.exit_in_words(code)}).")
+            raise EnvironmentMissing(self._error or f"The work on the engine {_ended(code)}. Press the button again.")
         del self._steps[0]
         if not self._steps:
             self.fraction = 1.0
@@ -169,7 +174,7 @@ class EngineSetup(EngineWork):
             raise EnvironmentMissing(f"{lock} is missing, which lists the engine's packages. Install the add-on again.")
         folder = Path(os.path.realpath(folder))  # a link to a larger disk: venv makes nothing in one
         task = {"folder": str(folder), "lock": str(lock), "wheels": None if wheels is None else str(wheels)}
-        clear = [[str(base_python), "-c", _CLEAR, str(folder), MARK, MARK]]
+        clear = [[str(base_python), "-c", _CLEAR, str(folder), MARK, MARK, READY]]
         told = json.dumps({**task, "plan_only": plan_only})
         install = [str(base_python), "-m", "bridge.setup.installer", told]
         super().__init__(folder, [*([] if plan_only else clear), install])
@@ -180,7 +185,7 @@ class EngineRemoval(EngineWork):
 
     def __init__(self, base_python: Path, folder: Path) -> None:
         folder = Path(os.path.realpath(folder))
-        super().__init__(folder, [[str(base_python), "-c", _CLEAR, str(folder), "", MARK]])
+        super().__init__(folder, [[str(base_python), "-c", _CLEAR, str(folder), "", MARK, READY]])
 
 
 def _take(folder: Path) -> BinaryIO:

@@ -14,7 +14,7 @@ from typing import Any
 
 from ..wan_engine.errors import CheckpointError
 from . import process
-from .setup.installer import READY
+from .setup.installer import READY, held_packages, lock_digest
 
 VARIABLE = "WAN_PREVIS_ENGINE_PYTHON"
 # The modules that the engine imports.
@@ -35,6 +35,10 @@ print(json.dumps({"python": ".".join(map(str, sys.version_info[:3])), "packages"
 
 class EnvironmentMissing(CheckpointError):
     """There is no usable engine environment; the text says what to do."""
+
+
+class NeverSetUp(EnvironmentMissing):
+    """There is none, nor a trace of one."""
 
 
 @dataclass(frozen=True)
@@ -61,22 +65,57 @@ def find_engine(preferred: str | None, addon_dir: Path, user_dir: Path) -> Engin
         if choice:
             return EngineEnvironment(_chosen_python(choice, origin), origin)
     ours, checkout = user_dir / "engine", addon_dir / ".venv-engine"
-    if os.path.isfile(venv_python(ours)) and os.path.isfile(ours / READY):
+    if os.path.isfile(ours / READY):
+        _look_whether_whole(ours)
         return EngineEnvironment(venv_python(ours), "the add-on's set-up")
     if os.path.isfile(venv_python(checkout)):
         return EngineEnvironment(venv_python(checkout), "the development checkout")
-    state = "was not set up to the end" if os.path.isdir(ours) else "is not set up"
-    raise EnvironmentMissing(f"The engine {state}. {_MEND}")
+    if os.path.isdir(ours) and any(not name.startswith(".") for name in os.listdir(ours)):
+        raise EnvironmentMissing(f"The engine was not set up to the end. {_MEND}")
+    raise NeverSetUp(f"The engine is not set up. {_MEND}")
+
+
+def is_of_another_version(python: Path, lock: Path) -> bool:
+    """Whether a set-up of ours has made that Python's environment from another list of packages than `lock`."""
+    ready = python.parents[1] / READY
+    try:
+        return os.path.isfile(ready) and _facts(ready).get("lock") != lock_digest(lock)
+    except OSError:
+        return False
+
+
+def _look_whether_whole(folder: Path) -> None:
+    """Raises EnvironmentMissing for an engine of ours that has lost parts since it was set up."""
+    python = venv_python(folder)
+    try:
+        text = (folder / "pyvenv.cfg").read_text(encoding="utf-8", errors="replace")
+        home = next((line.partition("=")[2].strip() for line in text.splitlines() if line.startswith("home")), "")
+        holds = _facts(folder / READY).get("holds")
+        lost = sorted({str(name) for name in holds} - set(held_packages(folder))) if isinstance(holds, list) else []
+    except OSError:
+        home, lost = "", []
+    if not os.path.isfile(python) or not os.path.isdir(home):
+        raise EnvironmentMissing(
+            "The Python that the engine was made from is gone, as after an update of Blender. Set up the engine again."
+        )
+    if lost:
+        raise EnvironmentMissing(f"Parts of the engine are gone ({', '.join(lost[:3])}). Set up the engine again.")
+
+
+def _facts(ready: Path) -> dict[str, Any]:
+    """What a set-up has written at its end; {} where that is damaged."""
+    try:
+        told = json.loads(ready.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return told if isinstance(told, dict) else {}
 
 
 def self_test(python: Path) -> list[dict[str, Any]]:
     """What the self-test at the end of a set-up said of each device, {"name": ..., "ok": ...}; [] where there was none
     or its file is damaged."""
-    try:
-        told = json.loads((python.parents[1] / READY).read_text(encoding="utf-8"))["devices"]
-        return [row for row in told if isinstance(row, dict)]
-    except (OSError, ValueError, LookupError, TypeError, RecursionError):
-        return []
+    told = _facts(python.parents[1] / READY).get("devices")
+    return [row for row in told if isinstance(row, dict)] if isinstance(told, list) else []
 
 
 def inspect_engine(python: Path, timeout: float = 30.0) -> dict[str, Any]:
@@ -136,5 +175,8 @@ def _chosen_python(choice: str, origin: str) -> Path:
     path = Path(choice).expanduser().absolute()
     python = venv_python(path) if os.path.isdir(path) else path
     if not os.path.isfile(python):
-        raise EnvironmentMissing(f"The engine's Python {python}, named by {origin}, does not exist. {_MEND}")
+        raise EnvironmentMissing(
+            f"The engine's Python {python}, named by {origin}, does not exist. Correct it there, or empty it to use "
+            "the engine that Set Up Engine makes."
+        )
     return python

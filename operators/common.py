@@ -9,7 +9,7 @@ from typing import ClassVar
 import bpy
 
 from .. import previs
-from ..previs.engine import engine_places, is_set_up
+from ..previs.engine import engine_places, engine_trouble
 from ..properties import WanPrevisScene, WanPrevisSession, read_source
 from .facts import fill_row
 
@@ -50,7 +50,7 @@ def look_at_disk(context: bpy.types.Context) -> None:
     """Has what panels tell of the disk looked up anew, since drawing must not wait for it: whether there is an engine,
     and whose clips are gone."""
     session = session_of(context)
-    session.engine_missing = not is_set_up(context)
+    session.engine_missing, session.engine_words = engine_trouble(context)
     session.lost.clear()
     for scene in bpy.data.scenes:
         for name in previs.lost_takes(scene):

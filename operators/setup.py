@@ -88,6 +88,7 @@ class _EngineWork(Work):
         except EnvironmentMissing as error:
             log(f"{self.title} cannot begin: {error}")
             session.end([str(error)])
+            look_at_disk(context)  # another Blender may have set it up meanwhile
             self.report({"ERROR"}, str(error))
             return False
         log(f"{self.title} began: {folder}")

@@ -48,7 +48,7 @@ class ShotsPanel(SidebarPanel):
 
     def draw(self, context: bpy.types.Context) -> None:
         layout, state = self.layout, context.scene.wan_previs
-        _draw_missing_engine(layout, context)
+        _draw_engine(layout, context)
         if not state.shots:
             label(layout, context, "Read the shots to see what Previs knows about this scene.")
             layout.operator("wan_previs.read_shots", icon="FILE_REFRESH")
@@ -180,16 +180,12 @@ class WANPREVIS_PT_collection(_ThingPanel, bpy.types.Panel):
     thing = "collection"
 
 
-def _draw_missing_engine(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
-    """The way on for who has just installed the extension."""
-    if context.window_manager.wan_previs.engine_missing:
+def _draw_engine(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
+    """The way on for who has just installed the extension, or whose engine no longer works or is an old one."""
+    session = context.window_manager.wan_previs
+    if session.engine_words:
         box = layout.box()
-        session = context.window_manager.wan_previs
-        words = (
-            session.setup_plan
-            or "First, set up the video engine. You are told what it takes before anything is downloaded."
-        )
-        label(box, context, words, icon="INFO")
+        label(box, context, session.setup_plan or session.engine_words, icon="INFO")
         if not bpy.app.online_access and not session.setup_plan:
             words = 'The engine is downloaded: switch on "Allow Online Access" in the preferences under System.'
             label(box, context, words, icon="INTERNET_OFFLINE")

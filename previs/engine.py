@@ -13,7 +13,15 @@ import bpy
 
 from ..bridge.client import EngineClient
 from ..bridge.engine_setup import EngineRemoval, EngineSetup, EngineWork
-from ..bridge.environment import EngineEnvironment, EnvironmentMissing, find_engine, inspect_engine, self_test
+from ..bridge.environment import (
+    EngineEnvironment,
+    EnvironmentMissing,
+    NeverSetUp,
+    find_engine,
+    inspect_engine,
+    is_of_another_version,
+    self_test,
+)
 from ..wan_engine.checkpoint.summary import outline
 from ..wan_engine.errors import CheckpointError, WanError
 from .log import log_file
@@ -31,22 +39,27 @@ def engine_places(context: bpy.types.Context) -> tuple[str | None, Path | None]:
     return chosen or None, Path(folder) if folder else None
 
 
-def is_set_up(context: bpy.types.Context) -> bool:
-    """Whether there is an engine to start; looks at the disk."""
+_FIRST = "First, set up the video engine. You are told what it takes before anything is downloaded."
+_RENEW = "The engine was set up by another version of Wan Previs. Set it up again to renew it."
+
+
+def engine_trouble(context: bpy.types.Context) -> tuple[bool, str]:
+    """(whether there is no engine to start, what to say of it; "" where nothing is wrong); looks at the disk."""
     chosen, folder = engine_places(context)
     try:
-        find_engine(chosen, ADDON_DIR, folder or ADDON_DIR / "engine")
-    except EnvironmentMissing:
-        return False
-    return True
+        found = find_engine(chosen, ADDON_DIR, folder or ADDON_DIR / "engine")
+    except NeverSetUp:
+        return True, _FIRST
+    except EnvironmentMissing as error:
+        return True, str(error)
+    return False, _RENEW if is_of_another_version(found.python, _lock()) else ""
 
 
 def set_up(folder: Path, wheels: Path | None, plan_only: bool) -> EngineWork:
     """Begin to make an engine below `folder`, one of `engine_places`, or with `plan_only` to tell what would be
     installed; from the folder `wheels` where there is one, else from the network. Raises EnvironmentMissing."""
-    lock = ADDON_DIR / "requirements-engine.lock"
     place, online = folder / "engine", bpy.app.online_access
-    return EngineSetup(_blender_python(), place, lock, allow_network=online, wheels=wheels, plan_only=plan_only)
+    return EngineSetup(_blender_python(), place, _lock(), allow_network=online, wheels=wheels, plan_only=plan_only)
 
 
 def remove(folder: Path) -> EngineWork:
@@ -59,6 +72,11 @@ def wheels_folder(context: bpy.types.Context) -> Path | None:
     addon = context.preferences.addons.get(PACKAGE)
     chosen = bpy.path.abspath(addon.preferences.wheels_folder) if addon else ""
     return Path(chosen) if chosen else None
+
+
+def _lock() -> Path:
+    """The list of the engine's packages."""
+    return ADDON_DIR / "requirements-engine.lock"
 
 
 def _blender_python() -> Path:
@@ -107,11 +125,14 @@ def _check_engine(settings: Settings) -> Iterator[Finding]:
     missing = facts.get("missing", [])
     advice = "" if not missing else f"The engine's Python lacks {', '.join(missing)}. Set up the engine again."
     yield Finding(not missing, f"Engine: {found.python} ({found.origin})", advice)
+    if is_of_another_version(found.python, _lock()):
+        yield Finding(False, "Version of the engine", _RENEW)
     for row in self_test(found.python):
         fine = bool(row.get("ok"))
+        how = "computes right" if fine else "cannot compute" if "error" in row else "computes wrong"
         yield Finding(
             fine,
-            f"Computes {'right' if fine else 'wrong'}: {row.get('name')}",
+            f"{row.get('name')} {how}",
             "" if fine else "Update its driver, or choose another device in the settings.",
         )
 

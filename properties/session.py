@@ -27,6 +27,7 @@ class WanPrevisSession(bpy.types.PropertyGroup):
     folder: StringProperty(name="Where the last clip is")
     overview: StringProperty(name="The picture of the last takes")
     engine_missing: BoolProperty()
+    engine_words: StringProperty(name="What is wrong with the engine, and what to do")
     setup_plan: StringProperty(name="What setting up the engine would install")
     lost: CollectionProperty(type=WanPrevisLine, name="The takes whose clips are gone, as `key_of` names them")
     unfinished: CollectionProperty(type=WanPrevisFound, name="Interrupted work that can go on")

@@ -15,7 +15,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from .errors import GenerationError
+from .errors import GenerationError, WanError
 from .request import GenerationRequest
 
 _CHECKPOINT = Path(__file__).resolve().parents[1] / "checkpoints" / "nano"
@@ -38,14 +38,13 @@ def run(options: argparse.Namespace) -> int:
     made at all; exit status 5 where a device computes wrong."""
     import torch
 
-    from .devices import available, name_of
+    from .devices import available
     from .media.atomic_write import write_json
 
     on_cpu = _latents("cpu")
     rows: list[dict[str, Any]] = []
     for device in reversed(available()):
-        off = _off_from_figures(on_cpu) if device == "cpu" else _off(_latents(device), on_cpu)
-        rows.append({"device": device, "name": name_of(device), "ok": off <= TOLERANCE, "off": off})
+        rows.append(_row(device, on_cpu))
         print(in_words(rows[-1]), flush=True)
     if options.report is not None:
         facts = {"torch": torch.__version__, "python": platform.python_version(), "devices": rows}
@@ -53,10 +52,26 @@ def run(options: argparse.Namespace) -> int:
     return 0 if all(row["ok"] for row in rows) else GenerationError.exit_status
 
 
+def _row(device: str, on_cpu: Any) -> dict[str, Any]:
+    """What to tell of a device. A card that cannot compute at all leaves the processor to compute on."""
+    from .devices import name_of
+
+    row: dict[str, Any] = {"device": device, "name": device, "ok": False}
+    try:
+        row["name"] = name_of(device)
+        row["off"] = _off_from_figures(on_cpu) if device == "cpu" else _off(_latents(device), on_cpu)
+        row["ok"] = row["off"] <= TOLERANCE
+    except (WanError, RuntimeError) as error:
+        row["error"] = str(error).strip().partition("\n")[0][:200]
+    return row
+
+
 def in_words(row: dict[str, Any]) -> str:
     """One device's result for people."""
     if row["ok"]:
         return f"{row['name']} computes right."
+    if "error" in row:
+        return f"{row['name']} cannot compute ({row['error']}). Update its driver, or choose another device."
     return (
         f"{row['name']} computes wrong: off by {row['off']:.2g} where {TOLERANCE:g} is the most. Update its driver, or "
         "choose another device."

@@ -9,6 +9,8 @@ a message with the error in words.
 
 from __future__ import annotations
 
+import errno
+import hashlib
 import json
 import os
 import re
@@ -36,11 +38,33 @@ _UNREACHABLE = re.compile(
     r"error sending request for url \((\S+?)\)|host='([^']+)'|Failed to fetch: `?(\S+?)`?$|Could not fetch URL (\S+?):",
     re.MULTILINE,
 )
+# Also what an index or a proxy hides behind 403 or 404.
+_LACKING = re.compile(
+    r"Because (\S+) was not found in|there (?:is|are) no versions? of (\S+)|No matching distribution found for (\S+)|"
+    r"Because (\S+) has no wheels with a matching"
+)
+_DAMAGED = re.compile(
+    r"Hash mismatch for `(\S+)`|Because (\S+) has an invalid package format|DO NOT MATCH THE HASHES.*?(\S+) from"
+)
 _NO_ROOM = re.compile(r"No space left on device|os error 28\b|not enough space on the disk", re.IGNORECASE)
+
+
+# What these tell uv and pip would put the packages elsewhere than into the engine.
+_LEAD_ASTRAY = ("PYTHON", "VIRTUAL_ENV", "CONDA", "PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PIP_USER", "PIP_REQUIRE")
+_FULL = "The disk is full. Make room, or choose another engine folder in the add-on's preferences, and try again."
+_OWN = "choose a Python of your own that has the engine's packages, in the add-on's preferences"
 
 
 class SetupFailed(Exception):
     """Setting up failed; the text says why and what to do."""
+
+
+class PackageMissing(SetupFailed):
+    """A package is not to be had; the text is its name."""
+
+
+class OutsideCause(SetupFailed):
+    """The disk is full, or a program was ended from outside: another Python would not help."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +76,19 @@ class Task:
     lock: Path
     wheels: Path | None = None
     plan_only: bool = False
+
+    def lacks(self, package: str) -> str:
+        """In words: where a package is missing, and what to do."""
+        if self.wheels is not None:
+            return (
+                f"The folder of wheels {self.wheels} holds no {package} for this computer and Python "
+                f"{sys.version_info[0]}.{sys.version_info[1]}. Put it there, and set up the engine again."
+            )
+        return (
+            f"The package index has no {package} for this computer, or something on the way does not let it through. "
+            "Look at the network and its proxy, or choose a folder of wheels in the add-on's preferences, and set up "
+            "the engine again."
+        )
 
     @staticmethod
     def parse(text: str) -> Task:
@@ -87,7 +124,8 @@ def _set_up(task: Task) -> None:
         print(choice.advice, flush=True)
     tell({"plan": words, "advice": choice.advice, "build": choice.build.title})
     need = choice.build.disk * _ROOM * 1e9
-    _look_for_room(_existing(task.folder), need)
+    # An engine that is there goes before the new one comes.
+    _look_for_room(_existing(task.folder), need, bytes_in(task.folder))
     if task.plan_only:
         return
     tools = task.folder / ".setup"
@@ -106,17 +144,30 @@ def _install(task: Task, build: torch_builds.TorchBuild, tools: Path) -> None:
     except (uv_program.NoUv, PermissionError) as reason:
         print(f"uv is not used ({reason}); pip installs the packages.", flush=True)
         uv = None
-    python = _venv(task.folder, uv, environment)
+    python = _venv(task, uv, environment)
     sources = _sources(task, build, uv is not None)
     packages = ["-r", str(task.lock)]
-    if uv is not None:
-        _run([str(uv), "pip", "install", "--python", str(python), *sources, *packages], environment)
-    else:
-        quiet = ["--disable-pip-version-check", "--no-input", "--progress-bar", "off"]
-        pip = [str(python), "-m", "pip", "install", *quiet]
-        _run([*pip, *sources, *packages], environment)
-    facts = {"build": build.title, **_self_test(python, task, environment)}
+    quiet = ["--disable-pip-version-check", "--no-input", "--progress-bar", "off"]
+    by_pip = [str(python), "-m", "pip", "install", *quiet]
+    command = by_pip if uv is None else [str(uv), "pip", "install", "--python", str(python)]
+    try:
+        _run([*command, *sources, *packages], environment)
+    except PackageMissing as error:
+        raise SetupFailed(task.lacks(str(error))) from error
+    tested = _self_test(python, task, environment)
+    facts = {"build": build.title, "lock": lock_digest(task.lock), "holds": held_packages(task.folder), **tested}
     _write(task.folder / READY, json.dumps(facts))
+
+
+def lock_digest(lock: Path) -> str:
+    """What tells one list of packages from another."""
+    return hashlib.sha256(lock.read_bytes()).hexdigest()
+
+
+def held_packages(folder: Path) -> list[str]:
+    """The names of what lies side by side in the packages' folder of an environment."""
+    places = [*folder.glob("lib/python3*/site-packages"), *folder.glob("Lib/site-packages")]
+    return sorted({path.name for place in places for path in place.iterdir()} - {"__pycache__"})
 
 
 def _self_test(python: Path, task: Task, environment: dict[str, str]) -> dict[str, Any]:
@@ -143,21 +194,38 @@ def _write(file: Path, text: str) -> None:
     os.replace(new, file)
 
 
-def _venv(folder: Path, uv: Path | None, environment: dict[str, str]) -> Path:
-    """The Python of a new virtual environment in `folder`, made from the Python that runs this where that is one the
-    packages have wheels for, else from one that uv brings."""
-    fits = _OLDEST <= sys.version_info[:2] <= _NEWEST
-    if uv is not None:
-        python = [sys.executable] if fits else [_MANAGED, "--managed-python"]
-        _run([str(uv), "venv", str(folder), "--allow-existing", "--no-project", "--python", *python], environment)
-    elif fits:
-        _run([sys.executable, "-m", "venv", str(folder)], environment)
-    else:
+def _venv(task: Task, uv: Path | None, environment: dict[str, str]) -> Path:
+    """The Python of a new virtual environment in the task's folder, made from the Python that runs this where that one
+    works and the packages have wheels for it, else from one that uv brings."""
+    folder = str(task.folder)
+    python = task.folder / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
+    reason = f"the engine needs Python 3.{_OLDEST[1]} to 3.{_NEWEST[1]}"
+    by_uv = [] if uv is None else [str(uv), "venv", folder, "--allow-existing", "--no-project", "--python"]
+    if _OLDEST <= sys.version_info[:2] <= _NEWEST:
+        try:
+            _run([*by_uv, sys.executable] if by_uv else [sys.executable, "-m", "venv", folder], environment)
+            _run([str(python), "-c", ""], environment)
+            return python
+        except OutsideCause:
+            raise
+        except SetupFailed as error:
+            reason = str(error)
+    reason = f"Blender's Python {sys.version.split()[0]} cannot be used: {reason.rstrip('.')}"
+    if uv is None:
+        raise SetupFailed(f"{reason}. To go on, {_OWN}.")
+    if task.wheels is not None:
         raise SetupFailed(
-            f"The engine needs Python 3.11 to 3.14 and this is {sys.version.split()[0]}. Choose a Python of your own "
-            "that has the engine's packages, in the add-on's preferences."
+            f"{reason}; and a folder of wheels holds no other Python. Empty Wheels Folder in the add-on's preferences, "
+            f"so that one is downloaded, or {_OWN}."
         )
-    return folder / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
+    print(f"{reason}. Python {_MANAGED} is downloaded for the engine.", flush=True)
+    try:
+        _run([*by_uv, _MANAGED, "--managed-python", "--clear"], environment)
+    except OutsideCause:
+        raise
+    except SetupFailed as error:
+        raise SetupFailed(f"{reason}; and Python {_MANAGED} could not be downloaded. {error}") from error
+    return python
 
 
 def _sources(task: Task, build: torch_builds.TorchBuild, uv: bool) -> list[str]:
@@ -178,7 +246,7 @@ def _environment(tools: Path) -> dict[str, str]:
     """Everything on the way stays in `tools`, which has the engine's disk."""
     temporary = tools / "temporary"
     temporary.mkdir(parents=True, exist_ok=True)
-    made = {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "VIRTUAL_ENV", "CONDA"))}
+    made = {key: value for key, value in os.environ.items() if not key.startswith(_LEAD_ASTRAY)}
     of_pip = {"UV_DEFAULT_INDEX": "PIP_INDEX_URL", "SSL_CERT_FILE": "PIP_CERT"}  # what the user has told pip alone
     taken = {name: made[pips] for name, pips in of_pip.items() if pips in made}
     ours = {
@@ -210,29 +278,38 @@ def _run(command: list[str], environment: dict[str, str]) -> None:
         said = [*said[-_KEPT_LINES:], line.rstrip()]
         print(line.rstrip(), flush=True)
     if child.wait() != 0:
-        raise SetupFailed(_reason(said, Path(command[0]).name, child.returncode))
+        raise _failure(said, Path(command[0]).name, child.returncode)
 
 
-def _reason(said: list[str], program: str, code: int) -> str:
+def _failure(said: list[str], program: str, code: int) -> SetupFailed:
     """Why a program failed, by what it said."""
     text = "\n".join(said)
     if _NO_ROOM.search(text):
-        return (
-            "The disk is full. Make room, or choose another engine folder in the add-on's preferences, and try again."
-        )
+        return OutsideCause(_FULL)
+    if code < 0:
+        return OutsideCause(f"{program} was ended from outside (signal {-code}). Set up the engine again.")
     if found := _UNREACHABLE.search(text):
         address = next(part for part in found.groups() if part)
         cause = next((line.split("cause:")[-1].strip() for line in reversed(said) if "cause:" in line), "no answer")
-        return uv_program.unreachable(address if "://" in address else f"https://{address}", cause)
+        return SetupFailed(uv_program.unreachable(address if "://" in address else f"https://{address}", cause))
+    flowing = " ".join(text.split())  # uv breaks its lines anywhere
+    if found := _DAMAGED.search(flowing):
+        package = next(part for part in found.groups() if part)
+        return SetupFailed(
+            f"{package} did not arrive whole, or was changed on the way. Set up the engine again; if that does not "
+            "help, look at the network and its proxy, or at the folder of wheels."
+        )
+    if found := _LACKING.search(flowing):
+        return PackageMissing(next(part for part in found.groups() if part).strip(",.)"))
     lines = [line.strip(" \u2570\u2500\u25b6\u2502") for line in said if line.strip()] or ["it said nothing"]
     # uv wraps its reason over lines, of which the first is marked.
     begins = [at for at, line in enumerate(lines) if re.match(r"\u00d7|error\b", line, re.IGNORECASE)]
     told = " ".join(lines[begins[-1] if begins else -1 :])[-_MOST_REASON:]
-    return f"Setting up the engine failed: {program} ended with status {code} ({told})."
+    return SetupFailed(f"Setting up the engine failed: {program} ended with status {code} ({told}).")
 
 
-def _look_for_room(folder: Path, need: float) -> None:
-    free = shutil.disk_usage(folder).free
+def _look_for_room(folder: Path, need: float, freed: int) -> None:
+    free = shutil.disk_usage(folder).free + freed
     if free < need:
         raise SetupFailed(
             f"The engine needs {need / 1e9:.1f} GB in {folder}, where {free / 1e9:.1f} GB are free. Make room, or "
@@ -246,6 +323,8 @@ def _existing(folder: Path) -> Path:
 
 
 def _os_error_in_words(error: OSError) -> str:
+    if error.errno == errno.ENOSPC:
+        return _FULL
     return f"{error.filename or 'The engine folder'} cannot be used ({error.strerror or error})."
 
 

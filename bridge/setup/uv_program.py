@@ -7,6 +7,7 @@ A Python without pip and without venv, as some Linux systems bring for Blender, 
 from __future__ import annotations
 
 import hashlib
+import http.client
 import json
 import os
 import platform
@@ -106,8 +107,11 @@ def _read(address: str, most: int, accept: str = "*/*") -> bytes:
         request = urllib.request.Request(address, headers=headers)
         trusted = ssl.create_default_context(cafile=os.environ.get("SSL_CERT_FILE") or os.environ.get("PIP_CERT"))
         with urllib.request.urlopen(request, timeout=_PATIENCE, context=trusted) as answer:
-            return bytes(answer.read(most))
-    except (OSError, ValueError) as error:
+            said = bytes(answer.read(most))
+            if answer.length and len(said) < most:
+                raise OSError("the answer broke off")
+            return said
+    except (OSError, ValueError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", None) or error
         raise IndexUnreachable(unreachable(address, reason)) from error
 
@@ -115,7 +119,8 @@ def _read(address: str, most: int, accept: str = "*/*") -> bytes:
 def unreachable(address: str, reason: object) -> str:
     """In words: who does not answer, and what to do."""
     parts = urllib.parse.urlsplit(address)
+    place = f"{parts.scheme}://{parts.hostname}" if parts.hostname else address
     return (
-        f"The package index {parts.scheme}://{parts.hostname} cannot be reached ({reason}). Look at the network and "
+        f"The package index {place} cannot be reached ({reason}). Look at the network and "
         "its proxy, or choose a folder of wheels in the add-on's preferences, and set up the engine again."
     )

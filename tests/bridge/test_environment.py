@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,10 +16,11 @@ from wan_previs.bridge.environment import (
     EnvironmentMissing,
     find_engine,
     inspect_engine,
+    is_of_another_version,
     venv_python,
 )
 from wan_previs.bridge.process import scrubbed_environment
-from wan_previs.bridge.setup.installer import READY
+from wan_previs.bridge.setup.installer import READY, held_packages, lock_digest
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -40,6 +43,7 @@ def test_the_order_of_the_search(tmp_path, monkeypatch):
     for expected, folder in (("checkout", addon / ".venv-engine"), ("set-up", user / "engine")):
         python = make_python(folder)
         (folder / READY).write_text("{}")
+        (folder / "pyvenv.cfg").write_text(f"home = {sys.base_prefix}\n")
         found = find_engine("", addon, user)
         assert found.python == python and expected in found.origin
     python = make_python(tmp_path / "variable")
@@ -48,6 +52,51 @@ def test_the_order_of_the_search(tmp_path, monkeypatch):
     python = make_python(tmp_path / "chosen")
     assert find_engine(str(tmp_path / "chosen"), addon, user).python == python
     assert find_engine(str(python), addon, user).origin == "the preferences"
+
+
+@pytest.mark.parametrize(
+    ("harm", "words"),
+    [
+        (lambda folder: shutil.rmtree(folder / "lib" / "python3.11" / "site-packages" / "torch"), r"gone \(torch\)"),
+        (lambda folder: shutil.rmtree(folder / "lib"), r"gone \(numpy, torch\)"),
+        (lambda folder: venv_python(folder).unlink(), "made from is gone, as after an update of Blender"),
+        (lambda folder: (folder / "pyvenv.cfg").write_text("home = /gone\n"), "made from is gone"),
+        (lambda folder: (folder / "pyvenv.cfg").unlink(), "made from is gone"),
+        (lambda folder: (folder / READY).unlink(), "not set up to the end"),
+    ],
+)
+def test_an_engine_that_has_lost_parts_is_none(tmp_path, harm, words):
+    folder = tmp_path / "user" / "engine"
+    make_python(folder)
+    for name in ("torch", "numpy"):
+        (folder / "lib" / "python3.11" / "site-packages" / name).mkdir(parents=True)
+    (folder / "pyvenv.cfg").write_text(f"home = {sys.base_prefix}\n")
+    (folder / READY).write_text(json.dumps({"holds": held_packages(folder)}))
+    assert find_engine(None, tmp_path, tmp_path / "user")
+    harm(folder)
+    with pytest.raises(EnvironmentMissing, match=words):
+        find_engine(None, tmp_path, tmp_path / "user")
+
+
+@pytest.mark.parametrize("said", ["", "{", "[]", "3", '{"holds": 3, "lock": []}', '{"holds": null}', "[" * 5000])
+def test_a_damaged_mark_breaks_nothing(tmp_path, said):
+    """An engine that does not say what it was made from is renewed."""
+    folder, lock = tmp_path / "engine", tmp_path / "lock"
+    make_python(folder)
+    lock.write_text("")
+    (folder / "pyvenv.cfg").write_text(f"home = {sys.base_prefix}\n")
+    (folder / READY).write_text(said)
+    assert is_of_another_version(find_engine(None, tmp_path, tmp_path).python, lock)
+
+
+def test_an_engine_of_another_list_of_packages_is_known(tmp_path):
+    python, lock = make_python(tmp_path), tmp_path / "lock"
+    lock.write_text("torch==1\n")
+    assert not is_of_another_version(python, lock)  # the user's own
+    (tmp_path / READY).write_text(json.dumps({"lock": lock_digest(lock)}))
+    assert not is_of_another_version(python, lock)
+    lock.write_text("torch==2\n")
+    assert is_of_another_version(python, lock)
 
 
 def test_a_choice_that_leads_nowhere_is_not_passed_over(tmp_path, monkeypatch):

@@ -38,6 +38,25 @@ def test_a_device_that_computes_wrong_is_told(tmp_path, capsys, monkeypatch, har
     assert "a cuda computes wrong" in capsys.readouterr().out
 
 
+def test_a_card_that_cannot_compute_leaves_the_processor(tmp_path, capsys, monkeypatch):
+    right = torch.randn(48, 2, 4, 4, generator=torch.Generator().manual_seed(0))
+
+    def latents(device):
+        if device != "cpu":
+            raise RuntimeError("CUDA error: no kernel image is available\nCompile with so and so")
+        return right
+
+    figures = (float(right.mean()), float(right.std()), float(right.flatten()[0]))
+    monkeypatch.setattr(selftest, "EXPECTED", figures)
+    monkeypatch.setattr(devices, "available", lambda: ["cuda", "cpu"])
+    monkeypatch.setattr(devices, "name_of", lambda device: f"a {device}")
+    monkeypatch.setattr(selftest, "_latents", latents)
+    assert main(["selftest", "--report", str(tmp_path / "self.json")]) == 5
+    cpu, cuda = json.loads((tmp_path / "self.json").read_text())["devices"]
+    assert cpu["ok"] and not cuda["ok"] and cuda["error"] == "CUDA error: no kernel image is available"
+    assert "a cuda cannot compute (CUDA error" in capsys.readouterr().out
+
+
 def test_a_device_that_is_not_here_is_refused_in_words():
     absent = next(name for name in ("mps", "xpu", "cuda") if name not in devices.available())
     with pytest.raises(UsageError, match=rf"cannot use {absent} here, only .*cpu"):

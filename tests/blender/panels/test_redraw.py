@@ -4,6 +4,7 @@
 import builtins
 import io
 import os
+import sys
 from types import SimpleNamespace
 
 import bpy
@@ -12,6 +13,8 @@ import wan_previs
 from drawn_panels import draw_all
 from made_takes import made
 from wan_previs import previs
+from wan_previs.bridge.environment import venv_python
+from wan_previs.bridge.setup.installer import READY
 from wan_previs.operators.common import look_at_disk
 
 DISK = [
@@ -43,6 +46,7 @@ def context(blank_scene, tmp_path):
 def test_drawing_every_panel_touches_no_disk(context, monkeypatch, running):
     session = context.window_manager.wan_previs
     session.engine_missing = session.running = running
+    session.engine_words = "Set up the engine." if running else ""
     calls = []
     for module, name in DISK:
         real = getattr(module, name)
@@ -74,6 +78,20 @@ def test_the_engine_that_is_missing_is_told(context, monkeypatch, tmp_path):
     look_at_disk(context)
     told = context.window_manager.wan_previs.engine_missing
     assert told and ("operator", "wan_previs.setup_engine") in draw_all(context)
+
+
+def test_an_engine_of_another_version_is_offered_to_be_renewed(context, monkeypatch, tmp_path):
+    """It is used meanwhile."""
+    python = venv_python(tmp_path)
+    python.parent.mkdir()
+    python.symlink_to(sys.executable)
+    (tmp_path / READY).write_text('{"lock": "another"}')
+    monkeypatch.setenv("WAN_PREVIS_ENGINE_PYTHON", str(python))
+    look_at_disk(context)
+    drawn = draw_all(context)
+    assert not context.window_manager.wan_previs.engine_missing
+    assert ("operator", "wan_previs.setup_engine") in drawn
+    assert "by another version of Wan Previs" in " ".join(words for kind, words in drawn if kind == "label")
 
 
 @pytest.mark.parametrize("width", [400, 170])

@@ -139,7 +139,7 @@ def test_a_folder_of_wheels_that_lacks_one_says_which(tmp_path):
     wheels = tmp_path / "wheels"
     write_wheel(wheels, "stand_in", "1.0")
     work = EngineSetup(PYTHON, tmp_path / "engine", a_lock(tmp_path, "missing-one"), False, wheels)
-    with pytest.raises(EnvironmentMissing, match="missing-one"):
+    with pytest.raises(EnvironmentMissing, match=r"wheels holds no missing-one for this computer .* Put it there"):
         work.run(lambda line: None)
 
 
@@ -227,15 +227,25 @@ def test_a_damaged_self_test_breaks_nothing(tmp_path, said):
         ),
         (["HTTPSConnectionPool(host='pypi.org', port=443): Max retries exceeded"], r"https://pypi\.org cannot"),
         (["x"], r"ended with status 2 \(x\)"),
+        (["error: Failed to download", "  cause: Hash mismatch for `big==1.0`"], "big==1.0 did not arrive whole"),
+        (["error: No solution found", "cause: Because einops==0.8.2 has an invalid", " package format and you"],
+         "einops==0.8.2 did not arrive whole"),
+        (["cause: Because einops was not found in the package registry and"], "^einops$"),
+        (["cause: Because there is no version of einops==0.8.2 and"], "^einops==0.8.2$"),
+        (["ERROR: No matching distribution found for big==1.0"], "^big==1.0$"),
         (
             ["Resolved", "  \u00d7 No solution found when resolving dependencies:",
-             "  \u2570\u2500\u25b6 Because stand-in was not found, your requirements are", "      unsatisfiable."],
-            r"\(\u00d7 No solution found when resolving dependencies: Because stand-in was not found, your "
-            r"requirements are unsatisfiable\.\)",
+             "  \u2570\u2500\u25b6 Because a wants b, your requirements are", "      unsatisfiable."],
+            r"\(\u00d7 No solution found when resolving dependencies: Because a wants b, your requirements are "
+            r"unsatisfiable\.\)",
         ),
         ([], "said nothing"),
     ],
 )  # fmt: skip
 def test_why_an_installer_failed(said, words):
-    with pytest.raises(AssertionError, match=words):
-        raise AssertionError(installer._reason(said, "uv", 2))
+    with pytest.raises(installer.SetupFailed, match=words):
+        raise installer._failure(said, "uv", 2)
+
+
+def test_a_program_that_was_killed_is_told_as_that():
+    assert "ended from outside (signal 9). Set up" in str(installer._failure([], "uv", -9))
