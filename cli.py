@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The headless commands `brief`, `prompt`, `render` and `check`: `blender -c wan_previs`, `python -m wan_previs`.
+"""The headless commands `brief`, `prompt`, `render`, `four-steps` and `check`: `blender -c wan_previs`, or
+`python -m wan_previs`.
 
 Exit status: 0 done, 2 wrong usage, 3 the scene lacks what the command needs, 4 engine or checkpoint not set up, 5
 generation failed or could not be saved, 130 cancelled. Errors are one or two sentences on stderr.
@@ -57,9 +58,10 @@ def parser() -> argparse.ArgumentParser:
     prompt.add_argument("--language", choices=("en", "zh"), default="en")
     prompt.add_argument("--json", action="store_true", help="the structured prompt instead of its text")
     render = commands.add_parser("render", help="generate the clips and put them into the sequencer")
+    four = commands.add_parser("four-steps", help="download what render --preset lightning needs with the model")
     check = commands.add_parser("check", help="say what is set up, what is missing and how to mend it")
     check.add_argument("--report", action="store_true", help="as a text for a bug report, without names and paths")
-    for command in (brief, prompt, render, check):
+    for command in (brief, prompt, render, four, check):
         command.add_argument("--scene", metavar="NAME", help="this scene; default: the one the file was saved in")
     for command in (brief, prompt, render):
         command.add_argument("--shot", action="append", metavar="NAME", help="only this shot; may be given again")
@@ -73,7 +75,8 @@ def parser() -> argparse.ArgumentParser:
     previs.add_options(prompt, _WORDS, _STORED)
     previs.add_options(brief, [previs.OPTIONS["references"]], _STORED)
     previs.add_options(render, previs.OPTIONS.values(), _STORED)
-    previs.add_options(check, [previs.OPTIONS["model"]], _STORED)
+    for command in (four, check):
+        previs.add_options(command, [previs.OPTIONS["model"]], _STORED)
     render.add_argument("--save", type=_blend, metavar="FILE.blend", help="save the scene with its new strips here")
     end = render.add_mutually_exclusive_group()
     end.add_argument("--dry-run", action="store_true", help="stop before the engine; leave request and frames")
@@ -120,7 +123,8 @@ def main(argv: list[str], out: TextIO | None = None) -> int:
         return int(stop.code or 0)
     try:
         with properties.available():
-            return {"brief": _brief, "prompt": _prompt, "render": _render, "check": _check}[args.command](args)
+            work = {"brief": _brief, "prompt": _prompt, "render": _render, "four-steps": _four_steps, "check": _check}
+            return work[args.command](args)
     except (*previs.OurError, SaveError) as error:
         _complain(str(error))
         return error.exit_status
@@ -283,6 +287,7 @@ def _dry_run(args: argparse.Namespace, settings: previs.Settings) -> int:
     brief, warnings = previs.read_shots(_scene(args), args.shot, settings)
     model = previs.outline(settings.checkpoint)
     _warn([*warnings, *previs.contradictions_of(brief, settings), *previs.lengths_of(brief, settings, model)])
+    _warn(previs.samplings_of(settings))
     told: dict[str, None] = {}
     redo = _redo(args)
     if redo is None:
@@ -321,6 +326,23 @@ class _Terminal:
         )
         if generation.status in ("Done", "Stopped") and sys.stderr.isatty():
             print(file=sys.stderr)
+
+
+def _four_steps(args: argparse.Namespace) -> int:
+    fetch = previs.FourStepsFetch(_scene(args), _settings(args))
+    told: set[str] = set()
+
+    def show(work: previs.FourStepsFetch) -> None:
+        if work.status not in told:
+            told.add(work.status)
+            print(work.status, file=sys.stderr, flush=True)
+
+    fetch.run(show)
+    for error in fetch.errors:
+        _complain(error)
+    if not fetch.errors:
+        print(previs.plain(str(fetch.found.folder)), file=args.stream)
+    return fetch.exit_status
 
 
 def _check(args: argparse.Namespace) -> int:

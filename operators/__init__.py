@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the user can do: each operator is one call of `previs`, and tells the session what to draw."""
 
+from .four_steps import CLASSES as FOUR_STEPS
 from .generate import CLASSES as GENERATE
 from .handlers import add_handlers, remove_handlers
 from .prompts import CLASSES as PROMPTS
@@ -11,4 +12,4 @@ from .tuning import CLASSES as TUNING
 
 __all__ = ["CLASSES", "add_handlers", "remove_handlers"]
 
-CLASSES = (*SHOTS, *PROMPTS, *TUNING, *GENERATE, *TAKES, *SETUP)
+CLASSES = (*SHOTS, *PROMPTS, *TUNING, *FOUR_STEPS, *GENERATE, *TAKES, *SETUP)

@@ -32,6 +32,7 @@ class WANPREVIS_OT_remove_lora(bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         context.scene.wan_previs.loras.remove(self.index)
+        context.scene.wan_previs.look_at_model()
         return {"FINISHED"}
 
 

@@ -25,6 +25,7 @@ class SettingsPanel(SidebarPanel):
         column.prop(state, "model")
         if state.model == "CUSTOM":
             column.prop(state, "checkpoint", text="Folder")
+            _draw_four_steps(column, context, state)
         column.prop(state, "mode")
         if state.why_not_mode:
             label(column, context, state.why_not_mode, icon="ERROR")
@@ -68,6 +69,19 @@ class AdvancedPanel(SidebarPanel):
             return
         _draw_group(layout, state, "model")
         _draw_loras(layout, state)
+
+
+def _draw_four_steps(layout: bpy.types.UILayout, context: bpy.types.Context, state: bpy.types.PropertyGroup) -> None:
+    """The button that brings the model to four steps and back, and what speaks against the sampling as it is."""
+    if state.four_steps:
+        on = state.preset == "lightning"
+        button = "wan_previs.all_steps" if on else "wan_previs.four_steps"
+        layout.operator(button, icon="IMPORT" if not (on or state.four_steps_here) else "NONE", depress=on)
+        told = layout.column()
+        told.active = False
+        label(told, context, state.four_steps)
+    for doubt in filter(None, state.sampling_doubts.split("\n")):
+        label(layout, context, doubt, icon="ERROR")
 
 
 def _draw_group(layout: bpy.types.UILayout, state: bpy.types.PropertyGroup, group: str) -> None:

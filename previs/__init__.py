@@ -16,7 +16,8 @@ from ..wan_engine.option_kinds import File
 from ..wan_engine.request_parts import Lora
 from ..wan_engine.terminal import plain
 from .clips import Clip, clips_of, discard_clip, put_back, shown_jobs
-from .engine import check, close_engine, engine_client
+from .engine import check, close_engine, downloads_folder, engine_client
+from .four_steps import FourStepsFetch, four_steps_of, samplings_of
 from .generation import Generation
 from .jobs import Resume, abilities_of, doubts_about, jobs_root, made_of, prepare, size_of, unfinished, wish_of
 from .redo import Redo, redo_of, take_named, take_numbered
@@ -50,6 +51,7 @@ __all__ = [
     "Cancelled",
     "Clip",
     "File",
+    "FourStepsFetch",
     "Generation",
     "JobError",
     "Lora",
@@ -76,7 +78,9 @@ __all__ = [
     "delete_take",
     "discard_clip",
     "doubts_about",
+    "downloads_folder",
     "engine_client",
+    "four_steps_of",
     "given_options",
     "import_take",
     "jobs_root",
@@ -94,6 +98,7 @@ __all__ = [
     "read_shots",
     "redo_of",
     "report_picture",
+    "samplings_of",
     "saved_elsewhere",
     "scene_named",
     "show_take",

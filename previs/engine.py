@@ -39,6 +39,11 @@ def engine_places(context: bpy.types.Context) -> tuple[str | None, Path | None]:
     return chosen or None, Path(folder) if folder else None
 
 
+def downloads_folder(context: bpy.types.Context) -> Path | None:
+    """The folder that what is downloaded lives under, as the engine of our own does."""
+    return engine_places(context)[1]
+
+
 _FIRST = "First, set up the video engine. You are told what it takes before anything is downloaded."
 _RENEW = "The engine was set up by another version of Wan Previs. Set it up again to renew it."
 

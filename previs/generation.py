@@ -17,6 +17,7 @@ from ..wan_engine.checkpoint.summary import outline
 from ..wan_engine.errors import Cancelled, CheckpointError, UsageError, WanError
 from . import ownership
 from .engine import engine_cache, engine_client, engine_environment
+from .four_steps import samplings_of
 from .jobs import Resume, check_files, jobs_root, mode_of, preparing, size_of, unfinished, wish_of
 from .log import log
 from .progress import SHARES
@@ -55,6 +56,7 @@ class Generation(Work):
         model = outline(settings.checkpoint)
         self.warnings += lengths_of(self.brief, settings, model)
         if not resume:  # a job that goes on keeps what it was made with
+            self.warnings += samplings_of(settings)
             mode_of(settings, model)
             check_files(settings)
             if redo is None:

@@ -29,6 +29,7 @@ from ..wan_engine.request_parts import Keyframe, PromptPart
 from ..wan_engine.saved_state import weights_of
 from . import ownership
 from .control import FOLLOWING, MARKED, TRACKS, check_followed, followed, write_followed, write_tracks
+from .four_steps import loras_of
 from .length import borders_of, clip_words, frames_of
 from .redo import Redo
 from .references import check_references, names_of, write_references
@@ -167,7 +168,7 @@ def check_files(settings: Settings) -> None:
         path = getattr(settings, name)
         if isinstance(option.kind, File) and not option.kind.is_folder and path and not os.path.isfile(path):
             raise UsageError(f"The file {path} ({option.title}) does not exist; check the path.")
-    for lora in settings.loras:
+    for lora in loras_of(settings):
         if not os.path.exists(lora.path):
             raise CheckpointError(f"The LoRA {lora.path} does not exist; check the path.")
 
@@ -280,6 +281,7 @@ def request_of(
     """What the engine is asked for; file names are relative to the job folder. Raises UsageError."""
     prompt = prompt_of(brief, shot, settings)
     chosen = {name: getattr(settings, name) for name in options_of(SharedOptions)}
+    chosen["loras"] = loras_of(settings)
     if settings.model == "nano" and settings.dtype == AUTO:
         chosen["dtype"] = NANO_DTYPE
     if not settings.upscale:
@@ -326,7 +328,7 @@ def _as_saved(offer: history.Unfinished, settings: Settings) -> bool:
         chosen = settings.checkpoint
     except CheckpointError:
         return True
-    if offer.checkpoint != str(chosen) or offer.loras != tuple(lora.path for lora in settings.loras):
+    if offer.checkpoint != str(chosen) or offer.loras != tuple(lora.path for lora in loras_of(settings)):
         return True
     return offer.weights == weights_of(chosen, *map(Path, offer.loras))
 

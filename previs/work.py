@@ -42,6 +42,11 @@ class Work:
         raise NotImplementedError
 
     @property
+    def scene(self) -> bpy.types.Scene:
+        """The scene that it is done for. Raises SceneError where that is gone."""
+        return self._live_scene()
+
+    @property
     def status(self) -> str:
         """Short words for what happens now."""
         return self.progress.status

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 import bpy
-from bpy.props import CollectionProperty, EnumProperty, FloatProperty, IntProperty, StringProperty
+from bpy.props import BoolProperty, CollectionProperty, EnumProperty, FloatProperty, IntProperty, StringProperty
 
 from .. import previs
 from ..compat import path_options
@@ -34,6 +34,10 @@ def _words_changed(changed: bpy.types.PropertyGroup, context: bpy.types.Context)
 
 def _model_changed(changed: WanPrevisScene, context: bpy.types.Context) -> None:
     changed.look_at_model()
+
+
+def _lora_changed(changed: WanPrevisLora, context: bpy.types.Context) -> None:
+    changed.id_data.wan_previs.look_at_model()
 
 
 # What decides how the model makes the clips, and so what the rows of the shots tell of them.
@@ -97,12 +101,22 @@ class WanPrevisLora(bpy.types.PropertyGroup):
     """A LoRA file that changes the model."""
 
     path: StringProperty(
-        name="LoRA", description="A LoRA file for the model", subtype="FILE_PATH", options=path_options()
+        name="LoRA",
+        description="A LoRA file for the model",
+        subtype="FILE_PATH",
+        options=path_options(),
+        update=_lora_changed,
     )
     strength: FloatProperty(
         name="Strength", description="How strongly it counts", default=1.0, soft_min=0.0, soft_max=2
     )
-    expert: EnumProperty(name="Expert", description="Which part of the model it changes", items=EXPERTS, default="auto")
+    expert: EnumProperty(
+        name="Expert",
+        description="Which part of the model it changes",
+        items=EXPERTS,
+        default="auto",
+        update=_lora_changed,
+    )
 
 
 class Options:
@@ -140,6 +154,9 @@ class WanPrevisScene(Options, OldOptions, bpy.types.PropertyGroup):
         options=path_options(),
         update=_model_changed,
     )
+    four_steps: StringProperty(name="What making clips in four steps saves and costs; empty: this model cannot")
+    four_steps_here: BoolProperty(name="Whether what four steps need is downloaded")
+    sampling_doubts: StringProperty(name="What speaks against the sampling as it is set, a line each")
     able: StringProperty(name="The modes that the model can do, best first, with commas; empty: not known")
     references_taken: IntProperty(name="How many reference pictures the model takes; -1: not known", default=-1)
     size: EnumProperty(name="Size", description="The size of the clips", items=SIZES)
@@ -165,9 +182,13 @@ class WanPrevisScene(Options, OldOptions, bpy.types.PropertyGroup):
         """Finds out what the chosen model can do and what it makes of the shots, for panels that only read."""
         modes, self.references_taken = previs.abilities_of(self.chosen_model)
         self.able = ",".join(modes)
+        settings = previs.Settings(**self.chosen(), user_dir=previs.downloads_folder(bpy.context))
+        four = previs.four_steps_of(settings) if self.model == "CUSTOM" else None
+        self.four_steps, self.four_steps_here = (four.words, four.is_here) if four else ("", False)
+        self.sampling_doubts = "\n".join(previs.samplings_of(settings))
         render = self.id_data.render
         counts = [row.frame_count for row in self.shots]
-        clips = previs.made_of(previs.Settings(**self.chosen()), counts, render.fps / render.fps_base)
+        clips = previs.made_of(settings, counts, render.fps / render.fps_base)
         for row, clip in zip(self.shots, clips, strict=True):
             row.clip = clip
 

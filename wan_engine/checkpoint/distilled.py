@@ -205,7 +205,7 @@ def _lacking_expert(distilled: Sequence[Lora], model: Model) -> Iterator[str]:
 def _of_other_models(distilled: Sequence[Lora], model: Model) -> Iterator[str]:
     """A LoRA of text to video on a model that reads a picture, or the other way round; of 2.1 on 2.2 likewise."""
     reads = "i2v" if "picture" in model.inputs else "t2v"
-    version = _VERSION.search(model.title)
+    version = _VERSION.search(model.name)
     for lora in distilled:
         kind, other = _KIND.search(_names(lora.path)), _VERSION.search(_names(lora.path))
         made_for = kind[1].lower() if kind and "start" not in model.inputs else reads
