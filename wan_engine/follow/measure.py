@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -13,7 +14,7 @@ from . import motion
 from .bounds import LEAST_KNOWN, MOVES, OFF, OFF_OF_WAY, POOLED
 from .pictures import pattern, scale_of, small, working
 from .subjects import Subject, look_at
-from .tracks import Tracks
+from .tracks import Outline, Tracks
 
 _DRAWN = 4  # frames whose ways are drawn
 
@@ -24,10 +25,11 @@ class FollowMeasures:
 
     Of each frame [T], null where it is not known: `error_px`, by how much the middle one of the points is off at the
     end of its way, as seen across `span` frames; `told_px`, how far the points go there that move; `elsewhere`, the
-    share of the ways known of late that go elsewhere than the scene's; `gain`, how far those go, of the scene's way:
-    0 for a frozen clip, 1 for one that follows; `still_px`, the error of the points that stand still in the scene, by
-    which the camera is off. `known`: ways known of each frame. `motion_px`: how far points go in a span of the scene,
-    at most. `ways`: of a few frames, what is drawn of them.
+    share of the ways known of late that go elsewhere than the scene's; `gain`, how far those go along the scene's way,
+    and `pace`, how far at all, both of the scene's way: 0 for a frozen clip, 1 for one that follows; `still_px`, the
+    error of the points that stand still in the scene, by which the camera is off. `known`: ways known of each frame.
+    `motion_px`: how far points go in a span of the scene, at most; `moving`: frames to which they go at all. `ways`: of
+    a few frames, what is drawn of them.
     """
 
     size: tuple[int, int]
@@ -36,10 +38,12 @@ class FollowMeasures:
     told_px: list[float | None]
     elsewhere: list[float | None]
     gain: list[float | None]
+    pace: list[float | None]
     still_px: list[float | None]
     span: list[int]
     known: list[int]
     motion_px: float
+    moving: int
     subjects: tuple[Subject, ...]
     ways: list[dict[str, Any]]
 
@@ -51,7 +55,8 @@ class FollowMeasures:
 def measure(frames: Frames, tracks: Tracks) -> FollowMeasures:
     """Frames uint8 [H, W, 3]; as many as there are, from the start of the shot to its end."""
     told = tracks.over(len(frames))
-    looked = {outline.frame for outline in told.outlines} if len(frames) > 1 else set()
+    outlines = [outline for outline in told.outlines if outline.frame < len(frames) > 1]
+    looked = {outline.frame for outline in outlines}
     patterns, pictures, size = [], {}, tracks.size
     for number, frame in enumerate(frames):
         size, picture = (frame.shape[1], frame.shape[0]), working(frame)
@@ -59,24 +64,35 @@ def measure(frames: Frames, tracks: Tracks) -> FollowMeasures:
         if number in looked:
             pictures[number] = picture, small(frame)
     places = told.places * np.array(patterns[0].shape[::-1]) / tracks.size
-    taken = _Taken(len(patterns), scale_of(size))
-    most = 0.0
+    taken = _Taken(_shown(len(patterns), outlines, scale_of(tracks.size)), scale_of(size))
+    far = []
     for start, end in motion.spans(places, told.seen):
-        most = max(most, motion.scene_motion(places, told.seen, start, end))
+        far.append(motion.scene_motion(places, told.seen, start, end))
         here = np.flatnonzero(told.seen[:, start] & told.seen[:, end])
         found = motion.ways(patterns, places, here, start, end)
         taken.add(found, told.still[found.points], places[found.points, start], places[found.points, end], end - start)
-    outlines = [outline for outline in told.outlines if outline.frame in pictures]
-    subjects = look_at(pictures, outlines, scale_of(tracks.size))
-    motion_px = round(most / scale_of(size), 3)
-    return FollowMeasures(size=size, frames=len(patterns), motion_px=motion_px, subjects=subjects, **taken.told())
+    return FollowMeasures(
+        size=size, frames=len(patterns), motion_px=round(max(far, default=0.0) / scale_of(size), 3),
+        moving=sum(way >= MOVES for way in far), subjects=look_at(pictures, outlines, scale_of(tracks.size)),
+        **taken.told(),
+    )  # fmt: skip
+
+
+def _shown(count: int, outlines: list[Outline], scale: float) -> dict[int, np.ndarray]:
+    """The frames that are drawn, evenly over the clip, with the outlines [P, 2] of each in working pixels, of which
+    `scale` lie in a pixel of the tracks."""
+    wanted = np.linspace(0, count - 1, _DRAWN + 2)[1:-1]
+    known = {one.frame: one.points * scale for one in outlines if one.frame}
+    if not known:
+        return {round(frame): np.zeros((0, 2)) for frame in wanted}
+    return {frame: known[frame] for at in wanted for frame in [min(known, key=lambda frame: abs(frame - at))]}
 
 
 @dataclass(frozen=True)
 class _Span:
     """What was found of a frame by the span that ends there: how far off the middle way ends, all and of points that
     stand still, how far the moving ones go, how many of these are `known` and go `elsewhere`, and sums that tell how
-    far they go of their way."""
+    far they go of their way, and at all."""
 
     error: float
     still: float
@@ -85,14 +101,15 @@ class _Span:
     elsewhere: int
     seen_by_told: float
     told_squared: float
+    seen_squared: float
 
 
 class _Taken:
-    """Ways, frame by frame, until they are told; `scale` working pixels lie in one of the clip."""
+    """Ways, frame by frame, until they are told; `scale` working pixels lie in one of the clip. `shown` are the frames
+    that are drawn, with their outlines [P, 2], working pixels."""
 
-    def __init__(self, count: int, scale: float) -> None:
-        self.scale = scale
-        self.shown = set(np.linspace(0, count - 1, _DRAWN + 2).round().astype(int)[1:-1].tolist())
+    def __init__(self, shown: dict[int, np.ndarray], scale: float) -> None:
+        self.shown, self.scale = shown, scale
         self.rows: list[_Span] = []
         self.spans, self.known = [0], [0]
         self.ways: list[dict[str, Any]] = []
@@ -106,13 +123,15 @@ class _Taken:
         self.rows.append(
             _Span(
                 _middle(off), _middle(off[still]), _middle(np.abs(told)), int(moves.sum()), int(elsewhere.sum()),
-                float(np.sum(seen * told)), float(np.sum(told**2)),
+                float(np.sum(seen * told)), float(np.sum(told**2)), float(np.sum(seen**2)),
             )
         )  # fmt: skip
         self.spans.append(span)
         self.known.append(len(off))
         if len(self.rows) in self.shown:
-            self.ways.append({"frame": len(self.rows), "points": self._drawn(found, begin, end)})
+            outline = (self.shown[len(self.rows)] / self.scale).round(2).tolist()
+            points = self._drawn(found, begin, end)
+            self.ways.append({"frame": len(self.rows), "points": points, "outline": outline})
 
     def _drawn(self, found: motion.Ways, begin: np.ndarray, end: np.ndarray) -> list[list[float]]:
         """[x, y of the beginning, of the end in the scene, of the end in the clip] of each point."""
@@ -125,15 +144,17 @@ class _Taken:
     def told(self) -> dict[str, Any]:
         """The fields of the measures that are about frames."""
         pooled = [self._pooled(k) for k in range(len(self.rows))]
-        enough = [span.known >= LEAST_KNOWN for span in pooled]
+
+        def of_known(value: Callable[[_Span], float]) -> list[float | None]:
+            return [None, *(value(span) if span.known >= LEAST_KNOWN else None for span in pooled)]
+
         return {
             "error_px": [None, *(self._px(row.error) for row in self.rows)],
             "told_px": [None, *(self._px(row.told) for row in self.rows)],
             "still_px": [None, *(self._px(row.still) for row in self.rows)],
-            "elsewhere": [None, *(p.elsewhere / p.known if ok else None for p, ok in zip(pooled, enough, strict=True))],
-            "gain": [
-                None, *(p.seen_by_told / p.told_squared if ok else None for p, ok in zip(pooled, enough, strict=True))
-            ],
+            "elsewhere": of_known(lambda span: span.elsewhere / span.known),
+            "gain": of_known(lambda span: span.seen_by_told / span.told_squared),
+            "pace": of_known(lambda span: float(np.sqrt(span.seen_squared / span.told_squared))),
             "span": self.spans, "known": self.known, "ways": self.ways,
         }  # fmt: skip
 
@@ -146,6 +167,7 @@ class _Taken:
         return _Span(
             np.nan, np.nan, np.nan, sum(row.known for row in rows), sum(row.elsewhere for row in rows),
             sum(row.seen_by_told for row in rows), sum(row.told_squared for row in rows),
+            sum(row.seen_squared for row in rows),
         )  # fmt: skip
 
     def _px(self, value: float) -> float | None:

@@ -26,7 +26,8 @@ WORDS: Mapping[str, str] = MappingProxyType(
         "plain": "cannot be told",
     }
 )
-_STANDS, _SLOW, _FAST = 0.2, 0.8, 1.25  # of the scene's way
+_STANDS, _SLOW, _FAST = 0.2, 0.8, 1.25  # along the scene's way, of it
+_STANDS_AT_ALL = 0.5  # in any direction
 
 
 @dataclass(frozen=True)
@@ -118,20 +119,28 @@ def _plain(name: str) -> str:
 
 
 def _motion_words(measures: FollowMeasures, strays: list[int]) -> str:
-    gains = [gain for k in strays if (gain := measures.gain[k]) is not None]
-    gain = float(np.median(gains)) if gains else 1.0
+    gain, pace = _middle(measures.gain, strays), _middle(measures.pace, strays)
     later = [share for share in measures.elsewhere[strays[-1] + 1 :] if share is not None]
+    elsewhere = "the clip moves elsewhere than the scene"
     if gain < -_STANDS:
-        how = "moves the other way"
+        how = "the clip moves the other way"
+    elif gain < _STANDS and pace < _STANDS_AT_ALL:
+        late = ", and goes later" if len(later) > len(strays) else ""
+        how = f"what moves in the scene stands still in the clip{late}"
     elif gain < _STANDS:
-        how = "stands still" + (", and then moves late" if len(later) > len(strays) else "")
+        how = elsewhere
     elif gain < _SLOW:
-        how = f"moves at about {gain:.1f} times the scene's speed"
+        how = f"the clip moves at about {gain:.1f} times the scene's speed"
     elif gain > _FAST:
-        how = f"moves {gain:.1f} times as fast as the scene"
+        how = f"the clip moves {gain:.1f} times as fast as the scene"
     else:
-        how = "moves elsewhere than the scene"
-    return f"From frame {{frame}} on the clip {how}."
+        how = elsewhere
+    return f"From frame {{frame}} on {how}."
+
+
+def _middle(course: list[float | None], frames: list[int]) -> float:
+    known = [value for k in frames if (value := course[k]) is not None]
+    return float(np.median(known)) if known else 1.0
 
 
 def _is_known(measures: FollowMeasures) -> bool:

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The part of a take's page that shows whether the clip follows its scene: ways of points, and how far they are off."""
+"""The part of a take's page that shows whether the clip follows its scene: the scene's outlines over the clip, ways of
+points, and how far they are off."""
 
 from __future__ import annotations
 
@@ -54,22 +55,25 @@ def follow_figure(follow: Mapping[str, Any], frames: Frames, width: float, dpi: 
 
 
 def _draw_ways(figure: Figure, measured: Mapping[str, Any], frames: Frames, first: int) -> None:
-    """A few frames, with the ways that points came: the scene's, and the clip's."""
-    figure.text(0.045, 0.72, "Ways of points", color=INK, fontsize=13, fontweight="bold", va="bottom")
+    """A few frames, with the scene's outlines and the ways that points came: the scene's, and the clip's."""
+    figure.text(0.045, 0.72, "Outlines, and ways of points", color=INK, fontsize=13, fontweight="bold", va="bottom")
     figure.text(0.4, 0.72, "in the scene", color=EXPECTED, fontsize=9.5, va="bottom")
     figure.text(0.47, 0.72, "in the clip", color=MEASURED, fontsize=9.5, va="bottom")
     for k, shown in enumerate(measured["ways"][:4]):
         row, column = divmod(k, 2)
         axes = figure.add_axes((0.045 + 0.265 * column, 0.4 - 0.33 * row, 0.25, 0.29))
-        _draw_frame(axes, frames[shown["frame"]], shown["points"])
+        _draw_frame(axes, frames[shown["frame"]], shown["points"], shown["outline"])
         axes.set_xlabel(str(first + shown["frame"]), color=FAINT, fontsize=9, labelpad=3)
 
 
-def _draw_frame(axes: Axes, frame: np.ndarray, points: list[list[float]]) -> None:
+def _draw_frame(axes: Axes, frame: np.ndarray, points: list[list[float]], outline: list[list[float]]) -> None:
     axes.imshow(frame, interpolation="antialiased")
+    x_of, y_of = np.array(outline, float).reshape(-1, 2).T
+    axes.plot(x_of, y_of, ".", color=EXPECTED, markersize=2.2, alpha=0.8)
     for x, y, to_x, to_y, seen_x, seen_y in points:
         axes.plot([x, to_x], [y, to_y], color=EXPECTED, linewidth=2.4, alpha=0.8, solid_capstyle="round")
         axes.plot([x, seen_x], [y, seen_y], color=MEASURED, linewidth=1.1)
+        axes.plot(seen_x, seen_y, ".", color=MEASURED, markersize=3.5)
     axes.set_xlim(-0.5, frame.shape[1] - 0.5)
     axes.set_ylim(frame.shape[0] - 0.5, -0.5)
     axes.set_xticks([])
