@@ -34,5 +34,6 @@ PLAIN_FIT = 0.15  # by which an outline fits better at its best place than anywh
 # By how much an outline fits better at its place than elsewhere, and a tenth of that in spreads of the fit: what has
 # less is missing.
 CLEAR = 0.335
-CLUTTER = 0.45  # mean fit elsewhere, from which on edges are everywhere and nothing is told to be missing
+CLUTTER = 0.45  # mean fit elsewhere, from which on edges are everywhere and what is missing
+BLENDS = 0.7  # has so much of the colours of what is around it, too
 COPY = 0.4  # by how much a copy has the subject's colours and outline, of 1, at least

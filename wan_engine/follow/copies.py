@@ -22,6 +22,7 @@ _INSIDE = 0.5  # of a copy, in the picture
 _LEAST_LIKE = 0.05  # what is less like it is not looked at
 _BIN, _BINS = 4.0, (26, 32, 32)  # of CIELAB: lightness from 0 up, both other axes from -64 up
 _SOFT = 1.2  # bins by which colours are smoothed: grain, and shading
+_AROUND = 0.5  # of a thing's size, that far its surroundings go
 _LEAST_CORE = 20  # pixels of a thing away from its rim, that tell its colours
 
 
@@ -67,18 +68,37 @@ class Colors:
 
     def common(self, there: np.ndarray) -> np.ndarray:
         """[h, w]: how common each pixel's colour is in a part of the picture, bool [h, w]."""
+        return np.asarray(self._shares(there)[self.bins], np.float32)
+
+    def _shares(self, there: np.ndarray) -> np.ndarray:
+        """Of each colour, its share in a part of the picture, bool [h, w]."""
         counts = np.bincount(self.bins[there], minlength=int(np.prod(_BINS))).astype(np.float32)
         table = cv2.GaussianBlur(counts.reshape(-1, _BINS[2]), (0, 0), _SOFT, borderType=cv2.BORDER_CONSTANT)
         table = cv2.GaussianBlur(
             table.reshape(_BINS[0], -1), (1, 7), sigmaX=1.0, sigmaY=_SOFT, borderType=cv2.BORDER_CONSTANT
         )
-        return np.asarray((table / max(float(table.sum()), 1e-9)).ravel()[self.bins], np.float32)
+        return np.asarray((table / max(float(table.sum()), 1e-9)).ravel())
+
+    def blends(self, mask: np.ndarray) -> float:
+        """How much of what is seen in a thing's place, uint8 [h, w], has the colours of what is around it, 0..1; 0
+        where too little is seen of either."""
+        reach = max(4, round(_AROUND * float(np.sqrt(mask.sum()))))
+        wide = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
+        around = (cv2.dilate(mask, wide) > 0) & (cv2.dilate(mask, np.ones(self.near, np.uint8)) == 0)
+        core = self._core(mask)
+        if min(around.sum(), core.sum()) < _LEAST_CORE:
+            return 0.0
+        return float(np.minimum(self._shares(core), self._shares(around)).sum())
+
+    def _core(self, mask: np.ndarray) -> np.ndarray:
+        """A thing without its rim, where enough of it is left."""
+        core = cv2.erode(mask, np.ones((3, 3), np.uint8)) > 0
+        return core if core.sum() >= _LEAST_CORE else mask > 0
 
     def like(self, mask: np.ndarray) -> np.ndarray:
         """float32 [h, w]: whether the colours are rather those of a thing, uint8 [h, w], than of what the scene has
         there, 0..1; nothing on the thing itself and close to it. What is thin, as joints of bricks, does not count."""
-        core = cv2.erode(mask, np.ones((3, 3), np.uint8)) > 0
-        its = self.common(core if core.sum() >= _LEAST_CORE else mask > 0)
+        its = self.common(self._core(mask))
         share = cv2.morphologyEx(its / (its + self.own + 1e-6), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
         share[cv2.dilate(mask, np.ones(self.near, np.uint8)) > 0] = 0
         return np.asarray(share, np.float32)

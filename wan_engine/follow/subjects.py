@@ -10,6 +10,7 @@ import numpy as np
 
 from .bounds import (
     AT_BORDER,
+    BLENDS,
     CLEAR,
     CLUTTER,
     CUT_OFF,
@@ -36,7 +37,8 @@ _FAR = 6.0  # pixels off, from which on an outline is no longer at its place
 @dataclass(frozen=True)
 class Sight:
     """A subject at `frame`: how well its outline fits at its place (`fit`), in the mean elsewhere (`elsewhere`, with
-    its `spread`), and at best, `off` working pixels away; `copy`, what looks most like it elsewhere."""
+    its `spread`), and at best, `off` working pixels away; how much what is seen in its place `blends` with what is
+    around it; `copy`, what looks most like it elsewhere."""
 
     frame: int
     fit: float
@@ -44,14 +46,15 @@ class Sight:
     spread: float
     best: float
     off: float
+    blends: float
     copy: Copy | None
 
     @property
     def missing(self) -> bool:
-        """Whether the outline fits no better here than anywhere."""
+        """Whether the outline fits no better here than anywhere, nor do the colours tell anything from the rest."""
         better = self.fit - self.elsewhere
         unclear = better + 0.1 * better / (self.spread + _NO_SPREAD) < CLEAR
-        return unclear and self.elsewhere < CLUTTER
+        return unclear and (self.elsewhere < CLUTTER or self.blends > BLENDS)
 
     @property
     def displaced(self) -> bool:
@@ -97,11 +100,12 @@ def look_at(
             near = found[(_AWAY <= NEAR) & np.isfinite(found)]
             if len(far) and len(near):
                 best = int(np.nanargmax(found))
+                mask = (colors.owner == thing).astype(np.uint8)
                 copy = find_copy(colors, edges, outline, thing, scale, float(near.max()))
                 sights.setdefault(outline.names[thing], []).append(
                     Sight(
                         outline.frame, float(near.max()), float(far.mean()), float(far.std()),
-                        float(found.flat[best]), float(_AWAY.flat[best]), copy,
+                        float(found.flat[best]), float(_AWAY.flat[best]), colors.blends(mask), copy,
                     )
                 )  # fmt: skip
     return tuple(Subject(name, tuple(seen)) for name, seen in sights.items())
