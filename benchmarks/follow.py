@@ -54,7 +54,7 @@ def h264(clip: Clip, _: np.random.Generator) -> Clip:
     """As a movie for the web."""
     file = io.BytesIO()
     with av.open(file, "w", "mp4") as movie:
-        stream = movie.add_stream("libx264", rate=24, options={"crf": "32", "preset": "veryfast"})
+        stream = movie.add_stream("libx264", rate=24, options={"crf": "28", "preset": "veryfast"})
         stream.height, stream.width, stream.pix_fmt = *clip.shape[1:3], "yuv420p"
         for frame in clip:
             movie.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")))
@@ -105,14 +105,20 @@ def _misplaces(kind: str, tracks: Tracks) -> bool:
     shown = MOTION[kind](steps)
     low, high = np.floor(shown).astype(int), np.ceil(shown).astype(int)
     places = (tracks.places[:, low] + tracks.places[:, high]) / 2
-    true = tracks.places.copy()
-    if kind == "mirrored":  # ways are mirrored, and so is where they begin
-        true = true - true[:, :1]
-        places = true * (-1, 1)
-    off = np.linalg.norm(places - true, axis=-1) * scale_of(tracks.size)
+    if kind == "mirrored":
+        places = tracks.places[:, :1] + _mirrored_ways(tracks)
+    off = np.linalg.norm(places - tracks.places, axis=-1) * scale_of(tracks.size)
     off[~tracks.seen] = np.nan
     off[:, np.isnan(off).all(0)] = 0
     return float(np.nanpercentile(off, 75, axis=0).max()) >= MISPLACED
+
+
+def _mirrored_ways(tracks: Tracks) -> np.ndarray:
+    """How far a mirrored clip goes from where each point begins: as the point does that is nearest to there in it."""
+    first = np.flatnonzero(tracks.seen[:, 0])
+    begin, there = tracks.places[first, 0], tracks.places[:, 0] * (-1, 1) + (tracks.size[0], 0)
+    nearest = np.linalg.norm(there[:, None] - begin[None], axis=-1).argmin(1)
+    return (tracks.places - tracks.places[:, :1])[first[nearest]] * (-1, 1)
 
 
 def _changes(folder: Path, kind: str, tracks: Tracks) -> bool:

@@ -13,11 +13,12 @@ REACH = 40  # by which an outline is looked for away from its place
 SPAN_MOTION = 8.0  # that points go in a span of frames, where that is not too long
 LONGEST_SPAN = 16  # frames
 MOVES = 2.0  # a point that goes farther in a span moves
-OFF, OFF_OF_WAY = 1.0, 0.4
-LEAST_KNOWN = 12  # ways that are known of some frames, before these can stray
+OFF, OFF_OF_WAY = 1.5, 0.4
+LEAST_KNOWN, LEAST_POINTS = 12, 6  # ways that are known of some frames, and points that go them, before these can stray
 POOLED = 5  # frames whose ways are taken together, at most
 ELSEWHERE = 0.7  # share of the known ways that may go elsewhere
 IN_A_ROW = 2  # frames of which more do, before the clip strays
+KNOWN_FRAMES = 0.25  # share of the frames in which the scene moves, of which more must be known before a clip follows
 
 # Subjects: things of so large a share of the picture, of whose outline so many points are in front.
 SUBJECT_AREA = 0.008, 0.35

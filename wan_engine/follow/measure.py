@@ -11,7 +11,7 @@ import numpy as np
 
 from ..media.frame_store import Frames
 from . import motion
-from .bounds import LEAST_KNOWN, MOVES, OFF, OFF_OF_WAY, POOLED
+from .bounds import LEAST_KNOWN, LEAST_POINTS, MOVES, OFF, OFF_OF_WAY, POOLED
 from .pictures import pattern, scale_of, small, working
 from .subjects import Subject, look_at
 from .tracks import Outline, Tracks
@@ -48,8 +48,9 @@ class FollowMeasures:
     ways: list[dict[str, Any]]
 
     def to_json(self) -> dict[str, Any]:
-        """Plain data for a report."""
-        return {**asdict(self), "diagonal_px": float(np.hypot(*self.size))}
+        """Plain data for a report; also `error_percent`, the error of each frame in per cent of the clip's width."""
+        percent = [None if error is None else round(100 * error / self.size[0], 3) for error in self.error_px]
+        return {**asdict(self), "error_percent": percent}
 
 
 def measure(frames: Frames, tracks: Tracks) -> FollowMeasures:
@@ -91,17 +92,23 @@ def _shown(count: int, outlines: list[Outline], scale: float) -> dict[int, np.nd
 @dataclass(frozen=True)
 class _Span:
     """What was found of a frame by the span that ends there: how far off the middle way ends, all and of points that
-    stand still, how far the moving ones go, how many of these are `known` and go `elsewhere`, and sums that tell how
-    far they go of their way, and at all."""
+    stand still, how far the moving ones go, how many ways of these are `known` and go `elsewhere`, by which `points`,
+    and sums that tell how far they go of their way, and at all."""
 
     error: float
     still: float
     told: float
     known: int
     elsewhere: int
+    points: frozenset[int]
     seen_by_told: float
     told_squared: float
     seen_squared: float
+
+    @property
+    def is_known(self) -> bool:
+        """Whether these ways are enough."""
+        return self.known >= LEAST_KNOWN and len(self.points) >= LEAST_POINTS
 
 
 class _Taken:
@@ -123,6 +130,7 @@ class _Taken:
         self.rows.append(
             _Span(
                 _middle(off), _middle(off[still]), _middle(np.abs(told)), int(moves.sum()), int(elsewhere.sum()),
+                frozenset(found.points[moves].tolist()),
                 float(np.sum(seen * told)), float(np.sum(told**2)), float(np.sum(seen**2)),
             )
         )  # fmt: skip
@@ -146,7 +154,7 @@ class _Taken:
         pooled = [self._pooled(k) for k in range(len(self.rows))]
 
         def of_known(value: Callable[[_Span], float]) -> list[float | None]:
-            return [None, *(value(span) if span.known >= LEAST_KNOWN else None for span in pooled)]
+            return [None, *(value(span) if span.is_known else None for span in pooled)]
 
         return {
             "error_px": [None, *(self._px(row.error) for row in self.rows)],
@@ -160,15 +168,16 @@ class _Taken:
 
     def _pooled(self, k: int) -> _Span:
         """The latest ways, as many as are enough."""
-        for first in range(k, max(-1, k - POOLED), -1):
-            rows = self.rows[first : k + 1]
-            if sum(row.known for row in rows) >= LEAST_KNOWN:
+        pooled = self.rows[k]
+        for row in reversed(self.rows[max(0, k + 1 - POOLED) : k]):
+            if pooled.is_known:
                 break
-        return _Span(
-            np.nan, np.nan, np.nan, sum(row.known for row in rows), sum(row.elsewhere for row in rows),
-            sum(row.seen_by_told for row in rows), sum(row.told_squared for row in rows),
-            sum(row.seen_squared for row in rows),
-        )  # fmt: skip
+            pooled = _Span(
+                np.nan, np.nan, np.nan, pooled.known + row.known, pooled.elsewhere + row.elsewhere,
+                pooled.points | row.points, pooled.seen_by_told + row.seen_by_told,
+                pooled.told_squared + row.told_squared, pooled.seen_squared + row.seen_squared,
+            )  # fmt: skip
+        return pooled
 
     def _px(self, value: float) -> float | None:
         return None if np.isnan(value) else round(value / self.scale, 3)

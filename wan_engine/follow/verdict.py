@@ -10,9 +10,8 @@ from types import MappingProxyType
 import numpy as np
 
 from ..light.verdict import Check
-from .bounds import ELSEWHERE, IN_A_ROW, MOVES
+from .bounds import ELSEWHERE, IN_A_ROW, KNOWN_FRAMES
 from .measure import FollowMeasures
-from .pictures import scale_of
 
 # What a verdict says, by its code.
 WORDS: Mapping[str, str] = MappingProxyType(
@@ -56,23 +55,29 @@ def verdict(measures: FollowMeasures, first_frame: int = 0) -> FollowVerdict:
     what is missing or seen twice, for in a clip that goes elsewhere nothing is at its place."""
     faults = _faults(measures)
     checks = (
-        Check("motion", "scene", max(_least_of_runs(measures), default=0.0), ELSEWHERE),
+        Check("motion", "scene", max(_least_of_runs(measures).values(), default=0.0), ELSEWHERE),
         *(Check(reason, "scene", float(len(_names(measures, fault))), 0.0) for reason, fault in _REASONS.items()),
     )
     for code, frame, sentence in faults:
         words = sentence.format(frame=first_frame + frame)
         return FollowVerdict("strays", frame, words, checks, code, first_frame)
-    if _is_known(measures):
+    code, sentence = _unless_it_strays(measures)
+    return FollowVerdict(WORDS[code], None, sentence, checks, code, first_frame)
+
+
+def _unless_it_strays(measures: FollowMeasures) -> tuple[str, str]:
+    """(code, sentence) of a clip of which nothing is known to be wrong."""
+    known = sum(share is not None for share in measures.elsewhere)
+    if known > KNOWN_FRAMES * measures.moving:
         error = max((e for e in measures.error_px if e is not None), default=0.0)
-        share = 100 * error / float(np.hypot(*measures.size))
-        sentence = (
-            f"The clip follows the scene: points are off by at most {error:.1f} pixels, {share:.1f} % of the diagonal."
-        )
-        return FollowVerdict("follows", None, sentence, checks, "follows", first_frame)
-    if measures.motion_px * scale_of(measures.size) >= MOVES:
-        sentence = "Too little is seen of what moves in the scene: it is plain, or hidden."
-        return FollowVerdict("cannot be told", None, sentence, checks, "plain", first_frame)
-    return FollowVerdict("cannot be told", None, "Hardly anything moves in the scene.", checks, "still", first_frame)
+        share = 100 * error / measures.size[0]
+        words = f"points are off by at most {error:.1f} pixels, {share:.1f} % of the width"
+        return "follows", f"The clip follows the scene: {words}."
+    if measures.moving:
+        return "plain", "Too little is seen of what moves in the scene: it is plain, hidden, or too small."
+    if measures.frames == 1:
+        return "still", "A clip of one frame shows no motion."
+    return "still", "Hardly anything moves in the scene."
 
 
 _REASONS = {"place": "displaced", "missing": "missing", "doubled": "doubled"}
@@ -103,14 +108,19 @@ def _faults(measures: FollowMeasures) -> list[tuple[str, int, str]]:
 
 def _straying(measures: FollowMeasures) -> list[int]:
     """The frames in which the ways go elsewhere, with others beside them."""
-    over = [first for first, least in enumerate(_least_of_runs(measures)) if least > ELSEWHERE]
-    return sorted({first + k for first in over for k in range(IN_A_ROW)})
+    runs = _least_of_runs(measures)
+    return sorted({first + k for first, least in runs.items() if least > ELSEWHERE for k in range(_in_a_row(measures))})
 
 
-def _least_of_runs(measures: FollowMeasures) -> list[float]:
-    """Of each IN_A_ROW frames the least share of ways that go elsewhere; 0 where it is not known."""
-    shares = [share or 0.0 for share in measures.elsewhere]
-    return [min(shares[first : first + IN_A_ROW]) for first in range(len(shares) - IN_A_ROW + 1)]
+def _least_of_runs(measures: FollowMeasures) -> dict[int, float]:
+    """Of each so many frames, by their first, the least share of ways that go elsewhere; 0 where it is not known."""
+    shares, count = [share or 0.0 for share in measures.elsewhere], _in_a_row(measures)
+    return {first: min(shares[first : first + count]) for first in range(1, len(shares) - count + 1)}
+
+
+def _in_a_row(measures: FollowMeasures) -> int:
+    """A clip of two frames shows one way alone."""
+    return max(1, min(IN_A_ROW, measures.frames - 1))
 
 
 def _plain(name: str) -> str:
@@ -141,8 +151,3 @@ def _motion_words(measures: FollowMeasures, strays: list[int]) -> str:
 def _middle(course: list[float | None], frames: list[int]) -> float:
     known = [value for k in frames if (value := course[k]) is not None]
     return float(np.median(known)) if known else 1.0
-
-
-def _is_known(measures: FollowMeasures) -> bool:
-    """Whether enough is seen of what moves."""
-    return any(share is not None for share in measures.elsewhere)

@@ -14,6 +14,7 @@ import pytest
 from drawn import FRAMES, clip, write_tracks
 
 from wan_engine.errors import UsageError
+from wan_engine.follow.bounds import BLENDS, CLUTTER
 from wan_engine.follow.measure import measure
 from wan_engine.follow.tracks import read_tracks
 from wan_engine.follow.verdict import verdict
@@ -76,6 +77,56 @@ def test_a_planted_fault_is_found(tracks, true, fault, grainy):
     assert told.word == "strays" and told.frame is not None and told.told == f"strays at frame {101 + told.frame}"
     assert any(check.fails for check in told.checks)
     assert code is None or (told.code == code and words in told.sentence), told.sentence
+
+
+def test_a_clip_that_goes_a_third_way_neither_stands_nor_goes_the_other_way(tracks, true):
+    down = np.stack([np.roll(true[0], 2 * time, axis=0) for time in range(FRAMES)])
+    told = verdict(measure(down, tracks))
+    assert told.code == "strays_in_motion" and "moves elsewhere" in told.sentence
+
+
+def test_in_clutter_what_is_missing_has_the_colours_of_what_is_around_it(tracks, monkeypatch):
+    """Where edges are everywhere an outline fits anywhere."""
+    bricks = np.full((drawn.SIZE[1], 400, 3), 200.0)
+    bricks[::6], bricks[:, ::9] = 40.0, 40.0
+    monkeypatch.setattr(drawn, "BACKGROUND", bricks)
+    outlines = tracks.outlines
+    for change in (np.asarray, grain):
+        told = measure(change(clip(crates=())), tracks)
+        (crate,) = (subject for subject in told.subjects if subject.name == "Crate")
+        assert all(sight.elsewhere > CLUTTER and sight.blends > BLENDS for sight in crate.sights)
+        assert crate.first("missing") == outlines[0].frame
+        assert verdict(measure(change(clip()), tracks)).code == "follows"
+
+
+@pytest.mark.parametrize(
+    ("count", "frozen", "word", "words"),
+    [
+        (1, True, "cannot be told", "one frame"), (2, True, "strays", "stands still"), (2, False, "follows", "off by"),
+        (5, True, "strays", "stands still"), (5, False, "follows", "off by"),
+    ],
+)  # fmt: skip
+def test_of_short_clips_is_told_what_they_show(tracks, true, count, frozen, word, words):
+    short = replace(tracks, places=tracks.places[:, :count], seen=tracks.seen[:, :count], outlines=())
+    told = verdict(measure(np.repeat(true[:1], count, 0) if frozen else true[:count], short))
+    assert told.word == word and words in told.sentence
+
+
+def test_a_clip_that_shows_motion_in_few_frames_alone_does_not_follow(tracks, true):
+    plain = np.full_like(true, 90)
+    plain[-4:] = true[-4:]
+    measures = measure(plain, replace(tracks, outlines=()))
+    assert 0 < sum(share is not None for share in measures.elsewhere) < measures.moving / 4
+    told = verdict(measures)
+    assert told.word == "cannot be told" and told.code == "plain"
+
+
+def test_a_shadow_that_moves_or_a_lamp_that_strobes_is_no_motion(tracks, true):
+    shaded, strobing = true.copy(), true.copy()
+    for time in range(FRAMES):
+        shaded[time, :, 10 + 7 * time : 60 + 7 * time] //= 3
+    strobing[1::2] //= 3
+    assert [verdict(measure(frames, tracks)).code for frames in (shaded, strobing)] == ["follows", "follows"]
 
 
 def test_a_thing_of_one_colour_is_seen_twice_too_and_one_like_the_ground_is_not(tracks, monkeypatch):
@@ -166,8 +217,12 @@ def test_what_is_no_file_is_not_waited_for(tmp_path):
 
 
 def test_measures_are_plain_data(tracks, true):
-    told = json.dumps(measure(true, tracks).to_json(), allow_nan=False)
-    assert '"subjects"' in told
+    told = json.loads(json.dumps(measure(true, tracks).to_json(), allow_nan=False))
+    assert told["subjects"] and told["moving"] == FRAMES - 1
+    assert told["error_percent"] == [
+        None if px is None else pytest.approx(px / 1.92, abs=1e-3) for px in told["error_px"]
+    ]
+    assert all(shown["points"] and shown["outline"] for shown in told["ways"])
 
 
 def test_a_wall_along_the_border_is_no_subject(tracks, true):
