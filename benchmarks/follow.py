@@ -29,7 +29,8 @@ from wan_engine.follow.verdict import FollowVerdict, verdict
 
 FRAMES = 25
 LATE = 4  # frames
-MISPLACED = 4.0  # pixels of 320, by which a quarter of the points are off at some time: a fault of motion is seen
+MISPLACED = 4.0  # pixels of 320, by which half of the points that move are off at some time: a fault of motion is seen
+LEAST_POINTS = 8
 CHANGED = 18  # gray levels by which a pixel is another one
 CHANGED_AREA = 0.5  # of the subject's, in over half of the frames looked at: what is missing or doubled is seen
 Clip = np.ndarray  # uint8 [T, H, W, 3]
@@ -107,10 +108,13 @@ def _misplaces(kind: str, tracks: Tracks) -> bool:
     places = (tracks.places[:, low] + tracks.places[:, high]) / 2
     if kind == "mirrored":
         places = tracks.places[:, :1] + _mirrored_ways(tracks)
-    off = np.linalg.norm(places - tracks.places, axis=-1) * scale_of(tracks.size)
-    off[~tracks.seen] = np.nan
-    off[:, np.isnan(off).all(0)] = 0
-    return float(np.nanpercentile(off, 75, axis=0).max()) >= MISPLACED
+    scale = scale_of(tracks.size)
+    off, way = (
+        np.where(tracks.seen, np.nan_to_num(np.linalg.norm(miss, axis=-1)), 0).max(1) * scale
+        for miss in (places - tracks.places, tracks.places - tracks.places[:, :1])
+    )
+    moves, misplaced = np.maximum(off, way) >= MISPLACED, off >= MISPLACED
+    return bool(misplaced.sum() >= LEAST_POINTS and misplaced.sum() >= moves.sum() / 2)
 
 
 def _mirrored_ways(tracks: Tracks) -> np.ndarray:

@@ -305,6 +305,7 @@ def shoot(scene: bpy.types.Scene, folder: Path, steps: list[float]) -> None:
     for step in steps:
         time = scene.frame_start + step * (scene.frame_end - scene.frame_start) / (FRAMES - 1)
         scene.frame_set(math.floor(time), subframe=time - math.floor(time))
+        scene.cycles.seed = round(10 * step)  # else its grain stands still in the picture while the scene moves
         scene.render.filepath = str(folder / f"{round(10 * step):04d}.png")
         bpy.ops.render.render(write_still=True)
 

@@ -30,11 +30,13 @@ SUBJECTS = 6  # the largest
 TIMES = {"missing": (4, 0.75), "displaced": (4, 0.75), "doubled": (4, 0.5)}
 NEAR = 2.0  # that an outline may lie off
 DISPLACED = 3.5
+DISPLACED_FAR = 20.0  # from which on its place is to show what is around, as where it is missing
 FITS_ELSEWHERE = 0.8  # of the best fit, that the fit at its place is less
 PLAIN_FIT = 0.15  # by which an outline fits better at its best place than anywhere, before it is looked at
 # By how much an outline fits better at its place than elsewhere, and a tenth of that in spreads of the fit: what has
 # less is missing.
 CLEAR = 0.335
-CLUTTER = 0.45  # mean fit elsewhere, from which on edges are everywhere and what is missing
-BLENDS = 0.7  # has so much of the colours of what is around it, too
+BLENDS = 0.4  # share of the colours of what is seen in its place that those around it have, too, where it is missing
+CLUTTER = 0.45  # mean fit elsewhere, from which on edges are everywhere and
+BLENDS_IN_CLUTTER = 0.7  # more of the colours must be those of what is around
 COPY = 0.4  # by how much a copy has the subject's colours and outline, of 1, at least

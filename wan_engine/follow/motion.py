@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """How far the scene's points go in a clip, against how far they go in the scene: Lucas-Kanade at the points themselves.
 
-A point's way is looked for from two beginnings, where the scene says that it goes and where it is. Where these lead to
+A point's way is looked for from two beginnings, where the scene says that it goes (there in the picture itself, too:
+halved, a fine pattern is gone) and where it is. Where these lead to
 different places and none of them looks clearly better, nothing is known of the point. Where a surface shows an edge
 alone, only the way across it is known.
 """
@@ -89,16 +90,24 @@ def _tracked(
     first: np.ndarray, last: np.ndarray, begin: np.ndarray, told: np.ndarray, amplitude: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """(ways [n, 2], whether each is known [n])."""
-    (by_scene, off_scene), (by_none, off_none) = (_follow(first, last, begin, way) for way in (told, 0 * told))
+    by_scene, off_scene = _better(_follow(first, last, begin, told, 0), _follow(first, last, begin, told, _LEVELS))
+    by_none, off_none = _follow(first, last, begin, 0 * told, _LEVELS)
     same = np.linalg.norm(by_scene - by_none, axis=1) < _SAME
     scene, none = off_scene < _BETTER * off_none, off_none < _BETTER * off_scene
     known = (same | scene | none) & (np.minimum(off_scene, off_none) < _LIKE * amplitude)
     return np.where(none[:, None], by_none, by_scene), known
 
 
-def _follow(first: np.ndarray, last: np.ndarray, begin: np.ndarray, way: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _better(one: tuple[np.ndarray, np.ndarray], other: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Of two (ways [n, 2], how unlike their ends look [n]) the one that looks more alike, point by point."""
+    return np.where((one[1] <= other[1])[:, None], one[0], other[0]), np.minimum(one[1], other[1])
+
+
+def _follow(
+    first: np.ndarray, last: np.ndarray, begin: np.ndarray, way: np.ndarray, levels: int
+) -> tuple[np.ndarray, np.ndarray]:
     to, ok, off = cv2.calcOpticalFlowPyrLK(
-        first, last, begin[:, None], (begin + way)[:, None].copy(), winSize=(_WINDOW, _WINDOW), maxLevel=_LEVELS,
+        first, last, begin[:, None], (begin + way)[:, None].copy(), winSize=(_WINDOW, _WINDOW), maxLevel=levels,
         criteria=_STOP, flags=cv2.OPTFLOW_USE_INITIAL_FLOW, minEigThreshold=1e-5,
     )  # fmt: skip
     return to[:, 0] - begin, np.where(ok[:, 0] > 0, off[:, 0], 1e9)

@@ -11,10 +11,12 @@ import numpy as np
 from .bounds import (
     AT_BORDER,
     BLENDS,
+    BLENDS_IN_CLUTTER,
     CLEAR,
     CLUTTER,
     CUT_OFF,
     DISPLACED,
+    DISPLACED_FAR,
     FITS_ELSEWHERE,
     NEAR,
     OUTLINE_POINTS,
@@ -54,13 +56,14 @@ class Sight:
         """Whether the outline fits no better here than anywhere, nor do the colours tell anything from the rest."""
         better = self.fit - self.elsewhere
         unclear = better + 0.1 * better / (self.spread + _NO_SPREAD) < CLEAR
-        return unclear and (self.elsewhere < CLUTTER or self.blends > BLENDS)
+        return unclear and self.blends > (BLENDS if self.elsewhere < CLUTTER else BLENDS_IN_CLUTTER)
 
     @property
     def displaced(self) -> bool:
         """Whether the outline fits clearly better somewhere else."""
         plain = self.best - self.elsewhere > PLAIN_FIT
-        return plain and self.off > DISPLACED and self.fit < FITS_ELSEWHERE * self.best
+        away = self.off > DISPLACED and (self.off < DISPLACED_FAR or self.blends > BLENDS)
+        return plain and away and self.fit < FITS_ELSEWHERE * self.best
 
     @property
     def doubled(self) -> bool:

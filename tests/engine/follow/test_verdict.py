@@ -14,8 +14,9 @@ import pytest
 from drawn import FRAMES, clip, write_tracks
 
 from wan_engine.errors import UsageError
-from wan_engine.follow.bounds import BLENDS, CLUTTER
+from wan_engine.follow.bounds import BLENDS, BLENDS_IN_CLUTTER, CLUTTER
 from wan_engine.follow.measure import measure
+from wan_engine.follow.subjects import Sight
 from wan_engine.follow.tracks import read_tracks
 from wan_engine.follow.verdict import verdict
 
@@ -85,18 +86,21 @@ def test_a_clip_that_goes_a_third_way_neither_stands_nor_goes_the_other_way(trac
     assert told.code == "strays_in_motion" and "moves elsewhere" in told.sentence
 
 
-def test_in_clutter_what_is_missing_has_the_colours_of_what_is_around_it(tracks, monkeypatch):
-    """Where edges are everywhere an outline fits anywhere."""
-    bricks = np.full((drawn.SIZE[1], 400, 3), 200.0)
-    bricks[::6], bricks[:, ::9] = 40.0, 40.0
-    monkeypatch.setattr(drawn, "BACKGROUND", bricks)
-    outlines = tracks.outlines
-    for change in (np.asarray, grain):
-        told = measure(change(clip(crates=())), tracks)
-        (crate,) = (subject for subject in told.subjects if subject.name == "Crate")
-        assert all(sight.elsewhere > CLUTTER and sight.blends > BLENDS for sight in crate.sights)
-        assert crate.first("missing") == outlines[0].frame
-        assert verdict(measure(change(clip()), tracks)).code == "follows"
+CHECKERS = np.kron(np.indices((28, 100)).sum(0) % 2 * 110 + 60.0, np.ones((4, 4)))[..., None].repeat(3, 2)
+
+
+def test_where_edges_are_everywhere_colours_tell_what_is_missing(tracks, monkeypatch):
+    """An outline fits anywhere there, and no worse where its thing is not."""
+    monkeypatch.setattr(drawn, "BACKGROUND", CHECKERS)
+    assert verdict(measure(clip(crates=()), tracks)).code == "misses_subject"
+    assert verdict(measure(clip(), tracks)).code == "follows"
+
+
+def test_in_clutter_more_must_be_like_what_is_around():
+    unclear = Sight(0, fit=0.6, elsewhere=CLUTTER + 0.05, spread=0.06, best=0.7, off=20.0, blends=0.9, copy=None)
+    assert unclear.missing and not replace(unclear, blends=(BLENDS + BLENDS_IN_CLUTTER) / 2).missing
+    assert replace(unclear, elsewhere=CLUTTER - 0.05, fit=0.5, blends=(BLENDS + BLENDS_IN_CLUTTER) / 2).missing
+    assert not replace(unclear, elsewhere=CLUTTER - 0.05, fit=0.5, blends=BLENDS / 2).missing
 
 
 @pytest.mark.parametrize(

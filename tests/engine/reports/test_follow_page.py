@@ -59,9 +59,9 @@ def test_tracks_that_are_broken_cost_no_clip(tmp_path, tracks):
         ({"image": "a.png"}, "the model knew words and the first frame alone."),
         ({"image": "a.png", "last_image": "b.png"}, "words, the first and the last frame alone."),
         ({"image": "a.png", "keyframes": (Keyframe(8, "b.png"),)}, "words and a few frames alone."),
-        ({"control_video": "depth"}, "stands still."),
-        ({"image": "a.png", "camera": "camera.json"}, "stands still."),
-        ({"image": "a.png", "motion_video": "motion"}, "stands still."),
+        ({"control_video": "depth"}, "stands still in the clip."),
+        ({"image": "a.png", "camera": "camera.json"}, "stands still in the clip."),
+        ({"image": "a.png", "motion_video": "motion"}, "stands still in the clip."),
     ],
 )
 def test_a_clip_that_strays_is_told_with_what_its_model_knew(tmp_path, tracks, given, words):
