@@ -72,7 +72,7 @@ def _draw_take(column: bpy.types.UILayout, context: bpy.types.Context, take: pre
     if take.follow and not missing:
         words = _FOLLOW_WORDS.get(take.follow_word, take.follow_word) + take.follow.removeprefix(take.follow_word)
         label(column, context, words, icon=FOLLOW_ICONS.get(take.follow_word, "ERROR"))
-        if take.strays and take.seen:
+        if take.follow_word != "follows" and take.follow_sentence and take.seen:
             label(column, context, take.follow_sentence)
     if take.fails and not missing and not take.repaired:
         column.operator("wan_previs.repair_take", icon="BRUSH_DATA").take = take.name

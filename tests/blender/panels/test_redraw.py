@@ -131,7 +131,10 @@ def test_an_unknown_mode_of_the_model_is_told_by_its_name(context):
     ("noted", "words"),
     [
         ({"follow": "follows"}, "Follows the scene"),
-        ({"follow": "cannot be told"}, "Following the scene cannot be told"),
+        (
+            {"follow": "cannot be told", "follow_words": "Hardly anything moves in the scene."},
+            "Following the scene cannot be told Hardly anything moves in the scene.",
+        ),
         (
             {"follow": "strays", "follow_frame": 31, "follow_words": "From frame 31 on the clip stands still."},
             "Strays from the scene at frame 31 From frame 31 on the clip stands still.",
