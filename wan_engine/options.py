@@ -235,10 +235,12 @@ class SharedOptions:
         "Reuse what was computed while it changes less than this, such as 0.05: faster, not exact; 0 is off",
         group="model", soft=0.3, metavar="CHANGE",
     )  # fmt: skip
-    vae_tiles: int = row(
-        Whole(64, step=32, off=True, offered=TILES), 0,
-        "Decode the picture in tiles of this side: less memory, not exact; 0 is off",
+    vae_tiles: int | None = row(
+        Whole(64, step=32, off=True, offered=TILES), None,
+        "Decode the picture in tiles of this side: less memory, not exact; 0 is off, and left out it is done where the "
+        "whole picture does not fit",
         title="Decode Tiles", group="model", unit="pixels",
+        empty=("Automatic", "Decoded whole where the memory that is free allows it, else in tiles"),
     )  # fmt: skip
     loras: tuple[Lora, ...] = row(
         LORAS, (), "A file that changes the model; may be given several times", title="LoRA", group="model",

@@ -32,23 +32,15 @@ from .media.frame_store import Frames, FrameStore
 from .media.video_writer import write_clip
 from .networks import attention as attentions
 from .networks.latent_rgb import LightMap, fit_light_map
-from .options import AUTO, DTYPE, OFFLOAD, STATED_OFFLOADS
+from .options import AUTO, DTYPE, OFFLOAD
 from .reports.follow_report import measure_follow
 from .reports.generation_report import generation_report
 from .reports.light_report import draw_page, measure_clip, tell_guide
 from .request import GenerationRequest
 from .request_parts import Lora
 from .runtime import process_group
-from .runtime.memory_plan import (
-    MemoryPlan,
-    MemorySettings,
-    automatic_dtype,
-    available_memory,
-    first_that_fits,
-    nearest_that_fits,
-    plan_memory,
-    refusal,
-)
+from .runtime.automatic import automatic_dtype, best_of, choices, nearest_that_fits, refusal
+from .runtime.memory_plan import MemoryPlan, MemorySettings, available_memory, plan_memory
 from .runtime.model_pool import LoadOptions, ModelPool, non_finite
 from .runtime.run import OnEvent, Run
 from .sampling.denoise import Denoiser, SamplingOptions
@@ -80,6 +72,7 @@ class Pipeline:
         self.checkpoint = checkpoint
         self.notes = tuple(notes)
         self._dtype, self._offload = dtype, offload
+        self._tiles = 0  # of the clip at work
         self.device = device
         self.pool = ModelPool(checkpoint, options, self.device)
         self._light_map: LightMap | None = None
@@ -171,7 +164,7 @@ class Pipeline:
             return latents
 
         kept: list[Tensor] = []
-        for latents in in_segments(plan, run, frames, sample, lambda made: self._decode(made, request.vae_tiles, run)):
+        for latents in in_segments(plan, run, frames, sample, lambda made: self._decode(made, run)):
             if request.latents is not None:
                 kept.append(latents[:, 1 if kept else 0 :].cpu())
         tell_guide(request, run)
@@ -181,34 +174,34 @@ class Pipeline:
         return make_plan(request, self.checkpoint, self.checkpoint.outline_vae().stride, folder)
 
     def _check_memory(self, request: GenerationRequest, plans: Sequence[Plan], run: Run) -> None:
-        """Choose the offload where that is left to us, and refuse what will not fit, with the plan and the nearest
-        settings that do. Weights held already count as free.
+        """Choose offload and tiles where these are left to us, and refuse what will not fit, with the plan and the
+        nearest settings that do. Weights held already count as free.
 
         Several processes on CUDA look each at its own device; on the CPU, whose memory they share, the first looks for
         all.
         """
-        if self._offload == AUTO:
-            self._use_offload(process_group.from_first(lambda: self._fitting_offload(request, plans)))
-        self._tell_choice(run)
+        offload, self._tiles = process_group.from_first(lambda: self._fitting(request, plans))
+        self._use_offload(offload)
+        self._tell_choice(request, run)
         options = self.pool.options
         if process_group.active():
             if options.offload == "block":
                 run.note("Several processes share the blocks' weights already; --offload block works like expert here.")
             if self.device == "cpu" and process_group.rank() != 0:
                 return
-        memory = self._most_memory(request, plans, options.offload)
+        memory = self._most_memory(plans, options.offload, self._tiles)
         run.memory = memory.text()
         run.facts["memory"] = {"planned_peak": memory.peak, "available": memory.available}
         if not memory.fits:
             raise GenerationError(f"{refusal(memory, nearest_that_fits(self.checkpoint, memory))}\n{run.memory}")
 
-    def _most_memory(self, request: GenerationRequest, plans: Sequence[Plan], offload: str) -> MemoryPlan:
+    def _most_memory(self, plans: Sequence[Plan], offload: str, tiles: int) -> MemoryPlan:
         """What this process will need for the one of `plans` that takes most; on the CPU what the other processes take
         is not there for it.
         """
-        return max((self._memory(request, plan, offload) for plan in plans), key=lambda memory: memory.peak)
+        return max((self._memory(plan, offload, tiles) for plan in plans), key=lambda memory: memory.peak)
 
-    def _memory(self, request: GenerationRequest, plan: Plan, offload: str) -> MemoryPlan:
+    def _memory(self, plan: Plan, offload: str, tiles: int) -> MemoryPlan:
         processes = process_group.world_size() if process_group.active() else 1
         settings = MemorySettings(
             size=plan.size,
@@ -220,7 +213,7 @@ class Pipeline:
             pictures=plan.encodes,
             lead=plan.lead,
             window=plan.window,
-            vae_tiles=request.vae_tiles,
+            vae_tiles=tiles,
             device=self.device,
             processes=processes,
             first=process_group.rank() == 0,
@@ -231,10 +224,13 @@ class Pipeline:
             available = max(available - (processes - 1) * other.peak, 0)
         return plan_memory(self.checkpoint, settings, available)
 
-    def _fitting_offload(self, request: GenerationRequest, plans: Sequence[Plan]) -> str:
-        """The fastest offload with which all `plans` fit; the one that needs least where none does."""
-        most = (self._most_memory(request, plans, offload) for offload in STATED_OFFLOADS)
-        return first_that_fits(most).settings.offload
+    def _fitting(self, request: GenerationRequest, plans: Sequence[Plan]) -> tuple[str, int]:
+        """The offload and the tiles asked for, or the best with which all `plans` fit; those that need least where none
+        do."""
+        largest = max((plan.size for plan in plans), key=max)
+        open_choices = choices(self._offload, request.vae_tiles, largest)
+        found = best_of(self._most_memory(plans, offload, tiles) for offload, tiles in open_choices).settings
+        return found.offload, found.vae_tiles
 
     def _use_offload(self, offload: str) -> None:
         """Go on with another offload than the last clip's: what is held is let go of."""
@@ -243,15 +239,17 @@ class Pipeline:
             self.pool.free()
             self.pool = ModelPool(self.checkpoint, replace(options, offload=offload), self.device)
 
-    def _tell_choice(self, run: Run) -> None:
+    def _tell_choice(self, request: GenerationRequest, run: Run) -> None:
         """Note what was chosen for the user, where it is not the plain way."""
         options = self.pool.options
         dtype = str(options.dtype).removeprefix("torch.")
         chosen = [f"the precision {dtype}"] if self._dtype == AUTO and dtype != "float32" else []
         if self._offload == AUTO and options.offload != "none":
             chosen.append(f"offload {options.offload}")
+        if request.vae_tiles is None and self._tiles:
+            chosen.append(f"decoding in tiles of {self._tiles}")
         if chosen:
-            run.note(f"Chosen for this model and the memory that is free: {' and '.join(chosen)}.")
+            run.note(f"Chosen for this model and the memory that is free: {_listed(chosen)}.")
 
     def _encode_texts(self, request: GenerationRequest, plan: Plan, folder: Path, run: Run) -> list[Tensor]:
         cache = None if request.prompt_cache is None else PromptCache(folder / request.prompt_cache, note=run.note)
@@ -322,19 +320,17 @@ class Pipeline:
             for frame in frames:
                 large.append(frame)
             refiner = Refiner(large, larger, self.pool, texts, run, request.refine)
-            for _ in in_segments(
-                larger, run, redrawn, refiner.refine, lambda made: self._decode(made, request.vae_tiles, run)
-            ):
+            for _ in in_segments(larger, run, redrawn, refiner.refine, lambda made: self._decode(made, run)):
                 pass
             return with_light_of(large, redrawn)
 
         return redraw
 
-    def _decode(self, latents: Tensor, tile: int, run: Run) -> Iterator[np.ndarray]:
+    def _decode(self, latents: Tensor, run: Run) -> Iterator[np.ndarray]:
         """The frames, uint8 [H, W, 3], of latents [z, t, h, w], decoded one by one."""
         vae = self.pool.vae()
         with run.watching(vae):
-            for chunk in vae.decode_stream(latents[None], tile):
+            for chunk in vae.decode_stream(latents[None], self._tiles):
                 if not torch.isfinite(chunk).all():
                     raise non_finite("Decoding", self.checkpoint.vae)
                 pixels = (chunk[0].clamp(-1, 1) + 1) / 2 * 255
@@ -381,6 +377,11 @@ def load(
     pipeline = Pipeline(opened, options, dtype, offload, devices.choose(device), notes)
     attentions.choose(attention, pipeline.device, pipeline.pool.options.dtype)
     return pipeline
+
+
+def _listed(words: Sequence[str]) -> str:
+    *others, last = words
+    return f"{', '.join(others)} and {last}" if others else last
 
 
 def _out_of_memory(error: Exception) -> bool:

@@ -3,14 +3,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from ..checkpoint.checkpoint import Checkpoint, open_checkpoint
 from ..checkpoint.model import CONTROLS, Model
 from ..checkpoint.sizes import Size, check_size
 from ..devices import choose
-from ..options import AUTO, STATED_OFFLOADS
-from ..runtime.memory_plan import MemorySettings, automatic_dtype, first_that_fits, nearest_that_fits, plan_memory
+from ..options import AUTO
+from ..runtime.automatic import automatic_dtype, best_of, choices, nearest_that_fits
+from ..runtime.memory_plan import MemorySettings, plan_memory
 
 
 def describe(
@@ -113,23 +115,18 @@ def _inside(folder: Path, path: Path) -> Path:
 
 def _memory_lines(checkpoint: Checkpoint, size: Size | None, frames: int | None, dtype: str, offload: str) -> str:
     device = choose()
-    guided = any(guide != 1 for guide in checkpoint.model.guide)
-    plans = (
-        plan_memory(
-            checkpoint,
-            MemorySettings(
-                size=size or checkpoint.model.sizes[0],
-                frames=frames or checkpoint.model.frame_counts[0],
-                dtype=automatic_dtype(checkpoint) if dtype == AUTO else dtype,
-                offload=kept,
-                guided=guided,
-                window=checkpoint.model.longest,
-                device=device,
-            ),
-        )
-        for kept in (STATED_OFFLOADS if offload == AUTO else (offload,))
+    asked = MemorySettings(
+        size=size or checkpoint.model.sizes[0],
+        frames=frames or checkpoint.model.frame_counts[0],
+        dtype=automatic_dtype(checkpoint) if dtype == AUTO else dtype,
+        offload=offload,
+        guided=any(guide != 1 for guide in checkpoint.model.guide),
+        window=checkpoint.model.longest,
+        device=device,
     )
-    plan = first_that_fits(plans)
+    tiles = None if offload == AUTO else 0
+    settled = (replace(asked, offload=kept, vae_tiles=side) for kept, side in choices(offload, tiles, asked.size))
+    plan = best_of(plan_memory(checkpoint, settings) for settings in settled)
     if plan.fits:
         return plan.text()
     nearest = nearest_that_fits(checkpoint, plan)

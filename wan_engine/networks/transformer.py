@@ -29,8 +29,9 @@ from .transformer_config import TransformerConfig
 if TYPE_CHECKING:
     from .token_parallel import TokenParallel
 
-# Bytes of the feed-forward's inner layer that one span of tokens may take.
-SPAN_BYTES = {"cpu": 2**26, "cuda": 2**29}
+# Bytes of the feed-forward's inner layer that one span of tokens may take: what fills a card, and what suffices where
+# memory is short and for a processor.
+WIDE_SPANS, NARROW_SPANS = 2**29, 2**26
 
 
 class Head(nn.Module):
@@ -75,6 +76,7 @@ class WanTransformer(nn.Module):
         super().__init__()
         self.config = config
         self.attention = "auto"
+        self.frugal = False  # work on fewer tokens at once, also where more would be quicker
         self.sequence: TokenParallel | None = None
         self.patch_embedding = nn.Conv3d(config.in_dim, config.dim, config.patch_size, config.patch_size)
         self.text_embedding = nn.Sequential(
@@ -203,7 +205,8 @@ class WanTransformer(nn.Module):
 
     def _longest_span(self, x: Tensor) -> int:
         per_token = x.shape[0] * self.config.ffn_dim * self.dtype.itemsize
-        return max(256, SPAN_BYTES.get(x.device.type, SPAN_BYTES["cuda"]) // per_token)
+        narrow = self.frugal or x.device.type == "cpu"
+        return max(256, (NARROW_SPANS if narrow else WIDE_SPANS) // per_token)
 
     @property
     def dtype(self) -> torch.dtype:

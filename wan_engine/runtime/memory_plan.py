@@ -9,10 +9,9 @@ estimated by a pass over tensors without data. What Python and PyTorch take by t
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cached_property
-from itertools import product
 
 import torch
 
@@ -20,16 +19,13 @@ from ..checkpoint.checkpoint import Checkpoint
 from ..checkpoint.model import MODULES
 from ..checkpoint.sizes import Size
 from ..networks.camera_adapter import RAY_CHANNELS
-from ..networks.transformer import SPAN_BYTES
+from ..networks.transformer import NARROW_SPANS, WIDE_SPANS
 from ..windows import latents_of
 from .free_memory import available_memory
 from .vae_memory import decoder_peak, encoder_peak
 
-TILE = 256  # pixels; the side of the tiles that are proposed when a whole frame cannot be decoded
-_COUNTS = 32  # the most counts of frames that are tried, even for an absurd one
 _STREAMED_BLOCKS = 2  # the one at work and the one being read
 _GIB = 2.0**30
-_EXACT = 2**30  # bytes of a transformer in float32, up to which that is what `auto` takes
 _SLACK = 1.25  # measured: what allocator and oneDNN hold beside the tensors that are alive
 _OWN = 16 * 2**20  # measured: the libraries' compiled kernels and tables
 
@@ -85,12 +81,15 @@ class MemorySettings:
 @dataclass(frozen=True)
 class MemoryPlan:
     """What the stages of a generation with these settings take in one process, in bytes; `available` is what can be
-    had there now.
+    had there now. On a device with memory of its own `host` is what passes through the computer's, of which
+    `host_available` can be had; it is 0 on the CPU.
     """
 
     settings: MemorySettings
     parts: tuple[Stage, ...]
     available: int
+    host: int = 0
+    host_available: int = 0
 
     @property
     def peak(self) -> int:
@@ -100,7 +99,7 @@ class MemoryPlan:
     @property
     def fits(self) -> bool:
         """Whether the peak is not more than what is free."""
-        return self.peak <= self.available
+        return self.peak <= self.available and self.host <= self.host_available
 
     def text(self) -> str:
         """A table of the stages, the peak, and whether it fits."""
@@ -109,12 +108,12 @@ class MemoryPlan:
             f"  {'stage':<16}{'weights':>12}{'activations':>14}{'in all':>12}",
         ]
         for stage in self.parts:
-            figures = (_size(stage.weights), _size(stage.activations), _size(stage.total))
+            figures = (in_words(stage.weights), in_words(stage.activations), in_words(stage.total))
             lines.append("  {:<16}{:>12}{:>14}{:>12}".format(stage.name, *figures))
         verdict = "fits" if self.fits else "does not fit"
         device = self.settings.device
         where = "memory" if device == "cpu" else f"memory of the {device} device"
-        lines.append(f"  peak {_size(self.peak)}; {_size(self.available)} of {where} are free: it {verdict}")
+        lines.append(f"  peak {in_words(self.peak)}; {in_words(self.available)} of {where} are free: it {verdict}")
         return "\n".join(lines)
 
 
@@ -125,20 +124,30 @@ def plan_memory(checkpoint: Checkpoint, settings: MemorySettings, available: int
     is only read ahead where there is room for it.
     """
     free = available_memory(settings.device) if available is None else available
-    return _Planner(checkpoint).plan(settings, free)
+    return Planner(checkpoint).plan(settings, free, available_memory("cpu"))
 
 
 @dataclass(frozen=True)
-class _Planner:
+class Planner:
     """Plans for one checkpoint; what its files tell is looked up once for all of them."""
 
     checkpoint: Checkpoint
 
-    def plan(self, asked: MemorySettings, available: int) -> MemoryPlan:
+    def plan(self, asked: MemorySettings, available: int, host_available: int) -> MemoryPlan:
+        """The plan with so much free on the device, and in the computer's own memory, in bytes."""
         stages = [*self._before(asked), self._sampling(asked)]
         if asked.first:
             stages.append(self._decoding(asked))
-        return MemoryPlan(asked, tuple(stages), available)
+        return MemoryPlan(asked, tuple(stages), available, self._passing(asked), host_available)
+
+    def _passing(self, asked: MemorySettings) -> int:
+        """Bytes of the computer's own memory that are taken on the way to a device: one tensor at a time, changed by
+        LoRAs in float32."""
+        if asked.device == "cpu":
+            return 0
+        encoder = self.checkpoint.text_encoder.shapes
+        table = 0 if asked.offload != "none" else math.prod(encoder["token_embedding.weight"])
+        return 4 * max(self._largest, table, max(math.prod(shape) for shape in self.checkpoint.vae.shapes.values()))
 
     def _before(self, asked: MemorySettings) -> list[Stage]:
         """Prompt and pictures."""
@@ -197,7 +206,7 @@ class _Planner:
         tokens = (t // p + sum(MODULES[name].frames for name in modules)) * frame
         own = -(-tokens // asked.processes)
         cpu = asked.device == "cpu"
-        longest = SPAN_BYTES["cpu" if cpu else "cuda"] // (config.ffn_dim * itemsize)
+        longest = (NARROW_SPANS if cpu or asked.offload == "block" else WIDE_SPANS) // (config.ffn_dim * itemsize)
         span = min(own, max(256, longest))
         # Projecting: queries, keys and values of all, and of a span also normed and turned, in float32 whatever the
         # dtype (measured: 40 bytes a channel).
@@ -300,67 +309,6 @@ def _with_slack(count: int) -> int:
     return round(count * _SLACK) + _OWN
 
 
-def nearest_that_fits(checkpoint: Checkpoint, plan: MemoryPlan) -> MemoryPlan | None:
-    """The plan nearest to `plan` that fits, None when none does.
-
-    Given up in this order, the later ones only where all the earlier together do not suffice: keeping networks in
-    memory (offload expert, then block), float32, exact decoding, the size (the model's own smaller ones), frames.
-    """
-    planner = _Planner(checkpoint)
-    found = (planner.plan(settings, plan.available) for settings in _given_up(checkpoint, plan.settings))
-    return next((found for found in found if found.fits), None)
-
-
-def _given_up(checkpoint: Checkpoint, asked: MemorySettings) -> Iterable[MemorySettings]:
-    """`asked` itself, then less and less of it."""
-    offloads = ("none", "expert", "block")
-    dtypes = [asked.dtype] + (["bfloat16"] if asked.dtype == "float32" else [])
-    tiles = [asked.vae_tiles] + ([TILE] if not asked.vae_tiles else [])
-    area = asked.size[0] * asked.size[1]
-    smaller = sorted({s for s in checkpoint.model.sizes if s[0] * s[1] < area}, key=lambda s: -s[0] * s[1])
-    step = max(16, asked.frames // _COUNTS // 4 * 4)
-    counts = [asked.frames, *range((asked.frames - 1) // 8 * 4 + 1, 4, -step), 5]
-    for frames, size, tile, dtype, offload in product(
-        dict.fromkeys(n for n in counts if n <= asked.frames),
-        [asked.size, *smaller],
-        tiles,
-        dtypes,
-        offloads[offloads.index(asked.offload) :],
-    ):
-        yield replace(asked, frames=frames, size=size, vae_tiles=tile, dtype=dtype, offload=offload)
-
-
-def automatic_dtype(checkpoint: Checkpoint) -> str:
-    """What `auto` stands for: bfloat16, in which the large models are published and at their best used, and float32
-    for small ones. The free memory has no say: a clip that goes on after an interruption must get the same again.
-    """
-    largest = max(file.parameters for file in checkpoint.experts.values())
-    return "float32" if largest * 4 <= _EXACT else "bfloat16"
-
-
-def first_that_fits(plans: Iterable[MemoryPlan]) -> MemoryPlan:
-    """The first of `plans` that fits, else the last of them; none behind it is made."""
-    plan = None
-    for plan in plans:
-        if plan.fits:
-            break
-    assert plan is not None
-    return plan
-
-
-def refusal(plan: MemoryPlan, nearest: MemoryPlan | None) -> str:
-    """What to tell a user whose generation does not fit, with the nearest settings that do."""
-    stage = max(plan.parts, key=lambda part: part.total)
-    told = (
-        f"This clip needs about {_size(plan.peak)} of memory (most of it for the {stage.name}), but "
-        f"{_size(plan.available)} are free."
-    )
-    if nearest is None:
-        return (
-            f"{told} No smaller setting of this model fits either; use a smaller model or a machine with more memory."
-        )
-    return f"{told} The nearest settings that fit: {nearest.settings.as_options()} (about {_size(nearest.peak)})."
-
-
-def _size(count: int) -> str:
+def in_words(count: int) -> str:
+    """Bytes as people read them."""
     return f"{count / _GIB:.1f} GiB" if count >= 0.95 * _GIB else f"{count / 2**20:.0f} MiB"

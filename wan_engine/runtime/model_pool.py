@@ -150,6 +150,7 @@ class ModelPool:
 
     def _ready(self, network: WanTransformer) -> WanTransformer:
         network.attention = self.options.attention
+        network.frugal = self.options.offload == "block"
         if self.options.compile:
             for (
                 block

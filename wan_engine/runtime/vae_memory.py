@@ -44,14 +44,14 @@ def _plain(shapes: Mapping[str, Sequence[int]]) -> _Shapes:
     return tuple((name, tuple(shape)) for name, shape in shapes.items())
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=256)
 def _decoder_peak(shapes: _Shapes, h: int, w: int) -> int:
     vae = _outline(shapes)
     latents = torch.empty(1, vae.z_dim, 2, h, w, device="meta")  # the second frame is the first with a past
     return _most_alive(vae.decode_stream(latents))
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=256)
 def _encoder_peak(shapes: _Shapes, h: int, w: int) -> int:
     frame = torch.empty(1, 3, 1, h, w, device="meta")
     return _most_alive(_outline(shapes).encode_stream([frame] * 5))

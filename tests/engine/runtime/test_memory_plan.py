@@ -13,18 +13,9 @@ import torch
 from peaks import growth
 
 from wan_engine.checkpoint.checkpoint import open_checkpoint
-from wan_engine.options import STATED_OFFLOADS
 from wan_engine.runtime import free_memory, vae_memory
-from wan_engine.runtime.memory_plan import (
-    MemoryPlan,
-    MemorySettings,
-    Stage,
-    automatic_dtype,
-    first_that_fits,
-    nearest_that_fits,
-    plan_memory,
-    refusal,
-)
+from wan_engine.runtime.automatic import automatic_dtype, best_of, choices, nearest_that_fits, refusal, smaller_sizes
+from wan_engine.runtime.memory_plan import MemoryPlan, MemorySettings, Stage, plan_memory
 
 NANO = Path(__file__).parents[3] / "checkpoints" / "nano"
 
@@ -170,12 +161,38 @@ def test_automatic_precision_goes_by_the_size_of_the_model(checkpoint, parameter
     assert automatic_dtype(dataclasses.replace(checkpoint, experts=experts)) == dtype
 
 
-def test_the_first_offload_that_fits_is_taken_and_else_the_smallest(checkpoint):
-    plans = {offload: plan(checkpoint, offload=offload, frames=5) for offload in STATED_OFFLOADS}
-    assert plans["none"].peak > plans["expert"].peak
-    for free, offload in ((2**40, "none"), (plans["none"].peak - 1, "expert"), (2**20, "block")):
-        found = first_that_fits(dataclasses.replace(each, available=free) for each in plans.values())
-        assert found.settings.offload == offload and found.fits == (free > 2**20)
+def test_the_first_setting_that_fits_is_taken_and_else_the_one_that_needs_least(checkpoint):
+    """Exact decoding is dearer than the time that offloading takes."""
+    size = (640, 384)
+    tried = list(choices("auto", None, size))
+    assert tried[:4] == [("none", 0), ("expert", 0), ("block", 0), ("none", 512)] and tried[-1] == ("block", 64)
+    plans = {pair: plan(checkpoint, offload=pair[0], vae_tiles=pair[1], frames=5) for pair in tried}
+    least = min(plans, key=lambda pair: plans[pair].peak)
+
+    def taken(free):
+        found = best_of(dataclasses.replace(each, available=free) for each in plans.values())
+        return (found.settings.offload, found.settings.vae_tiles), found.fits
+
+    assert taken(2**40) == (("none", 0), True)
+    assert taken(plans["none", 0].peak - 1) == (("expert", 0), True)
+    (_, side), fits = taken(plans["block", 0].peak - 1)
+    assert side > 0 and fits
+    assert taken(2**20) == (least, False)
+
+
+def test_what_is_stated_stays(checkpoint):
+    assert set(choices("expert", None, (640, 384))) == {("expert", side) for side in (0, 512, 256, 128, 64)}
+    assert list(choices("auto", 96, (640, 384))) == [("none", 96), ("expert", 96), ("block", 96)]
+    assert list(choices("block", 0, (640, 384))) == [("block", 0)]
+    assert [side for _, side in choices("block", None, (96, 128))] == [0, 64]  # a larger tile is the whole picture
+
+
+def test_smaller_sizes_keep_the_shape(checkpoint):
+    sizes = smaller_sizes(checkpoint, (640, 384))
+    areas = [width * height for width, height in sizes]
+    assert areas == sorted(areas, reverse=True) and areas[0] < 640 * 384 and 160 * 96 in areas
+    assert 0.2 * 160 * 96 < areas[-1] < 0.3 * 160 * 96
+    assert all(0.8 < (w / h) / (640 / 384) < 1.25 and w % 16 == h % 16 == 0 for w, h in sizes)
 
 
 def test_every_autoencoder_peak_is_estimated_once(checkpoint, monkeypatch):
@@ -186,8 +203,8 @@ def test_every_autoencoder_peak_is_estimated_once(checkpoint, monkeypatch):
     vae_memory._encoder_peak.cache_clear()
     tight = plan(checkpoint, size=(1280, 768), available=2**20)
     assert nearest_that_fits(checkpoint, tight) is None
-    sizes = 1 + len({s for s in checkpoint.model.sizes if s[0] * s[1] < 1280 * 768})
-    assert 4 <= len(estimated) <= 3 * sizes
+    sides = 1 + len(smaller_sizes(checkpoint, (1280, 768)))
+    assert 4 <= len(estimated) <= 2 * sides + 3 * sides  # whole frames one way and the other, and tiles
 
 
 @pytest.mark.parametrize("frames", [10**8 + 1, 10**30 + 1])
