@@ -262,6 +262,18 @@ class OneOf(Kind):
         return self._by_word.get(text, text)
 
 
+class OneOfNumbered(OneOf):
+    """One of several choices, also with a number behind a colon, such as cuda:1; a panel offers those without."""
+
+    def accepts(self, value: Any) -> bool:
+        name, colon, number = value.partition(":") if isinstance(value, str) else ("", "", "")
+        return super().accepts(name) and (not colon or (number.isascii() and number.isdecimal() and len(number) < 4))
+
+    @property
+    def wording(self) -> str:
+        return f"{super().wording}, of several of a kind with its number, such as cuda:1"
+
+
 class AnyOf(Kind):
     """Any of several choices; on a command line with spaces or commas between, and all where none is named."""
 

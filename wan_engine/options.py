@@ -26,6 +26,7 @@ from .option_kinds import (
     LowHigh,
     Number,
     OneOf,
+    OneOfNumbered,
     Repeated,
     Size,
     Text,
@@ -106,7 +107,7 @@ OFFLOAD = OneOf(
     Choice("expert", "One Expert", "Only the part of the model that works is in memory", 1),
     Choice("block", "Block by Block", "The least memory, and the slowest", 2),
 )
-DEVICE = OneOf(
+DEVICE = OneOfNumbered(
     Choice(AUTO, "Automatic", "The graphics card where PyTorch can use it, else the processor", 0),
     Choice("cpu", "Processor", "Slow, and always there", 1),
     Choice("cuda", "CUDA or ROCm", "A graphics card of NVIDIA's, or of AMD's on Linux", 2),

@@ -266,7 +266,7 @@ class Pipeline:
             "attention": options.attention,
             "compile": options.compile,
             "step_cache": request.step_cache,
-            "device": self.device,
+            "device": devices.kind_of(self.device),
             "light": (request.light, request.light_strength),
         }
         loras = [Path(lora.path) for lora in options.loras]

@@ -8,6 +8,14 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
+_COMPLEX = ("cpu", "cuda")  # the devices that have complex numbers
+
+
+def rotary_on(device: torch.device, head_dim: int, grid: tuple[int, int, int]) -> Tensor:
+    """The table for `rotate` on a device: complex numbers, or [tokens, head_dim/2, 2] where it has none."""
+    table = rotary_table(head_dim, grid)
+    return (table if device.type in _COMPLEX else torch.view_as_real(table)).to(device)
+
 
 @lru_cache(maxsize=4)
 def rotary_table(head_dim: int, grid: tuple[int, int, int]) -> Tensor:
@@ -31,6 +39,9 @@ def rotary_table(head_dim: int, grid: tuple[int, int, int]) -> Tensor:
 
 
 def rotate(x: Tensor, table: Tensor) -> Tensor:
-    """Turns neighbouring channel pairs of x [B,L,heads,d] float32 by the table [L,d/2]."""
-    pairs = torch.view_as_complex(x.unflatten(-1, (-1, 2)))
-    return torch.view_as_real(pairs * table[:, None]).flatten(-2)
+    """Turns neighbouring channel pairs of x [B,L,heads,d] float32 by the table, complex [L,d/2] or real [L,d/2,2]."""
+    pairs = x.unflatten(-1, (-1, 2))
+    if table.is_complex():
+        return torch.view_as_real(torch.view_as_complex(pairs) * table[:, None]).flatten(-2)
+    (real, imaginary), (cos, sin) = pairs.unbind(-1), table[:, None].unbind(-1)
+    return torch.stack([real * cos - imaginary * sin, real * sin + imaginary * cos], -1).flatten(-2)

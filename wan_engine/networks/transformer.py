@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from .attention import choose
 from .camera_adapter import CameraAdapter
 from .cpu_kernels import float_linear, linear
-from .rotary import rotary_table
+from .rotary import rotary_on
 from .token_spans import Span, modulated, token_spans
 from .transformer_blocks import Block, Context, Control, Pass, VaceBlock
 from .transformer_config import TransformerConfig
@@ -148,12 +148,13 @@ class WanTransformer(nn.Module):
     def embed_time(self, t: Tensor) -> tuple[Tensor, Tensor]:
         """Timesteps [U] -> features [U,dim] and block modulation [U,6,dim], float32.
 
-        Sinusoid in float64, cosines before sines (original: `sinusoidal_embedding_1d`).
+        Sinusoid in float64, cosines before sines (original: `sinusoidal_embedding_1d`); on the CPU, for not every
+        device has float64.
         """
         half = self.config.freq_dim // 2
-        rate = 10000.0 ** -(torch.arange(half, dtype=torch.float64, device=t.device) / half)
-        angle = torch.outer(t.double(), rate)
-        wave = torch.cat([angle.cos(), angle.sin()], dim=1).float()
+        rate = 10000.0 ** -(torch.arange(half, dtype=torch.float64) / half)
+        angle = torch.outer(t.cpu().double(), rate)
+        wave = torch.cat([angle.cos(), angle.sin()], dim=1).float().to(t.device)
         e = float_linear(self.time_embedding[2], F.silu(float_linear(self.time_embedding[0], wave)))
         return e, float_linear(self.time_projection[1], F.silu(e)).unflatten(1, (6, -1))
 
@@ -170,7 +171,7 @@ class WanTransformer(nn.Module):
         different, index = _different(t)
         x, index, tall = _controlled(x, index, grid, context.control)
         e, time = self.embed_time(different)
-        rotary = rotary_table(self.config.dim // self.config.num_heads, tall).to(x.device)
+        rotary = rotary_on(x.device, self.config.dim // self.config.num_heads, tall)
         if self.sequence is not None:
             if index.shape[1] > 1:
                 index = self.sequence.split(index, 1)

@@ -66,7 +66,7 @@ class Context:
 @dataclass(frozen=True)
 class Pass:
     """What the blocks of one forward pass share: time modulation [U,6,dim], spans of tokens, context, rotary table
-    [L,head_dim/2] complex, attention, and who else works on the same clip.
+    (see `rotary`), attention, and who else works on the same clip.
     """
 
     time: Tensor

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How much memory this process may still take, on the CPU and on a CUDA device."""
+"""How much memory this process may still take, on the CPU and on a device."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from .. import devices
+
 
 def available_memory(device: str = "cpu") -> int:
     """Bytes that can be taken now: free memory of the device, or of the computer within the limits of the process.
@@ -17,11 +19,7 @@ def available_memory(device: str = "cpu") -> int:
     and of the process's address space (`ulimit -v`). Memory that only caches files counts as free.
     """
     if device != "cpu":
-        import torch
-
-        if device == "mps":  # shares the computer's memory, and Metal bounds what of it is taken
-            return max(0, torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory())
-        return (torch.xpu if device == "xpu" else torch.cuda).mem_get_info()[0]
+        return devices.free_memory(device)
     if sys.platform == "win32":
         return _windows()
     found = [*_meminfo(), *_control_groups(Path("/proc/self/cgroup"), Path("/sys/fs/cgroup")), *_address_space()]

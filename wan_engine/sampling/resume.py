@@ -71,13 +71,13 @@ class ResumeFile:
             return None, _DAMAGED
         if facts["schema"] != SCHEMA or facts["fingerprint"] != self._fingerprint:
             return None, _OTHER
-        tensors = {name: tensor.to(device) for name, tensor in tensors.items()}
         caches = [_below(tensors, f"{_CACHE}{i}.") for i in range(int(facts["caches"]))]
         steps, cached = json.loads(facts["steps"]), json.loads(facts["cached"])
         # Sums are taken in another order; nothing else is another.
         then, now = f"{facts['threads']} threads and PyTorch {facts['torch']}", _here()
         words = "" if then == now else f"The saved state was made with {then}; with {now} the last bits may differ."
-        return Saved(tensors["latents"], _below(tensors, _SOLVER), steps, caches, cached), words
+        latents, solver = tensors["latents"].to(device), _below(tensors, _SOLVER)
+        return Saved(latents, {name: data.to(device) for name, data in solver.items()}, steps, caches, cached), words
 
     def save(self, state: Saved) -> None:
         """Replace the file; raises GenerationError in words when the disk does not let us."""
