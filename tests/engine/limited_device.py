@@ -19,6 +19,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_flatten, tree_map_only, tree_unflatten
 
 from wan_engine import devices
+from wan_engine.runtime.read_ahead import ReadAhead
 from wan_engine.torch_private import TorchDispatchMode
 
 DEVICE = "mps"
@@ -130,10 +131,21 @@ def _check_numbers(func: Any, here: list[_OnDevice]) -> None:
         raise TypeError(f"{func} takes {lacking[0].dtype} on a device that has none")
 
 
+def _working(work: Any) -> Any:
+    """The work of a thread, which has to be intercepted there."""
+
+    def intercepted(*given: Any) -> Any:
+        with _Early(), _Intercepting(), torch.inference_mode():
+            return work(*given)
+
+    return intercepted
+
+
 @contextmanager
 def limited_device() -> Iterator[None]:
     """While the block runs, the engine chooses the stand-in where it is free to."""
     with pytest.MonkeyPatch.context() as patch, _Early(), _Intercepting():
+        patch.setattr(ReadAhead, "_work", _working(ReadAhead._work))
         patch.setattr(devices, "available", lambda: [DEVICE, "cpu"])
         patch.setattr(devices, "free_memory", lambda device: 2**40)
         yield

@@ -38,7 +38,7 @@ ROWS = [
     ("Wan2.2-I2V-A14B", "object", "ttm/"),
 ]
 PICTURES = ROWS[1]
-LIGHT = LightCurve("brief", (0.0, 1.0), (0.3, 0.6))
+LIGHT = LightCurve("brief", (0.0, 1.0), (1.0, 1.6))
 
 
 def latents(case: Case, folder: Path, device: str, offload="none", stop_behind=0, **changes) -> torch.Tensor:
