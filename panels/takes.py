@@ -67,7 +67,7 @@ def _draw_take(column: bpy.types.UILayout, context: bpy.types.Context, take: pre
         # On a line of its own: beside the buttons it would be cut off.
         words = take.verdict[:1].upper() + take.verdict[1:]
         label(column, context, words, icon=VERDICT_ICONS.get(take.code, "ERROR"))
-    if take.code not in ("", "holds") and take.seen:
+    if take.code and (take.code != "holds" or take.held_to) and take.seen:
         label(column, context, take.sentence)
     if take.follow and not missing:
         words = _FOLLOW_WORDS.get(take.follow_word, take.follow_word) + take.follow.removeprefix(take.follow_word)

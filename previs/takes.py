@@ -46,15 +46,16 @@ def clip_of(job: JobFolder) -> Path:
 
 
 def _verdict(report: dict[str, Any], frame_start: int) -> dict[str, str | int]:
-    """What the report says of the light, as a take keeps it: the code of the `verdict`, `verdict_frame` (of the scene)
-    and a sentence in `verdict_words`; {} when nothing was measured.
+    """What the report says of the light, as a take keeps it: the code of the `verdict`, `verdict_held_to`,
+    `verdict_frame` (of the scene) and a sentence in `verdict_words`; {} when nothing was measured.
     """
     light = report.get("light")
     verdict = light.get("verdict") if isinstance(light, dict) else None
     if not isinstance(verdict, dict) or not verdict.get("word"):
         return {}
     code = str(verdict.get("code") or verdict["word"])  # earlier reports have but the word
-    facts: dict[str, str | int] = {"verdict": code, "verdict_words": str(verdict.get("sentence") or "")}
+    words = {"verdict_words": str(verdict.get("sentence") or ""), "verdict_held_to": str(verdict.get("held_to") or "")}
+    facts: dict[str, str | int] = {"verdict": code, **words}
     if isinstance(verdict.get("frame"), int):
         facts["verdict_frame"] = frame_start + verdict["frame"]
     return facts

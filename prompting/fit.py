@@ -15,13 +15,13 @@ CHARACTERS = 1.4  # of a Chinese word, on the average
 
 class Rank(IntEnum):
     """What a text that is too long can do without: the highest goes first. Nothing is left out of the user's OWN words
-    and of what tells light and subject (MAIN); camera and terms go only where the model could not read them."""
+    and of what tells subject and light (MAIN), and of how the light goes (COURSE) only where nothing else is left."""
 
     OWN = -1
     MAIN = 0
-    CAMERA = 1
-    TERMS = 2
-    COURSE = 3  # of the light between the shot's ends, and of a second sun
+    COURSE = 1  # of the light between the shot's ends, of a second sun, and of lamps that change
+    CAMERA = 2
+    TERMS = 3
     ACTION = 4
     SETTING = 5
     LAMPS = 6

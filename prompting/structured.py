@@ -271,9 +271,10 @@ class StructuredPrompt:
     warnings: tuple[Contradiction, ...] = ()
 
     def rank_of(self, lamp: LampLight) -> Rank:
-        """What leads the light is not left out: the strongest lamp, where there is no sun and no sky."""
+        """What leads the light is not left out: the strongest lamp, where there is no sun and no sky. A lamp that
+        changes or moves is a part of how the light goes."""
         leads = self.sun is None and self.sky_light is None and lamp is self.lamps[0]
-        return Rank.MAIN if leads else Rank.LAMPS
+        return Rank.MAIN if leads else Rank.COURSE if lamp.changes or lamp.moves_to else Rank.LAMPS
 
     def subjects_by_position(self) -> dict[Position | None, list[SubjectWords]]:
         """The subjects that stand in the same part of the picture, in the order of their first ones."""

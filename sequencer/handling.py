@@ -33,7 +33,8 @@ class Take:
     """A take as its strip tells it. Only `missing` and `folder` look at the disk, whenever they are asked for.
 
     The clip has `frames` frames, the first one on the scene's frame `start`. `code` is the verdict's, as in
-    reports ("flickers", "jumps"), "" where nothing was measured; `frame` the scene's frame that it is about.
+    reports ("flickers", "jumps"), "" where nothing was measured; `held_to` what one that holds was held to; `frame` the
+    scene's frame that it is about.
     `follow_word` ("follows", "strays", "cannot be told"), `follow_frame` and `follow_sentence` tell likewise whether it
     follows the scene. `folder` is the job folder, "" when unknown, `job` the identifier of the job that made it, "" for
     takes of earlier versions;
@@ -54,6 +55,7 @@ class Take:
     code: str = ""
     frame: int | None = None
     sentence: str = ""
+    held_to: str = ""
     follow_word: str = ""
     follow_frame: int | None = None
     follow_sentence: str = ""
@@ -73,8 +75,8 @@ class Take:
 
     @property
     def verdict(self) -> str:
-        """The verdict in a few words: "drifts in colour", "jumps at frame 31"."""
-        told = self.code.replace("_", " ")
+        """The verdict in a few words: "drifts in colour", "jumps at frame 31", "holds within 10 %"."""
+        told = f"{self.code.replace('_', ' ')} {self.held_to}".rstrip()
         return f"{told} at frame {self.frame}" if self.code == "jumps" and self.frame is not None else told
 
     @property
@@ -109,6 +111,7 @@ def read_take(strip: Strip) -> Take:
         code=str(strip.get("verdict", "")),
         frame=frame if isinstance(frame, int) else None,
         sentence=str(strip.get("verdict_words", "")),
+        held_to=str(strip.get("verdict_held_to", "")),
         follow_word=str(strip.get("follow", "")),
         follow_frame=strays if isinstance(strays, int) else None,
         follow_sentence=str(strip.get("follow_words", "")),

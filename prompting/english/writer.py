@@ -23,7 +23,7 @@ def write(prompt: StructuredPrompt) -> list[Sentence]:
         "action": [Sentence(text, Rank.ACTION) for text in _motions(prompt.subjects)],
         "light": light_sentences(prompt),
         "camera": [Sentence(text, Rank.CAMERA) for text in (_camera(prompt), _focus(prompt.camera.focus))],
-        "setting": [Sentence(text, Rank.SETTING) for text in _surroundings(prompt)],
+        "setting": _surroundings(prompt),
     }
     return compose(prompt, parts, _spare(prompt), lambda text: len(text.split()), finished)
 
@@ -105,15 +105,16 @@ def _focus(shift: FocusShift | None) -> str:
     return f"The focus shifts from the {shift.start} to the {shift.end}." if shift else ""
 
 
-def _surroundings(prompt: StructuredPrompt) -> list[str]:
-    around, told = prompt.surroundings, []
-    if around.setting != "interior":
-        told.append(_sky(prompt))
+def _surroundings(prompt: StructuredPrompt) -> list[Sentence]:
+    around, told = prompt.surroundings, list[str]()
+    sky = _sky(prompt) if around.setting != "interior" else ""
     if around.weather and not told_by_user(prompt, "fog"):
         told.append("Fog lies over the scene.")
     if around.setting == "interior" and not told_by_user(prompt, "indoors"):
         told.append("The scene is indoors.")
-    return told
+    lights = around.sky == "overcast" and not around.sky_seen
+    rest = [Sentence(text, Rank.SETTING) for text in told]
+    return [Sentence(sky, Rank.COURSE if lights else Rank.SETTING), *rest]
 
 
 def _sky(prompt: StructuredPrompt) -> str:

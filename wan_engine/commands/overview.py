@@ -64,13 +64,14 @@ def _row(shot: dict, frames: list[np.ndarray], trouble: str, letters: Letters) -
     """A shot's strip of the sheet, uint8 [H, W, 3]: each a figure of its own, so that any number of shots fits."""
     tall = max((len(frame) for frame in frames), default=FRAME // 2)
     top = TEXT + 8
-    page = PixelPage(_WIDTH, top + tall + TEXT, PAPER, letters)
+    verdict, _, more = str(shot.get("verdict") or "").partition(", ")  # "holds within 10 %, colour not judged"
+    page = PixelPage(_WIDTH, top + tall + (2 if more else 1) * TEXT, PAPER, letters)
     shown = _LEFT - GAP - MARGIN
     page.write(MARGIN, 0, shot["name"], shown, INK, TEXT)
-    verdict = str(shot.get("verdict") or "")
     if verdict:
         words = "The light is unmeasured" if verdict == "unmeasured" else f"The light {verdict}"
         page.write(_LEFT, 0, words, CURVE, _color(verdict), TEXT)
+        page.write(_LEFT, top + tall + TEXT, more, CURVE, SOFT, TEXT - 3)
     if follow := str(shot.get("follow") or ""):
         words = "Following cannot be told" if follow == "cannot be told" else f"The clip {follow}"
         color = HOLDS if follow == "follows" else JUMPS if follow.startswith("strays") else SOFT

@@ -68,16 +68,26 @@ class PromptTokenizer:
 
 def fitted(parts: Sequence[PromptPart], fits: Callable[[str], bool]) -> tuple[str, list[str]]:
     """The prompt of these parts without the sentences, the highest rank first, that keep it from being read whole; and
-    those sentences. Words of the user's own go behind the rest where that does not do, as the end is what is cut off.
+    those sentences. Words of the user's own go behind the rest where that does not do, as the end is what is cut off;
+    how the light goes is told before them.
     """
     kept, gone = list(parts), list[PromptPart]()
-    while not fits(joined(kept)) and any(part.rank > 0 for part in kept):
-        last = max(range(len(kept)), key=lambda place: (kept[place].rank, place))
-        gone.append(kept.pop(last))
-    if not fits(joined(kept)):
+
+    def leave_out(above: int, read: Callable[[], str]) -> None:
+        while not fits(read()) and any(part.rank > above for part in kept):
+            last = max(range(len(kept)), key=lambda place: (kept[place].rank, place))
+            gone.append(kept.pop(last))
+
+    leave_out(1, lambda: joined(kept))
+    cut = not fits(joined(kept))
+    if cut:
         kept.sort(key=lambda part: part.rank < 0)
+        leave_out(0, lambda: joined(part for part in kept if part.rank >= 0))
     for part in reversed(gone):  # what a longer one has made room for
         again = [one for one in parts if one in kept or one is part]
-        if fits(joined(again)):
+        if cut and part.rank <= 1:
+            again = [one for one in again if one.rank >= 0] + [one for one in again if one.rank < 0]
+            kept = again if fits(joined(one for one in again if one.rank >= 0)) else kept
+        elif fits(joined(again)):
             kept = again
     return joined(kept), [part.text for part in gone if part not in kept]

@@ -19,6 +19,7 @@ BOUNDS: Mapping[str, Mapping[str, float]] = MappingProxyType(
         "temperature": {"render": 50.0, "brief": 50.0, "clip": 50.0},  # about a quarter correction filter
     }
 )
+TOLD_OFF = 0.20  # by which light may be off unseen, relative, at most: a curve that grants more judges nothing
 TEMPERATURE_OF_CHANGE = 0.25  # of an expected change of colour: skies and surfaces take part in it by more or less
 TEMPERATURE_OF_LIGHT = 130.0  # mired for light expected to change e-fold, with no word of its colour: a sunset's
 # Flicker is seen from about 1 % at its most visible rates (some 10 Hz); the bend of a fast slow change looks like this

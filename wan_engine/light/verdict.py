@@ -4,12 +4,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
 from ..color_temperature import mired
-from .bounds import BOUNDS, TEMPERATURE_OF_CHANGE, TEMPERATURE_OF_LIGHT
+from .bounds import BOUNDS, TEMPERATURE_OF_CHANGE, TEMPERATURE_OF_LIGHT, TOLD_OFF
 from .departure import LuminanceDeparture
 from .jumps import Jump
 from .measure import LightMeasures
@@ -66,7 +66,8 @@ class Verdict:
     """`word`: "holds", "drifts", "jumps", "unmeasured"; `frame`: that of the largest jump, else None; `checks`: all
     that could make it drift, in the order in which they are told; `code`: why, one of WORDS ("unmeasured": a single
     frame, or a departure that the curve is too uncertain to judge); `first_frame`: the number that the clip's first
-    frame has in words, of which `frame` counts from 0."""
+    frame has in words, of which `frame` counts from 0; `held_to`: of one that holds, what could not be told, "within
+    10 %, colour not judged", "" where a render tells all."""
 
     word: str
     frame: int | None
@@ -74,11 +75,12 @@ class Verdict:
     checks: tuple[Check, ...] = ()
     code: str = "holds"
     first_frame: int = 0
+    held_to: str = ""
 
     @property
     def told(self) -> str:
-        """The code in words: "flickers", "jumps at frame 31"."""
-        told = WORDS[self.code]
+        """The code in words: "flickers", "jumps at frame 31", "holds within 10 %, colour not judged"."""
+        told = f"{WORDS[self.code]} {self.held_to}".rstrip()
         return told if self.frame is None else f"{told} at frame {self.first_frame + self.frame}"
 
     def __str__(self) -> str:
@@ -102,14 +104,12 @@ def verdict(measures: LightMeasures, first_frame: int = 0) -> Verdict:
         return Verdict("drifts", None, sentence, found, _CODES[failed.reason], first_frame)
     if measures.frames == 1:
         return Verdict("holds", None, "One frame: there is nothing to change.", found, "unmeasured", first_frame)
-    untold = next((check for check in found if check.open), None)
-    if untold is not None:
-        sentence = _untold_sentence(untold, measures, first_frame) + _cut_sentence(measures, first_frame)
+    untold = _untold_sentence(found, measures, first_frame)
+    if untold:
+        sentence = untold + _cut_sentence(measures, first_frame)
         return Verdict("unmeasured", None, sentence, found, "unmeasured", first_frame)
-    against = "as the scene predicts" if measures.expected is not None else "steadily"
-    more = _uncertain_sentence(measures) + _cut_sentence(measures, first_frame)
-    sentence = f"The light holds: it goes {against}.{more}"
-    return Verdict("holds", None, sentence, found, "holds", first_frame)
+    sentence = _holding_sentence(measures) + _cut_sentence(measures, first_frame)
+    return Verdict("holds", None, sentence, found, "holds", first_frame, _held_to(measures))
 
 
 def checks(measures: LightMeasures) -> list[Check]:
@@ -200,19 +200,63 @@ def _jump_sentence(jump: Jump, count: int, first_frame: int) -> str:
     return f"The light {what} {way} by {100 * size:.0f} % at frame {first_frame + jump.frame}{more}."
 
 
-def _untold_sentence(check: Check, measures: LightMeasures, first_frame: int) -> str:
-    """For a departure that the facts cannot judge."""
-    assert measures.departure is not None  # nothing else is uncertain
-    departs = _departs(measures.departure, check, measures.frames, first_frame)
-    return f"The light {departs}, but these may be {100 * check.uncertain:.0f} % off there. {_RENDER_TELLS}"
-
-
-def _uncertain_sentence(measures: LightMeasures) -> str:
-    """What the facts do not know, where that is more than what a clip may depart by."""
-    most = 0.0 if measures.departure is None else max(measures.departure.uncertain)
-    if most <= BOUNDS["curve"]["brief"]:
+def _untold_sentence(found: Sequence[Check], measures: LightMeasures, first_frame: int) -> str:
+    """For a departure that the facts cannot judge, or facts that would hide one; "" for others."""
+    if measures.departure is None:  # nothing else is uncertain
         return ""
-    return f" The scene's facts may be up to {100 * most:.0f} % off. {_RENDER_TELLS}"
+    for check in found:
+        if check.open:
+            departs = _departs(measures.departure, check, measures.frames, first_frame)
+            return f"The light {departs}, but these may be {100 * check.uncertain:.0f} % off there. {_RENDER_TELLS}"
+    if _reach(measures) <= TOLD_OFF:
+        return ""
+    most = _percent(max(measures.departure.uncertain))
+    return f"The scene's facts may be up to {most} off, too much to tell whether the light holds. {_RENDER_TELLS}"
+
+
+def _reach(measures: LightMeasures) -> float:
+    """By how much the light of a clip that holds may be off, relative, where that is most."""
+    if measures.departure is None:
+        return BOUNDS["slow change"]["clip"]
+    return BOUNDS["curve"][measures.expected_source or "brief"] + max(measures.departure.uncertain)
+
+
+def _rendered(measures: LightMeasures) -> bool:
+    """Whether a render tells luminance and colour of every frame."""
+    return measures.color is not None and measures.color.source == "render"
+
+
+def _seen_colour(measures: LightMeasures) -> str:
+    """Where the colour is held to what the scene's pictures show; "" for nowhere."""
+    if measures.color is None:
+        return ""
+    if len(measures.color.frames) > 1:
+        return "at both ends"
+    return "at the first frame" if measures.color.frames[0] == 0 else "at the last frame"
+
+
+def _held_to(measures: LightMeasures) -> str:
+    """What a clip that holds was held to, where that is less than all one sees."""
+    if _rendered(measures):
+        return ""
+    seen = _seen_colour(measures)
+    return f"within {_percent(_reach(measures))}, colour {f'{seen} only' if seen else 'not judged'}"
+
+
+def _holding_sentence(measures: LightMeasures) -> str:
+    """How the light holds, what was not judged, and what would tell it."""
+    against = "as the scene predicts" if measures.expected is not None else "steadily"
+    if _rendered(measures):
+        return f"The light holds: it goes {against}."
+    seen, source = _seen_colour(measures), measures.expected_source or "clip"
+    loose = f"only a turn to warm or cool by more than {temperature_bound(measures, source):.0f} mired would be told"
+    colour = f"Colour was held to the scene's pictures {seen}; elsewhere {loose}" if seen else f"Of colour {loose}"
+    advice = f" {_RENDER_TELLS}" if measures.expected_source == "brief" else ""
+    return f"The light holds: it goes {against}, within {_percent(_reach(measures))}. {colour}.{advice}"
+
+
+def _percent(share: float) -> str:
+    return f"{math.ceil(round(100 * share, 6))} %"
 
 
 def _cut_sentence(measures: LightMeasures, first_frame: int) -> str:

@@ -110,7 +110,9 @@ def _head(
     first = verdict.get("first_frame", 0)
     word = f"The light {told}" + (f" at frame {first + verdict['frame']}" if verdict["frame"] is not None else "")
     figure.patches.append(Rectangle((0, 0.993), 1, 0.007, transform=figure.transFigure, color=color))
-    figure.text(0.045, 0.94, word, color=color, fontsize=34, fontweight="bold", va="center")
+    held = verdict.get("held_to")
+    word = f"{word} {held}" if held else word
+    figure.text(0.045, 0.94, word, color=color, fontsize=22 if held else 34, fontweight="bold", va="center")
     sentence = shortened(letters.shown(verdict["sentence"]), 250)
     figure.text(0.045, 0.9, "\n".join(wrapped(sentence, 130)), color=INK, fontsize=13, va="top", linespacing=1.4)
     name = letters.shown(_clip_name(report))

@@ -43,7 +43,11 @@ def test_a_take_has_a_verdict_a_report_and_its_raw_frames(scene, take):
     report = history.read_report(JobFolder(take.folder))
     told = report["light"]["verdict"]
     assert take.sentence and take.code == told["code"] and take.fails == (told["word"] != "holds")
-    assert told["first_frame"] == 11 and report["light"]["expected"]["source"] == "brief"
+    assert (
+        take.held_to == told["held_to"]
+        and told["first_frame"] == 11
+        and report["light"]["expected"]["source"] == "brief"
+    )
     assert previs.report_picture(scene, take.name).read_bytes().startswith(b"\x89PNG")
     assert (take.start, take.frames, take.seen, take.missing) == (11, 10, True, False)
     assert list((Path(take.folder) / previs.RAW).glob("frame_*.png"))

@@ -284,6 +284,7 @@ def rendered_middle(scene, path):
     ("noted", "words", "fails"),
     [
         ({"verdict": "holds"}, "holds", False),
+        ({"verdict": "holds", "verdict_held_to": "within 10 %"}, "holds within 10 %", False),
         ({"verdict": "unmeasured"}, "unmeasured", False),
         ({"verdict": "drifts_in_colour"}, "drifts in colour", True),
         ({"verdict": "jumps", "verdict_frame": 31}, "jumps at frame 31", True),

@@ -9,6 +9,8 @@ import struct
 import golden
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from safetensors.torch import save_file
 from tokenizers import Tokenizer
 
@@ -140,13 +142,14 @@ def test_damaged_and_absent_sentencepiece_models(spiece, tmp_path):
 
 
 PARTS = (
-    PromptPart("Day time.", 2),
+    PromptPart("Day time.", 3),
     PromptPart("A fisherman mends nets.", -1),
     PromptPart("The scene shows a boat."),
     PromptPart("A lamp glows on the left.", 5),
     PromptPart("A lamp glows on the right.", 5),
     PromptPart("The sun is low."),
-    PromptPart("The camera pans.", 1),
+    PromptPart("Late, the sun sinks.", 1),
+    PromptPart("The camera pans.", 2),
 )
 
 
@@ -157,10 +160,26 @@ def test_what_matters_least_goes_first_and_own_words_go_behind():
         return prompt
 
     assert left(99) == joined(PARTS)
-    assert "left" in left(25) and "right" not in left(25)
-    assert left(18) == "Day time. A fisherman mends nets. The scene shows a boat. The sun is low. The camera pans."
-    assert left(13) == "A fisherman mends nets. The scene shows a boat. The sun is low."
+    assert "left" in left(29) and "right" not in left(29)
+    assert left(17) == "A fisherman mends nets. The scene shows a boat. The sun is low. Late, the sun sinks."
+    assert left(15) == "The scene shows a boat. The sun is low. Late, the sun sinks. A fisherman mends nets."
+    assert left(12) == "The scene shows a boat. The sun is low. A fisherman mends nets."
     assert left(5) == "The scene shows a boat. The sun is low. A fisherman mends nets."
+
+
+@given(
+    st.lists(st.tuples(st.integers(-1, 6), st.integers(1, 9)), max_size=12, unique_by=lambda one: one),
+    st.integers(1, 60),
+)
+def test_no_sentence_of_how_the_light_goes_is_missing_while_another_could_be(drawn, most):
+    parts = [PromptPart(" ".join(["x", *[f"{rank}{words}"] * (words - 1)]), rank) for rank, words in drawn]
+    prompt, gone = fitted(parts, lambda text: len(text.split()) <= most)
+    assert sum(len(text.split()) for text in gone) + len(prompt.split()) == sum(words for _, words in drawn)
+    lost = [part for part in parts if part.rank == 1 and part.text in gone]
+    must = sum(words for rank, words in drawn if rank in (0, 1))
+    assert not lost or must > most
+    if len(prompt.split()) > most:  # only words of the user's own are cut off, or what must be told is too long
+        assert not [part for part in parts if part.rank > 1 and part.text not in gone]
 
 
 def test_what_is_not_read_is_known_to_the_letter():

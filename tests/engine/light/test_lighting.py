@@ -367,7 +367,7 @@ class TestDeparture:
     @pytest.mark.parametrize(
         ("more", "word", "said"),
         [
-            (0.05, "holds", "The scene's facts may be up to 20 % off. Judge it by a render"),
+            (0.05, "unmeasured", "The scene's facts may be up to 20 % off, too much to tell whether the light holds."),
             (
                 0.17,
                 "unmeasured",
@@ -383,9 +383,28 @@ class TestDeparture:
         found = verdict(measure(ending(steady, more), 24, facts))
         assert found.word == word and said in found.sentence
         (curve,) = (check for check in found.checks if check.reason == "curve")
-        assert (curve.fails, curve.open) == (word == "drifts", word == "unmeasured") and curve.bound == 0.1
+        assert (curve.fails, curve.open) == (word == "drifts", abs(more) == 0.17) and curve.bound == 0.1
         plain = verdict(measure(ending(steady, more), 24, brief([1, 1])))
-        assert plain.word == ("holds" if word == "holds" else "drifts") and "render" not in plain.sentence
+        assert plain.word == ("holds" if more == 0.05 else "drifts")
+
+    @pytest.mark.parametrize(
+        ("uncertain", "known", "told"),
+        [
+            (0.0, (), "holds within 10 %, colour not judged"),
+            (0.0721, (), "holds within 18 %, colour not judged"),
+            (0.0, (0,), "holds within 10 %, colour at the first frame only"),
+            (0.03, (0, -1), "holds within 13 %, colour at both ends only"),
+            (0.1, (), "holds within 20 %, colour not judged"),
+            (0.11, (0, -1), "is unmeasured"),
+        ],
+    )
+    def test_a_clip_that_holds_by_facts_says_what_they_could_not_tell(self, uncertain, known, told):
+        steady = scenes.display_gain(0.6 * scenes.scene(seed=3), np.ones(scenes.COUNT))
+        pictures = tuple(mean_rgb(steady[end]) if end in known else None for end in (0, -1))
+        facts = dataclasses.replace(brief([1, 1]), uncertainty=(0.0, uncertain))
+        found = verdict(measure(steady, 24, facts, pictures))
+        assert found.told == told and "Judge it by a render as the expected light." in found.sentence
+        assert (found.code == "holds") == ("cool by more than 50 mired would be told" in found.sentence)
 
     def test_a_fault_where_the_facts_are_sure_is_told_beside_one_where_they_are_not(self):
         """The clip is 15 % too bright at the start, where nothing is uncertain, and 25 % at the end."""
@@ -469,7 +488,8 @@ class TestCodes:
         }
         assert {code: one.code for code, one in found.items()} == {code: code for code in found}
         assert found["jumps"].told.startswith("jumps at frame")
-        assert verdict(measure(steady, 24), 101).told == "holds"
+        assert verdict(measure(steady, 24), 101).told == "holds within 10 %, colour not judged"
+        assert verdict(measure(steady, 24, render_of(steady)), 101).told == "holds"
 
         for code in ("drifts_in_brightness", "drifts_in_colour"):
             failed = [check for check in found[code].checks if check.fails]
