@@ -39,6 +39,7 @@ def replacing(path: Path, keep_old: Callable[[Path], object] | None = None) -> I
     """
     new = unfinished(path)
     try:
+        _sweep(path.parent)
         new.unlink(missing_ok=True)
         new.open("xb").close()
         yield new
@@ -92,6 +93,14 @@ def left_behind(path: Path) -> bool:
         return match is not None and not process.may_have_written(int(match[1] or match[2]), path.lstat().st_mtime)
     except (OSError, ValueError):
         return False
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what killed ones left half written of Blender's side's files there."""
+    for entry in folder.glob(".wan_previs.*.tmp*"):
+        if left_behind(entry):
+            with contextlib.suppress(OSError):
+                entry.unlink()
 
 
 def is_link(path: Path) -> bool:

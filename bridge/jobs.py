@@ -82,6 +82,8 @@ class JobFolder:
             job = cls(_make_next(root, name, number))
             job.conditioning.mkdir()
         job.write_state(JobState("queued", queued=utc_now(), **in_hand(os.getpid())))
+        for earlier in _takes_beside(job):
+            earlier.sweep()
         return job
 
     @property
@@ -332,6 +334,16 @@ class JobFolder:
         """Replace a JSON file of the job in one go, with blanks up to `room` bytes. Raises JobError."""
         with in_words(self.path):
             write_json(path, data, room)
+
+
+def _takes_beside(job: JobFolder) -> list[JobFolder]:
+    """The other job folders of its shot."""
+    own = TAKE.fullmatch(job.path.name)
+    with contextlib.suppress(OSError):
+        names = [(name, TAKE.fullmatch(name)) for name in os.listdir(job.path.parent) if name != job.path.name]
+        found = [job.path.parent / name for name, match in names if own and match and match["stem"] == own["stem"]]
+        return [JobFolder(path) for path in found if os.path.isfile(path / "state.json") and not is_link(path)]
+    return []
 
 
 def _make_next(root: Path, name: str, number: int) -> Path:

@@ -65,6 +65,7 @@ class Repair(Work):
                 EngineTool(self._python, ADDON_DIR, "wan_engine.commands.repair", task, engine_cache(self.settings))
             )
         except WanError as error:
+            job.sweep()
             job.mark_ended("cancelled" if self._cancelled else "failed", str(error), error.exit_status)
             raise
         job.mark_ended("done", "", 0)

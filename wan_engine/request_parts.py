@@ -83,8 +83,8 @@ class Keyframe:
 @dataclass(frozen=True)
 class PromptPart:
     """A sentence of the prompt. Where the model cannot read all of it, sentences of the highest `rank` are left out
-    first, those of rank 0 not at all; negative ones, words of the user's own, go behind the rest instead. One of rank 1,
-    how the light goes, is left out only where it would not be read even so."""
+    first, those of rank 0 not at all; negative ones, words of the user's own, go behind the rest instead. Those of rank
+    1, how the light goes, are left out only where they would not be read even so."""
 
     text: str
     rank: int = 0

@@ -19,7 +19,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from wan_previs.bridge import jobs, process
-from wan_previs.bridge.files import replacing, unfinished
+from wan_previs.bridge.files import replacing, unfinished, write_json
 from wan_previs.bridge.jobs import MAX_STEM_BYTES, JobFolder, safe_name
 from wan_previs.bridge.state import STALE_SECONDS, JobError, JobState, JobTaken
 from wan_previs.wan_engine.request import GenerationRequest
@@ -225,6 +225,34 @@ def test_what_killed_processes_left_half_written_is_swept(tmp_path, ended_pid):
     job.sweep()
     assert not any((job.path / name).exists() for name in litter)
     assert all((job.path / name).exists() for name in kept) and outside.exists() and job.state.exists()
+
+
+def test_the_next_take_of_a_shot_sweeps_what_killed_ones_left(tmp_path, ended_pid):
+    """A repair has a folder of its own, which nobody goes on with."""
+    job, other = (JobFolder.create(tmp_path, name) for name in ("A", "A-b"))
+    litter = job.path / "control" / f".raw.{ended_pid}.partial"
+    litter.mkdir(parents=True)
+    (job.path / f".report.png.{ended_pid}.partial").write_bytes(b"x")
+    outside = tmp_path / "link-target"
+    outside.mkdir()
+    (outside / "state.json").write_bytes(b"{}")
+    kept = [job.path / f".report.png.{os.getpid()}.partial", other.path / litter.name, outside / litter.name]
+    for path in kept:
+        path.write_bytes(b"x")
+    (tmp_path / "A-take-009").symlink_to(outside)
+    JobFolder.create(tmp_path, "A")
+    assert not litter.exists() and not (job.path / f".report.png.{ended_pid}.partial").exists()
+    assert all(path.exists() for path in kept) and job.read_state().state == "queued"
+
+
+def test_what_a_killed_save_left_beside_a_file_goes_with_the_next_one(tmp_path, ended_pid):
+    left, other = (
+        tmp_path / f".wan_previs.{ended_pid}-77.tmp.blend@",
+        tmp_path / f".wan_previs.{os.getpid()}-7.tmp.blend",
+    )
+    left.write_bytes(b"x"), other.write_bytes(b"x")
+    write_json(tmp_path / "any.json", {})
+    assert not left.exists() and other.exists()
 
 
 @pytest.mark.skipif(not process.TELLS_WORK, reason="only there the system tells when a process began")

@@ -3,10 +3,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
+import re
 import shutil
+import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +26,7 @@ from ..errors import GenerationError
 
 # What reading a damaged safetensors file raises, wherever the damage is.
 BROKEN = (SafetensorError, OSError, ValueError, LookupError, TypeError, AttributeError, RuntimeError, MemoryError)
+_LONG = 3600.0  # seconds
 
 
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:
@@ -96,7 +101,33 @@ def read_stored(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
 
 
 def _beside(path: Path) -> Path:
+    """What is filled in place of `path`; what killed processes left of theirs is gone."""
+    for left in _unfinished(path):
+        with contextlib.suppress(OSError):
+            shutil.rmtree(left) if left.is_dir() and not left.is_symlink() else left.unlink()
     return path.with_name(f".{path.name}.{os.getpid()}.partial")
+
+
+def _unfinished(path: Path) -> list[Path]:
+    """What other processes began to fill in place of `path`, and will not go on with."""
+    pattern = re.compile(re.escape(f".{path.name}.") + r"(\d+)\.partial")
+    with contextlib.suppress(OSError, ValueError):
+        found = [(entry, pattern.fullmatch(entry.name)) for entry in path.parent.iterdir()]
+        return [entry for entry, match in found if match and _abandoned(entry, int(match[1]))]
+    return []
+
+
+def _abandoned(entry: Path, pid: int) -> bool:
+    """Whether the process that fills it is gone; where the system does not tell, whether it has long been left."""
+    if sys.platform == "win32":  # where a process asked like below would be ended
+        return time.time() - entry.lstat().st_mtime > _LONG
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return True
+    except PermissionError:
+        return False
+    return False
 
 
 @contextmanager
