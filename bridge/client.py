@@ -17,9 +17,9 @@ from typing import Any
 from ..wan_engine.errors import Cancelled, CheckpointError, GenerationError, UsageError, WanError
 from . import process, protocol
 from .files import disk_trouble, is_link
-from .jobs import JobFolder
+from .jobs import LOCK_PAUSE, LOCK_TRIES, JobFolder
 from .messages import Message, end_of, event_of, text_of
-from .state import ENDED, JobError
+from .state import ENDED, JobBusy, JobError
 
 CLOSE_SECONDS = 2.0
 POLLS_OF_THE_DEAD = 100  # in which is read what a worker wrote before it ended; no pipe holds more
@@ -53,6 +53,8 @@ class EngineClient:
         self._cache = cache
         self._child: subprocess.Popen[bytes] | None = None
         self._job: JobFolder | None = None
+        self._ending: tuple[JobFolder, str, str, int] | None = None  # the end that another process keeps waiting
+        self._end_by = 0.0
         self._cancel_by: float | None = None
         self._silent_cpu: float | None = None  # what the worker had taken when it began to be silent
         self._forget_worker()
@@ -97,8 +99,9 @@ class EngineClient:
         Raises UsageError while another job runs, CheckpointError when the worker cannot be started; the job's state
         says so too.
         """
-        if self._job is not None:
-            raise UsageError(f"The engine is busy with {self._job.path.name}. Wait for it, or cancel it.")
+        busy = self._job or (self._ending and self._ending[0])
+        if busy:
+            raise UsageError(f"The engine is busy with {busy.path.name}. Wait for it, or cancel it.")
         try:
             self.start()
         except WanError as error:
@@ -118,6 +121,8 @@ class EngineClient:
 
     def poll(self) -> list[Message]:
         """What has happened since the last call. Call it several times a second while there is a worker."""
+        if self._ending is not None:
+            return _some(self._end(*self._ending))
         child = self._child
         if child is None:
             return []
@@ -128,20 +133,20 @@ class EngineClient:
         self._count_silence()
         self._dead_polls += code is not None
         if code is not None and (all_read or self._dead_polls > POLLS_OF_THE_DEAD):
-            messages.append(self._stopped(*self._death_in_words(code)))
+            messages += _some(self._stopped(*self._death_in_words(code)))
         elif code is not None:
             return messages
         elif self._reader.garbage > protocol.MAX_GARBAGE_BYTES:
             text = "The engine sends what is no message and was stopped. Set it up again in the add-on's preferences."
-            messages.append(self._stopped(text, GenerationError.exit_status))
+            messages += _some(self._stopped(text, GenerationError.exit_status))
         elif self._cancel_by is not None and time.monotonic() > self._cancel_by:
             text = f"Cancelled. The engine did not react within {self._cancel_grace:g} seconds and was stopped."
             process.kill(child)
-            messages.append(self._stopped(text, Cancelled.exit_status))
+            messages += _some(self._stopped(text, Cancelled.exit_status))
         elif self._quiet > self._patience and not self._works_silently(child.pid):
             words = self._silence_in_words()
             process.kill(child)
-            messages.append(self._stopped(*words))
+            messages += _some(self._stopped(*words))
         return messages
 
     def close(self) -> None:
@@ -155,6 +160,8 @@ class EngineClient:
         if not process.wait(child, CLOSE_SECONDS):
             process.kill(child)
         self._stopped("Cancelled, because the engine was closed.", Cancelled.exit_status)
+        while self._ending is not None and self._end(*self._ending) is None:
+            time.sleep(LOCK_PAUSE)
 
     @property
     def _patience(self) -> float:
@@ -213,7 +220,7 @@ class EngineClient:
             return end_of(content, path)
         return None
 
-    def _greet(self, content: dict[str, Any]) -> Message:
+    def _greet(self, content: dict[str, Any]) -> Message | None:
         if content.get("protocol") != protocol.PROTOCOL:
             text = "The add-on was updated while Blender was running. Restart Blender."
             return self._stopped(text, CheckpointError.exit_status)
@@ -224,8 +231,8 @@ class EngineClient:
             with contextlib.suppress(OSError):  # a worker that is gone: poll reports that
                 self._child.stdin.write(protocol.encode(command))
 
-    def _stopped(self, text: str, status: int) -> Message:
-        """Reap the worker, end its job with that exit status, and say so."""
+    def _stopped(self, text: str, status: int) -> Message | None:
+        """Reap the worker, end its job with that exit status, and say so; None while that has to wait."""
         kind = "cancelled" if status == Cancelled.exit_status else "failed"
         job, self._job = self._job, None
         if self._child is not None:
@@ -233,12 +240,23 @@ class EngineClient:
         self._forget_worker()
         if job is None:
             return Message("stopped", text, status)
+        self._end_by = time.monotonic() + LOCK_TRIES * LOCK_PAUSE
+        return self._end(job, kind, text, status)
+
+    def _end(self, job: JobFolder, kind: str, text: str, status: int) -> Message | None:
+        """Write the job's end and say so. None while another process looks at it, for as long as that may take: `poll`
+        tries again.
+        """
+        self._ending = None
         try:
             state = job.read_state()
             if state.state == "done":  # it died after the work was finished
                 return Message("done", state.message, 0, job.path)
-            job.mark_ended(kind, text, status)
+            job.mark_ended(kind, text, status, wait=False)
         except JobError as error:
+            if isinstance(error, JobBusy) and time.monotonic() < self._end_by:
+                self._ending = job, kind, text, status
+                return None
             text = f"{text} {error}"
         return Message(kind, text, status, job.path)
 
@@ -275,3 +293,7 @@ class EngineClient:
         silence = f"{self._patience:g} seconds and was stopped"
         text = f"The engine did not start within {silence}. Try again, or set it up again in the add-on's preferences."
         return text, CheckpointError.exit_status
+
+
+def _some(message: Message | None) -> list[Message]:
+    return [] if message is None else [message]

@@ -24,6 +24,7 @@ from . import process
 
 DISK_FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))  # no quotas on Windows
 NOT_ALLOWED = (errno.EACCES, errno.EPERM, errno.EROFS)
+OPEN_ELSEWHERE = (32, 33)  # Windows: a sharing violation, a lock violation
 # What `replacing`, the engine's `write_whole` and its prompt cache call a file that is not finished.
 _UNFINISHED = re.compile(
     r"\..+\.(\d+)(?:-\d+\.tmp.*|\.partial)|[0-9a-f]{64}\.prompt\.safetensors\.(\d+)\.part", re.DOTALL
@@ -145,6 +146,8 @@ def disk_trouble(error: OSError, folder: Path) -> str:
     """What to tell the user when reading or writing in `folder` failed, with what to do."""
     if error.errno in DISK_FULL:
         return f"The disk is full: {folder} cannot be written. Free some space or choose another output folder."
+    if getattr(error, "winerror", None) in OPEN_ELSEWHERE:
+        return f"{error.filename or folder} is open in another program. Close it there, then try again."
     if error.errno in NOT_ALLOWED:
         return f"{error.filename or folder} may not be written or read. Choose another output folder."
     return f"{error.filename or folder}: {error.strerror or error}. Choose another output folder or mend this one."

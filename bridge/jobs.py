@@ -24,6 +24,7 @@ from .files import disk_trouble, is_link, left_behind, open_own, overwrite_json,
 from .state import (
     ENDED,
     STATE_SCHEMA,
+    JobBusy,
     JobError,
     JobState,
     JobTaken,
@@ -274,9 +275,10 @@ class JobFolder:
             self.write_state(JobState("running", queued=queued, started=utc_now(), **in_hand(os.getpid())))
 
     @contextlib.contextmanager
-    def _held(self, even_unlocked: bool = False) -> Iterator[None]:
-        """Between looking whose the job is and writing that down, which takes others milliseconds. Raises JobTaken; and
-        JobError, unless `even_unlocked`, where there can be no lock.
+    def _held(self, even_unlocked: bool = False, wait: bool = True) -> Iterator[None]:
+        """Between looking whose the job is and writing that down, which takes others milliseconds. Raises JobBusy while
+        another one does so, after `LOCK_TRIES` where it may `wait`; and JobError, unless `even_unlocked`, where there
+        can be no lock.
         """
         with contextlib.ExitStack() as stack:
             try:
@@ -285,18 +287,20 @@ class JobFolder:
                 if not even_unlocked:
                     raise JobError(disk_trouble(error, self.path)) from error
             else:
-                self._wait_for(file)
+                self._wait_for(file, LOCK_TRIES if wait else 1)
+                stack.callback(process.unlock, file)
             yield
 
-    def _wait_for(self, lock: IO[bytes]) -> None:
-        for _ in range(LOCK_TRIES):
+    def _wait_for(self, lock: IO[bytes], tries: int) -> None:
+        for left in reversed(range(tries)):
             if process.lock(lock):
                 return
-            time.sleep(LOCK_PAUSE)
-        raise self._taken()
+            if left:
+                time.sleep(LOCK_PAUSE)
+        raise self._taken(JobBusy)
 
-    def _taken(self) -> JobTaken:
-        return JobTaken(f"Another engine is at work in {self.path}. Wait for it, or cancel it where it was started.")
+    def _taken(self, kind: type[JobTaken] = JobTaken) -> JobTaken:
+        return kind(f"Another engine is at work in {self.path}. Wait for it, or cancel it where it was started.")
 
     def beat(self) -> None:
         """The worker is still at it: `read_state` of whatever computer takes it from the time of state.json."""
@@ -304,12 +308,16 @@ class JobFolder:
             with contextlib.suppress(OSError):
                 os.utime(self.state)
 
-    def mark_ended(self, state: str, message: str, exit_status: int, interrupted: bool = False) -> None:
-        """State done, failed or cancelled, with what there is to say about it. Raises JobError, JobTaken."""
+    def mark_ended(
+        self, state: str, message: str, exit_status: int, interrupted: bool = False, wait: bool = True
+    ) -> None:
+        """State done, failed or cancelled, with what there is to say about it. Raises JobError, JobTaken; and JobBusy
+        while another process looks at the job, for which it waits up to a second unless told not to.
+        """
         if state not in ENDED:
             raise ValueError(f"{state} is no end of a job")
         end = JobState(state, message, exit_status, finished=utc_now(), interrupted=interrupted)
-        with self._held(even_unlocked=True):
+        with self._held(even_unlocked=True, wait=wait):
             before = self.check_free()
             kept = {name: getattr(before, name) for name in ("queued", "started", "pid", "host", "worker")}
             self.write_state(replace(end, **kept))

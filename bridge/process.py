@@ -167,6 +167,7 @@ def lock(file: IO[bytes]) -> bool:
         if sys.platform == "win32":
             import msvcrt
 
+            os.lseek(file.fileno(), 0, os.SEEK_SET)  # it locks from where the file stands
             msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
         else:
             import fcntl
@@ -175,6 +176,20 @@ def lock(file: IO[bytes]) -> bool:
     except OSError as error:
         return error.errno not in _LOCKED
     return True
+
+
+def unlock(file: IO[bytes]) -> None:
+    """Let go of what `lock` has, before it is closed: Windows may take its time with files closed while locked."""
+    with contextlib.suppress(OSError, ValueError):  # there are no locks, or it is closed
+        if sys.platform == "win32":
+            import msvcrt
+
+            os.lseek(file.fileno(), 0, os.SEEK_SET)
+            msvcrt.locking(file.fileno(), msvcrt.LK_UNLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_UN)
 
 
 def exit_in_words(code: int) -> str:

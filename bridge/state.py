@@ -36,6 +36,10 @@ class JobTaken(JobError):
     """A job that another engine is at."""
 
 
+class JobBusy(JobTaken):
+    """A job that another process looks at just now; asked again it may be free."""
+
+
 @dataclass(frozen=True)
 class JobState:
     """state.json. Times are ISO 8601 in UTC. `pid` and `host` name the process that has the job in hand, or had: the

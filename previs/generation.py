@@ -16,6 +16,7 @@ from ..scene.brief import Shot
 from ..wan_engine.checkpoint.summary import outline
 from ..wan_engine.errors import Cancelled, CheckpointError, UsageError, WanError
 from . import ownership
+from .endings import end_job
 from .engine import engine_cache, engine_client, engine_environment
 from .four_steps import samplings_of
 from .jobs import Resume, check_files, jobs_root, mode_of, preparing, size_of, unfinished, wish_of
@@ -118,7 +119,7 @@ class Generation(Work):
         self.progress.tell("Starting the engine", SHARES["frames"])
         yield False
         if self._cancelled:
-            job.mark_ended("cancelled", "Cancelled.", Cancelled.exit_status)
+            end_job(job, "cancelled", "Cancelled.", Cancelled.exit_status)
             return
         log(f"job: {job.path}")
         self._client.submit(job)

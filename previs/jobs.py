@@ -29,6 +29,7 @@ from ..wan_engine.request_parts import Keyframe, PromptPart
 from ..wan_engine.saved_state import weights_of
 from . import ownership
 from .control import FOLLOWING, MARKED, TRACKS, check_followed, followed, write_followed, write_tracks
+from .endings import end_job
 from .four_steps import loras_of
 from .length import borders_of, clip_words, frames_of
 from .redo import Redo
@@ -134,10 +135,10 @@ def preparing(
         request = replace(request, tracks=TRACKS if os.path.isfile(job.path / TRACKS) else None)
         job.write_request(request)
     except GeneratorExit:
-        job.mark_ended("cancelled", "Cancelled.", Cancelled.exit_status)
+        end_job(job, "cancelled", "Cancelled.", Cancelled.exit_status)
         raise
     except BaseException as error:
-        job.mark_ended("failed", str(error) or "Stopped.", getattr(error, "exit_status", 130))
+        end_job(job, "failed", str(error) or "Stopped.", getattr(error, "exit_status", 130))
         raise
     return job
 

@@ -17,6 +17,7 @@ from ..wan_engine.errors import WanError
 from ..wan_engine.options import REPAIR
 from ..wan_engine.request import GenerationRequest
 from . import ownership
+from .endings import end_job
 from .engine import engine_cache, engine_environment
 from .jobs import new_folder
 from .settings import ADDON_DIR, RAW, Settings
@@ -66,8 +67,8 @@ class Repair(Work):
             )
         except WanError as error:
             job.sweep()
-            job.mark_ended("cancelled" if self._cancelled else "failed", str(error), error.exit_status)
+            end_job(job, "cancelled" if self._cancelled else "failed", str(error), error.exit_status)
             raise
-        job.mark_ended("done", "", 0)
+        end_job(job, "done", "", 0)
         frames = range(self._take.start, self._take.start + self._take.frames)
         self.made = import_take(self._live_scene(), self._take.shot, frames, job)

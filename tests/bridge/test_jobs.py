@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from wan_previs.bridge import jobs, process
 from wan_previs.bridge.files import replacing, unfinished, write_json
 from wan_previs.bridge.jobs import MAX_STEM_BYTES, JobFolder, safe_name
-from wan_previs.bridge.state import STALE_SECONDS, JobError, JobState, JobTaken
+from wan_previs.bridge.state import STALE_SECONDS, JobBusy, JobError, JobState, JobTaken
 from wan_previs.wan_engine.request import GenerationRequest
 
 ANY_TEXT = st.text(st.characters(), max_size=300)
@@ -343,6 +343,19 @@ def test_an_end_is_written_though_another_engine_looks_in_just_then(tmp_path, mo
         assert process.lock(file)
         monkeypatch.setattr(jobs.time, "sleep", lambda _: file.close())
         job.mark_ended("done", "", 0)
+    assert job.read_state().state == "done"
+
+
+def test_who_may_not_wait_is_told_at_once_that_another_looks_in(tmp_path, monkeypatch):
+    job = JobFolder.create(tmp_path, "A")
+    job.mark_running()
+    monkeypatch.setattr(jobs.time, "sleep", lambda _: pytest.fail("it waits"))
+    with job.lock.open("ab") as file:
+        assert process.lock(file)
+        with pytest.raises(JobBusy):
+            job.mark_ended("done", "", 0, wait=False)
+        process.unlock(file)
+        job.mark_ended("done", "", 0, wait=False)
     assert job.read_state().state == "done"
 
 
