@@ -27,10 +27,11 @@ from real_jobs import (
     poll_until,
     stepping,
 )
+from wan_previs.bridge import process
 from wan_previs.bridge.client import EngineClient
 from wan_previs.bridge.jobs import JobFolder
 from wan_previs.bridge.messages import Message
-from wan_previs.wan_engine.errors import CheckpointError
+from wan_previs.wan_engine.errors import CheckpointError, UsageError
 
 
 def test_a_python_that_is_not_there_is_told_at_once(tmp_path):
@@ -109,6 +110,25 @@ def test_a_worker_killed_in_the_middle_of_a_job_is_told(held_client, held_engine
 
 
 @POSIX
+def test_an_end_that_another_process_keeps_waiting_keeps_no_window_waiting(client, tmp_path, monkeypatch):
+    """Its message comes once it is written; until then the client is busy with the job."""
+    job = make_job(tmp_path, 1)
+    client.submit(job)
+    os.kill(client.pid, signal.SIGKILL)
+    with job.lock.open("ab") as other:
+        assert process.lock(other)
+        monkeypatch.setattr("wan_previs.bridge.jobs.time.sleep", lambda _: pytest.fail("it waits"))
+        deadline = time.monotonic() + 60
+        while client._ending is None and time.monotonic() < deadline:
+            assert client.poll() == []
+        monkeypatch.setattr(client, "_end_by", float("inf"))
+        assert client.poll() == [] and job.read_state().state == "queued"
+        with pytest.raises(UsageError, match="busy"):
+            client.submit(job)
+    (message,) = client.poll()
+    assert message.kind == "failed" and job.read_state().finished
+
+
 def test_a_worker_killed_while_it_starts_blames_no_environment(client, tmp_path):
     client.submit(make_job(tmp_path, 1))
     poll_until(client, lambda message: message.kind == "starting")
@@ -197,6 +217,7 @@ def test_closing_is_bounded_whatever_the_worker_does(held_client, tmp_path, stop
 PARENT = """
 import sys, time
 from pathlib import Path
+from wan_previs.bridge import process
 from wan_previs.bridge.client import EngineClient
 from wan_previs.bridge.jobs import JobFolder
 client = EngineClient(Path(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]))
