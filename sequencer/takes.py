@@ -33,6 +33,12 @@ class SequencerError(Exception):
     exit_status = 5
 
 
+class LinkedSceneError(SequencerError):
+    """A scene that no strip can be put into, whatever is made of it."""
+
+    exit_status = 3
+
+
 def add_take(
     scene: bpy.types.Scene,
     shot_name: str,
@@ -88,9 +94,9 @@ def add_take(
 
 
 def check_scene(scene: bpy.types.Scene) -> None:
-    """Raises SequencerError for a scene that no take can be added to."""
+    """Raises LinkedSceneError for a scene that no take can be added to."""
     if scene.library is not None:
-        raise SequencerError(f'The scene "{scene.name}" is linked from another file. Open that file to add a take.')
+        raise LinkedSceneError(f'The scene "{scene.name}" is linked from another file. Open that file to add a take.')
 
 
 def takes(scene: bpy.types.Scene, shot_name: str) -> list[Strip]:

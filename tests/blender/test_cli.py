@@ -14,7 +14,8 @@ import pytest
 from command_line import EXAMPLE, ROOT, add_camera, run, save, words_of
 from tiny_shots import TINY
 
-VERDICT = r"(holds|flickers|pulses|jumps at frame \d+|drifts in (brightness|colour)|unmeasured)\. "
+VERDICT = r"(holds( within \d+ %, colour [a-z ]+)?|flickers|pulses|jumps at frame \d+|drifts in (brightness|colour)|unmeasured)"
+VERDICT += r"\. "
 REAL = ROOT.parent / "shared" / "scenes"
 
 

@@ -246,8 +246,9 @@ def test_a_linked_scene_is_refused(scene, clip, tmp_path):
     bpy.ops.wm.read_factory_settings(use_empty=True)
     with bpy.data.libraries.load(file, link=True) as (_, wanted):
         wanted.scenes = ["set"]
-    with pytest.raises(SequencerError, match="linked from another file"):
+    with pytest.raises(SequencerError, match="linked from another file") as told:
         add_take(bpy.data.scenes["set", file], "Shot", 1, 5, clip, FACTS)
+    assert told.value.exit_status == 3  # the scene lacks what it takes, whatever is made
 
 
 @pytest.mark.parametrize("transform", ["Standard", "AgX", "Filmic"])
