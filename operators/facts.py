@@ -4,10 +4,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ..previs import Shot
+    from ..previs import Reference, Shot
 
 SIDES = {
     "front": "behind camera",
@@ -36,7 +37,15 @@ def fill_row(row: Any, shot: Shot, fps: float, prompt: str) -> None:
         _words(word) for word in (shot.camera_path.shot_size, shot.camera_path.angle) if word
     ).capitalize()
     row.light, row.sun_height, row.sun_compass, row.sun_side = _sun(shot)
+    row.references = ", ".join(_reference(reference) for reference in shot.references)
+    row.reference_count = len({reference.path for reference in shot.references})
     row.prompt = prompt
+
+
+def _reference(reference: Reference) -> str:
+    """The picture, and whose it is where it is not the scene's."""
+    file = PurePath(reference.path).name or "no file"
+    return file if reference.kind == "scene" else f"{file} ({reference.name})"
 
 
 def _sun(shot: Shot) -> tuple[str, str, str, str]:

@@ -11,6 +11,7 @@ from .. import previs
 from ..properties import WanPrevisShot, outdated
 from .common import SidebarPanel
 from .progress import draw_ended, draw_running
+from .references import ReferencesPanel, draw_references
 from .settings import AdvancedPanel, SettingsPanel
 from .takes import TakesPanel
 from .wrapping import label
@@ -25,6 +26,7 @@ FACTS = (
     ("Sun height", "sun_height"),
     ("Azimuth", "sun_compass"),
     ("Light from", "sun_side"),
+    ("References", "references"),
 )
 _NAMES_SHARE = 0.32
 
@@ -99,6 +101,10 @@ class FactsPanel(SidebarPanel):
                 names.scale_y = 0.75
                 names.label(text=name)
                 label(split, context, words, 1.0 - _NAMES_SHARE)
+        taken = context.scene.wan_previs.references_taken
+        if 0 <= taken < shot.reference_count:
+            words = f"The model takes {taken or 'no'} reference picture{'s' * (taken != 1)} for a shot."
+            label(column, context, words, icon="ERROR")
         if not shot.light and not shot.sun_height:
             label(column, context, "There is no sun in this shot.", icon="LIGHT_SUN")
 
@@ -162,6 +168,7 @@ class _ThingPanel:
         thing = getattr(context, self.thing).wan_previs
         self.layout.prop(thing, "description", placeholder="a rusty fishing boat")
         self.layout.prop(thing, "mark")
+        draw_references(self.layout.box().column(), context, self.thing.upper(), getattr(context, self.thing))
 
 
 class WANPREVIS_PT_object(_ThingPanel, bpy.types.Panel):
@@ -205,7 +212,7 @@ def _for_space(space: str) -> list[type]:
     """The panels of one editor's sidebar."""
     kinds = {
         "shots": ShotsPanel, "takes": TakesPanel, "facts": FactsPanel, "prompt": PromptPanel, "wording": WordingPanel,
-        "settings": SettingsPanel, "advanced": AdvancedPanel,
+        "references": ReferencesPanel, "settings": SettingsPanel, "advanced": AdvancedPanel,
     }  # fmt: skip
     editor = {"VIEW_3D": "view3d", "SEQUENCE_EDITOR": "sequencer"}[space]
     classes = []

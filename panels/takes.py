@@ -57,6 +57,8 @@ def _draw_take(column: bpy.types.UILayout, context: bpy.types.Context, take: pre
     eye.take = take.name
     missing = context.window_manager.wan_previs.is_lost(context.scene, take.name)
     row.label(text=f"Take {take.number}", icon="BRUSH_DATA" if take.repaired else "NONE")
+    star = row.operator("wan_previs.star_take", text="", icon="SOLO_ON" if take.starred else "SOLO_OFF", emboss=False)
+    star.take = take.name
     row.operator("wan_previs.open_report", text="", icon="FILE_TEXT", emboss=False).take = take.name
     row.operator("wan_previs.delete_take", text="", icon="TRASH", emboss=False).take = take.name
     if take.redo_of:
@@ -81,3 +83,5 @@ def _draw_take(column: bpy.types.UILayout, context: bpy.types.Context, take: pre
         for marked, text in ((False, "Redo from Here"), (True, "Redo Marked")):
             button = row.operator("wan_previs.redo_take", text=text)
             button.take, button.marked = take.name, marked
+        menu = column.operator_menu_enum("wan_previs.reference_from_take", "owner", icon="IMAGE_REFERENCE")
+        menu.take = take.name

@@ -7,7 +7,7 @@ for the user and an `exit_status`.
 
 from ..bridge.state import JobError
 from ..prompting import DEFAULT_TEMPLATE, prompt_json, prompt_text
-from ..scene.brief import Brief, Shot
+from ..scene.brief import Brief, Reference, Shot
 from ..scene.shots import scene_named, why_no_camera
 from ..wan_engine.checkpoint.summary import outline
 from ..wan_engine.errors import Cancelled, UsageError, WanError
@@ -21,6 +21,7 @@ from .four_steps import FourStepsFetch, four_steps_of, samplings_of
 from .generation import Generation
 from .jobs import Resume, abilities_of, doubts_about, jobs_root, made_of, prepare, size_of, unfinished, wish_of
 from .redo import Redo, redo_of, take_named, take_numbered
+from .reference_lists import add_reference, check_own, still_of
 from .references import check_references, without_references
 from .repair import Repair
 from .settings import ADDON_DIR, NANO, NANO_DTYPE, OPTIONS, RAW, Settings, ShotWords
@@ -35,6 +36,7 @@ from .takes import (
     report_picture,
     saved_elsewhere,
     show_take,
+    star_take,
     takes_of,
     why_files_stay,
 )
@@ -57,6 +59,7 @@ __all__ = [
     "Lora",
     "OurError",
     "Redo",
+    "Reference",
     "Repair",
     "Resume",
     "Settings",
@@ -67,9 +70,11 @@ __all__ = [
     "WanError",
     "abilities_of",
     "add_options",
+    "add_reference",
     "after_saving",
     "before_saving",
     "check",
+    "check_own",
     "check_references",
     "check_template",
     "clips_of",
@@ -104,6 +109,8 @@ __all__ = [
     "show_take",
     "shown_jobs",
     "size_of",
+    "star_take",
+    "still_of",
     "take_named",
     "take_numbered",
     "takes_of",

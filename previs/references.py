@@ -118,12 +118,12 @@ def check_references(brief: Brief, settings: Settings, model: Outline) -> None:
     for shot in brief.shots:
         given = names_of(shot, model)
         for reference in shot.references:
-            if _name(reference) in given and (fault := _fault(reference)):
+            if _name(reference) in given and (fault := fault_of(reference)):
                 raised = SceneError if settings.references is None else UsageError
                 raise raised(f'The reference picture {_told(reference)}, "{reference.path}", {fault}.')
 
 
-def _fault(reference: Reference) -> str:
+def fault_of(reference: Reference) -> str:
     """What is wrong with a picture and what to do; "" for a good one."""
     if not reference.path:
         return "is no file; save it as PNG, or choose another"

@@ -92,6 +92,11 @@ def show_take(scene: bpy.types.Scene, name: str) -> Take:
     return sequencer.read_take(sequencer.find_take(scene, name))
 
 
+def star_take(scene: bpy.types.Scene, name: str, starred: bool) -> None:
+    """Notes whether the user likes a take. Raises SequencerError."""
+    sequencer.star_take(scene, name, starred)
+
+
 def why_files_stay(scene: bpy.types.Scene, name: str) -> str:
     """Why deleting a take would leave its files where they are: a sentence, "" where they would go to the trash folder
     or are gone already. Raises SequencerError.

@@ -47,6 +47,8 @@ class WanPrevisShot(bpy.types.PropertyGroup):
     sun_height: StringProperty(name="Sun height")
     sun_compass: StringProperty(name="Sun azimuth")
     sun_side: StringProperty(name="Light from")
+    references: StringProperty(name="Reference pictures")
+    reference_count: IntProperty(name="How many reference pictures")
     prompt: StringProperty(name="Prompt")
     frame_count: IntProperty(name="Length in frames")
     contradictions: CollectionProperty(type=WanPrevisLine)

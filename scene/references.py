@@ -6,12 +6,14 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import bpy
 
 from .brief import Reference, ReferenceKind
 from .subjects.groups import head_of
 
+Owner: TypeAlias = bpy.types.Scene | bpy.types.Collection | bpy.types.Object
 LOOKS = 25  # frames, spread over a shot, at which a thing is looked for
 
 
@@ -19,7 +21,7 @@ LOOKS = 25  # frames, spread over a shot, at which a thing is looked for
 class Stated:
     """A picture (its whole path, "" for one that is no file) of what `owner` is to look like."""
 
-    owner: bpy.types.Scene | bpy.types.Collection | bpy.types.Object
+    owner: Owner
     path: str
 
 
@@ -40,7 +42,7 @@ def absolute(image: bpy.types.Image) -> str:
     return path
 
 
-def _owners(scene: bpy.types.Scene) -> Iterator[bpy.types.Scene | bpy.types.Collection | bpy.types.Object]:
+def _owners(scene: bpy.types.Scene) -> Iterator[Owner]:
     """The scene, its collections and objects, and those of collections that objects place copies of."""
     found: dict[bpy.types.Collection, None] = {}
     queue = [scene.collection]

@@ -39,7 +39,7 @@ class Take:
     follows the scene. `folder` is the job folder, "" when unknown, `job` the identifier of the job that made it, "" for
     takes of earlier versions;
     `missing` when the clip is gone, `repaired` when it is the repair of another take, `redo_of` the name of the
-    take of which a part was made anew, "" for others. `note` tells where its colours
+    take of which a part was made anew, "" for others; `starred` when the user likes it. `note` tells where its colours
     are not seen as they are.
     """
 
@@ -61,6 +61,7 @@ class Take:
     follow_sentence: str = ""
     repaired: bool = False
     redo_of: str = ""
+    starred: bool = False
     note: str = ""
 
     @property
@@ -117,6 +118,7 @@ def read_take(strip: Strip) -> Take:
         follow_sentence=str(strip.get("follow_words", "")),
         repaired=bool(strip.get("repaired", False)),
         redo_of=str(strip.get("redo_of", "")),
+        starred=bool(strip.get("starred", False)),
         note=str(strip.get(NOTE, "")),
     )
 
@@ -165,6 +167,11 @@ def show_take(scene: bpy.types.Scene, name: str) -> None:
     if not first_frame(chosen) <= scene.frame_current < end_frame(chosen):
         scene.frame_set(first_frame(chosen))
     refresh_colors(scene)
+
+
+def star_take(scene: bpy.types.Scene, name: str, starred: bool) -> None:
+    """Note on a take's strip whether the user likes it. Raises SequencerError."""
+    find_take(scene, name)["starred"] = starred
 
 
 def remove_take(scene: bpy.types.Scene, name: str) -> None:

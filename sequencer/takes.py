@@ -65,7 +65,7 @@ def add_take(
     Raises SequencerError, with the scene unchanged, when the clip is missing, is no readable video or has another
     number of frames than the shot, when the scene is linked from a library or when no channel is free.
     """
-    files = _files(clip)
+    files = files_of(clip)
     if not files:
         raise SequencerError(f'The clip "{clip}" is not there. Generate the shot "{shot_name}" again.')
     check_scene(scene)
@@ -74,7 +74,7 @@ def add_take(
     try:
         channel = _free_channel(editor, frame_start, frame_end)
         take = number if number > 0 and _is_free(scene, shot_name, number) else next_take(scene, shot_name)
-        strip = _new_strip(editor, _take_name(shot_name, take), files, channel, frame_start)
+        strip = new_strip(editor, _take_name(shot_name, take), files, channel, frame_start)
         try:
             _check_clip(strip, clip, shot_name, frame_end - frame_start + 1)
         except SequencerError:
@@ -165,14 +165,15 @@ def _free_channel(editor: bpy.types.SequenceEditor, frame_start: int, frame_end:
     return next((channel for channel in free if channel > top), free[-1])
 
 
-def _files(clip: Path) -> list[Path]:
+def files_of(clip: Path) -> list[Path]:
     """A movie, or the pictures of a sequence in their order; empty when there is nothing."""
     if os.path.isfile(clip):
         return [clip]
     return sorted(path for path in clip.glob("frame_*") if os.path.isfile(path)) if os.path.isdir(clip) else []
 
 
-def _new_strip(editor: bpy.types.SequenceEditor, name: str, files: list[Path], channel: int, frame_start: int) -> Strip:
+def new_strip(editor: bpy.types.SequenceEditor, name: str, files: list[Path], channel: int, frame_start: int) -> Strip:
+    """A strip of a movie, or of the pictures of a sequence in their order."""
     place = {"name": name, "filepath": stored_path(files[0]), "channel": channel, "frame_start": frame_start}
     if files[0].suffix not in PICTURES:
         return _strips(editor).new_movie(**place)
