@@ -5,6 +5,8 @@ import hashlib
 import json
 import os
 import shutil
+import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import bpy
@@ -13,15 +15,19 @@ import pytest
 from passes_scene import read_png
 from scene_makers import add_box, add_camera, link
 from wan_previs import cli, previs, properties
+from wan_previs.bridge.environment import venv_python
 from wan_previs.bridge.identity import changes
+from wan_previs.bridge.state import JobError
 from wan_previs.conditioning.passes.png import write_png
 from wan_previs.scene.brief import SceneError
 from wan_previs.wan_engine.errors import UsageError
 
-GOLDEN = Path(__file__).resolve().parents[2] / "golden"
+ROOT = Path(__file__).resolve().parents[3]
+GOLDEN = ROOT / "tests" / "golden"
 FUN = GOLDEN / "control" / "fullstack" / "Wan2.2-Fun-A14B-Control" / "checkpoint"
 VACE = GOLDEN / "vace" / "fullstack" / "Wan2.1-VACE-1.3B" / "checkpoint"
 TEXT = GOLDEN / "fullstack" / "Wan2.2-T2V-A14B" / "checkpoint"
+ENGINE = venv_python(ROOT / ".venv-engine")
 COLORS = {"boat": (200, 40, 30), "town": (30, 160, 60), "film": (40, 60, 210), "other": (220, 210, 40)}
 
 
@@ -73,10 +79,10 @@ def settings(folder, model, **choices):
     return previs.Settings(model=str(model), size=(64, 48), steps=1, output=folder / "jobs", mode="text", **choices)
 
 
-def prepared(scene, chosen, redo=None):
+def prepared(scene, chosen, redo=None, shots=None):
     """Of each shot the request and the job folder, and what was told."""
     notes = []
-    brief, warnings = previs.read_shots(scene, settings=chosen)
+    brief, warnings = previs.read_shots(scene, shots, chosen)
     jobs = [previs.prepare(scene, brief, shot, chosen, notes.append, redo) for shot in brief.shots]
     for job in jobs:
         job.release()
@@ -235,7 +241,7 @@ def test_pictures_of_a_library_are_found_beside_it(scene, pictures, tmp_path):
     assert colors(prepared(scene, settings(tmp_path, VACE))[0][0]) == ["boat"]
 
 
-def test_continue_notices_another_picture_and_redo_keeps_the_takes(scene, pictures, tmp_path):
+def test_continue_notices_another_picture(scene, pictures, tmp_path):
     give(scene, pictures["film"])
     chosen = settings(tmp_path, VACE)
     (_, job), _other = prepared(scene, chosen)[0]
@@ -272,3 +278,44 @@ def test_brief_and_dry_run_show_them(scene, pictures, tmp_path, capsys):
     assert f'"{tmp_path}/gone.png", does not exist' in capsys.readouterr().err
     pictures["film"].unlink()
     assert cli.main([*words, "--model", str(VACE)]) == 3
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize("model", [FUN, VACE], ids=lambda path: path.parent.name)
+def test_the_engine_makes_another_clip_by_another_reference_and_redo_keeps_the_takes(scene, pictures, tmp_path, model):
+    """And the same clip as its own command line makes of the same reference."""
+    scene.frame_end = 16
+    chosen = settings(tmp_path, model, guide_light="off", dtype="float32", offload="none")
+    frames = {}
+    for name in ("film", "other"):
+        generation = previs.Generation(scene, replace(chosen, references=(str(pictures[name]),)), ["Shot 1"])
+        generation.run()
+        assert generation.errors == []
+        frames[name] = raw(Path(generation.made[0].folder))
+    assert len(frames["film"]) == len(frames["other"]) == 5 and frames["film"][0] != frames["other"][0]
+
+    first = previs.takes_of(scene, "Shot 1")[0]
+    request = json.loads((Path(first.folder) / "request.json").read_text())
+    words = {
+        "checkpoint": model, "prompt": request["prompt"], "size": "x".join(map(str, request["size"])),
+        "frames": request["frames"], "steps": 1, "seed": request["seed"], "reference": pictures["film"],
+        "frames-out": tmp_path / "by_hand" / "raw", "out": tmp_path / "by_hand" / "clip.mp4",
+    }  # fmt: skip
+    words |= {} if request["negative"] is None else {"negative": request["negative"]}
+    command = [ENGINE, "-m", "wan_engine", "generate", *(f"--{name}={value}" for name, value in words.items())]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=600)
+    assert done.returncode == 0, done.stderr
+    assert raw(tmp_path / "by_hand") == frames["film"]
+
+    give(scene, pictures["other"])
+    redo = previs.redo_of(scene, first, frame=5)
+    (names, job) = prepared(scene, chosen, redo, ["Shot 1"])[0][0]
+    assert names == request["reference"] and colors((names, job)) == ["film"]
+    (Path(first.folder) / names[0]).unlink()
+    with pytest.raises(JobError, match="is gone from"):
+        prepared(scene, chosen, redo, ["Shot 1"])
+
+
+def raw(folder):
+    """The model's frames, as files."""
+    return [place.read_bytes() for place in sorted((folder / "raw").iterdir())]
