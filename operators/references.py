@@ -49,6 +49,8 @@ class ReferenceOperator:
         except previs.OurError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
+        if context.scene.wan_previs.shots:
+            context.scene.wan_previs.read_from = ""  # the shots' rows tell which references they have
         redraw(context)
         return {"FINISHED"}
 

@@ -35,11 +35,14 @@ def add_reference(owner: Owner, file: Path, origin: str = "") -> None:
 
 
 def check_own(owner: Owner) -> None:
-    """Raises SceneError for an owner that this file cannot change."""
-    if owner.library is not None:
+    """Raises SceneError for an owner that this file cannot change: what is linked, and overrides of it, whose lists
+    Blender does not save."""
+    override = owner.override_library
+    library = owner.library or (override.reference.library if override is not None else None)
+    if library is not None:
         raise SceneError(
-            f'"{owner.name}" is linked from {bpy.path.basename(owner.library.filepath)}. Give it its pictures '
-            "in that file, or give them to a collection or the scene of this one."
+            f'"{owner.name}" is linked from {bpy.path.basename(library.filepath)}. Give it its pictures in that file, '
+            "or give them to a collection or the scene of this one."
         )
 
 

@@ -4,9 +4,11 @@ folder, which are named by what they hold."""
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import re
+import stat
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -24,6 +26,8 @@ from .settings import Note, Settings, _ignored
 _PLACE = "conditioning/reference_"  # of a job
 _GONE = f"{_PLACE}gone"  # stands for a picture that cannot be read
 _MOST_PIXELS = 178_000_000  # that the engine reads
+_MOST_BYTES = 2**30  # of a file
+_MOST_TOLD = 4  # pictures in a sentence
 _PNG = b"\x89PNG\r\n\x1a\n"
 _FILM = (b"SDPX", b"XPDS", b"\x80\x2a\x5f\xd7")  # DPX and Cineon, which the engine does not read
 
@@ -56,17 +60,15 @@ def _path(text: str) -> str:
 def names_of(shot: Shot, model: Outline, note: Note = _ignored) -> tuple[str, ...]:
     """What the shot's request names: files relative to the job folder, told apart by what they hold. `note` is told
     what is left out because of the model."""
-    given = _distinct(shot)[: model.references]
-    left = {_told(reference): None for reference in shot.references if _name(reference) not in given}
+    named = [(_name(reference), reference) for reference in shot.references]
+    given = tuple(dict.fromkeys(name for name, _ in named))[: model.references]
+    left = list(dict.fromkeys(_told(reference) for name, reference in named if name not in given))
     if left:
+        more = f" and {len(left) - _MOST_TOLD} more" if len(left) > _MOST_TOLD else ""
         takes = f"takes {model.references or 'no'} reference picture{'s' * (model.references != 1)}"
-        note(f'{model.title} {takes}: the clip of shot "{shot.name}" is made without {", ".join(left)}.')
+        told = f"{', '.join(left[:_MOST_TOLD])}{more}"
+        note(f'{model.title} {takes}: the clip of shot "{shot.name}" is made without {told}.')
     return given
-
-
-def _distinct(shot: Shot) -> tuple[str, ...]:
-    """The names of all the shot's pictures; the same picture is one."""
-    return tuple(dict.fromkeys(map(_name, shot.references)))
 
 
 def _name(reference: Reference) -> str:
@@ -81,7 +83,14 @@ def _name(reference: Reference) -> str:
 def _read(reference: Reference) -> bytes:
     """What the picture's file holds, or what is packed of it into the .blend. Raises OSError."""
     packed = _packed(reference)
-    return Path(reference.path).read_bytes() if packed is None else packed
+    if packed is not None:
+        return packed
+    found = os.stat(reference.path)
+    if not stat.S_ISREG(found.st_mode):  # such as a pipe, which would be waited for
+        raise OSError(errno.EINVAL, "it is no file")
+    if found.st_size > _MOST_BYTES:
+        raise OSError(errno.EFBIG, "it is larger than a gigabyte")
+    return Path(reference.path).read_bytes()
 
 
 def _packed(reference: Reference) -> bytes | None:
@@ -100,7 +109,7 @@ def _told(reference: Reference) -> str:
 def without_references(brief: Brief, model: Outline) -> list[str]:
     """A sentence about the shots that are made without the references of what they show; none where there are no
     such."""
-    shots = [shot.name for shot in brief.shots if len(_distinct(shot)) > model.references]
+    shots = [shot.name for shot in brief.shots if len(set(map(_name, shot.references))) > model.references]
     if not shots:
         return []
     named = ", ".join(f'"{name}"' for name in shots)
@@ -132,7 +141,7 @@ def fault_of(reference: Reference) -> str:
     except FileNotFoundError:
         return "does not exist; put it back, or choose another"
     except OSError as error:
-        return f"cannot be read ({error.strerror or error}); check its rights, or choose another"
+        return f"cannot be read ({error.strerror or error}); choose another"
     if head.startswith(_PNG) and _pixels(head) > _MOST_PIXELS:
         return _too_large()
     if head.startswith(_FILM):

@@ -184,6 +184,8 @@ def test_one_of_many_is_seen(scene, pictures):
         (lambda place: place.write_bytes(place.read_bytes()[:40]), "is no picture that Blender can read"),
         (lambda place: place.write_bytes(place.read_bytes()[:16] + (30000).to_bytes(4, "big") * 2), "million pixels"),
         (lambda place: (place.unlink(), place.mkdir()), "cannot be read"),
+        (lambda place: (place.unlink(), os.mkfifo(place)), "it is no file"),
+        (lambda place: os.truncate(place, 2**31), "larger than a gigabyte"),
         (lambda place: place.write_bytes(b"SDPX" + bytes(2048)), "kind that the video engine does not read"),
     ],
 )

@@ -9,7 +9,7 @@ import pytest
 import wan_previs
 from drawn_panels import draw_all
 from scene_makers import add_box, add_camera
-from wan_previs import previs, sequencer
+from wan_previs import previs, properties, sequencer
 from wan_previs.conditioning.passes.png import write_png
 
 FRAMES = 3
@@ -66,6 +66,7 @@ def test_pictures_are_added_shown_and_taken_away(scene, tmp_path):
     with pytest.raises(RuntimeError, match="No picture is chosen"):
         add(tmp_path)
     assert len(bpy.data.images) == 1
+    assert properties.outdated(scene)
     bpy.ops.wan_previs.read_shots()
     told = drawn(scene)
     assert told.count(("label", "red.png")) == 8  # three in the tab of two editors, one of object and of collection
@@ -104,6 +105,26 @@ def test_a_takes_frame_becomes_a_reference_as_the_clip_has_it(scene, tmp_path):
     scene.frame_set(6)
     with pytest.raises(RuntimeError, match="is not there"):
         use(take="Camera take 1", owner="SCENE")
+
+
+@pytest.mark.parametrize("override", [False, True])
+def test_what_is_linked_is_told(scene, tmp_path, override):
+    library = tmp_path / "boats.blend"
+    bpy.data.libraries.write(str(library), {bpy.data.objects["Boat"]})
+    bpy.data.objects.remove(bpy.data.objects["Boat"])
+    with bpy.data.libraries.load(str(library), link=True) as (_, wanted):
+        wanted.objects = ["Boat"]
+    (boat,) = wanted.objects
+    scene.collection.objects.link(boat)
+    boat = boat.override_create(remap_local_usages=True) if override else boat
+    bpy.context.view_layer.objects.active = boat
+    for change in (
+        lambda: add(tmp_path, "OBJECT", "red.png"),
+        lambda: bpy.ops.wan_previs.remove_reference(owner="OBJECT", index=0),
+        lambda: bpy.ops.wan_previs.reference_from_take(take="Camera take 1", owner="OBJECT"),
+    ):
+        with pytest.raises(RuntimeError, match=r'"Boat" is linked from boats\.blend\. Give'):
+            change()
 
 
 def test_a_star_stays_with_its_take(scene):
