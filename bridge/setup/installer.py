@@ -199,20 +199,22 @@ def _venv(task: Task, uv: Path | None, environment: dict[str, str]) -> Path:
     works and the packages have wheels for it, else from one that uv brings."""
     folder = str(task.folder)
     python = task.folder / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
-    reason = f"the engine needs Python 3.{_OLDEST[1]} to 3.{_NEWEST[1]}"
+    this = f"Blender's Python {sys.version.split()[0]} cannot be used:"
+    reason = f"{this} the engine needs 3.{_OLDEST[1]} to 3.{_NEWEST[1]}"
     by_uv = [] if uv is None else [str(uv), "venv", folder, "--allow-existing", "--no-project", "--python"]
-    if _OLDEST <= sys.version_info[:2] <= _NEWEST:
+    fits = _OLDEST <= sys.version_info[:2] <= _NEWEST
+    if fits:
         try:
             _run([*by_uv, sys.executable] if by_uv else [sys.executable, "-m", "venv", folder], environment)
             _run([str(python), "-c", ""], environment)
             return python
         except OutsideCause:
             raise
-        except SetupFailed as error:
-            reason = str(error)
-    reason = f"Blender's Python {sys.version.split()[0]} cannot be used: {reason.rstrip('.')}"
+        except SetupFailed:
+            reason = f"{this} it cannot make an environment"
     if uv is None:
-        raise SetupFailed(f"{reason}. To go on, {_OWN}.")
+        wheel = f"put uv {uv_program.VERSION} into the folder of wheels, or " if fits and task.wheels else ""
+        raise SetupFailed(f"{reason}. To go on, {wheel}{_OWN}.")
     if task.wheels is not None:
         raise SetupFailed(
             f"{reason}; and a folder of wheels holds no other Python. Empty Wheels Folder in the add-on's preferences, "
@@ -220,11 +222,14 @@ def _venv(task: Task, uv: Path | None, environment: dict[str, str]) -> Path:
         )
     print(f"{reason}. Python {_MANAGED} is downloaded for the engine.", flush=True)
     try:
-        _run([*by_uv, _MANAGED, "--managed-python", "--clear"], environment)
+        _run([*by_uv, _MANAGED, "--managed-python"], environment)
     except OutsideCause:
         raise
     except SetupFailed as error:
-        raise SetupFailed(f"{reason}; and Python {_MANAGED} could not be downloaded. {error}") from error
+        raise SetupFailed(
+            f"{reason}; and Python {_MANAGED} could not be downloaded from github.com. Look at the network and its "
+            f"proxy, or {_OWN}."
+        ) from error
     return python
 
 
@@ -247,8 +252,8 @@ def _environment(tools: Path) -> dict[str, str]:
     temporary = tools / "temporary"
     temporary.mkdir(parents=True, exist_ok=True)
     made = {key: value for key, value in os.environ.items() if not key.startswith(_LEAD_ASTRAY)}
-    of_pip = {"UV_DEFAULT_INDEX": "PIP_INDEX_URL", "SSL_CERT_FILE": "PIP_CERT"}  # what the user has told pip alone
-    taken = {name: made[pips] for name, pips in of_pip.items() if pips in made}
+    pairs = (("UV_DEFAULT_INDEX", "PIP_INDEX_URL"), ("SSL_CERT_FILE", "PIP_CERT"))  # what the user has told one alone
+    taken = {name: made[other] for pair in pairs for name, other in (pair, pair[::-1]) if other in made}
     ours = {
         "UV_CACHE_DIR": str(tools / "cache"),
         "UV_PYTHON_INSTALL_DIR": str(tools.parent / "python"),

@@ -4,17 +4,21 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import http.server
 import json
 import os
+import platform
 import shutil
 import subprocess
 import sys
+import tarfile
 import threading
 import zipfile
 from pathlib import Path
 
 import pytest
+from wan_previs.bridge import engine_setup
 from wan_previs.bridge.engine_setup import EngineRemoval, EngineSetup
 from wan_previs.bridge.environment import EnvironmentMissing, find_engine, self_test, venv_python
 from wan_previs.bridge.setup import installer, uv_program
@@ -141,6 +145,83 @@ def test_a_folder_of_wheels_that_lacks_one_says_which(tmp_path):
     work = EngineSetup(PYTHON, tmp_path / "engine", a_lock(tmp_path, "missing-one"), False, wheels)
     with pytest.raises(EnvironmentMissing, match=r"wheels holds no missing-one for this computer .* Put it there"):
         work.run(lambda line: None)
+
+
+@pytest.mark.parametrize("tag", ["cp311-cp311-win_amd64", "cp39-cp39-manylinux_2_17_x86_64"])
+def test_wheels_of_other_computers_do_not_count(tmp_path, uv_wheel, tag):
+    wheels = tmp_path / "wheels"
+    write_wheel(wheels, "stand_in", "1.0")
+    (wheels / "stand_in-1.0-py3-none-any.whl").rename(wheels / f"stand_in-1.0-{tag}.whl")
+    (wheels / "photo.png").write_bytes(b"x")
+    shutil.copy(uv_wheel, wheels)
+    work = EngineSetup(PYTHON, tmp_path / "engine", a_lock(tmp_path, "stand_in==1.0"), False, wheels)
+    with pytest.raises(EnvironmentMissing, match=r"holds no stand-in==1\.0 for this computer and Python 3"):
+        work.run(lambda line: None)
+
+
+def uvs_own_python(folder: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """This Python, packed as those are that uv downloads; its version."""
+    base, version = Path(sys.base_prefix), "{}.{}.{}".format(*sys.version_info)
+    archive, link = folder / "1" / "python.tar.gz", f"lib/python{version.rpartition('.')[0]}"
+    archive.parent.mkdir()
+    needless = ("site-packages", "test", "idlelib", "__pycache__", "ensurepip", "lib2to3")
+    with tarfile.open(archive, "w:gz", compresslevel=1) as tar:
+        for path in (*(base / "lib").glob("libpython*.so*"), *(base / link).iterdir()):
+            if path.name not in needless and not path.name.startswith("config-"):
+                tar.add(path, f"python/{path.relative_to(base)}")
+        tar.add(Path(sys.executable).resolve(), f"python/bin/python{version.rpartition('.')[0]}")
+    major, minor, patch = sys.version_info[:3]
+    row = {
+        "name": "cpython", "arch": {"family": "x86_64", "variant": None}, "os": "linux", "libc": "gnu", "major": major,
+        "minor": minor, "patch": patch, "prerelease": "", "sha256": hashlib.sha256(archive.read_bytes()).hexdigest(),
+        "url": "https://github.com/astral-sh/python-build-standalone/releases/download/1/python.tar.gz",
+        "variant": None, "build": "1",
+    }  # fmt: skip
+    (folder / "list.json").write_text(json.dumps({f"cpython-{version}-linux-x86_64-gnu": row}))
+    monkeypatch.setenv("UV_PYTHON_DOWNLOADS_JSON_URL", str(folder / "list.json"))
+    monkeypatch.setenv("UV_PYTHON_INSTALL_MIRROR", folder.as_uri())
+    monkeypatch.setattr(installer, "_MANAGED", version)
+    return version
+
+
+@pytest.mark.skipif((platform.system(), platform.machine()) != ("Linux", "x86_64"), reason="packs a Python of Linux")
+def test_uv_brings_a_python_where_blenders_will_not_do(tmp_path, uv_wheel, monkeypatch, capsys):
+    version = uvs_own_python(tmp_path, monkeypatch)
+    task = installer.Task(tmp_path / "engine", a_lock(tmp_path))
+    environment = installer._environment(task.folder / ".setup")
+    uv = uv_program.fetch(task.folder / ".setup", uv_wheel.parent, os.environ)
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "no-python"))
+    python = installer._venv(task, uv, environment)
+    told = "import sys; print(*sys.version_info[:3], sep='.'); print(sys.base_prefix)"
+    said = subprocess.run([python, "-c", told], capture_output=True, text=True, check=True).stdout.split("\n")
+    assert said[0] == version and Path(said[1]).resolve().is_relative_to(task.folder.resolve() / "python")
+    assert f"Python {version} is downloaded for the engine" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("way", ["wheels", "network"])
+def test_a_python_that_cannot_be_had_is_told_with_what_to_do(tmp_path, uv_wheel, monkeypatch, way):
+    monkeypatch.setattr(installer, "_NEWEST", (3, 10))
+    monkeypatch.setenv("UV_PYTHON_DOWNLOADS_JSON_URL", str(tmp_path / "nowhere.json"))
+    task = installer.Task(tmp_path / "engine", a_lock(tmp_path), tmp_path if way == "wheels" else None)
+    environment = installer._environment(task.folder / ".setup")
+    uv = uv_program.fetch(task.folder / ".setup", uv_wheel.parent, os.environ)
+    words = {"wheels": "Empty Wheels Folder", "network": r"could not be downloaded from github\.com"}[way]
+    with pytest.raises(installer.SetupFailed, match=f"Blender's Python .* {words}.* choose a Python of your own"):
+        installer._venv(task, uv, environment)
+    with pytest.raises(installer.SetupFailed, match=r"the engine needs 3\.11 to 3\.10. To go on, choose"):
+        installer._venv(task, None, environment)
+
+
+def test_an_engine_that_is_half_cleared_does_not_count_as_whole(tmp_path, monkeypatch):
+    for name in ("bin", "lib", "a"):
+        (tmp_path / name).mkdir()
+    for name in (installer.READY, engine_setup.MARK):
+        (tmp_path / name).write_text("")
+    monkeypatch.setattr(shutil, "rmtree", lambda path: sys.exit("a file that is in use"))
+    monkeypatch.setattr(sys, "argv", ["-c", str(tmp_path), engine_setup.MARK, engine_setup.MARK, installer.READY])
+    with pytest.raises(SystemExit):
+        exec(engine_setup._CLEAR, {})
+    assert not (tmp_path / installer.READY).exists() and (tmp_path / engine_setup.MARK).exists()
 
 
 def test_an_index_that_cannot_be_reached_is_named(tmp_path, monkeypatch):
