@@ -55,6 +55,7 @@ class EngineWork:
         self.plan = ""  # what is installed, in words
         self.advice = ""  # what else the user may want to know of it
         self.fraction = 0.0  # of the bytes expected on the disk
+        self.size = ""  # the same in words
         self._error = ""
         self._partial = b""
         self._child: subprocess.Popen[bytes] | None = None
@@ -140,6 +141,7 @@ class EngineWork:
             return False
         if isinstance(done, int) and isinstance(expected, int) and done > 0 < expected:
             self.fraction = min(_MOST_FRACTION, done / expected)
+            self.size = f"{done / 1e9:.1f} of about {expected / 1e9:.1f} GB on the disk"
         self.plan = text_of(told.get("plan")) or self.plan
         self.advice = text_of(told.get("advice")) or self.advice
         self._error = text_of(told.get("error")) or self._error
@@ -164,11 +166,13 @@ class EngineSetup(EngineWork):
         plan_only: bool = False,
     ) -> None:
         if wheels is not None and not os.path.isdir(wheels):
-            raise EnvironmentMissing(f"The folder of wheels {wheels} does not exist. Choose it in the preferences.")
+            raise EnvironmentMissing(
+                f"The Wheels Folder {wheels} does not exist. Choose another one in the add-on's preferences, or none."
+            )
         if not allow_network and wheels is None:
             raise NetworkRefused(
                 "Setting up the engine downloads packages, and online access is switched off. Allow online access in "
-                "Blender's System preferences, or choose a folder of wheels or a Python that has the engine's packages."
+                "Blender's System preferences, or choose a Wheels Folder or a Python that has the engine's packages."
             )
         if not os.path.isfile(lock):
             raise EnvironmentMissing(f"{lock} is missing, which lists the engine's packages. Install the add-on again.")

@@ -71,7 +71,7 @@ def find_engine(preferred: str | None, addon_dir: Path, user_dir: Path) -> Engin
     if os.path.isfile(venv_python(checkout)):
         return EngineEnvironment(venv_python(checkout), "the development checkout")
     if os.path.isdir(ours) and any(not name.startswith(".") for name in os.listdir(ours)):
-        raise EnvironmentMissing(f"The engine was not set up to the end. {_MEND}")
+        raise EnvironmentMissing("The engine was not set up to the end. Set up the engine again.")
     raise NeverSetUp(f"The engine is not set up. {_MEND}")
 
 

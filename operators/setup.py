@@ -102,7 +102,7 @@ class _EngineWork(Work):
             self._error = error
             return True
         session = session_of(context)
-        session.fraction = self._work.fraction
+        session.fraction, session.left = self._work.fraction, self._work.size
         for line in lines:
             self._hear(line)
             session.status = line

@@ -20,7 +20,7 @@ class WanPrevisSession(bpy.types.PropertyGroup):
     title: StringProperty(name="What is being done")
     status: StringProperty(name="The running step")
     fraction: FloatProperty(min=0.0, max=1.0)
-    left: StringProperty(name="The time it will still take")
+    left: StringProperty(name="What is still to come")
     picture: IntProperty(name="Icon of the clip as it looks by now", description="0 while there is none")
     notes: CollectionProperty(type=WanPrevisLine)
     result: StringProperty(name="What the last work has made")

@@ -81,13 +81,13 @@ class Task:
         """In words: where a package is missing, and what to do."""
         if self.wheels is not None:
             return (
-                f"The folder of wheels {self.wheels} holds no {package} for this computer and Python "
+                f"The Wheels Folder {self.wheels} holds no {package} for this computer and Python "
                 f"{sys.version_info[0]}.{sys.version_info[1]}. Put it there, and set up the engine again."
             )
         return (
-            f"The package index has no {package} for this computer, or something on the way does not let it through. "
-            "Look at the network and its proxy, or choose a folder of wheels in the add-on's preferences, and set up "
-            "the engine again."
+            f"The server has no {package} for this computer, or something on the way does not let it through. Check "
+            "your internet connection and proxy, or choose a Wheels Folder in the add-on's preferences, and set up the "
+            "engine again."
         )
 
     @staticmethod
@@ -213,7 +213,7 @@ def _venv(task: Task, uv: Path | None, environment: dict[str, str]) -> Path:
         except SetupFailed:
             reason = f"{this} it cannot make an environment"
     if uv is None:
-        wheel = f"put uv {uv_program.VERSION} into the folder of wheels, or " if fits and task.wheels else ""
+        wheel = f"put uv {uv_program.VERSION} into the Wheels Folder, or " if fits and task.wheels else ""
         raise SetupFailed(f"{reason}. To go on, {wheel}{_OWN}.")
     if task.wheels is not None:
         raise SetupFailed(
@@ -227,8 +227,8 @@ def _venv(task: Task, uv: Path | None, environment: dict[str, str]) -> Path:
         raise
     except SetupFailed as error:
         raise SetupFailed(
-            f"{reason}; and Python {_MANAGED} could not be downloaded from github.com. Look at the network and its "
-            f"proxy, or {_OWN}."
+            f"{reason}; and Python {_MANAGED} could not be downloaded from github.com. Check your internet "
+            f"connection and proxy, or {_OWN}."
         ) from error
     return python
 
@@ -302,7 +302,7 @@ def _failure(said: list[str], program: str, code: int) -> SetupFailed:
         package = next(part for part in found.groups() if part)
         return SetupFailed(
             f"{package} did not arrive whole, or was changed on the way. Set up the engine again; if that does not "
-            "help, look at the network and its proxy, or at the folder of wheels."
+            "help, check your internet connection and proxy, or the Wheels Folder."
         )
     if found := _LACKING.search(flowing):
         return PackageMissing(next(part for part in found.groups() if part).strip(",.)"))

@@ -180,4 +180,4 @@ def in_words(choice: Choice) -> str:
     """What will be installed, in a sentence."""
     card, build = choice.card, choice.build
     target = "this computer's processor" if card is None else f"{card.name} ({build.title})"
-    return f"PyTorch for {target}: about {build.download:g} GB to download, about {build.disk:g} GB on disk."
+    return f"The engine for {target}: about {build.download:g} GB to download, about {build.disk:g} GB on disk."

@@ -113,6 +113,7 @@ def _read(address: str, most: int, accept: str = "*/*") -> bytes:
             return said
     except (OSError, ValueError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", None) or error
+        reason = getattr(reason, "strerror", None) or reason
         raise IndexUnreachable(unreachable(address, reason)) from error
 
 
@@ -121,6 +122,6 @@ def unreachable(address: str, reason: object) -> str:
     parts = urllib.parse.urlsplit(address)
     place = f"{parts.scheme}://{parts.hostname}" if parts.hostname else address
     return (
-        f"The package index {place} cannot be reached ({reason}). Look at the network and "
-        "its proxy, or choose a folder of wheels in the add-on's preferences, and set up the engine again."
+        f"The server {place} cannot be reached ({reason}). Check your internet connection and proxy, or choose a "
+        "Wheels Folder in the add-on's preferences, and set up the engine again."
     )

@@ -120,7 +120,7 @@ def test_a_fresh_install_registers_everything_and_leaves_nothing(archive, tmp_pa
     assert {"generate", "generate_all", "cancel", "read_shots", "setup_engine", "check"} <= set(found["operators"])
     assert found["preferences"]
     assert not found["torch"]
-    assert "wheels holds no " in found["setup"]
+    assert "The Wheels Folder " in found["setup"]
     written = {name for name in zipfile.ZipFile(archive).namelist() if not name.endswith("/")}
     assert set(found["files"]) == written  # nothing is written into the extension's folder
     assert found["left"] == [] and found["handlers"] == [] and found["properties"] == [False, False]

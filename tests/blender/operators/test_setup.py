@@ -54,7 +54,7 @@ def test_a_set_up_that_fails_is_logged_with_its_last_words(place):
     with pytest.raises(RuntimeError, match="has no stand-in for this computer"):
         bpy.ops.wan_previs.setup_engine()
     last = (place / "log.txt").read_text().splitlines()[-1]
-    assert "Setting up the engine ended: The package index has no stand-in" in last
+    assert "Setting up the engine ended: The server has no stand-in" in last
 
 
 def test_a_set_up_that_cannot_begin_is_logged(place):

@@ -9,6 +9,7 @@ import http.server
 import json
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -113,6 +114,7 @@ def test_the_build_of_this_machine_is_taken_of_two_indexes(tmp_path, index):
     found = packages_of(tmp_path / "user" / "engine")
     assert {"stand_in-2.13.0+cpu.dist-info", "other-1.1.dist-info"} <= found
     assert any(line.startswith("uv ") for line in lines) and "GB on disk" in work.plan and work.fraction == 1.0
+    assert re.fullmatch(r"0\.\d of about 1\.\d GB on the disk|", work.size)
     assert find_engine(None, tmp_path, tmp_path / "user").python == venv_python(tmp_path / "user" / "engine")
     assert not (tmp_path / "user" / "engine" / ".setup").exists()
 
@@ -227,7 +229,7 @@ def test_an_engine_that_is_half_cleared_does_not_count_as_whole(tmp_path, monkey
 def test_an_index_that_cannot_be_reached_is_named(tmp_path, monkeypatch):
     monkeypatch.setenv("UV_DEFAULT_INDEX", "http://127.0.0.1:9/simple")
     work = EngineSetup(PYTHON, tmp_path / "engine", a_lock(tmp_path, "stand_in"), True)
-    with pytest.raises(EnvironmentMissing, match=r"http://127\.0\.0\.1 cannot be reached .*proxy.*folder of wheels"):
+    with pytest.raises(EnvironmentMissing, match=r"http://127\.0\.0\.1 cannot be reached .*proxy.*Wheels Folder"):
         work.run(lambda line: None)
 
 
