@@ -60,7 +60,9 @@ class WanPrevisPreferences(bpy.types.AddonPreferences):
         if session.setup_plan:
             layout.label(text=session.setup_plan, icon="INFO")
         if session.running:
-            layout.progress(text=session.status, factor=session.fraction)
+            row = layout.row()
+            row.progress(text=f"{session.title}: {session.left or session.status}", factor=session.fraction)
+            row.operator("wan_previs.cancel", icon="CANCEL")
         for line in (*session.errors, *session.findings):
             layout.label(text=line.text, icon="CHECKMARK" if line.ok else "ERROR")
         if not bpy.app.online_access and not self.wheels_folder:

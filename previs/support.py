@@ -3,20 +3,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 import json
+import os
 import platform
 import re
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import fields
 from pathlib import Path
 
 import bpy
 
-from ..bridge.environment import inspect_engine, self_test
+from ..bridge.environment import VARIABLE, inspect_engine, self_test
 from ..bridge.setup.machine import look
 from ..wan_engine.errors import WanError
 from .engine import check, engine_environment
+from .log import log_file
 from .settings import ADDON_DIR, Settings
 
 _PATH = re.compile(r"(?:\b[A-Za-z]:[\\/]|\\\\|(?<!\w)~?/)[^\s,;'\"()<>]*")
@@ -26,7 +30,19 @@ _SPACED = re.compile(r"(?:\b[A-Za-z]:[\\/]|(?<!\w)~?/).*?(?= \(|[,;'\"]|\. |\.?$
 def support_report(settings: Settings) -> str:
     """Versions, cards, what is set up and what `check` finds, a line each; paths and the user's and computer's names
     are replaced by <path>, <user> and <computer>."""
-    return without_names("\n".join(_lines(settings)))
+    return without_names("\n".join(_lines(settings)), _places(settings))
+
+
+def _places(settings: Settings) -> Iterator[str]:
+    """What the report may name of the user's disk."""
+    chosen = (getattr(settings, field.name) for field in fields(settings))
+    places = [*(str(value) for value in chosen if isinstance(value, str | Path)), str(settings.checkpoint)]
+    places += [os.environ.get(VARIABLE, ""), str(log_file() or ""), str(ADDON_DIR), bpy.data.filepath, str(Path.home())]
+    with contextlib.suppress(WanError):
+        places.append(str(engine_environment(settings).python))
+    for place in places:
+        if Path(place).is_absolute():
+            yield from (place, *map(str, Path(place).parents), *map(str, Path(place).absolute().parents))
 
 
 def _lines(settings: Settings) -> Iterator[str]:
@@ -60,14 +76,18 @@ def _engine(settings: Settings) -> Iterator[str]:
         yield f"Self-test: {json.dumps(row)}"
 
 
-def without_names(text: str) -> str:
-    """`text` with paths and the names of the user and the computer replaced."""
-    for name in sorted({str(Path.home()), str(ADDON_DIR), bpy.data.filepath} - {"", "/"}, key=len, reverse=True):
-        text = text.replace(name, "/")
+def without_names(text: str, places: Iterable[str] = ()) -> str:
+    """`text` with `places`, everything that looks like a path, and the names of the user and the computer replaced."""
+    for place in sorted({*places, str(Path.home()), str(ADDON_DIR)}, key=len, reverse=True):
+        if place.strip("/\\.") and not place.endswith(":\\"):
+            text = text.replace(place, "/")
     text = _PATH.sub("<path>", _SPACED.sub("<path>", text))
-    for name, stands in ((_user(), "<user>"), (socket.gethostname(), "<computer>")):
+    computer = socket.gethostname()
+    names = [(name, "<user>") for name in (_user(), Path.home().name)]
+    names += [(name, "<computer>") for name in (computer, computer.partition(".")[0])]
+    for name, stands in names:
         if len(name) > 2:
-            text = re.sub(rf"\b{re.escape(name)}\b", stands, text, flags=re.IGNORECASE)
+            text = re.sub(rf"(?<!\w){re.escape(name)}(?!\w)", stands, text, flags=re.IGNORECASE)
     return text
 
 

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import bpy
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from wan_previs.previs.settings import Settings
 from wan_previs.previs.support import support_report, without_names
 
@@ -32,6 +34,25 @@ def test_a_report_names_versions_and_no_places(tmp_path):
 )
 def test_paths_of_each_system_are_replaced(told, left):
     assert without_names(told) == left
+
+
+@given(
+    st.lists(st.text(st.characters(exclude_characters="/\0\n\r", exclude_categories=["Cs"]), min_size=1), max_size=3)
+)
+def test_no_part_of_a_known_place_is_left(parts):
+    """Whatever stands in a folder's name: commas, brackets, quotes, full stops, spaces."""
+    place = "/".join(["", "home", *(f"Zq{part}Zq" for part in parts), "Zq"])
+    told = without_names(f"NO Model: {place}/engine, named by you, is gone ({place}). Look at {place}.", [place])
+    assert "Zq" not in told and told.startswith("NO Model: <path>")
+
+
+@pytest.mark.parametrize("name", ["O'Brien, Jane (studio). film", "\u5f20 \u4f1f", "a; b", "C: drive", "100 %. Done"])
+def test_a_report_hides_a_folder_of_any_name(tmp_path, monkeypatch, name):
+    """Of the checkpoint that is missing, and of the engine's Python that does not exist."""
+    place = tmp_path / f"Zq{name}Zq"
+    monkeypatch.setenv("WAN_PREVIS_ENGINE_PYTHON", str(place / "Zq python"))
+    text = support_report(Settings(model=str(place / "model Zq"), output=place, user_dir=place))
+    assert "Zq" not in text and "NO Model" in text and "NO Engine" in text
 
 
 def test_names_are_replaced():
