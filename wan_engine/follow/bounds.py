@@ -27,16 +27,15 @@ AT_BORDER = 0.1  # share of the border of the picture that a subject may take: m
 CUT_OFF = 0.35  # share of a subject's rim (as of a square of its area) on that border: more is a wall, or cut in two
 SUBJECTS = 6  # the largest
 # At so many times, and at more than so large a share of those looked at, something is wrong.
-TIMES = {"missing": (4, 0.75), "displaced": (4, 0.75), "doubled": (4, 0.5)}
+TIMES = {"missing": (4, 0.5), "displaced": (4, 0.75), "doubled": (4, 0.5)}
 NEAR = 2.0  # that an outline may lie off
 DISPLACED = 3.5
 DISPLACED_FAR = 20.0  # from which on its place is to show what is around, as where it is missing
 FITS_ELSEWHERE = 0.8  # of the best fit, that the fit at its place is less
 PLAIN_FIT = 0.15  # by which an outline fits better at its best place than anywhere, before it is looked at
-# By how much an outline fits better at its place than elsewhere, and a tenth of that in spreads of the fit: what has
-# less is missing.
-CLEAR = 0.335
-BLENDS = 0.4  # share of the colours of what is seen in its place that those around it have, too, where it is missing
+# A thing is missing where so large a share of the colours seen in its place are those of what is around, too, and its
+# outline fits there better than elsewhere by less than this (the difference, and a tenth of it in spreads of the fit).
+MISSING = (0.4, 0.335), (0.6, 0.5)
 CLUTTER = 0.45  # mean fit elsewhere, from which on edges are everywhere and
 BLENDS_IN_CLUTTER = 0.7  # more of the colours must be those of what is around
 COPY = 0.4  # by how much a copy has the subject's colours and outline, of 1, at least

@@ -17,6 +17,7 @@ from .subjects import Subject, look_at
 from .tracks import Outline, Tracks
 
 _DRAWN = 4  # frames whose ways are drawn
+_ALONG = 0.7  # share of a point's way that is to lie in the directions known of it, before it tells an error
 
 
 @dataclass(frozen=True)
@@ -24,12 +25,12 @@ class FollowMeasures:
     """What a clip of T frames shows of its scene's motion; lengths in pixels of the clip.
 
     Of each frame [T], null where it is not known: `error_px`, by how much the middle one of the points is off at the
-    end of its way, as seen across `span` frames; `told_px`, how far the points go there that move; `elsewhere`, the
-    share of the ways known of late that go elsewhere than the scene's; `gain`, how far those go along the scene's way,
-    and `pace`, how far at all, both of the scene's way: 0 for a frozen clip, 1 for one that follows; `still_px`, the
-    error of the points that stand still in the scene, by which the camera is off. `known`: ways known of each frame.
-    `motion_px`: how far points go in a span of the scene, at most; `moving`: frames to which they go at all. `ways`: of
-    a few frames, what is drawn of them.
+    end of its way, as seen across `span` frames, of those whose way is known where it leads; `told_px`, how far the
+    points go there that move; `elsewhere`, the share of the ways known of late that go elsewhere than the scene's;
+    `gain`, how far those go along the scene's way, and `pace`, how far at all, both of the scene's way: 0 for a frozen
+    clip, 1 for one that follows; `still_px`, the error of the points that stand still in the scene, by which the camera
+    is off. `known`: ways known of each frame. `motion_px`: how far points go in a span of the scene, at most; `moving`:
+    frames to which they go at all. `ways`: of a few frames, what is drawn of them.
     """
 
     size: tuple[int, int]
@@ -123,31 +124,28 @@ class _Taken:
 
     def add(self, found: motion.Ways, still: np.ndarray, begin: np.ndarray, end: np.ndarray, span: int) -> None:
         """Ways from `begin` to `end` [K, 2]; `still` [K] tells the points that stand still in the scene."""
-        off = np.abs(found.seen - found.told)
+        off, way = np.abs(found.seen - found.told), np.linalg.norm(end - begin, axis=1)
         moves = np.abs(found.told) >= MOVES
         elsewhere = moves & (off > np.maximum(OFF, OFF_OF_WAY * np.abs(found.told)))
         seen, told = found.seen[moves], found.told[moves]
+        first, misses, along = _of_points(found)
+        leads = along >= _ALONG * way[first]
+        errors = np.linalg.norm(misses, axis=1)
         self.rows.append(
             _Span(
-                _middle(off), _middle(off[still]), _middle(np.abs(told)), int(moves.sum()), int(elsewhere.sum()),
-                frozenset(found.points[moves].tolist()),
+                _middle(errors[leads]), _middle(errors[leads & still[first]]), _middle(way[way >= MOVES]),
+                int(moves.sum()), int(elsewhere.sum()), frozenset(found.points[moves].tolist()),
                 float(np.sum(seen * told)), float(np.sum(told**2)), float(np.sum(seen**2)),
             )
         )  # fmt: skip
         self.spans.append(span)
         self.known.append(len(off))
         if len(self.rows) in self.shown:
-            outline = (self.shown[len(self.rows)] / self.scale).round(2).tolist()
-            points = self._drawn(found, begin, end)
-            self.ways.append({"frame": len(self.rows), "points": points, "outline": outline})
-
-    def _drawn(self, found: motion.Ways, begin: np.ndarray, end: np.ndarray) -> list[list[float]]:
-        """[x, y of the beginning, of the end in the scene, of the end in the clip] of each point."""
-        ends: dict[int, np.ndarray] = {}
-        miss = (found.seen - found.told)[:, None] * found.direction
-        for k, point in enumerate(found.points.tolist()):
-            ends[point] = ends.get(point, np.concatenate([begin[k], end[k], end[k]])) + np.append(np.zeros(4), miss[k])
-        return [(row / self.scale).round(2).tolist() for row in ends.values()]
+            # [x, y of the beginning, of the end in the scene, of the end in the clip] of each point
+            points = np.concatenate([begin[first], end[first], end[first] + misses], axis=1)
+            rows = {"points": points, "outline": self.shown[len(self.rows)]}
+            drawn = {name: (values / self.scale).round(2).tolist() for name, values in rows.items()}
+            self.ways.append({"frame": len(self.rows), **drawn})
 
     def told(self) -> dict[str, Any]:
         """The fields of the measures that are about frames."""
@@ -181,6 +179,16 @@ class _Taken:
 
     def _px(self, value: float) -> float | None:
         return None if np.isnan(value) else round(value / self.scale, 3)
+
+
+def _of_points(found: motion.Ways) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Of each point: where in the ways its first one is [P], by how much it is off [P, 2], and how much of the scene's
+    way lies in the directions known of it [P]."""
+    _, first, which = np.unique(found.points, return_index=True, return_inverse=True)
+    misses, squared = np.zeros((len(first), 2)), np.zeros(len(first))
+    np.add.at(misses, which, (found.seen - found.told)[:, None] * found.direction)
+    np.add.at(squared, which, found.told**2)
+    return first, misses, np.sqrt(squared)
 
 
 def _middle(values: np.ndarray) -> float:

@@ -10,14 +10,13 @@ import numpy as np
 
 from .bounds import (
     AT_BORDER,
-    BLENDS,
     BLENDS_IN_CLUTTER,
-    CLEAR,
     CLUTTER,
     CUT_OFF,
     DISPLACED,
     DISPLACED_FAR,
     FITS_ELSEWHERE,
+    MISSING,
     NEAR,
     OUTLINE_POINTS,
     PLAIN_FIT,
@@ -55,14 +54,15 @@ class Sight:
     def missing(self) -> bool:
         """Whether the outline fits no better here than anywhere, nor do the colours tell anything from the rest."""
         better = self.fit - self.elsewhere
-        unclear = better + 0.1 * better / (self.spread + _NO_SPREAD) < CLEAR
-        return unclear and self.blends > (BLENDS if self.elsewhere < CLUTTER else BLENDS_IN_CLUTTER)
+        better += 0.1 * better / (self.spread + _NO_SPREAD)
+        least = BLENDS_IN_CLUTTER if self.elsewhere > CLUTTER else 0.0
+        return any(self.blends > max(blends, least) and better < clear for blends, clear in MISSING)
 
     @property
     def displaced(self) -> bool:
         """Whether the outline fits clearly better somewhere else."""
         plain = self.best - self.elsewhere > PLAIN_FIT
-        away = self.off > DISPLACED and (self.off < DISPLACED_FAR or self.blends > BLENDS)
+        away = self.off > DISPLACED and (self.off < DISPLACED_FAR or self.blends > MISSING[0][0])
         return plain and away and self.fit < FITS_ELSEWHERE * self.best
 
     @property

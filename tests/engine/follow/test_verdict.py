@@ -14,7 +14,7 @@ import pytest
 from drawn import FRAMES, clip, write_tracks
 
 from wan_engine.errors import UsageError
-from wan_engine.follow.bounds import BLENDS, BLENDS_IN_CLUTTER, CLUTTER
+from wan_engine.follow.bounds import BLENDS_IN_CLUTTER, CLUTTER
 from wan_engine.follow.measure import measure
 from wan_engine.follow.subjects import Sight
 from wan_engine.follow.tracks import read_tracks
@@ -80,6 +80,13 @@ def test_a_planted_fault_is_found(tracks, true, fault, grainy):
     assert code is None or (told.code == code and words in told.sentence), told.sentence
 
 
+@pytest.mark.parametrize(("speed", "off"), [(0.0, drawn.PAN), (0.5, drawn.PAN / 2)])
+def test_errors_are_those_at_the_end_of_the_way(tracks, speed, off):
+    told = measure(clip(np.arange(FRAMES) * speed), tracks)
+    for still, span in list(zip(told.still_px, told.span, strict=True))[2:]:
+        assert still == pytest.approx(off * span, abs=0.15 * drawn.PAN * span)
+
+
 def test_a_clip_that_goes_a_third_way_neither_stands_nor_goes_the_other_way(tracks, true):
     down = np.stack([np.roll(true[0], 2 * time, axis=0) for time in range(FRAMES)])
     told = verdict(measure(down, tracks))
@@ -96,11 +103,13 @@ def test_where_edges_are_everywhere_colours_tell_what_is_missing(tracks, monkeyp
     assert verdict(measure(clip(), tracks)).code == "follows"
 
 
-def test_in_clutter_more_must_be_like_what_is_around():
-    unclear = Sight(0, fit=0.6, elsewhere=CLUTTER + 0.05, spread=0.06, best=0.7, off=20.0, blends=0.9, copy=None)
-    assert unclear.missing and not replace(unclear, blends=(BLENDS + BLENDS_IN_CLUTTER) / 2).missing
-    assert replace(unclear, elsewhere=CLUTTER - 0.05, fit=0.5, blends=(BLENDS + BLENDS_IN_CLUTTER) / 2).missing
-    assert not replace(unclear, elsewhere=CLUTTER - 0.05, fit=0.5, blends=BLENDS / 2).missing
+def test_the_more_colours_are_those_around_the_better_may_an_outline_fit_that_is_missing():
+    sight = Sight(0, fit=0.4, elsewhere=0.2, spread=0.09, best=0.5, off=20.0, blends=0.65, copy=None)
+    assert sight.missing and not replace(sight, blends=0.5).missing
+    assert replace(sight, blends=0.5, fit=0.3).missing and not replace(sight, blends=0.3, fit=0.2).missing
+    assert not replace(sight, fit=0.5).missing
+    in_clutter = replace(sight, elsewhere=CLUTTER + 0.05, fit=0.6)
+    assert not in_clutter.missing and replace(in_clutter, blends=BLENDS_IN_CLUTTER + 0.1).missing
 
 
 @pytest.mark.parametrize(
