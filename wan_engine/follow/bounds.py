@@ -14,6 +14,7 @@ SPAN_MOTION = 8.0  # that points go in a span of frames, where that is not too l
 LONGEST_SPAN = 16  # frames
 MOVES = 2.0  # a point that goes farther in a span moves
 OFF, OFF_OF_WAY = 1.5, 0.4
+OFF_STILL = 3.0  # where nothing moves in a span of the scene
 LEAST_KNOWN, LEAST_POINTS = 12, 6  # ways that are known of some frames, and points that go them, before these can stray
 POOLED = 5  # frames whose ways are taken together, at most
 ELSEWHERE = 0.7  # share of the known ways that may go elsewhere

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..media.frame_store import Frames
 from . import motion
-from .bounds import LEAST_KNOWN, LEAST_POINTS, MOVES, OFF, OFF_OF_WAY, POOLED
+from .bounds import LEAST_KNOWN, LEAST_POINTS, MOVES, OFF, OFF_OF_WAY, OFF_STILL, POOLED
 from .pictures import pattern, scale_of, small, working
 from .subjects import Subject, look_at
 from .tracks import Outline, Tracks
@@ -27,10 +27,10 @@ class FollowMeasures:
     Of each frame [T], null where it is not known: `error_px`, by how much the middle one of the points is off at the
     end of its way, as seen across `span` frames, of those whose way is known where it leads; `told_px`, how far the
     points go there that move; `elsewhere`, the share of the ways known of late that go elsewhere than the scene's;
-    `gain`, how far those go along the scene's way, and `pace`, how far at all, both of the scene's way: 0 for a frozen
-    clip, 1 for one that follows; `still_px`, the error of the points that stand still in the scene, by which the camera
-    is off. `known`: ways known of each frame. `motion_px`: how far points go in a span of the scene, at most; `moving`:
-    frames to which they go at all. `ways`: of a few frames, what is drawn of them.
+    `gain`, how far those go along the scene's way, and `pace`, how far at all, of the scene's way where it moves: 0 for
+    a frozen clip, 1 for one that follows; `still_px`, the error of the points that stand still in the scene, by which
+    the camera is off. `known`: ways known of each frame. `motion_px`: how far points go in a span of the scene, at
+    most; `moving`: frames to which they go at all. `ways`: of a few frames, what is drawn of them.
     """
 
     size: tuple[int, int]
@@ -70,9 +70,11 @@ def measure(frames: Frames, tracks: Tracks) -> FollowMeasures:
     far = []
     for start, end in motion.spans(places, told.seen):
         far.append(motion.scene_motion(places, told.seen, start, end))
+        stands = far[-1] < MOVES
         here = np.flatnonzero(told.seen[:, start] & told.seen[:, end])
         found = motion.ways(patterns, places, here, start, end)
-        taken.add(found, told.still[found.points], places[found.points, start], places[found.points, end], end - start)
+        begin, to = places[found.points, start], places[found.points, end]
+        taken.add(found, told.still[found.points], begin, to, end - start, stands)
     return FollowMeasures(
         size=size, frames=len(patterns), motion_px=round(max(far, default=0.0) / scale_of(size), 3),
         moving=sum(way >= MOVES for way in far), subjects=look_at(pictures, outlines, scale_of(tracks.size)),
@@ -93,7 +95,7 @@ def _shown(count: int, outlines: list[Outline], scale: float) -> dict[int, np.nd
 @dataclass(frozen=True)
 class _Span:
     """What was found of a frame by the span that ends there: how far off the middle way ends, all and of points that
-    stand still, how far the moving ones go, how many ways of these are `known` and go `elsewhere`, by which `points`,
+    stand still, how far the moving ones go, how many ways that count are `known` and go `elsewhere`, by which `points`,
     and sums that tell how far they go of their way, and at all."""
 
     error: float
@@ -122,11 +124,15 @@ class _Taken:
         self.spans, self.known = [0], [0]
         self.ways: list[dict[str, Any]] = []
 
-    def add(self, found: motion.Ways, still: np.ndarray, begin: np.ndarray, end: np.ndarray, span: int) -> None:
-        """Ways from `begin` to `end` [K, 2]; `still` [K] tells the points that stand still in the scene."""
+    def add(
+        self, found: motion.Ways, still: np.ndarray, begin: np.ndarray, end: np.ndarray, span: int, stands: bool
+    ) -> None:
+        """Ways from `begin` to `end` [K, 2]; `still` [K] tells the points that stand still in the scene; where all of
+        it `stands`, they are looked at too."""
         off, way = np.abs(found.seen - found.told), np.linalg.norm(end - begin, axis=1)
         moves = np.abs(found.told) >= MOVES
-        elsewhere = moves & (off > np.maximum(OFF, OFF_OF_WAY * np.abs(found.told)))
+        counts, bound = (np.ones_like(moves), OFF_STILL) if stands else (moves, OFF)
+        elsewhere = counts & (off > np.maximum(bound, OFF_OF_WAY * np.abs(found.told)))
         seen, told = found.seen[moves], found.told[moves]
         first, misses, along = _of_points(found)
         leads = along >= _ALONG * way[first]
@@ -134,7 +140,7 @@ class _Taken:
         self.rows.append(
             _Span(
                 _middle(errors[leads]), _middle(errors[leads & still[first]]), _middle(way[way >= MOVES]),
-                int(moves.sum()), int(elsewhere.sum()), frozenset(found.points[moves].tolist()),
+                int(counts.sum()), int(elsewhere.sum()), frozenset(found.points[counts].tolist()),
                 float(np.sum(seen * told)), float(np.sum(told**2)), float(np.sum(seen**2)),
             )
         )  # fmt: skip
@@ -151,14 +157,15 @@ class _Taken:
         """The fields of the measures that are about frames."""
         pooled = [self._pooled(k) for k in range(len(self.rows))]
 
-        def of_known(value: Callable[[_Span], float]) -> list[float | None]:
-            return [None, *(value(span) if span.is_known else None for span in pooled)]
+        def of_known(value: Callable[[_Span], float], moving: bool = True) -> list[float | None]:
+            known = (span.is_known and (span.told_squared > 0 or not moving) for span in pooled)
+            return [None, *(value(span) if ok else None for ok, span in zip(known, pooled, strict=True))]
 
         return {
             "error_px": [None, *(self._px(row.error) for row in self.rows)],
             "told_px": [None, *(self._px(row.told) for row in self.rows)],
             "still_px": [None, *(self._px(row.still) for row in self.rows)],
-            "elsewhere": of_known(lambda span: span.elsewhere / span.known),
+            "elsewhere": of_known(lambda span: span.elsewhere / span.known, moving=False),
             "gain": of_known(lambda span: span.seen_by_told / span.told_squared),
             "pace": of_known(lambda span: float(np.sqrt(span.seen_squared / span.told_squared))),
             "span": self.spans, "known": self.known, "ways": self.ways,

@@ -67,7 +67,7 @@ def verdict(measures: FollowMeasures, first_frame: int = 0) -> FollowVerdict:
 
 def _unless_it_strays(measures: FollowMeasures) -> tuple[str, str]:
     """(code, sentence) of a clip of which nothing is known to be wrong."""
-    known = sum(share is not None for share in measures.elsewhere)
+    known = sum(gain is not None for gain in measures.gain)
     if known > KNOWN_FRAMES * measures.moving:
         error = max((e for e in measures.error_px if e is not None), default=0.0)
         share = 100 * error / measures.size[0]
@@ -132,7 +132,9 @@ def _motion_words(measures: FollowMeasures, strays: list[int]) -> str:
     gain, pace = _middle(measures.gain, strays), _middle(measures.pace, strays)
     later = [share for share in measures.elsewhere[strays[-1] + 1 :] if share is not None]
     elsewhere = "the clip moves elsewhere than the scene"
-    if gain < -_STANDS:
+    if gain is None or pace is None:
+        how = "the clip moves, and the scene stands still"
+    elif gain < -_STANDS:
         how = "the clip moves the other way"
     elif gain < _STANDS and pace < _STANDS_AT_ALL:
         late = ", and goes later" if len(later) > len(strays) else ""
@@ -148,6 +150,6 @@ def _motion_words(measures: FollowMeasures, strays: list[int]) -> str:
     return f"From frame {{frame}} on {how}."
 
 
-def _middle(course: list[float | None], frames: list[int]) -> float:
+def _middle(course: list[float | None], frames: list[int]) -> float | None:
     known = [value for k in frames if (value := course[k]) is not None]
-    return float(np.median(known)) if known else 1.0
+    return float(np.median(known)) if known else None

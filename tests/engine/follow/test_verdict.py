@@ -161,6 +161,8 @@ def test_a_thing_that_stands_still_is_missed_by_its_outline(tracks):
     assert verdict(measure(clip(crates=(), **still), rest)).code == "misses_subject"
     told = verdict(measure(clip(**still), rest))
     assert told.word == "cannot be told" and told.code == "still"
+    told = verdict(measure(clip(moves=drawn.PAN), rest))
+    assert told.code == "strays_in_motion" and "moves, and the scene stands still" in told.sentence
 
 
 def test_of_a_plain_clip_motion_cannot_be_told(tracks):
