@@ -293,6 +293,10 @@ def _dry_run(args: argparse.Namespace, settings: previs.Settings) -> int:
     if redo is None:
         previs.check_references(brief, settings, model)
         _warn(previs.without_references(brief, model))
+        plan = previs.plan_of(_scene(args), brief, settings)
+        if plan is not None:
+            settings = dataclasses.replace(settings, size=settings.size or plan.size)
+            told |= dict.fromkeys(plan.notes)
     for shot in brief.shots:
         job = previs.prepare(_scene(args), brief, shot, settings, note=told.setdefault, redo=redo)
         job.release()

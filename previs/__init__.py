@@ -20,6 +20,7 @@ from .engine import check, close_engine, downloads_folder, engine_client
 from .four_steps import FourStepsFetch, four_steps_of, samplings_of
 from .generation import Generation
 from .jobs import Resume, abilities_of, doubts_about, jobs_root, made_of, prepare, size_of, unfinished, wish_of
+from .planning import plan_of
 from .redo import Redo, redo_of, take_named, take_numbered
 from .reference_lists import add_reference, check_own, still_of
 from .references import check_references, without_references
@@ -95,6 +96,7 @@ __all__ = [
     "made_of",
     "outline",
     "plain",
+    "plan_of",
     "prepare",
     "prompt_json",
     "prompt_of",

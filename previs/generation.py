@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Generator, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import bpy
@@ -19,8 +20,9 @@ from . import ownership
 from .endings import end_job
 from .engine import engine_cache, engine_client, engine_environment
 from .four_steps import samplings_of
-from .jobs import Resume, check_files, jobs_root, mode_of, preparing, size_of, unfinished, wish_of
+from .jobs import Resume, check_files, chosen_by_us, jobs_root, mode_of, preparing, size_of, unfinished, wish_of
 from .log import log
+from .planning import asking, read_answer
 from .progress import SHARES
 from .redo import Redo
 from .references import check_references, without_references
@@ -66,7 +68,7 @@ class Generation(Work):
         self.size = size_of(scene, settings, model)
         jobs_root(settings)
         self._client = engine_client(settings)
-        self._resume, self._as_then, self._redo = resume, as_then, redo
+        self._resume, self._as_then, self._redo = resume, {*as_then, *chosen_by_us(settings)}, redo
 
     @property
     def shots(self) -> list[str]:
@@ -90,7 +92,34 @@ class Generation(Work):
             self._client.cancel()
         super().cancel()
 
+    def _plan(self) -> Iterator[bool]:
+        """Where the size is left to us: the one that this machine can make in bearable time. Raises GenerationError
+        where it can make none."""
+        if self.settings.size is not None or self.settings.model == "nano" or self._redo is not None:
+            return
+        self.progress.tell("Looking what this machine can do", 0.0)
+        yield False
+        try:
+            tool = asking(self._live_scene(), self.brief, self.settings)
+            yield from self._run_tool(tool)
+        except Cancelled:
+            raise
+        except WanError as error:  # whatever it is: the generation itself meets it, and tells it with its job
+            log(f"no plan: {error}")
+            return
+        plan = read_answer(tool.words)
+        for words in plan.notes:
+            self.progress.note(words)
+        self.settings = replace(self.settings, size=plan.size)
+        self.size = size_of(self._live_scene(), self.settings, outline(self.settings.checkpoint))
+
     def _run_all(self) -> Iterator[bool]:
+        try:
+            yield from self._plan()
+        except OurError as error:
+            if not isinstance(error, Cancelled) or not self._cancelled:
+                self._fail(error)
+            return
         for index, shot in enumerate(self.brief.shots):
             if self._cancelled:
                 return

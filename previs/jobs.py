@@ -269,6 +269,11 @@ def size_of(scene: bpy.types.Scene, settings: Settings, model: Outline, note: No
     return size
 
 
+def chosen_by_us(settings: Settings) -> set[str]:
+    """Fields of a request that the machine chooses: what goes on keeps what was chosen then."""
+    return {name for name in ("size", "vae_tiles") if getattr(settings, name) is None}
+
+
 def expected_light(scene: bpy.types.Scene, shot: Shot, settings: Settings, frames: Mapping[str, Path]) -> LightCurve:
     """How the shot's light should go. `frames` are the conditioning frames, "first" and "last". Raises SceneError."""
     if settings.expected_light == "render":
@@ -342,7 +347,8 @@ def doubts_about(scene: bpy.types.Scene, settings: Settings, name: str) -> str:
     if offer is None:
         return ""
     brief, _warnings = read_shots(scene, [name], settings)
-    found = ownership.doubts(offer, wish_of(scene, brief, brief.shot(name), settings))
+    wish = wish_of(scene, brief, brief.shot(name), settings)
+    found = ownership.doubts(offer, wish, chosen_by_us(settings))
     found += ownership.other_heirs(offer)
     copies = "" if offer.found.sure else " It goes on in a copy; that folder stays as it is."
     return f"{offer.job.path.name}: {'; '.join(found)}. Go on as it was asked for then?{copies}" if found else ""

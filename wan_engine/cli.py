@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import json
 import os
 import sys
 from pathlib import Path
@@ -15,7 +16,7 @@ from .commands import measure
 from .errors import GenerationError, UsageError, WanError, reason_of
 from .option_arguments import add_options, given_options
 from .options import Option
-from .request import OPTIONS, GenerationRequest
+from .request import OPTIONS, PLANNED, GenerationRequest
 from .terminal import plain_output
 
 _CANCELLED = 130
@@ -76,6 +77,13 @@ def _parser() -> argparse.ArgumentParser:
     inspect.set_defaults(run=_inspect)
     inspect.add_argument("--checkpoint", required=True, help="folder in the published layout")
     add_options(inspect, _planned())
+    plan = commands.add_parser(
+        "plan", help="tell how a clip would be made here", description="Tell how a clip would be made here, as JSON."
+    )
+    plan.set_defaults(run=_plan)
+    plan.add_argument("--checkpoint", required=True, help="folder in the published layout")
+    plan.add_argument("--shape", type=float, metavar="RATIO", help="width over height; the size then gives the area")
+    add_options(plan, [OPTIONS[name] for name in PLANNED])
     download = commands.add_parser(
         "download", help="fetch a checkpoint or a LoRA", description="Fetch a published checkpoint, or the LoRA for it."
     )
@@ -158,6 +166,14 @@ def _download(options: argparse.Namespace) -> int:
     if lora := BY_NAME.get(options.model):
         told = (f'--lora "{folder / name}:{expert}"' for expert, name in lora.files.items())
         print("To use it with " + " or ".join((*lora.models, *lora.also)) + ": --preset lightning", *told)
+    return 0
+
+
+def _plan(options: argparse.Namespace) -> int:
+    asked = given_options(options, [OPTIONS[name] for name in PLANNED])
+    from .commands.plan import plan_of
+
+    print(json.dumps(plan_of(Path(options.checkpoint), options.shape, **asked), indent=1, ensure_ascii=False))
     return 0
 
 

@@ -38,7 +38,7 @@ from .reports.generation_report import generation_report
 from .reports.light_report import draw_page, measure_clip, tell_guide
 from .request import GenerationRequest
 from .request_parts import Lora
-from .runtime import process_group
+from .runtime import process_group, speed
 from .runtime.automatic import automatic_dtype, best_of, choices, nearest_that_fits, refusal
 from .runtime.memory_plan import MemoryPlan, MemorySettings, available_memory, plan_memory
 from .runtime.model_pool import LoadOptions, ModelPool, non_finite
@@ -108,6 +108,7 @@ class Pipeline:
                 texts = process_group.from_first(lambda: self._encode_texts(request, plan, folder, run))
             frames = FrameStore(folder, *plan.size[::-1]) if first else None
             latents, sigmas = self._sample(request, plan, texts, frames, folder, run)
+            self._remember_speed(request, plan, run)
             if frames is None:
                 return generation_report(request, plan, self.pool, run, {})
             with run.stage("finish"):
@@ -250,6 +251,15 @@ class Pipeline:
             chosen.append(f"decoding in tiles of {self._tiles}")
         if chosen:
             run.note(f"Chosen for this model and the memory that is free: {_listed(chosen)}.")
+
+    def _remember_speed(self, request: GenerationRequest, plan: Plan, run: Run) -> None:
+        """For the times that are told before later clips; of whole samplings in one process alone."""
+        if request.step_cache or plan.segments > 1 or plan.redo is not None or process_group.active():
+            return
+        done = run.steps[run.facts.get("resumed_from_step", 0) :]
+        settings = self._memory(plan, self.pool.options.offload, self._tiles).settings
+        operations = speed.operations_of(self.checkpoint, settings, len(done))
+        speed.remember(self.device, settings.dtype, operations, sum(step["seconds"] for step in done))
 
     def _encode_texts(self, request: GenerationRequest, plan: Plan, folder: Path, run: Run) -> list[Tensor]:
         cache = None if request.prompt_cache is None else PromptCache(folder / request.prompt_cache, note=run.note)

@@ -16,6 +16,8 @@ from .options import EngineOptions, options_of, row
 from .request_parts import PromptPart, joined
 
 SCHEMA = "wan_previs.request/1"
+# The options that memory and time are planned by.
+PLANNED = ("size", "frames", "steps", "preset", "device", "dtype", "offload", "vae_tiles", "attention")
 # The fields that name what a generation writes.
 OUTPUTS = ("out", "latents", "frames_out", "report", "resume", "preview", "prompt_cache", "page")
 # What a job folder holds besides, which no output may take the place of.

@@ -8,11 +8,13 @@ block), then the picture is decoded in tiles, then the size goes down, and the f
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import product
 
 from ..checkpoint.checkpoint import Checkpoint
-from ..checkpoint.sizes import SAME_AREA, Size, nearest_size, squeeze
+from ..checkpoint.sizes import SAME_AREA, Size, squeeze
+from ..checkpoint.summary import Outline
 from ..errors import UsageError
 from ..options import AUTO, STATED_OFFLOADS
 from .memory_plan import MemoryPlan, MemorySettings, Planner, in_words
@@ -21,7 +23,7 @@ TILES = (0, 512, 256, 128, 64)  # sides in pixels; the smaller, the more is comp
 _COUNTS = 32  # the most counts of frames that are tried, even for an absurd one
 _EXACT = 2**30  # bytes of a transformer in float32, up to which that is what `auto` takes
 _SHARES = (1, 0.7, 0.5, 0.35, 0.25)  # of a model's smallest area; of less it makes no picture
-_SQUEEZE = 0.1
+_SQUEEZE = 0.2  # of a smaller size against the one that was asked for, at most
 
 
 @dataclass(frozen=True)
@@ -109,16 +111,13 @@ def settled(
 
 def smaller_sizes(checkpoint: Checkpoint, size: Size) -> list[Size]:
     """Sizes below `size` of its shape, the largest first: those of the model's areas, then ever smaller ones."""
-    model, shape = checkpoint.model, size[0] / size[1]
-    multiple = model.stride[1] * checkpoint.config.patch_size[1]
-    areas = {width * height for width, height in model.sizes}
+    outline, shape = Outline(checkpoint.model), size[0] / size[1]
+    areas = {width * height for width, height in checkpoint.model.sizes}
     found: set[Size] = set()
     for area in (*areas, *(share * min(areas) for share in _SHARES)):
-        try:
-            found.add(nearest_size(shape, round(area), multiple, model.sizes, _SQUEEZE))
-        except UsageError:  # nothing so small has the shape
-            continue
-    below = [one for one in found if one[0] * one[1] < size[0] * size[1] and squeeze(shape, one) <= 2 * _SQUEEZE]
+        with suppress(UsageError):  # nothing so small has the shape
+            found.add(outline.size_for(shape, (round(area), 1)))
+    below = [one for one in found if one[0] * one[1] < size[0] * size[1] and squeeze(shape, one) <= _SQUEEZE]
     return sorted(below, key=lambda one: -one[0] * one[1])
 
 
