@@ -20,7 +20,8 @@ from torch import Tensor
 
 from . import devices
 from .checkpoint.checkpoint import Checkpoint, open_checkpoint
-from .errors import GenerationError, UsageError
+from .checkpoint.sizes import Size
+from .errors import GenerationError, UsageError, reason_of
 from .finishing.finish import Redraw, check_finish, deliver, enlarged, repaired
 from .finishing.places import check_places
 from .inputs.conditioning import condition, encode_texts
@@ -52,6 +53,8 @@ from .sampling.segments import in_segments, light_of
 from .saved_state import weights_of
 from .weights.lora import lora_notes
 
+_ANY_SIDE = 4096  # in pixels: tiles of every side are smaller
+
 
 class Pipeline:
     """One checkpoint, ready to generate. What stays in memory between clips is up to its `pool`.
@@ -73,6 +76,7 @@ class Pipeline:
         self.notes = tuple(notes)
         self._dtype, self._offload = dtype, offload
         self._tiles = 0  # of the clip at work
+        self._spent: list[tuple[str, int]] = []  # offloads and tiles with which memory ran out for it
         self.device = device
         self.pool = ModelPool(checkpoint, options, self.device)
         self._light_map: LightMap | None = None
@@ -95,7 +99,20 @@ class Pipeline:
         check_places(request, folder)
         first = process_group.rank() == 0
         run = Run(on_event if first else lambda event: None, should_cancel)
-        with self._memory_errors_in_words(run), torch.inference_mode():
+        self._spent = []
+        while True:
+            try:
+                return self._generated(request, folder, run)
+            except _NotEnoughMemory:
+                self._spent.append((self.pool.options.offload, self._tiles))
+                if run.steps or process_group.active() or not self._choices(request, request.size or (_ANY_SIDE, 0)):
+                    raise  # what is done is kept, for Continue
+                run.note("There was less memory than planned; the clip is begun again with settings that need less.")
+
+    def _generated(self, request: GenerationRequest, folder: Path, run: Run) -> dict[str, Any]:
+        """As `generate`, once. Raises _NotEnoughMemory where that runs out, with everything let go of."""
+        first = process_group.rank() == 0
+        with self._device_errors_in_words(run), torch.inference_mode():
             with run.stage("load"):
                 plan = self._plan(request, folder)
                 for words in (*plan.warnings, *self.notes):
@@ -229,9 +246,12 @@ class Pipeline:
         """The offload and the tiles asked for, or the best with which all `plans` fit; those that need least where none
         do."""
         largest = max((plan.size for plan in plans), key=max)
-        open_choices = choices(self._offload, request.vae_tiles, largest)
-        found = best_of(self._most_memory(plans, offload, tiles) for offload, tiles in open_choices).settings
+        found = best_of(self._most_memory(plans, *pair) for pair in self._choices(request, largest)).settings
         return found.offload, found.vae_tiles
+
+    def _choices(self, request: GenerationRequest, size: Size) -> list[tuple[str, int]]:
+        """The offloads and tiles that may be tried, the best first."""
+        return [pair for pair in choices(self._offload, request.vae_tiles, size) if pair not in self._spent]
 
     def _use_offload(self, offload: str) -> None:
         """Go on with another offload than the last clip's: what is held is let go of."""
@@ -347,19 +367,25 @@ class Pipeline:
                 yield pixels[:, 0].to(torch.uint8).permute(1, 2, 0).cpu().numpy()
 
     @contextmanager
-    def _memory_errors_in_words(self, run: Run) -> Iterator[None]:
-        """Out of memory: let go of everything, then say what was planned and what to do."""
+    def _device_errors_in_words(self, run: Run) -> Iterator[None]:
+        """Out of memory: let go of everything, then say what was planned and what to do. A device that is lost: say
+        so."""
         try:
             yield
         except (MemoryError, RuntimeError) as error:
-            if not _out_of_memory(error):
-                raise
-            traceback.clear_frames(error.__traceback__)  # they hold what filled the memory
-            self.pool.free()
-            raise GenerationError(
-                "There is not enough memory. Use a smaller size, fewer frames, --dtype bfloat16 or --offload block.\n"
-                + run.memory
-            ) from error
+            if _out_of_memory(error):
+                traceback.clear_frames(error.__traceback__)  # they hold what filled the memory
+                self.pool.free()
+                raise _NotEnoughMemory(
+                    "There is not enough memory. Use a smaller size, fewer frames, --dtype bfloat16 or --offload "
+                    f"block.\n{run.memory}"
+                ) from error
+            if isinstance(error, torch.AcceleratorError):
+                raise GenerationError(
+                    f"The device {self.device} stopped working ({reason_of(error)}). Start the engine again to "
+                    "continue the clip, update the device's driver where it happens again, or use --device cpu."
+                ) from error
+            raise
 
 
 def load(
@@ -392,6 +418,10 @@ def load(
 def _listed(words: Sequence[str]) -> str:
     *others, last = words
     return f"{', '.join(others)} and {last}" if others else last
+
+
+class _NotEnoughMemory(GenerationError):
+    """Memory ran out at work."""
 
 
 def _out_of_memory(error: Exception) -> bool:

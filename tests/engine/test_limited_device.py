@@ -15,9 +15,10 @@ from limited_device import DEVICE, limited_device
 from PIL import Image
 from safetensors.torch import load_file
 
-from wan_engine.errors import Cancelled
+from wan_engine.errors import Cancelled, GenerationError
 from wan_engine.light_curve import LightCurve
 from wan_engine.pipeline import load
+from wan_engine.runtime.model_pool import ModelPool
 
 ROWS = [
     ("Wan2.2-T2V-A14B", "en", ""),
@@ -113,3 +114,27 @@ def test_the_stand_in_lacks_what_it_is_to_lack():
             torch.zeros(2, device=DEVICE, dtype=torch.float64)
         with pytest.raises(RuntimeError, match="meets"):
             there + torch.ones(2, 2)
+
+
+def test_a_clip_that_runs_out_of_memory_is_begun_again_with_what_needs_less(tmp_path, monkeypatch):
+    """Where that is left to us and no step is done; else it is told in words."""
+    case = Case(*PICTURES[:2])
+    whole = latents(case, tmp_path, "cpu")
+    opened = []
+
+    def expert(self, name):
+        opened.append(self.options.offload)
+        if self.options.offload != "block":
+            raise torch.OutOfMemoryError("out of memory")
+        return real(self, name)
+
+    real = ModelPool.expert
+    monkeypatch.setattr(ModelPool, "expert", expert)
+    assert torch.equal(latents(case, tmp_path, "cpu", offload="auto", report="report.json"), whole)
+    assert opened[:3] == ["none", "expert", "block"]
+    assert "begun again" in (tmp_path / "report.json").read_text(encoding="utf-8")
+    with pytest.raises(GenerationError, match="not enough memory"):
+        latents(case, tmp_path, "cpu", offload="expert", vae_tiles=0)
+    monkeypatch.setattr(ModelPool, "expert", lambda self, name: (_ for _ in ()).throw(torch.AcceleratorError("lost")))
+    with pytest.raises(GenerationError, match="stopped working"):
+        latents(case, tmp_path, "cpu")
