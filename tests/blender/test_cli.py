@@ -281,3 +281,18 @@ def test_prompts_go_into_a_file(tmp_path):
     assert done.returncode == 0 and done.stdout == "" and out.read_text(encoding="utf-8") == plain
     done = run(path, "prompt", "--out", tmp_path / "nowhere" / "a.txt")
     assert done.returncode == 5 and len(words_of(done)) == 1
+
+
+@pytest.mark.engine
+def test_a_dry_run_tells_settings_memory_and_time_and_chooses_the_size(tmp_path):
+    def make(scene):
+        add_camera(scene)
+        scene.render.resolution_x, scene.render.resolution_y = 1280, 720
+
+    path = save(tmp_path / "a.blend", make)
+    done = run(path, "render", "--dry-run", "--mode", "text", "--model", "nano")
+    assert done.returncode == 0, done.stderr
+    (told,) = [line for line in words_of(done) if "that are free" in line]
+    assert "float32, all in memory, " in told and "on this CPU" in told
+    width, height = json.loads((Path(done.stdout.splitlines()[-1]) / "request.json").read_text())["size"]
+    assert f"{width}x{height}" in told
