@@ -54,6 +54,12 @@ def strips():
     return [strip.name for strip in editor.strips] if editor else []
 
 
+def raw(take):
+    """The frames of a take as the model made them."""
+    strip = bpy.context.scene.sequence_editor.strips[take]
+    return sorted((Path(bpy.path.abspath(strip.filepath)).parent / "raw").glob("frame_*.png"))
+
+
 def override():
     return bpy.context.temp_override(window=window(), area=area("VIEW_3D"))
 
@@ -147,6 +153,33 @@ def report():
     yield 1.0
 
 
+def redo():
+    """A part of the take made anew, from the middle of the shot on: another strip, the first one as it was."""
+    scene = bpy.context.scene
+    first = {path.name: path.read_bytes() for path in raw("Wide take 1")}
+    scene.frame_set(scene.sequence_editor.strips["Wide take 1"].frame_final_start + 12)
+    with override():
+        pressed = bpy.ops.wan_previs.redo_take("INVOKE_DEFAULT", take="Wide take 1")
+    see(pressed == {"RUNNING_MODAL"}, "making a part anew does not block")
+    yield from until(lambda: session().status.startswith("Step"), "and shows its steps")
+    yield from picture("redoing")
+    yield from until(lambda: not session().running, "and has an end")
+    see([line.text for line in session().errors] == [], "without errors")
+    see(strips() == ["Wide take 1", "Wide take 2"], "the part made anew is a take of its own")
+    anew = {path.name: path.read_bytes() for path in raw("Wide take 2")}
+    kept = [name for name in sorted(first) if anew.get(name) == first[name]]
+    see(
+        0 < len(kept) < len(first) and kept == sorted(first)[: len(kept)], "the frames before the seam are the old ones"
+    )
+    see({path.name: path.read_bytes() for path in raw("Wide take 1")} == first, "the take itself stays as it is")
+    yield 1.0
+    yield from picture("redone")
+    with override():
+        bpy.ops.wan_previs.delete_take("EXEC_DEFAULT", take="Wide take 2")
+    see(strips() == ["Wide take 1"], "it can be deleted")
+    scene.frame_set(scene.frame_start)
+
+
 def undo():
     """A user's own steps are undone one by one while clips are made, and no clip is lost."""
     with override():
@@ -212,6 +245,7 @@ def story():
     yield from until(lambda: "WANPREVIS_PT_takes_view3d" in drawn, "the take is listed")
     yield from picture("strip")
     yield from report()
+    yield from redo()
     yield from undo()
     yield from cancel()
     yield from load_meanwhile()

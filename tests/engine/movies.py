@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Movies of any codec and pixel format for tests."""
+"""Movies of any codec and pixel format, and folders of pictures, for tests."""
 
 from __future__ import annotations
 
 from fractions import Fraction
+from pathlib import Path
 
 import av
+import numpy as np
+from PIL import Image
 
 
 def write(path, frames, codec, layout, source="rgb24", times=None, fps=24, **options):
@@ -21,3 +24,10 @@ def write(path, frames, codec, layout, source="rgb24", times=None, fps=24, **opt
             frame.pts, frame.time_base = k if times is None else times[k], Fraction(1, fps)
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
+
+
+def write_frames(folder: Path, frames: np.ndarray) -> None:
+    """Frames uint8 [n, h, w, 3] as pictures of a new folder."""
+    folder.mkdir()
+    for number, frame in enumerate(frames):
+        Image.fromarray(frame).save(folder / f"{number:04}.png")

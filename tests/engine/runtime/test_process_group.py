@@ -15,13 +15,16 @@ from datetime import timedelta
 from pathlib import Path
 
 import golden
+import numpy as np
 import pytest
 import torch
 from cases import Case
+from movies import write_frames
 from safetensors.torch import load_file, save_file
 
 from wan_engine.cli import main
 from wan_engine.errors import CheckpointError, GenerationError, UsageError, WanError
+from wan_engine.media.pictures import read_picture
 from wan_engine.networks.transformer import WanTransformer
 from wan_engine.networks.transformer_config import TransformerConfig
 from wan_engine.runtime import process_group, sharding
@@ -169,6 +172,26 @@ def test_longer_clips_over_two_processes(model, told, tmp_path, one_thread):
             ended = torchrun(2, "-m", "wan_engine", *words)
             assert ended.returncode == 0 and told in ended.stderr, ended.stderr
         made.append(load_file(tmp_path / name / "latents.safetensors")["latents"])
+    assert (made[0] - made[1]).abs().max() <= FLOOR * made[0].std()
+
+
+def test_a_part_made_anew_over_two_processes(tmp_path, one_thread):
+    """What stays of the old clip is read by the first process alone, and is that clip's to the last bit."""
+    old = np.random.default_rng(4).integers(0, 256, (9, 48, 80, 3), np.uint8)
+    write_frames(tmp_path / "old", old)
+    made = []
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        words = [*generate(tmp_path / name, "--size", "80x48"), "--frames", "9", "--steps", "2"]
+        words += ["--redo", str(tmp_path / "old"), "--redo-from", "5", "--frames-out", str(tmp_path / name / "frames")]
+        if name == "one":
+            assert main(words) == 0
+        else:
+            ended = torchrun(2, "-m", "wan_engine", *words)
+            assert ended.returncode == 0, ended.stderr
+        made.append(load_file(tmp_path / name / "latents.safetensors")["latents"])
+        frames = [read_picture(path) for path in sorted((tmp_path / name / "frames").iterdir())]
+        assert np.array_equal(np.asarray(frames[0]), old[0])
     assert (made[0] - made[1]).abs().max() <= FLOOR * made[0].std()
 
 

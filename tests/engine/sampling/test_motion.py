@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from cases import Case, assert_command_line_makes, assert_refused_before_loading, kept_steps
+from movies import write_frames
 from PIL import Image
 from safetensors.torch import load_file
 from test_loop import write_checkpoint
@@ -33,12 +34,6 @@ from wan_engine.sampling.solvers import UniPC
 LOOPS = ("loop_ttm_unipc", "loop_ttm_dpmpp", "loop_ttm_diffusers", "loop_ttm_no_start")
 MODEL = "Wan2.2-I2V-A14B"
 CASES = ("object", "camera", "resized")
-
-
-def write_frames(folder: Path, frames: np.ndarray) -> None:
-    folder.mkdir()
-    for number, frame in enumerate(frames):
-        Image.fromarray(frame).save(folder / f"{number:04}.png")
 
 
 def on_grid(case):

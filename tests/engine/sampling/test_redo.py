@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,8 +12,9 @@ import numpy as np
 import pytest
 import torch
 from cases import Case, assert_refused_before_loading
+from killed import kill_in_step
+from movies import write_frames
 from PIL import Image
-from test_motion import write_frames
 from test_nano import REQUEST, frames_of
 
 from wan_engine.errors import Cancelled
@@ -156,6 +158,22 @@ def test_cancelled_in_between_it_goes_on_bit_equal(given, tmp_path):
     with pytest.raises(Cancelled):
         streamed.generate(asked, tmp_path, done.append, lambda: sum(event["event"] == "step" for event in done) == 3)
     assert streamed.generate(asked, tmp_path)["resumed_from_step"] == 3
+    assert np.array_equal(shown(tmp_path), want)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL")
+def test_killed_in_the_middle_of_a_step_it_ends_bit_equal(tmp_path):
+    """In segments, in the first step of the second one."""
+    old_clip(tmp_path)
+    given = {"image": "0000.png", "window": 5, "redo_from": 3, "steps": 2, "resume": "state"}
+    asked = asked_of("fullstack/Wan2.2-I2V-A14B", **given)
+    pipeline = load(asked.checkpoint)
+    pipeline.generate(asked, tmp_path)
+    want = shown(tmp_path)
+    kill_in_step(asked, tmp_path, finished=2, questions=5)
+    events = []
+    pipeline.generate(asked, tmp_path, events.append)
+    assert [event["step"] for event in events if event["event"] == "step"] == [3, 4]
     assert np.array_equal(shown(tmp_path), want)
 
 
