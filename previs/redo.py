@@ -47,6 +47,11 @@ class Redo:
         if seed == self.then.seed:
             seed = (seed + 1) % _SEEDS
             note(f"{self.take.name} was made with the seed {self.then.seed}; its new part has the seed {seed}.")
+        if self.then.light_strength == "off" != settings.guide_light:
+            note(
+                f"{self.take.name} was made without the light guide, and its new part is made with it: the light may "
+                "jump where they meet. Set Light to Off (--guide-light off) to keep to the take's own."
+            )
         return replace(settings, size=self.then.size, frames=self.then.frames, seed=seed)
 
     def asked(self, request: GenerationRequest, size: tuple[int, int]) -> GenerationRequest:

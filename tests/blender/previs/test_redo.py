@@ -4,6 +4,7 @@
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import bpy
 import numpy as np
@@ -11,9 +12,10 @@ import pytest
 from tiny_shots import TINY, one_shot
 from wan_previs import cli, previs, properties
 from wan_previs.bridge.jobs import JobFolder
-from wan_previs.previs.redo import redo_of, take_numbered
+from wan_previs.previs.redo import Redo, redo_of, take_numbered
 from wan_previs.scene.brief import SceneError
 from wan_previs.wan_engine.errors import UsageError
+from wan_previs.wan_engine.request import GenerationRequest
 
 
 @pytest.fixture
@@ -46,6 +48,18 @@ def generated(scene, settings, redo=None):
     generation.run()
     assert generation.errors == []
     return generation.made[0], generation.progress.notes
+
+
+@pytest.mark.parametrize(
+    ("then", "now", "told"), [("off", "gentle", 1), ("off", "off", 0), ("gentle", "strict", 0), ("strict", "off", 0)]
+)
+def test_light_that_is_guided_from_the_seam_on_is_told(then, now, told, settings):
+    request = GenerationRequest("a", "b", seed=1, guide_light=then)
+    notes = []
+    Redo(SimpleNamespace(name="Wide take 1"), request, 5, False).settled(
+        replace(settings, guide_light=now), notes.append
+    )
+    assert len([note for note in notes if "light may jump" in note]) == told
 
 
 @pytest.mark.engine
