@@ -16,7 +16,7 @@ from ..bridge.tool import EngineTool
 from ..wan_engine.checkpoint.distilled import PRESET, Distilled, distilled_for, is_distilled, sampling_notes
 from ..wan_engine.checkpoint.model import Model
 from ..wan_engine.checkpoint.summary import outline
-from ..wan_engine.errors import CheckpointError, UsageError, WanError
+from ..wan_engine.errors import CheckpointError, UsageError
 from ..wan_engine.request import GenerationRequest
 from ..wan_engine.request_parts import Lora
 from .engine import engine_cache, engine_environment
@@ -122,6 +122,6 @@ class FourStepsFetch(Work):
                 if words := _PERCENT.match(tool.words):
                     self.progress.tell(f"Downloading, {tool.words}", int(words[1]) / 100)
                 yield piece
-        except (*OurError, WanError) as error:
+        except OurError as error:
             if not self._cancelled:
                 self._fail(error)
