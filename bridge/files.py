@@ -24,6 +24,7 @@ from . import process
 
 DISK_FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))  # no quotas on Windows
 NOT_ALLOWED = (errno.EACCES, errno.EPERM, errno.EROFS)
+_AT_IT = 60.0  # seconds, longer than who writes pauses
 OPEN_ELSEWHERE = (32, 33)  # Windows: a sharing violation, a lock violation
 # What `replacing`, the engine's `write_whole` and its prompt cache call a file that is not finished.
 _UNFINISHED = re.compile(
@@ -97,10 +98,11 @@ def left_behind(path: Path) -> bool:
 
 
 def _sweep(folder: Path) -> None:
-    """Remove what killed ones left half written of Blender's side's files there."""
+    """Remove what killed processes left half written of Blender's side's files there. What was written just now may be
+    that of a process of another computer."""
     for entry in folder.glob(".wan_previs.*.tmp*"):
-        if left_behind(entry):
-            with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError):
+            if left_behind(entry) and time.time() - entry.lstat().st_mtime > _AT_IT:
                 entry.unlink()
 
 

@@ -83,7 +83,7 @@ class JobFolder:
             job = cls(_make_next(root, name, number))
             job.conditioning.mkdir()
         job.write_state(JobState("queued", queued=utc_now(), **in_hand(os.getpid())))
-        for earlier in _takes_beside(job):
+        for earlier in _ended_beside(job):
             earlier.sweep()
         return job
 
@@ -344,14 +344,17 @@ class JobFolder:
             write_json(path, data, room)
 
 
-def _takes_beside(job: JobFolder) -> list[JobFolder]:
-    """The other job folders of its shot."""
+def _ended_beside(job: JobFolder) -> Iterator[JobFolder]:
+    """The other jobs of its shot that nobody is at, on this computer or another one."""
     own = TAKE.fullmatch(job.path.name)
     with contextlib.suppress(OSError):
-        names = [(name, TAKE.fullmatch(name)) for name in os.listdir(job.path.parent) if name != job.path.name]
-        found = [job.path.parent / name for name, match in names if own and match and match["stem"] == own["stem"]]
-        return [JobFolder(path) for path in found if os.path.isfile(path / "state.json") and not is_link(path)]
-    return []
+        for path in job.path.parent.iterdir():
+            match, other = TAKE.fullmatch(path.name), JobFolder(path)
+            if path == job.path or not own or not match or match["stem"] != own["stem"] or is_link(path):
+                continue
+            with contextlib.suppress(JobError, ValueError, OSError):
+                if STATE_SCHEMA.encode() in read_own(other.state, ROOM) and other.read_state().ended:
+                    yield other
 
 
 def _make_next(root: Path, name: str, number: int) -> Path:

@@ -229,20 +229,27 @@ def test_what_killed_processes_left_half_written_is_swept(tmp_path, ended_pid):
 
 def test_the_next_take_of_a_shot_sweeps_what_killed_ones_left(tmp_path, ended_pid):
     """A repair has a folder of its own, which nobody goes on with."""
-    job, other = (JobFolder.create(tmp_path, name) for name in ("A", "A-b"))
+    job, other, running = (JobFolder.create(tmp_path, name) for name in ("A", "A-b", "A"))
+    job.mark_ended("cancelled", "Cancelled.", 130)
+    running.write_state(JobState("running", pid=ended_pid, host="another computer"))
     litter = job.path / "control" / f".raw.{ended_pid}.partial"
     litter.mkdir(parents=True)
     (job.path / f".report.png.{ended_pid}.partial").write_bytes(b"x")
     outside = tmp_path / "link-target"
     outside.mkdir()
     (outside / "state.json").write_bytes(b"{}")
-    kept = [job.path / f".report.png.{os.getpid()}.partial", other.path / litter.name, outside / litter.name]
+    kept = [
+        running.path / f".clip.mp4.{ended_pid}.partial",
+        job.path / f".report.png.{os.getpid()}.partial",
+        other.path / litter.name,
+        outside / litter.name,
+    ]
     for path in kept:
         path.write_bytes(b"x")
     (tmp_path / "A-take-009").symlink_to(outside)
     JobFolder.create(tmp_path, "A")
     assert not litter.exists() and not (job.path / f".report.png.{ended_pid}.partial").exists()
-    assert all(path.exists() for path in kept) and job.read_state().state == "queued"
+    assert all(path.exists() for path in kept) and job.read_state().state == "cancelled"
 
 
 def test_what_a_killed_save_left_beside_a_file_goes_with_the_next_one(tmp_path, ended_pid):
@@ -250,9 +257,12 @@ def test_what_a_killed_save_left_beside_a_file_goes_with_the_next_one(tmp_path, 
         tmp_path / f".wan_previs.{ended_pid}-77.tmp.blend@",
         tmp_path / f".wan_previs.{os.getpid()}-7.tmp.blend",
     )
-    left.write_bytes(b"x"), other.write_bytes(b"x")
+    fresh = tmp_path / f".wan_previs.{ended_pid}-78.tmp.blend"  # of a process of another computer, for all we know
+    for path in (left, other, fresh):
+        path.write_bytes(b"x")
+    os.utime(left, (time.time() - 100,) * 2)
     write_json(tmp_path / "any.json", {})
-    assert not left.exists() and other.exists()
+    assert not left.exists() and other.exists() and fresh.exists()
 
 
 @pytest.mark.skipif(not process.TELLS_WORK, reason="only there the system tells when a process began")

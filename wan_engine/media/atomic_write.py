@@ -26,7 +26,7 @@ from ..errors import GenerationError
 
 # What reading a damaged safetensors file raises, wherever the damage is.
 BROKEN = (SafetensorError, OSError, ValueError, LookupError, TypeError, AttributeError, RuntimeError, MemoryError)
-_LONG = 3600.0  # seconds
+_AT_IT, _LONG = 60.0, 3600.0  # seconds: longer than who writes pauses, and than anything takes
 
 
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:
@@ -118,9 +118,11 @@ def _unfinished(path: Path) -> list[Path]:
 
 
 def _abandoned(entry: Path, pid: int) -> bool:
-    """Whether the process that fills it is gone; where the system does not tell, whether it has long been left."""
-    if sys.platform == "win32":  # where a process asked like below would be ended
-        return time.time() - entry.lstat().st_mtime > _LONG
+    """Whether the process that fills it is gone; where the system does not tell, whether it has long been left. What
+    was written just now may be that of a process of another computer."""
+    age = time.time() - entry.lstat().st_mtime
+    if sys.platform == "win32" or age < _AT_IT:  # where a process asked like below would be ended
+        return age > _LONG
     try:
         os.kill(pid, 0)
     except (ProcessLookupError, OverflowError):

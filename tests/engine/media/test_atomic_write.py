@@ -30,6 +30,10 @@ def test_it_is_swept_and_what_others_are_at_stays(tmp_path, ended):
     ]
     for name in kept:
         (tmp_path / name).write_bytes(b"x")
+    for path in tmp_path.iterdir():
+        os.utime(path, (1e9, 1e9))
+    (tmp_path / f".report.json.{2**22 + 1}.partial").write_bytes(b"x")  # no process of this computer, and just written
+    kept.append(f".report.json.{2**22 + 1}.partial")
     write_json(tmp_path / "report.json", {"a": 1})
     write_whole_sequence(tmp_path / "raw", "*.png", lambda folder: (folder / "frame.png").write_bytes(b"y"))
     assert {path.name for path in tmp_path.iterdir()} == {"report.json", "raw", *kept}
@@ -40,5 +44,6 @@ def test_a_link_of_such_a_name_is_removed_and_not_followed(tmp_path, ended):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "a.txt").write_bytes(b"x")
     (tmp_path / f".raw.{ended}.partial").symlink_to(tmp_path / "mine")
+    os.utime(tmp_path / f".raw.{ended}.partial", (1e9, 1e9), follow_symlinks=False)
     write_json(tmp_path / "raw", {})
     assert (tmp_path / "mine" / "a.txt").exists() and not (tmp_path / f".raw.{ended}.partial").is_symlink()
