@@ -33,7 +33,7 @@ from .channel import Channel
 from .jobs import JobFolder
 from .output import LogInto, guard_output, take_stdout, write_all
 from .pulse import Pulse
-from .state import BEAT_SECONDS, JobError, JobTaken
+from .state import BEAT_SECONDS, JobBusy, JobError, JobTaken
 from .warm_engine import WarmEngine, import_engine, trouble_in_words
 
 PARENT_GONE = "The program that asked for this clip ended too early. Continue the shot, or generate it again."
@@ -62,8 +62,8 @@ class Task:
             if self._end is None and not self.settled:
                 self._end = state, message, exit_status, interrupted
                 self._write_end()
-        except JobTaken:
-            self.settled = True  # by whoever is at it
+        except JobTaken as error:
+            self.settled = not isinstance(error, JobBusy)  # by whoever is at it; who only looks in writes no end
         except JobError as error:
             return f"{message} {error}".strip()
         finally:
