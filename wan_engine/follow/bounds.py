@@ -36,7 +36,7 @@ FITS_ELSEWHERE = 0.8  # of the best fit, that the fit at its place is less
 PLAIN_FIT = 0.15  # by which an outline fits better at its best place than anywhere, before it is looked at
 # A thing is missing where so large a share of the colours seen in its place are those of what is around, too, and its
 # outline fits there better than elsewhere by less than this (the difference, and a tenth of it in spreads of the fit).
-MISSING = (0.4, 0.335), (0.6, 0.5)
+MISSING = (0.4, 0.335), (0.7, 0.5)
 CLUTTER = 0.45  # mean fit elsewhere, from which on edges are everywhere and
 BLENDS_IN_CLUTTER = 0.7  # more of the colours must be those of what is around
 COPY = 0.4  # by how much a copy has the subject's colours and outline, of 1, at least

@@ -104,11 +104,11 @@ def test_where_edges_are_everywhere_colours_tell_what_is_missing(tracks, monkeyp
 
 
 def test_the_more_colours_are_those_around_the_better_may_an_outline_fit_that_is_missing():
-    sight = Sight(0, fit=0.4, elsewhere=0.2, spread=0.09, best=0.5, off=20.0, blends=0.65, copy=None)
-    assert sight.missing and not replace(sight, blends=0.5).missing
+    sight = Sight(0, fit=0.4, elsewhere=0.2, spread=0.09, best=0.5, off=20.0, blends=0.75, copy=None)
+    assert sight.missing and not replace(sight, blends=0.65).missing
     assert replace(sight, blends=0.5, fit=0.3).missing and not replace(sight, blends=0.3, fit=0.2).missing
     assert not replace(sight, fit=0.5).missing
-    in_clutter = replace(sight, elsewhere=CLUTTER + 0.05, fit=0.6)
+    in_clutter = replace(sight, elsewhere=CLUTTER + 0.05, fit=0.6, blends=0.65)
     assert not in_clutter.missing and replace(in_clutter, blends=BLENDS_IN_CLUTTER + 0.1).missing
 
 
