@@ -23,6 +23,7 @@ from wan_previs.bridge import engine_setup
 from wan_previs.bridge.engine_setup import EngineRemoval, EngineSetup
 from wan_previs.bridge.environment import EnvironmentMissing, find_engine, self_test, venv_python
 from wan_previs.bridge.setup import installer, uv_program
+from wan_previs.bridge.setup.torch_builds import Machine
 
 pytestmark = pytest.mark.usefixtures("no_variable")
 PYTHON = Path(sys.executable)
@@ -268,6 +269,17 @@ def test_a_disk_that_is_too_small_is_told_before_the_download(tmp_path, monkeypa
     task = {"folder": str(tmp_path / "engine"), "lock": str(a_lock(tmp_path))}
     assert installer.main([json.dumps(task)]) == 1
     assert "where 0.1 GB are free. Make room" in capsys.readouterr().out
+
+
+def test_the_room_of_an_engine_that_is_renewed_counts_as_free(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: shutil._ntuple_diskusage(10**9, 9 * 10**8, 10**8))
+    monkeypatch.setattr(installer.machine, "look", lambda: Machine("Linux", "x86_64"))
+    (tmp_path / "engine").mkdir()
+    with (tmp_path / "engine" / "torch.so").open("wb") as old:
+        old.truncate(2 * 10**9)  # takes no disk
+    task = {"folder": str(tmp_path / "engine"), "lock": str(a_lock(tmp_path)), "plan_only": True}
+    assert installer.main([json.dumps(task)]) == 0
+    assert '"plan"' in capsys.readouterr().out
 
 
 def test_an_engine_that_was_not_set_up_to_the_end_is_none(tmp_path):
