@@ -63,6 +63,8 @@ class WanPrevisPreferences(bpy.types.AddonPreferences):
             row = layout.row()
             row.progress(text=f"{session.title}: {session.left or session.status}", factor=session.fraction)
             row.operator("wan_previs.cancel", icon="CANCEL")
+        if session.result:
+            layout.label(text=session.result, icon="CHECKMARK")
         for line in (*session.errors, *session.findings):
             layout.label(text=line.text, icon="CHECKMARK" if line.ok else "ERROR")
         if not bpy.app.online_access and not self.wheels_folder:

@@ -17,6 +17,7 @@ _PATIENCE = 20.0  # seconds; a driver that wakes up a card takes some
 _DISPLAYS = r"SYSTEM\CurrentControlSet\Control\Class\{4d36e968-e325-11ce-bfc1-08002be10318}"  # display adapters
 _WSL = "/usr/lib/wsl/lib"  # where Windows puts nvidia-smi for its Linux
 _VENDORS = {"0x10de": "nvidia", "0x1002": "amd", "0x8086": "intel"}  # PCI
+_DRIVER = re.compile(r"[0-9]{3,4}(\.[0-9]+)+")  # 580.65.06
 Run = Callable[[list[str]], str]
 
 
@@ -63,7 +64,7 @@ def _nvidia(run: Run, root: Path, system: str) -> Iterator[Card]:
     for fields in ("name,driver_version,compute_cap", "name,driver_version"):  # old drivers know no capability
         lines = run(["nvidia-smi", f"--query-gpu={fields}", "--format=csv,noheader"]).splitlines()
         rows = [[part.strip() for part in line.split(",")] for line in lines if line.count(",") == fields.count(",")]
-        known = [row for row in rows if _numbers(row[1])]
+        known = [row for row in rows if _DRIVER.fullmatch(row[1])]
         for name, driver, *capability in known:
             numbers = _numbers(capability[0]) if capability else None
             pair = (numbers[0], numbers[1]) if numbers is not None and len(numbers) == 2 else None

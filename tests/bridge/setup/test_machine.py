@@ -97,7 +97,8 @@ def test_what_windows_calls_its_cards(tmp_path):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a shell script stands in for nvidia-smi")
 @pytest.mark.parametrize(
-    "script", ["sleep 9 & sleep 9", "head -c 99999 /dev/urandom", "echo RTX, 580.1, 8.9; exit 9", "kill -SEGV $$"]
+    "script",
+    ["sleep 9 & sleep 9", "printf '\\\\377, 4\\\\n4,4\\\\n,\\\\n'", "echo RTX, 580.1, 8.9; exit 9", "kill -SEGV $$"],
 )
 def test_a_program_of_the_driver_that_misbehaves(tmp_path, monkeypatch, script):
     """It hangs, with a child that keeps its output open; says what cannot be read; fails; dies."""
