@@ -26,6 +26,7 @@ from .memory_plan import MemorySettings
 
 _SIDE, _ROWS, _TRIES = 2048, 256, 3  # of the product that is timed
 _REACHED = 0.6  # of that product's rate by whole passes
+_TELLING = 1e12  # operations of a clip from which on its rate counts: less is mostly reading and starting
 _FILE = "speed.json"
 
 
@@ -67,8 +68,8 @@ def speed_of(device: str, dtype: str) -> Speed:
 
 
 def remember(device: str, dtype: str, operations: float, seconds: float) -> None:
-    """Keep what the last clip took. That it cannot be kept costs nothing else."""
-    if seconds <= 0:
+    """Keep what the last clip took. Tiny ones tell nothing; that it cannot be kept costs nothing else."""
+    if seconds <= 0 or operations < _TELLING:
         return
     with contextlib.suppress(OSError):
         path = _path()

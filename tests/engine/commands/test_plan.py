@@ -72,7 +72,9 @@ def test_time_is_that_of_earlier_clips_once_there_are_any(machine, monkeypatch):
     machine(64 * GIB, 1e9)
     guessed = plan_of(NANO)
     assert guessed["seconds_from"] == "measure" and guessed["dtype"] == "float32"
-    speed.remember("cpu", "float32", 5e9, 1.0)
+    speed.remember("cpu", "float32", 5e9, 100.0)  # too small a clip to tell
+    assert plan_of(NANO) == guessed
+    speed.remember("cpu", "float32", 5e12, 1000.0)
     told = plan_of(NANO)
     assert told["seconds_from"] == "clips" and told["seconds"] == pytest.approx(guessed["seconds"] / 5, abs=1)
     (speed._path()).write_text("damaged", encoding="utf-8")
