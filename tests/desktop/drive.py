@@ -15,7 +15,7 @@ import blockout
 
 CHECKOUT, FOLDER = map(Path, sys.argv[sys.argv.index("--") + 1 :])
 MODULE = "bl_ext.user_default.wan_previs"
-PATIENCE = 300.0
+PATIENCE = 1200.0  # a loaded machine takes minutes to import torch
 drawn: set[str] = set()
 passed: list[str] = []
 bpy.context.preferences.view.show_splash = False
@@ -28,7 +28,7 @@ def see(truth, what):
 
 
 def until(condition, what):
-    """Yields until `condition` holds; fails after PATIENCE seconds."""
+    """Yields until `condition` holds; fails after PATIENCE seconds, which end nothing but a window that stands still."""
     end = time.monotonic() + PATIENCE
     while not condition():
         if time.monotonic() > end:

@@ -24,7 +24,7 @@ cp "$root/examples/square_noon_to_dusk.blend" "$out/scene.blend"
 
 "$tool" setup "$blender" sid
 cd "$root"
-BLENDER_USER_RESOURCES=$out/user OMP_NUM_THREADS=1 timeout -k 10 "${DESKTOP_TEST_SECONDS:-900}" \
+BLENDER_USER_RESOURCES=$out/user OMP_NUM_THREADS=1 timeout -k 10 "${DESKTOP_TEST_SECONDS:-3600}" \
   "$tool" run "$blender" -- --factory-startup -P "$here/drive.py" -- "$root" "$out" >"$out/blender.log" 2>&1 </dev/null &
 window=$!
 
