@@ -28,7 +28,7 @@ def see(truth, what):
 
 
 def until(condition, what):
-    """Yields until `condition` holds; fails after PATIENCE seconds, which end nothing but a window that stands still."""
+    """Yields until `condition` holds; fails after PATIENCE seconds: what waits so long stands still."""
     end = time.monotonic() + PATIENCE
     while not condition():
         if time.monotonic() > end:
