@@ -290,7 +290,9 @@ def request_of(
     chosen["loras"] = loras_of(settings)
     if settings.model == "nano" and settings.dtype == AUTO:
         chosen["dtype"] = NANO_DTYPE
-    if not settings.upscale:
+    if settings.upscale is None:
+        chosen["upscale"] = model.model.upscale
+    if not chosen["upscale"]:
         chosen["refine"] = 0.0
     request = GenerationRequest(
         **{**chosen, "size": size, "guide_light": None, "camera_scale": None},  # the last: `followed` tells

@@ -34,7 +34,7 @@ from ..scene.identity import keep_identifiers, part_copies, scene_identifier, sh
 from ..sequencer import Take, next_take
 from ..wan_engine.request import GenerationRequest
 
-FINISHING = frozenset(("repair", "upscale", "upscale_model", "refine", "interpolation_model", "codec"))
+FINISHING = frozenset(("repair", "upscale", "upscaler", "upscale_model", "refine", "interpolation_model", "codec"))
 
 
 @dataclass(frozen=True)

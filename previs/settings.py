@@ -130,6 +130,9 @@ class Settings(SharedOptions):
         "the subject",
     )  # fmt: skip
     guide_light: str = changed(SharedOptions, "guide_light", default="gentle")
+    upscale: int | None = changed(  # type: ignore[assignment]  # the request has what the model stands for it
+        SharedOptions, "upscale", default=None, empty=("Default", "Small pictures, such as nano's, four times as large")
+    )
     expected_light: str = row(
         EXPECTED_LIGHT, "brief", "What tells how the light should go: the scene's facts, or small renders of it",
         title="Follows", group="main", needs="guide_light",

@@ -81,7 +81,7 @@ def stored(group: bpy.types.PropertyGroup, option: Option) -> Any:
 
 def switched_off(group: bpy.types.PropertyGroup, name: str) -> bool:
     """Whether the option of that name is off, so that what needs it does nothing."""
-    return stored(group, previs.OPTIONS[name]) in (0, "off", None, ())
+    return stored(group, previs.OPTIONS[name]) in (0, "off", ())
 
 
 def _choices(option: Option) -> tuple[Choice, ...]:

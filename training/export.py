@@ -31,6 +31,7 @@ FACTS = {
     # A little above the trained size: the published rounding to whole patches then still gives it for 16:9 scenes.
     "area": [SIZE[0] * 171 // 160, SIZE[1]],
     "steps": 12,
+    "upscale": 4,
     "shift": experts.SHIFT,
     "guide": [1.0, 1.0],
     "boundary": experts.BOUNDARY,

@@ -143,6 +143,10 @@ UPSCALE = OneOf(
     Choice(2, "2x", "Twice as wide and high", 1),
     Choice(4, "4x", "Four times as wide and high", 2),
 )
+UPSCALER = OneOf(
+    Choice("learned", "Learned", "Clean edges, by Real-ESRGAN's small model for moving pictures", 0),
+    Choice("lanczos", "Lanczos", "By calculation alone: soft, and nothing is made up", 1),
+)
 TILES = (
     Choice(0, "Off", "The picture is decoded whole", 0),
     Choice(512, "512", "Tiles of 512 pixels", 1),
@@ -204,9 +208,10 @@ class SharedOptions:
         "How many units of the model's a metre of the camera's way is; as many as it was given in where left out",
     )  # fmt: skip
     upscale: int = row(UPSCALE, 0, "How much larger the finished clip is made", group="main")
+    upscaler: str = row(UPSCALER, "learned", "How the clip is made larger", needs="upscale")
     upscale_model: str | None = row(
-        File(), None, "The file of a learned upscaling model (needs spandrel); else the built-in way",
-        title="Upscaler", needs="upscale",
+        File(), None, "The file of a learned upscaling model of your own (needs spandrel), in place of the upscaler",
+        title="Upscaling Model", needs="upscale",
     )  # fmt: skip
     refine: float = row(
         Number(0.05, 0.6, off=True), 0.0,

@@ -24,7 +24,7 @@ ENGINE = {
     "gguf",
     "httpx2",
 }
-ENGINE |= {"filelock", "httpx2", "matplotlib", "onnxruntime", "spandrel"}
+ENGINE |= {"filelock", "httpx2", "matplotlib", "ncnn", "onnxruntime", "spandrel"}
 COLOR = "wan_engine.color_temperature"
 REQUEST = {"wan_engine.request", "wan_engine.options", "wan_engine.errors", "wan_engine.saved_state"}
 TORCH_FREE = {

@@ -91,7 +91,8 @@ class Model:
     `frame_counts` and `sizes`, (width, height), list
     what it was trained for, the default first; `only_listed` tells that it has seen no other sizes. No shot is made of
     less than the `fewest` frames, by default what a first and a last picture need. With a picture the product of `area`
-    bounds the clip's size; None means that of the first of `sizes`.
+    bounds the clip's size; None means that of the first of `sizes`. `upscale` is how much larger than the model makes
+    it a clip is best shown, 2 or 4, 0 for not at all.
     """
 
     title: str
@@ -122,6 +123,7 @@ class Model:
     area: tuple[int, int] | None = None
     negative: str = NEGATIVE
     solver: str = "unipc"
+    upscale: int = 0
 
     @property
     def in_channels(self) -> int:
@@ -170,8 +172,7 @@ def overridden(model: Model, extra: Mapping[str, Any], folder: Path) -> Model:
         changes |= {key: float(extra[key]) for key in ("fps", "shift", "boundary") if key in extra}
         if "shift" in extra:
             changes["small_shift"] = changes["other_shift"] = None  # the stated one rules everywhere
-        if "steps" in extra:
-            changes["steps"] = int(extra["steps"])
+        changes |= {key: int(extra[key]) for key in ("steps", "upscale") if key in extra}
         if "guide" in extra:
             low, high = extra["guide"]
             changes["guide"] = (float(low), float(high))
@@ -206,5 +207,7 @@ def _check_defaults(model: Model) -> None:
         raise ValueError("frames must list counts of 4n+1")
     if not model.sizes or any(min(size) < 1 for size in (*model.sizes, model.area or (1, 1))):
         raise ValueError("sizes must list pairs of width and height, area be one")
+    if model.upscale not in (0, 2, 4):
+        raise ValueError("upscale must be 0, 2 or 4")
     if not model.modes:
         raise ValueError("without text_to_video there is nothing that this model makes a clip from")

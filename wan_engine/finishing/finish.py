@@ -33,8 +33,8 @@ def check_finish(request: GenerationRequest, folder: Path) -> None:
     check_codec(request.codec)
     if request.upscale_model is not None and not (folder / request.upscale_model).is_file():
         raise UsageError(f"The upscaling model {folder / request.upscale_model} does not exist; check the path.")
-    if request.upscale and request.upscale_model is not None:
-        upscaled((), request.upscale, folder / request.upscale_model)
+    if request.upscale:
+        _upscaled((), request.upscale, request, folder)
     if request.interpolation_model is not None:
         InterpolationModel(folder / request.interpolation_model)
     if request.refine and request.upscale not in FACTORS:
@@ -60,11 +60,17 @@ def enlarged(
     `redraw` is the refining pass over the clip enlarged twice, None without one; a factor of 4 enlarges what it gives
     once more.
     """
-    model = None if request.upscale_model is None else folder / request.upscale_model
     if redraw is not None:
-        redrawn = redraw(upscaled(frames, 2, model))
-        return upscaled(redrawn, 2, model) if request.upscale == 4 else redrawn
-    return upscaled(frames, request.upscale, model) if request.upscale else frames
+        redrawn = redraw(_upscaled(frames, 2, request, folder))
+        return _upscaled(redrawn, 2, request, folder) if request.upscale == 4 else redrawn
+    return _upscaled(frames, request.upscale, request, folder) if request.upscale else frames
+
+
+def _upscaled(
+    frames: Iterable[np.ndarray], factor: int, request: GenerationRequest, folder: Path
+) -> Iterator[np.ndarray]:
+    model = None if request.upscale_model is None else folder / request.upscale_model
+    return upscaled(frames, factor, request.upscaler, model)
 
 
 def deliver(

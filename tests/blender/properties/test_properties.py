@@ -89,9 +89,9 @@ def test_choices_are_those_that_other_rooms_know():
 
 
 def test_what_needs_an_option_that_is_off_is_grey(state):
-    assert switched_off(state, "upscale")
-    state.upscale, state.guide_light = "2", "off"
-    assert not switched_off(state, "upscale") and switched_off(state, "guide_light")
+    assert not switched_off(state, "upscale"), "the model's own default may be to enlarge"
+    state.upscale, state.guide_light = "0", "off"
+    assert switched_off(state, "upscale") and switched_off(state, "guide_light")
     assert all(option.needs in previs.OPTIONS for option in SINGLE if option.needs)
 
 
