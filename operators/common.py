@@ -83,6 +83,31 @@ def redraw(context: bpy.types.Context) -> None:
                 area.tag_redraw()
 
 
+class Act:
+    """An operator that does one thing at once; what it cannot do is told."""
+
+    report: Callable[[set[str], str], None]
+
+    def act(self, context: bpy.types.Context) -> None:
+        """Do it. Raises one of `previs.OurError`."""
+        raise NotImplementedError
+
+    def end(self, context: bpy.types.Context, done: bool) -> None:
+        """What comes after it, whether it was done or not."""
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        done = False
+        try:
+            self.act(context)
+            done = True
+        except previs.OurError as error:
+            self.report({"ERROR"}, str(error))
+        finally:
+            self.end(context, done)
+            redraw(context)
+        return {"FINISHED"} if done else {"CANCELLED"}
+
+
 class Work:
     """Mixed into an operator whose work takes long: blocks when scripted, driven by a timer in a window.
 

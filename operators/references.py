@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import ClassVar
 
@@ -11,7 +10,7 @@ import bpy
 from bpy.props import BoolProperty, CollectionProperty, EnumProperty, IntProperty, StringProperty
 
 from .. import previs
-from .common import redraw, settings_of
+from .common import Act, settings_of
 from .takes import TakeOperator
 
 OWNERS = (
@@ -29,30 +28,18 @@ def owner_of(context: bpy.types.Context, kind: str) -> bpy.types.Scene | bpy.typ
     return owners[kind]
 
 
-class ReferenceOperator:
+class ReferenceOperator(Act):
     """What is done with a list of references; `owner` tells whose."""
 
-    report: Callable[[set[str], str], None]
     bl_options: ClassVar[set[str]] = {"UNDO"}
 
     owner: EnumProperty(
         name="Of", description="What is to look like the picture", items=OWNERS, default="SCENE", options={"SKIP_SAVE"}
     )
 
-    def act(self, context: bpy.types.Context) -> None:
-        """Do it. Raises one of `previs.OurError`."""
-        raise NotImplementedError
-
-    def execute(self, context: bpy.types.Context) -> set[str]:
-        try:
-            self.act(context)
-        except previs.OurError as error:
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
-        if context.scene.wan_previs.shots:
+    def end(self, context: bpy.types.Context, done: bool) -> None:
+        if done and context.scene.wan_previs.shots:
             context.scene.wan_previs.read_from = ""  # the shots' rows tell which references they have
-        redraw(context)
-        return {"FINISHED"}
 
 
 class WANPREVIS_OT_add_reference(ReferenceOperator, bpy.types.Operator):

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import ClassVar
 
@@ -12,32 +11,19 @@ import bpy
 from bpy.props import StringProperty
 
 from .. import previs
-from .common import Work, look_at_disk, look_for_jobs, redraw, session_of, settings_of
+from .common import Act, Work, look_at_disk, look_for_jobs, redraw, session_of, settings_of
 
 REPORT_IMAGE = ".Previs Report"  # a leading dot keeps it out of Blender's lists
 
 
-class FolderOperator:
+class FolderOperator(Act):
     """What is done with a finished clip and its job folder; then what there is on the disk is looked at anew."""
 
-    report: Callable[[set[str], str], None]
     bl_options: ClassVar[set[str]] = {"INTERNAL"}
 
-    def act(self, context: bpy.types.Context) -> None:
-        """Do it. Raises one of `previs.OurError`."""
-        raise NotImplementedError
-
-    def execute(self, context: bpy.types.Context) -> set[str]:
-        try:
-            self.act(context)
-        except previs.OurError as error:
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
-        finally:
-            look_for_jobs(context.scene, settings_of(context))
-            look_at_disk(context)
-        redraw(context)
-        return {"FINISHED"}
+    def end(self, context: bpy.types.Context, done: bool) -> None:
+        look_for_jobs(context.scene, settings_of(context))
+        look_at_disk(context)
 
 
 class TakeOperator(FolderOperator):

@@ -18,6 +18,7 @@ from safetensors.torch import load_file
 from wan_engine.errors import Cancelled, UsageError
 from wan_engine.inputs.conditioning import condition, encode_texts
 from wan_engine.inputs.plan import make_plan, noise
+from wan_engine.inputs.vace import read_vace
 from wan_engine.light_curve import LightCurve
 from wan_engine.pipeline import load
 from wan_engine.runtime.run import Run
@@ -179,6 +180,17 @@ def test_clips_masks_and_references_of_other_sizes_and_lengths_are_fitted_and_to
     assert "Of the control clip's 14 frames 9 are used" in told
     assert "9 frames instead of 5" in told
     assert "reference picture of 20x40 is fitted into" in told
+
+
+def test_a_subject_that_is_cut_out_lies_on_white(tmp_path):
+    """As the references that VACE was trained with do."""
+    Image.fromarray(np.dstack([np.full((32, 48, 3), 90), np.eye(32, 48) * 255]).astype(np.uint8)).save(
+        tmp_path / "r.png"
+    )
+    asked = request(control_video=folder_of(tmp_path / "clip", 5, (48, 32)), control_mask=None, reference=("r.png",))
+    given = read_vace(asked, tmp_path, (48, 32), 5, 16)
+    assert given.references[0].amin() == pytest.approx(90 / 127.5 - 1) and given.references[0].median() == 1
+    assert any("laid over white" in note for note in given.notes)
 
 
 def test_a_clip_longer_than_trained_is_made_when_asked_for(tmp_path):

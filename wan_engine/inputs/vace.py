@@ -215,7 +215,7 @@ def read_vace(
             numbers = spread(video.starts[:count], length)
         notes += _fitting_notes(video, mask, size, numbers, frames)
         notes += rate_notes("control clip", video, frames if stretched else count, len(numbers), fps)
-    pictures = [read_picture(folder / name, notes) for name in request.reference]
+    pictures = [read_picture(folder / name, notes, behind="white") for name in request.reference]
     notes += [
         f"The reference picture of {sides(picture.size)} is fitted into {sides(size)}, with white around it."
         for picture in pictures

@@ -35,8 +35,9 @@ _UNKNOWN = "its format is unknown or it is damaged"
 _BRIGHT = 32.0  # floating point values beyond it are counted like bytes, not with white at 1
 
 
-def read_picture(path: Path, notes: list[str] | None = None) -> Image.Image:
-    """The picture as RGB; `notes` gets a sentence for each thing that was done to it and is not seen at once.
+def read_picture(path: Path, notes: list[str] | None = None, behind: str = "black") -> Image.Image:
+    """The picture as RGB, laid over the colour `behind` where it is transparent; `notes` gets a sentence for each thing
+    that was done to it and is not seen at once.
 
     Raises UsageError when it is missing, unreadable or too large.
     """
@@ -48,7 +49,7 @@ def read_picture(path: Path, notes: list[str] | None = None) -> Image.Image:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about odd metadata, and sizes still well below the limit
-            picture = _read(path, told)
+            picture = _read(path, told, behind)
     except Image.DecompressionBombError:
         most = 2 * (Image.MAX_IMAGE_PIXELS or 0) // 1_000_000
         raise UsageError(f"The picture {path} is larger than {most} million pixels; save it smaller.") from None
@@ -63,7 +64,7 @@ def read_picture(path: Path, notes: list[str] | None = None) -> Image.Image:
     return picture
 
 
-def _read(path: Path, told: list[str]) -> Image.Image:
+def _read(path: Path, told: list[str], behind: str) -> Image.Image:
     with path.open("rb") as file:
         start = file.read(16)
     if start.startswith(_EXR):
@@ -78,7 +79,7 @@ def _read(path: Path, told: list[str]) -> Image.Image:
             raise ValueError(_UNKNOWN) from None
         values = _decoded(path)  # such as floating point in colour, which Pillow does not read
         deep = _decoded_deep(path) if values.dtype == np.uint8 else None  # OpenCV has left out what it does not know
-        return _opaque(_from_array(values if deep is None else deep, told), told).convert("RGB")
+        return _opaque(_from_array(values if deep is None else deep, told), told, behind).convert("RGB")
     with opened:
         count = 1 if opened.format == "MPO" else getattr(opened, "n_frames", 1)  # MPO: a phone's previews
         if count > 1:
@@ -92,7 +93,7 @@ def _read(path: Path, told: list[str]) -> Image.Image:
             upright = _of_8_bits(ImageOps.exif_transpose(opened), _whole_numbers(opened), negative, told)
         else:  # Pillow rounds what is nearly white up to black
             upright = _from_array(deep, told)
-        return _in_srgb(_opaque(upright, told), opened.info.get("icc_profile"), told)
+        return _in_srgb(_opaque(upright, told, behind), opened.info.get("icc_profile"), told)
 
 
 def _of_8_bits(picture: Image.Image, whole: np.dtype, negative: bool, told: list[str]) -> Image.Image:
@@ -136,16 +137,16 @@ def _whole_numbers(picture: Image.Image) -> np.dtype:
     return np.dtype(np.uint32 if kind == _UNSIGNED else np.int32)
 
 
-def _opaque(picture: Image.Image, told: list[str]) -> Image.Image:
-    """Without transparency: laid over black where there is any."""
+def _opaque(picture: Image.Image, told: list[str], behind: str) -> Image.Image:
+    """Without transparency: laid over that colour where there is any."""
     if not picture.has_transparency_data:
         return picture
     pixels = picture.convert("RGBA")
     alpha = pixels.getchannel("A")
     if alpha.getextrema() == (255, 255):
         return picture.convert("RGB")
-    told.append("has transparency; it was laid over black")
-    return Image.composite(pixels.convert("RGB"), Image.new("RGB", pixels.size), alpha)
+    told.append(f"has transparency; it was laid over {behind}")
+    return Image.composite(pixels.convert("RGB"), Image.new("RGB", pixels.size, behind), alpha)
 
 
 def _in_srgb(picture: Image.Image, profile: bytes | None, told: list[str]) -> Image.Image:
