@@ -104,7 +104,8 @@ def preparing(
         check_references(replace(brief, shots=(shot,)), settings, model)
     wish = wish_of(scene, brief, shot, settings, note)
     if redo is not None:
-        wish = replace(wish, request=redo.asked(wish.request, wish.size))
+        size = redo.kept_size(conditioning.frame_shape(scene), wish.size, model.multiple)
+        wish = replace(wish, size=size, request=redo.asked(wish.request, size))
     if kept is not None:
         wish = replace(wish, request=replace(wish.request, reference=kept.references(model, note)))
     check_followed(scene, shot, settings, model, wish.mode)

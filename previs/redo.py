@@ -54,18 +54,25 @@ class Redo:
             )
         return replace(settings, size=self.then.size, frames=self.then.frames, seed=seed)
 
-    def asked(self, request: GenerationRequest, size: tuple[int, int]) -> GenerationRequest:
-        """The request for it, files relative to its job folder. Raises UsageError."""
-        if size != self.then.size:
-            width, height = self.then.size or (0, 0)
+    def kept_size(self, shape: float, found: tuple[int, int], multiple: int) -> tuple[int, int]:
+        """The take's size (width, height), where clips of a frame of the aspect ratio `shape` can have it: as the one
+        `found` for its area now, or to the nearest `multiple` of pixels. Raises UsageError."""
+        width, height = self.then.size or found
+        off = min(abs(width - shape * height), abs(height - width / shape))
+        if (width, height) != found and off > multiple / 2:
             raise UsageError(
-                f"{self.take.name} is {width}x{height}, but clips of this scene are {size[0]}x{size[1]} now. Give the "
-                "scene its old shape and choose the model that made the take, or generate the shot again."
+                f"{self.take.name} is {width}x{height}, but clips of this scene are {found[0]}x{found[1]} now. Give "
+                "the scene its old shape and choose the model that made the take, or generate the shot again."
             )
+        return width, height
+
+    def asked(self, request: GenerationRequest, size: tuple[int, int]) -> GenerationRequest:
+        """The request for it at that size, files relative to its job folder. Raises UsageError."""
         source = self.source
         clip = _CLIP if os.path.isdir(source) else f"{_CLIP}{source.suffix}"
         made = replace(
             request,
+            size=size,
             redo=clip,
             redo_from=None if self.frame is None else self._clip_frame(self.frame),
             redo_mask=_MASK if self.marked else None,

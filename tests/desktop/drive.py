@@ -161,7 +161,8 @@ def redo():
     with override():
         pressed = bpy.ops.wan_previs.redo_take("INVOKE_DEFAULT", take="Wide take 1")
     see(pressed == {"RUNNING_MODAL"}, "making a part anew does not block")
-    yield from until(lambda: session().status.startswith("Step"), "and shows its steps")
+    yield from until(lambda: session().status.startswith("Step") or not session().running, "and shows its steps")
+    see([line.text for line in session().errors] == [], "while nothing is wrong")
     yield from picture("redoing")
     yield from until(lambda: not session().running, "and has an end")
     see([line.text for line in session().errors] == [], "without errors")

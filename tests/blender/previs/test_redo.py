@@ -62,6 +62,20 @@ def test_light_that_is_guided_from_the_seam_on_is_told(then, now, told, settings
     assert len([note for note in notes if "light may jump" in note]) == told
 
 
+@pytest.mark.parametrize(
+    ("shape", "found", "kept"),
+    [(16 / 9, (112, 64), True), (16 / 9, (80, 48), True), (4 / 3, (64, 48), False), (2.4, (96, 48), False)],
+)
+def test_a_take_keeps_its_size_where_the_scene_still_has_that_shape(shape, found, kept):
+    """80x48 is 16:9 to the nearest 16 pixels, though for its own area another size comes nearer."""
+    redo = Redo(SimpleNamespace(name="Wide take 1"), GenerationRequest("a", "b", size=(80, 48)), 5, False)
+    if kept:
+        assert redo.kept_size(shape, found, 16) == (80, 48)
+    else:
+        with pytest.raises(UsageError, match=f"is 80x48, but clips of this scene are {found[0]}x{found[1]}"):
+            redo.kept_size(shape, found, 16)
+
+
 @pytest.mark.engine
 def test_from_a_frame_on_and_where_objects_are_marked(scene, settings):
     first, _ = generated(scene, settings)
