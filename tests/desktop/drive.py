@@ -177,7 +177,7 @@ def redo():
     yield from picture("redone")
     with override():
         bpy.ops.wan_previs.delete_take("EXEC_DEFAULT", take="Wide take 2")
-    see(strips() == ["Wide take 1"], "it can be deleted")
+    see(strips() == ["Wide take 1"], "it can be deleted, and its number is given to no other")
     scene.frame_set(scene.frame_start)
 
 
@@ -185,12 +185,12 @@ def undo():
     """A user's own steps are undone one by one while clips are made, and no clip is lost."""
     with override():
         bpy.ops.wan_previs.generate_all("INVOKE_DEFAULT")
-    yield from until(lambda: "Wide take 2" in strips(), "the first of two takes is there")
+    yield from until(lambda: "Wide take 3" in strips(), "the first of two takes is there")
     bpy.context.scene.objects[0].location.x += 1.0
     with override():
         bpy.ops.ed.undo_push(message="Move")
         bpy.ops.ed.undo()
-    see(strips() == ["Wide take 1", "Wide take 2"] and session().running, "undoing a move takes no strip away")
+    see(strips() == ["Wide take 1", "Wide take 3"] and session().running, "undoing a move takes no strip away")
     with override():
         bpy.ops.ed.undo()
         bpy.ops.ed.undo()
@@ -205,7 +205,7 @@ def undo():
     for job in clips:
         with override():
             see(bpy.ops.wan_previs.put_back("INVOKE_DEFAULT", job=job) == {"FINISHED"}, "one is put back")
-    see(strips() == ["Close take 1", "Wide take 1", "Wide take 2"], "all takes are there again")
+    see(strips() == ["Close take 1", "Wide take 1", "Wide take 3"], "all takes are there again")
     yield 1.0
     yield from picture("put_back")
     for name in strips():
