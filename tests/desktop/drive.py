@@ -155,7 +155,7 @@ def report():
 
 def redo():
     """A part of the take made anew, from the middle of the shot on: another strip, the first one as it was."""
-    scene = bpy.context.scene
+    scene, before = bpy.context.scene, strips()
     first = {path.name: path.read_bytes() for path in raw("Wide take 1")}
     scene.frame_set(scene.sequence_editor.strips["Wide take 1"].frame_final_start + 12)
     with override():
@@ -166,8 +166,8 @@ def redo():
     yield from picture("redoing")
     yield from until(lambda: not session().running, "and has an end")
     see([line.text for line in session().errors] == [], "without errors")
-    see(strips() == ["Wide take 1", "Wide take 2"], "the part made anew is a take of its own")
-    anew = {path.name: path.read_bytes() for path in raw("Wide take 2")}
+    see(strips() == [*before, "Wide take 3"], "the part made anew is a take of its own")
+    anew = {path.name: path.read_bytes() for path in raw("Wide take 3")}
     kept = [name for name in sorted(first) if anew.get(name) == first[name]]
     see(
         0 < len(kept) < len(first) and kept == sorted(first)[: len(kept)], "the frames before the seam are the old ones"
@@ -175,9 +175,6 @@ def redo():
     see({path.name: path.read_bytes() for path in raw("Wide take 1")} == first, "the take itself stays as it is")
     yield 1.0
     yield from picture("redone")
-    with override():
-        bpy.ops.wan_previs.delete_take("EXEC_DEFAULT", take="Wide take 2")
-    see(strips() == ["Wide take 1"], "it can be deleted, and its number is given to no other")
     scene.frame_set(scene.frame_start)
 
 
@@ -185,12 +182,12 @@ def undo():
     """A user's own steps are undone one by one while clips are made, and no clip is lost."""
     with override():
         bpy.ops.wan_previs.generate_all("INVOKE_DEFAULT")
-    yield from until(lambda: "Wide take 3" in strips(), "the first of two takes is there")
+    yield from until(lambda: "Wide take 2" in strips(), "the first of two takes is there")
     bpy.context.scene.objects[0].location.x += 1.0
     with override():
         bpy.ops.ed.undo_push(message="Move")
         bpy.ops.ed.undo()
-    see(strips() == ["Wide take 1", "Wide take 3"] and session().running, "undoing a move takes no strip away")
+    see(strips() == ["Wide take 1", "Wide take 2"] and session().running, "undoing a move takes no strip away")
     with override():
         bpy.ops.ed.undo()
         bpy.ops.ed.undo()
@@ -205,13 +202,16 @@ def undo():
     for job in clips:
         with override():
             see(bpy.ops.wan_previs.put_back("INVOKE_DEFAULT", job=job) == {"FINISHED"}, "one is put back")
-    see(strips() == ["Close take 1", "Wide take 1", "Wide take 3"], "all takes are there again")
+    see(strips() == ["Close take 1", "Wide take 1", "Wide take 2"], "all takes are there again")
     yield 1.0
     yield from picture("put_back")
+
+
+def delete():
     for name in strips():
         with override():
             bpy.ops.wan_previs.delete_take("EXEC_DEFAULT", take=name)
-    see(strips() == [], "they can be deleted")
+    see(strips() == [], "takes can be deleted")
 
 
 def cancel():
@@ -246,8 +246,9 @@ def story():
     yield from until(lambda: "WANPREVIS_PT_takes_view3d" in drawn, "the take is listed")
     yield from picture("strip")
     yield from report()
-    yield from redo()
     yield from undo()
+    yield from redo()
+    delete()
     yield from cancel()
     yield from load_meanwhile()
     yield from blockout.in_window(CHECKOUT, FOLDER, area)
