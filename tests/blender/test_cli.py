@@ -261,7 +261,7 @@ def test_real_production_files_go_through_brief_and_dry_run(file, tmp_path):
     ("words", "status", "told"),
     [
         (("--lora", "missing.safetensors"), 4, "The LoRA {}/missing.safetensors does not exist"),
-        (("--upscale", "2", "--upscale-model", "missing.pth"), 2, "{}/missing.pth (Upscaler) does not exist"),
+        (("--upscale", "2", "--upscale-model", "missing.pth"), 2, "{}/missing.pth (Upscaling Model) does not exist"),
         (("--interpolation-model", "missing.onnx"), 2, "{}/missing.onnx (Interpolator) does not exist"),
     ],
     ids=["lora", "upscaler", "interpolator"],
