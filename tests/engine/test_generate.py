@@ -301,7 +301,7 @@ def test_a_lora_that_fits_in_part_is_told(tmp_path):
     asked = request(T2V, size=(64, 48), loras=(Lora(str(tmp_path / "style.safetensors")),))
     events = []
     report = load(**asked.load_options).generate(asked, tmp_path, on_event=events.append)
-    (note,) = [words for words in report["warnings"] if "LoRA" in words]
+    (note,) = [words for words in report["warnings"] if "style.safetensors" in words]
     assert "1 of 3 tensors" in note
     assert note in [event["message"] for event in events if event["event"] == "note"]
 

@@ -8,7 +8,7 @@ import json
 import golden
 import pytest
 
-from wan_engine.checkpoint import models
+from wan_engine.checkpoint import distilled, models
 from wan_engine.checkpoint.download import MODELS
 from wan_engine.checkpoint.identification import Evidence, identify, lacking_tensor, modules_of, unknown_tensor
 
@@ -122,7 +122,7 @@ def test_every_row_is_found_by_what_it_states(row):
 
 
 def test_what_is_offered_for_download_is_a_row():
-    assert list(MODELS) == [row.name for row in models.ROWS if row.name]
+    assert list(MODELS) == [row.name for row in models.ROWS if row.name] + [lora.name for lora in distilled.ROWS]
     for row in models.ROWS:
         if row.name:
             files = MODELS[row.name].files

@@ -80,7 +80,7 @@ def test_refined_frames_are_the_clip_made_larger(nano, request_):
         large = upscale(small, 2)
         bigger = refined_plan(plan, 2, 0.3)
         latents = Refiner(large, bigger, nano.pool, texts, run, 0.3).refine(bigger, 0)
-        frames = np.stack(list(with_light_of(large, np.stack(list(nano._decode(latents, 0, run))))))
+        frames = np.stack(list(with_light_of(large, np.stack(list(nano._decode(latents, run))))))
     assert frames.shape == large.shape
     assert {step["expert"] for step in run.facts["refine"]["steps"]} == {"low"}
     assert run.facts["refine"]["steps"][0]["sigma"] == pytest.approx(0.3, abs=1e-6)
