@@ -107,6 +107,9 @@ class WANPREVIS_OT_star_take(TakeOperator, bpy.types.Operator):
     bl_label = "Star"
     bl_options: ClassVar[set[str]] = {"UNDO"}
 
+    def end(self, context: bpy.types.Context, done: bool) -> None:
+        """The star is the strip's own: nothing on the disk has changed."""
+
     def act(self, context: bpy.types.Context) -> None:
         previs.star_take(context.scene, self.take, not previs.take_named(context.scene, self.take).starred)
 
